@@ -1,0 +1,1 @@
+# install target: the program, and the library with its public headers for find_package(inkstone).

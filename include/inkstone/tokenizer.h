@@ -1,0 +1,90 @@
+// Text to token ids and back: GPT-2's byte-level BPE, and character-level and byte-level vocabularies.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace inkstone {
+
+using TokenId = int32_t;
+
+// GPT-2's document separator, beginning and end mark.
+inline constexpr std::string_view kEndOfText = "<|endoftext|>";
+
+// What encode() does with the text of a special token, such as "<|endoftext|>", in its input.
+enum class SpecialTokens {
+  kAsText,  // encodes it like any other text (tiktoken's encode_ordinary)
+  kAllow,   // maps it to its one id (Hugging Face's behaviour)
+  kRefuse,  // throws Error{kInvalidData} (tiktoken's default)
+};
+
+enum class TokenizerType {
+  kBpe,   // byte-level BPE, GPT-2's
+  kChar,  // one token per character of the training text; other characters as bytes (byte fallback)
+  kByte,  // one token per byte
+};
+
+struct TokenizerTrainOptions {
+  TokenizerType type = TokenizerType::kBpe;
+  int64_t vocab_size = 50257;  // of kBpe: the upper bound, all special and byte tokens counted
+  int64_t min_frequency = 2;   // of kBpe: a pair that occurs less often is not merged
+  std::vector<std::string> special_tokens = {std::string(kEndOfText)};
+};
+
+// Immutable once made; copying shares it; every const member is safe from several threads at once.
+class Tokenizer {
+ public:
+  // Reads a folder (its tokenizer.json, else vocab.json + merges.txt, else encoder.json + vocab.bpe) or
+  // a tokenizer.json file. Throws kNotFound, kInvalidData, or kUnsupported (a model or pre-tokenizer
+  // that is not implemented, which is named).
+  static Tokenizer load(const std::filesystem::path& folder_or_file);
+
+  // Learns a vocabulary from texts. `next_text` yields one text a call and nullopt at the end.
+  // kBpe gives the merges that Hugging Face's BpeTrainer gives with the ByteLevel pre-tokenizer and the
+  // full byte alphabet. Source: Sennrich et al. 2016 (arXiv:1508.07909); Radford et al. 2019, section 2.2.
+  // Throws kUsage when vocab_size cannot hold the alphabet, kInvalidData when there is no text at all.
+  static Tokenizer train(const std::function<std::optional<std::string>()>& next_text,
+                         const TokenizerTrainOptions& options);
+
+  // The ids of `text`, any bytes: decode(encode(x)) == x for every x. Bytes that are not valid UTF-8 are
+  // pieces of their own for the pre-tokenizer and become byte tokens.
+  std::vector<TokenId> encode(std::string_view text, SpecialTokens special = SpecialTokens::kAsText) const;
+
+  // The exact bytes of the ids. Throws kInvalidData on an id outside [0, vocab_size()).
+  std::string decode(std::span<const TokenId> ids) const;
+
+  // The bytes of one token, valid as long as the tokenizer lives. Throws as decode.
+  std::string_view token_bytes(TokenId id) const;
+
+  // Number of ids: 1 + the largest id.
+  int64_t vocab_size() const;
+
+  // The id of a special token by its text; of kEndOfText in particular. nullopt when there is none.
+  std::optional<TokenId> special_token(std::string_view text) const;
+  std::optional<TokenId> end_of_text() const { return special_token(kEndOfText); }
+
+  // The id of an ordinary or special token with exactly these bytes.
+  std::optional<TokenId> token_id(std::string_view bytes) const;
+
+  TokenizerType type() const;
+
+  // Writes tokenizer.json and tokenizer_config.json (and, for kBpe, vocab.json and merges.txt) into the
+  // folder, which is made. Hugging Face's AutoTokenizer.from_pretrained loads it. Files that are there
+  // under other names stay. Each file is whole or absent.
+  void save(const std::filesystem::path& folder) const;
+
+  struct Impl;  // defined in src/tokenizer
+
+ private:
+  explicit Tokenizer(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+  std::shared_ptr<const Impl> impl_;
+};
+
+}  // namespace inkstone

@@ -1,0 +1,171 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <utility>
+
+#include "base/check.h"
+#include "base/error.h"
+
+namespace inkstone {
+namespace {
+
+// Closes a file descriptor when it leaves scope.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+[[noreturn]] void fail_errno(std::string_view action, const std::filesystem::path& path) {
+  const int number = errno;
+  const auto code = number == ENOENT ? ErrorCode::kNotFound : ErrorCode::kInputOutput;
+  fail(code, "cannot {} '{}': {}", action, path.string(), errno_text(number));
+}
+
+int open_regular(const std::filesystem::path& path, uint64_t& size_bytes) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) fail_errno("open", path);
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) {
+    ::close(fd);
+    fail_errno("inspect", path);
+  }
+  if (!S_ISREG(status.st_mode)) {
+    ::close(fd);
+    fail(ErrorCode::kInputOutput, "'{}' is {}, expected a regular file", path.string(),
+         S_ISDIR(status.st_mode) ? "a folder" : "a device or pipe");
+  }
+  size_bytes = static_cast<uint64_t>(status.st_size);
+  return fd;
+}
+
+}  // namespace
+
+MappedFile::MappedFile(const std::filesystem::path& path, Access access) : path_(path) {
+  uint64_t size_bytes = 0;
+  const Descriptor fd(open_regular(path, size_bytes));
+  size_ = size_bytes;
+  if (size_ == 0) return;
+  void* address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+  if (address == MAP_FAILED) fail_errno("map", path);
+  ::madvise(address, size_, access == Access::kSequential ? MADV_SEQUENTIAL : MADV_RANDOM);
+  data_ = static_cast<const std::byte*>(address);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+AtomicFile::AtomicFile(std::filesystem::path path)
+    : path_(std::move(path)), temporary_(temporary_beside(path_)) {
+  fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (fd_ < 0) fail_errno("create", temporary_);
+}
+
+AtomicFile::~AtomicFile() {
+  if (fd_ < 0) return;
+  ::close(fd_);
+  ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::write(const void* data, size_t size_bytes) {
+  INK_CHECK(fd_ >= 0, "write after commit");
+  const char* at = static_cast<const char*>(data);
+  while (size_bytes > 0) {
+    const ssize_t n = ::write(fd_, at, std::min(size_bytes, size_t{1} << 30));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail_errno("write", path_);
+    at += n;
+    size_bytes -= static_cast<size_t>(n);
+  }
+}
+
+void AtomicFile::commit() {
+  INK_CHECK(fd_ >= 0, "second commit");
+  if (::fsync(fd_) != 0) fail_errno("write", path_);
+  if (::close(std::exchange(fd_, -1)) != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0) {
+    const int number = errno;
+    ::unlink(temporary_.c_str());
+    errno = number;
+    fail_errno("write", path_);
+  }
+  sync_folder(path_.parent_path());
+}
+
+std::string read_file(const std::filesystem::path& path, uint64_t limit_bytes) {
+  uint64_t size_bytes = 0;
+  const Descriptor fd(open_regular(path, size_bytes));
+  if (size_bytes > limit_bytes) {
+    fail(ErrorCode::kInvalidData, "'{}' has {} bytes, expected at most {}", path.string(), size_bytes,
+         limit_bytes);
+  }
+  std::string text(size_bytes, '\0');
+  size_t done = 0;
+  while (done < text.size()) {
+    const ssize_t n = ::read(fd.get(), text.data() + done, text.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail_errno("read", path);
+    if (n == 0) break;  // the file became shorter since fstat
+    done += static_cast<size_t>(n);
+  }
+  text.resize(done);
+  return text;
+}
+
+void write_file(const std::filesystem::path& path, std::string_view text) {
+  AtomicFile file(path);
+  file.write(text);
+  file.commit();
+}
+
+void make_folders(const std::filesystem::path& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) {
+    fail(ErrorCode::kInputOutput, "cannot create the folder '{}': {}", path.string(), error.message());
+  }
+}
+
+void sync_folder(const std::filesystem::path& path) {
+  const auto folder = path.empty() ? std::filesystem::path(".") : path;
+  const Descriptor fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd.get() < 0) fail_errno("open the folder", folder);
+  // Some network file systems cannot sync a folder and say EINVAL; the rename itself has been done.
+  if (::fsync(fd.get()) != 0 && errno != EINVAL && errno != ENOTSUP) fail_errno("sync", folder);
+}
+
+std::filesystem::path temporary_beside(const std::filesystem::path& path) {
+  static std::atomic<uint64_t> counter{0};
+  auto name = path;
+  name += fmt::format(".{}-{}.tmp", ::getpid(), counter.fetch_add(1));
+  return name;
+}
+
+}  // namespace inkstone

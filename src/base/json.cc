@@ -1,0 +1,106 @@
+#include "base/json.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/file.h"
+
+namespace inkstone {
+namespace {
+
+constexpr int kMaxDepth = 512;
+
+// nlohmann's parser keeps its own stack, but destruction and dumping of a deep document recurse.
+void refuse_deep_nesting(std::string_view text) {
+  int depth = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      if (c == '"') in_string = false;
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '[' || c == '{') {
+      if (++depth > kMaxDepth) {
+        fail(ErrorCode::kInvalidData, "JSON nested deeper than {} levels at byte {}", kMaxDepth, i);
+      }
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+}
+
+const Json* find(const Json& object, std::string_view key) {
+  if (!object.is_object()) {
+    fail(ErrorCode::kInvalidData, "found a JSON {}, expected an object with '{}'", object.type_name(), key);
+  }
+  const auto at = object.find(std::string(key));
+  return at == object.end() || at->is_null() ? nullptr : &*at;
+}
+
+[[noreturn]] void fail_type(std::string_view key, const Json& value, std::string_view expected) {
+  fail(ErrorCode::kInvalidData, "'{}' is a JSON {}, expected {}", key, value.type_name(), expected);
+}
+
+}  // namespace
+
+Json parse_json(std::string_view text) {
+  refuse_deep_nesting(text);
+  try {
+    return Json::parse(text);
+  } catch (const nlohmann::json::exception& e) {
+    fail(ErrorCode::kInvalidData, "not valid JSON: {}", e.what());
+  }
+}
+
+Json read_json(const std::filesystem::path& path, uint64_t limit_bytes) {
+  const std::string text = read_file(path, limit_bytes);
+  return with_context("reading '" + path.string() + "'", [&] { return parse_json(text); });
+}
+
+void write_json(const std::filesystem::path& path, const Json& json) {
+  write_file(path, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+std::optional<int64_t> get_integer(const Json& object, std::string_view key, int64_t low, int64_t high) {
+  const Json* value = find(object, key);
+  if (value == nullptr) return std::nullopt;
+  if (!value->is_number_integer()) fail_type(key, *value, "an integer");
+  const bool too_large = value->is_number_unsigned() && value->get<uint64_t>() > uint64_t{INT64_MAX};
+  if (too_large || value->get<int64_t>() < low || value->get<int64_t>() > high) {
+    fail(ErrorCode::kInvalidData, "'{}' is {}, expected {} to {}", key, value->dump(), low, high);
+  }
+  return value->get<int64_t>();
+}
+
+std::optional<double> get_number(const Json& object, std::string_view key, double low, double high) {
+  const Json* value = find(object, key);
+  if (value == nullptr) return std::nullopt;
+  if (!value->is_number()) fail_type(key, *value, "a number");
+  const double number = value->get<double>();
+  if (!(number >= low && number <= high)) {
+    fail(ErrorCode::kInvalidData, "'{}' is {}, expected {} to {}", key, number, low, high);
+  }
+  return number;
+}
+
+std::optional<bool> get_boolean(const Json& object, std::string_view key) {
+  const Json* value = find(object, key);
+  if (value == nullptr) return std::nullopt;
+  if (!value->is_boolean()) fail_type(key, *value, "true or false");
+  return value->get<bool>();
+}
+
+std::optional<std::string> get_string(const Json& object, std::string_view key) {
+  const Json* value = find(object, key);
+  if (value == nullptr) return std::nullopt;
+  if (!value->is_string()) fail_type(key, *value, "a string");
+  return value->get<std::string>();
+}
+
+void fail_missing_key(std::string_view key) {
+  fail(ErrorCode::kInvalidData, "'{}' is missing", key);
+}
+
+}  // namespace inkstone

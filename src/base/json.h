@@ -1,0 +1,44 @@
+// JSON from outside: parsing with errors that name the place. Configuration-sized files only.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace inkstone {
+
+using Json = nlohmann::ordered_json;
+
+// Parses text; throws kInvalidData with line and column. Nesting deeper than 512 levels is refused.
+Json parse_json(std::string_view text);
+
+// read_file and parse_json; errors name the file.
+Json read_json(const std::filesystem::path& path, uint64_t limit_bytes = uint64_t{1} << 30);
+
+// Writes it atomically, indented by two spaces, with a final newline.
+void write_json(const std::filesystem::path& path, const Json& json);
+
+// The member `key` of an object. nullopt: absent or null. Throws kInvalidData when the type is wrong or
+// the number lies outside [low, high]: "'n_layer' is -3, expected 1 to 1000".
+std::optional<int64_t> get_integer(const Json& object, std::string_view key, int64_t low, int64_t high);
+std::optional<double> get_number(const Json& object, std::string_view key, double low, double high);
+std::optional<bool> get_boolean(const Json& object, std::string_view key);
+std::optional<std::string> get_string(const Json& object, std::string_view key);
+
+// The value, or kInvalidData "'n_layer' is missing".
+template <typename T>
+T required(std::optional<T> value, std::string_view key);
+
+[[noreturn]] void fail_missing_key(std::string_view key);
+
+template <typename T>
+T required(std::optional<T> value, std::string_view key) {
+  if (!value) fail_missing_key(key);
+  return *std::move(value);
+}
+
+}  // namespace inkstone

@@ -1,0 +1,35 @@
+// One pool of threads for everything: OpenMP's, which oneDNN uses too.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+namespace inkstone {
+
+// Number of threads that parallel work uses from now on (process-wide); 0 chooses the number of
+// processors that this process may run on. Not to be called while parallel work runs.
+void set_thread_count(int count);
+int thread_count();
+
+namespace detail {
+using RangeFunction = void (*)(void* context, int64_t begin, int64_t end, int thread);
+void parallel_ranges(int64_t count, int64_t grain, RangeFunction function, void* context);
+}  // namespace detail
+
+// Splits [0, count) into at most thread_count() contiguous ranges whose bounds are multiples of `grain`
+// and depend on count, grain and thread_count() alone, and calls f(begin, end, thread) for each,
+// concurrently. Returns when all are done. f must not throw and must not call parallel_for.
+template <typename F>
+void parallel_for(int64_t count, int64_t grain, F&& f) {
+  using Function = std::remove_reference_t<F>;
+  detail::parallel_ranges(
+      count, grain,
+      [](void* context, int64_t begin, int64_t end, int thread) {
+        (*static_cast<Function*>(context))(begin, end, thread);
+      },
+      const_cast<void*>(static_cast<const void*>(std::addressof(f))));
+}
+
+}  // namespace inkstone
