@@ -1,0 +1,114 @@
+// Writing text with a model: sampling, stop rules, streaming, several samples, chat past the context.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "inkstone/model.h"
+#include "inkstone/tokenizer.h"
+
+namespace inkstone {
+
+// How the next token is chosen from the logits. The filters act in this order: repetition penalty,
+// temperature, top-k, top-p, min-p; then one draw.
+struct SamplingOptions {
+  double temperature = 1.0;         // >= 0; 0 is greedy: the largest logit, the lowest id on a tie
+  int64_t top_k = 0;                // keep the k most probable; 0: all. Fan et al. 2018, arXiv:1805.04833
+  double top_p = 1.0;               // keep the smallest set with at least this mass. Holtzman et al. 2020, arXiv:1904.09751
+  double min_p = 0.0;               // drop tokens below min_p * the largest probability. arXiv:2407.01082
+  double repetition_penalty = 1.0;  // >= 1 in use: logit > 0 divided, < 0 multiplied. Keskar et al. 2019, arXiv:1909.05858
+  int64_t repetition_window = 0;    // how many last tokens it looks at (prompt included); 0: all in context
+};
+
+// Throws kUsage naming the option, its value and its range.
+void validate(const SamplingOptions& options);
+
+enum class FinishReason {
+  kEndOfText,  // the model wrote the end mark (which is not part of the text)
+  kStop,       // a stop string appeared (it and what follows are not part of the text)
+  kLength,     // max_tokens reached
+  kCancelled,  // the callback asked to stop
+};
+
+struct GenerateOptions {
+  SamplingOptions sampling;
+  int64_t max_tokens = 256;       // >= 0
+  std::vector<std::string> stop;  // stop strings, none empty
+  bool ignore_end_of_text = false;
+  uint64_t seed = 0;
+  int64_t samples = 1;            // continuations of each prompt
+};
+
+struct Completion {
+  size_t prompt_index = 0;
+  int64_t sample_index = 0;
+  std::string text;  // without the prompt; the exact bytes of the tokens, cut at the stop string
+  std::vector<TokenId> tokens;
+  std::vector<float> log_probs;  // of each token under the model (temperature 1, no filter), nats
+  FinishReason finish = FinishReason::kLength;
+};
+
+// New text of one continuation while it is written: whole UTF-8 characters only, except that bytes that
+// can never become a character are passed on as they are; a possible beginning of a stop string is held
+// back. Return false to stop this continuation.
+using OnText = std::function<bool(size_t prompt_index, int64_t sample_index, std::string_view text)>;
+
+// A model and its tokenizer. Throws kMismatch when the vocabularies do not fit (a tokenizer with more ids
+// than the model; fewer is allowed: the surplus ids are never drawn).
+class Generator {
+ public:
+  Generator(Model model, Tokenizer tokenizer);
+  ~Generator();
+  Generator(Generator&&) noexcept;
+
+  // Continues every prompt, `samples` times each, several at once (`parallel` sequences at most). An empty prompt starts from
+  // the end-of-text token (a new document). Sample s of prompt p depends on (seed, p's own text, s) alone: the
+  // same text comes out whatever else is in the batch. A prompt longer than the context keeps its end.
+  // Text goes on past the context: the window is then filled again with the last half of it.
+  std::vector<Completion> generate(std::span<const std::string> prompts, const GenerateOptions& options,
+                                   const OnText& on_text = {}, int64_t parallel = 8);
+
+  const Model& model() const;
+  const Tokenizer& tokenizer() const;
+
+ private:
+  friend class Conversation;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// One growing text that user and model write in turn; keeps the cache between turns.
+class Conversation {
+ public:
+  // The generator must outlive it.
+  explicit Conversation(Generator& generator);
+  ~Conversation();
+
+  // Adds the user's text and lets the model continue it. The completion becomes part of the text, also
+  // when it was cancelled. Each call with the same history and options gives the same text.
+  Completion reply(std::string_view user_text, const GenerateOptions& options, const OnText& on_text = {});
+  // Removes the last reply and writes another (the seed differs by the number of retries). kUsage: nothing to retry.
+  Completion retry(const GenerateOptions& options, const OnText& on_text = {});
+  // Removes the last user text and its reply; false when there is none.
+  bool undo();
+  void clear();
+
+  struct Turn {
+    std::string user, reply;
+  };
+  const std::vector<Turn>& turns() const;
+  // Replaces the whole history (a loaded conversation).
+  void restore(std::vector<Turn> turns);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace inkstone

@@ -1,0 +1,58 @@
+// A trained GPT-2: load, score, save.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "inkstone/error.h"
+#include "inkstone/model_config.h"
+#include "inkstone/tokenizer.h"
+
+namespace inkstone {
+
+// Type of activations and of GEMM operands. kBF16 keeps float32 master weights, sums and normalisation.
+enum class ComputeType { kF32, kBF16 };
+
+struct LoadOptions {
+  std::string device = "cpu";  // "cpu" or "cuda"
+  ComputeType compute = ComputeType::kF32;
+};
+
+// The folder to load when the user names a model: a model folder itself (it has config.json), or a run
+// folder's best, else last checkpoint. Throws kNotFound saying what was looked for.
+std::filesystem::path find_model_folder(const std::filesystem::path& model_or_run);
+
+// Weights on a device. Copying shares them. Not for use by several threads at once.
+class Model {
+ public:
+  // Reads a Hugging Face folder or a run folder. Throws kNotFound, kInvalidData, kMismatch, kUnsupported.
+  static Model load(const std::filesystem::path& model_or_run, const LoadOptions& options = {});
+  // GPT-2's initialisation.
+  static Model create(const ModelConfig& config, uint64_t seed, const LoadOptions& options = {});
+
+  const ModelConfig& config() const;
+
+  // Logits [T, V], row-major, of tokens (1 to context of them, ids inside the vocabulary). Throws kUsage.
+  std::vector<float> logits(std::span<const TokenId> tokens) const;
+
+  // log P(completion[i] | context, completion[<i]) in nats, one value per token of the completion.
+  // The context must not be empty: with nothing to condition on, give the end-of-text token. Texts longer
+  // than the model's context are scored with the longest history that fits (windows overlap by half).
+  std::vector<double> score(std::span<const TokenId> context, std::span<const TokenId> completion) const;
+
+  // Writes config.json, generation_config.json and model.safetensors into the folder.
+  void save(const std::filesystem::path& folder) const;
+
+  struct Impl;  // defined in src/model
+  Impl& impl() const { return *impl_; }
+
+ private:
+  explicit Model(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace inkstone

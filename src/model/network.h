@@ -1,0 +1,57 @@
+// A GPT-2's weights on a device.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "inkstone/model_config.h"
+#include "kernels/backend.h"
+#include "model/parameters.h"
+
+namespace inkstone {
+
+// The weights in float32 (the master weights), and, when computing in bf16, bf16 copies of the matrices
+// that GEMMs read. The backend must outlive it.
+class Network {
+ public:
+  // Weights are zero. compute: kF32 or kBF16, the type of activations and GEMM operands.
+  Network(Backend& backend, const ModelConfig& config, DType compute);
+
+  Backend& backend() const { return *backend_; }
+  const ModelConfig& config() const { return config_; }
+  const ParameterTable& table() const { return table_; }
+  DType compute() const { return compute_; }
+
+  // The float32 weights of a row; all rows at once (padding is zero and must stay so).
+  View master(int row) const;
+  View flat_master() const { return master_.view(DType::kF32, {table_.flat_count()}); }
+  // What a GEMM reads: the bf16 copy in mixed precision, else the master weights.
+  View operand(int row) const;
+  // The bf16 copy of a row, which an optimiser step writes; empty view when the row has none.
+  View copy(int row) const;
+  // Renews every bf16 copy from the master weights; to be called after writing to them.
+  void refresh_copies();
+
+  // GPT-2's initialisation, a pure function of (config, seed).
+  void initialise(uint64_t seed);
+
+ private:
+  Backend* backend_;
+  ModelConfig config_;
+  ParameterTable table_;
+  DType compute_;
+  Buffer master_;
+  Buffer copies_;
+};
+
+// A folder of Hugging Face's format: config.json and model.safetensors (or its sharded index).
+// Throws kNotFound, kInvalidData or kMismatch ("tensor 'h.3.attn.c_attn.weight' has shape [768, 2303],
+// config.json implies [768, 2304]"); names may carry the prefixes "transformer.", "module." and
+// "_orig_mod."; attn.bias and attn.masked_bias are masks and ignored; an lm_head.weight must equal wte.
+ModelConfig load_config(const std::filesystem::path& folder);
+std::unique_ptr<Network> load_network(Backend& backend, const std::filesystem::path& folder, DType compute);
+
+// Writes `path` (model.safetensors) with HF's names and the metadata that Transformers asks for.
+void save_weights(const Network& network, const std::filesystem::path& path);
+
+}  // namespace inkstone
