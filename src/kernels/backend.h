@@ -114,6 +114,14 @@ struct AttentionCached {
   View out;  // [R,C] activation type
 };
 
+// Stores each row's k and v at (slots[r], positions[r]) of the cache, as AttentionCached does first: for
+// rows whose attention attention_forward computes (the beginning of a sequence).
+struct CacheStore {
+  ConstView qkv;               // [R,3C] activation type
+  ConstView slots, positions;  // [R] i32
+  View keys, values;           // [S,NH,T,HS] activation type
+};
+
 // loss[r] = logsumexp(logits[r,:]) - logits[r,targets[r]]; 0 where targets[r] < 0.
 // dlogits[r,v] = (softmax(logits[r,:])[v] - [v == targets[r]]) * gradient_scale; 0 where targets[r] < 0.
 struct CrossEntropy {
@@ -199,6 +207,7 @@ class Backend {
   virtual void attention_forward(const AttentionForward& op) = 0;
   virtual void attention_backward(const AttentionBackward& op) = 0;
   virtual void attention_cached(const AttentionCached& op) = 0;
+  virtual void cache_store(const CacheStore& op) = 0;
   virtual void cross_entropy(const CrossEntropy& op) = 0;
 
   virtual void adamw(const AdamWStep& op) = 0;

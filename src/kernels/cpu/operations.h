@@ -18,9 +18,13 @@ void dropout(View x, const DropoutMask& mask);                     // dropout.cc
 void attention_forward(const AttentionForward& op);                // attention.cc
 void attention_backward(const AttentionBackward& op);              // attention.cc
 void attention_cached(const AttentionCached& op);                  // attention_cached.cc
+void cache_store(const CacheStore& op);                            // attention_cached.cc
 void cross_entropy(const CrossEntropy& op);                        // cross_entropy.cc
 void adamw(const AdamWStep& op);                                   // adamw.cc
 double sum_of_squares(ConstView x);                                // sum_of_squares.cc
+void matmul_nn(const Matmul& op);                                  // matmul.cc
+void matmul_nt(const Matmul& op);                                  // matmul.cc
+void matmul_tn(const Matmul& op);                                  // matmul.cc
 void matmul_rows_nn(const Matmul& op);                             // matmul_rows.cc
 void matmul_rows_nt(const Matmul& op);                             // matmul_rows.cc
 
