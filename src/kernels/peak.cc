@@ -1,0 +1,49 @@
+#include "kernels/peak.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace inkstone {
+namespace {
+
+// Shortest time in seconds of f over about `budget_s`, after one call to warm up.
+template <typename F>
+double best_seconds(double budget_s, F&& f) {
+  using Clock = std::chrono::steady_clock;
+  f();
+  const auto start = Clock::now();
+  double best = 1e30, elapsed = 0;
+  for (int i = 0; i < 3 || elapsed < budget_s; ++i) {
+    const auto begin = Clock::now();
+    f();
+    const auto end = Clock::now();
+    best = std::min(best, std::chrono::duration<double>(end - begin).count());
+    elapsed = std::chrono::duration<double>(end - start).count();
+  }
+  return best;
+}
+
+}  // namespace
+
+double measure_gemm_peak_flops(Backend& backend, DType operand) {
+  constexpr int64_t m = 256, k = 768, n = 3072;
+  const Buffer a(backend, m * k * size_bytes(operand)), b(backend, k * n * size_bytes(operand)),
+      c(backend, m * n * 4);
+  const Matmul op{.a = a.view(operand, {m, k}), .b = b.view(operand, {k, n}), .c = c.view(DType::kF32, {m, n})};
+  float probe = 0;
+  const double seconds = best_seconds(0.1, [&] {
+    backend.matmul_nn(op);
+    backend.copy_to_host(c.view(DType::kF32, {1}), &probe);  // waits
+  });
+  return 2.0 * m * n * k / seconds;
+}
+
+double measure_read_bandwidth(Backend& backend) {
+  constexpr int64_t bytes = int64_t{256} << 20;
+  const Buffer buffer(backend, bytes);
+  backend.fill_zero(buffer.view(DType::kF32, {bytes / 4}));  // touches every page
+  const double seconds = best_seconds(0.1, [&] { backend.sum_of_squares(buffer.view(DType::kF32, {bytes / 4})); });
+  return static_cast<double>(bytes) / seconds;
+}
+
+}  // namespace inkstone
