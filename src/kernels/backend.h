@@ -64,6 +64,7 @@ struct LayerNormBackward {
 };
 
 // y = 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))). Source: Hendrycks and Gimpel 2016, arXiv:1606.08415.
+// y may be x itself.
 struct GeluForward {
   ConstView x;
   View y;
@@ -173,6 +174,8 @@ class Backend {
   // "cpu (AVX-512 BF16, 2 threads)"
   virtual std::string description() const = 0;
 
+  // True when the host can read and write a view's memory directly, after a call that waits.
+  virtual bool shares_host_memory() const { return false; }
   // Memory. allocate throws kInputOutput with the size when there is not enough; its content is zero.
   virtual void* allocate(int64_t bytes) = 0;
   virtual void release(void* data, int64_t bytes) noexcept = 0;

@@ -33,6 +33,10 @@ class Decoder {
   std::vector<float> prefill(int64_t slot, std::span<const TokenId> tokens,
                              std::vector<float>* all_logits = nullptr);
 
+  // As prefill, but returns the losses -log P(targets[i] | tokens[0..i] and what the slot held), in nats, without holding
+  // the logits; 0 where targets[i] < 0.
+  std::vector<float> losses(int64_t slot, std::span<const TokenId> tokens, std::span<const TokenId> targets);
+
   // Appends one token to each of several different slots; logits[i*V ...] belongs to slots[i].
   void step(std::span<const int64_t> slots, std::span<const TokenId> tokens, std::span<float> logits);
 

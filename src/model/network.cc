@@ -1,0 +1,60 @@
+#include "model/network.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "base/rng.h"
+#include "base/threads.h"
+
+namespace inkstone {
+
+Network::Network(Backend& backend, const ModelConfig& config, DType compute)
+    : backend_(&backend), config_(config), table_((validate(config), config)), compute_(compute) {
+  INK_CHECK(compute == DType::kF32 || compute == DType::kBF16, "compute type");
+  master_ = Buffer(backend, table_.flat_count() * size_bytes(DType::kF32));
+  if (compute == DType::kBF16) copies_ = Buffer(backend, table_.flat_count() * size_bytes(DType::kBF16));
+}
+
+View Network::master(int row) const {
+  const ParameterRow& r = table_[row];
+  return master_.view(DType::kF32, r.shape, r.offset * size_bytes(DType::kF32));
+}
+
+View Network::copy(int row) const {
+  const ParameterRow& r = table_[row];
+  if (compute_ == DType::kF32 || !r.multiplied) return {};
+  return copies_.view(compute_, r.shape, r.offset * size_bytes(compute_));
+}
+
+View Network::operand(int row) const {
+  INK_CHECK(table_[row].multiplied, "not an operand of a GEMM");
+  return compute_ == DType::kF32 ? master(row) : copy(row);
+}
+
+void Network::refresh_copies() {
+  for (int row = 0; row < static_cast<int>(table_.rows().size()); ++row) {
+    if (const View to = copy(row)) backend_->cast(master(row), to);
+  }
+}
+
+void Network::initialise(uint64_t seed) {
+  const double residual_scale = 1.0 / std::sqrt(2.0 * static_cast<double>(config_.layers));
+  std::vector<float> values;
+  for (int row = 0; row < static_cast<int>(table_.rows().size()); ++row) {
+    const ParameterRow& r = table_[row];
+    values.assign(r.shape.count(), r.initialisation == Initialisation::kOne ? 1.0f : 0.0f);
+    if (r.initialisation == Initialisation::kNormal || r.initialisation == Initialisation::kNormalResidual) {
+      const double scale =
+          config_.initializer_range * (r.initialisation == Initialisation::kNormal ? 1.0 : residual_scale);
+      const Random random(seed, RandomStream::kInitialisation, row);
+      parallel_for(r.shape.count(), 1024, [&](int64_t begin, int64_t end, int) {
+        for (int64_t i = begin; i < end; ++i) values[i] = static_cast<float>(scale * random.normal(i));
+      });
+    }
+    backend_->copy_from_host(values.data(), master(row));
+  }
+  refresh_copies();
+}
+
+}  // namespace inkstone

@@ -1,0 +1,78 @@
+#include "model/output_layer.h"
+
+#include <algorithm>
+#include <bit>
+#include <type_traits>
+
+#include "model/training_pass.h"
+
+namespace inkstone {
+namespace {
+
+constexpr int64_t kBlockBytes = int64_t{32} << 20;
+constexpr int64_t kMinRows = 16;
+
+// `count` elements of a vector from `begin` on.
+template <typename AnyView>
+AnyView part(const AnyView& v, int64_t begin, int64_t count) {
+  AnyView result = v;
+  const int64_t width = v.shape.rank() == 2 ? v.shape[1] : 1;
+  using Byte = std::conditional_t<std::is_same_v<AnyView, View>, std::byte, const std::byte>;
+  result.data = static_cast<Byte*>(v.data) + begin * width * size_bytes(v.dtype);
+  result.shape = v.shape.rank() == 2 ? Shape{count, width} : Shape{count};
+  return result;
+}
+
+// Calls f(begin, count) for every block of rows.
+template <typename F>
+void for_each_block(int64_t rows, int64_t block, F&& f) {
+  for (int64_t begin = 0; begin < rows; begin += block) f(begin, std::min(block, rows - begin));
+}
+
+}  // namespace
+
+int64_t output_block_rows(int64_t rows, int64_t vocab_size) {
+  const int64_t most = std::max(kMinRows, kBlockBytes / (vocab_size * size_bytes(DType::kF32)));
+  return std::min(rows, static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(most))));
+}
+
+OutputScratch plan_output(Arena& arena, const ModelConfig& config, DType act, int64_t rows) {
+  const int64_t V = config.vocab_size;
+  const Shape shape{output_block_rows(rows, V), V};
+  OutputScratch scratch;
+  scratch.logits = arena.take(DType::kF32, shape);
+  scratch.dlogits = act == DType::kF32 ? scratch.logits : arena.take(act, shape);
+  return scratch;
+}
+
+void output_forward(const Network& network, ConstView x, ConstView targets, const OutputScratch& scratch,
+                    View losses) {
+  Backend& backend = network.backend();
+  for_each_block(x.shape[0], scratch.logits.shape[0], [&](int64_t begin, int64_t count) {
+    const View logits = part(scratch.logits, 0, count);
+    backend.matmul_nt({.a = part(x, begin, count), .b = network.operand(network.table().wte()), .c = logits});
+    backend.cross_entropy(
+        {.logits = logits, .targets = part(targets, begin, count), .losses = part(losses, begin, count)});
+  });
+}
+
+void output_forward_backward(const Network& network, const OutputBackward& op, const OutputScratch& scratch,
+                             const Gradients& gradients) {
+  Backend& backend = network.backend();
+  const int wte = network.table().wte();
+  for_each_block(op.x.shape[0], scratch.logits.shape[0], [&](int64_t begin, int64_t count) {
+    const View logits = part(scratch.logits, 0, count), dlogits = part(scratch.dlogits, 0, count);
+    const ConstView x = part(op.x, begin, count);
+    backend.matmul_nt({.a = x, .b = network.operand(wte), .c = logits});
+    backend.cross_entropy({.logits = logits,
+                           .targets = part(op.targets, begin, count),
+                           .losses = part(op.losses, begin, count),
+                           .dlogits = dlogits,
+                           .gradient_scale = op.gradient_scale});
+    backend.matmul_nn({.a = dlogits, .b = network.operand(wte), .c = part(op.dx, begin, count)});
+    backend.matmul_tn(
+        {.a = dlogits, .b = x, .c = gradients.row(wte), .accumulate = op.accumulate || begin > 0});
+  });
+}
+
+}  // namespace inkstone

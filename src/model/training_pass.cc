@@ -1,0 +1,192 @@
+#include "model/training_pass.h"
+
+#include <vector>
+
+#include "model/block.h"
+#include "model/output_layer.h"
+
+namespace inkstone {
+
+Gradients::Gradients(const Network& network)
+    : network_(&network), buffer_(network.backend(), network.table().flat_count() * size_bytes(DType::kF32)) {}
+
+View Gradients::row(int row) const {
+  const ParameterRow& r = network_->table()[row];
+  return buffer_.view(DType::kF32, r.shape, r.offset * size_bytes(DType::kF32));
+}
+
+View Gradients::flat() const { return buffer_.view(DType::kF32, {network_->table().flat_count()}); }
+
+namespace {
+
+// Everything that a pass writes, in one allocation.
+struct PassMemory {
+  View tokens, targets, positions, losses;  // [N]
+  std::vector<BlockActivations> blocks;
+  View branch;                     // [N,C] act
+  View xf, lnf, mean_f, rstd_f;    // the last normalisation
+  OutputScratch output;
+  BackwardScratch scratch;
+};
+
+PassMemory plan_pass(Arena& arena, const ModelConfig& config, DType act, const PassShape& shape) {
+  const int64_t N = shape.rows(), C = config.width;
+  PassMemory m;
+  m.tokens = arena.take(DType::kI32, {N});
+  m.targets = arena.take(DType::kI32, {N});
+  m.positions = arena.take(DType::kI32, {N});
+  m.losses = arena.take(DType::kF32, {N});
+  for (int64_t l = 0; l < config.layers; ++l) m.blocks.push_back(plan_block(arena, config, act, shape));
+  m.branch = arena.take(act, {N, C});
+  m.xf = arena.take(DType::kF32, {N, C});
+  m.lnf = arena.take(act, {N, C});
+  m.mean_f = arena.take(DType::kF32, {N});
+  m.rstd_f = arena.take(DType::kF32, {N});
+  m.output = plan_output(arena, config, act, N);
+  m.scratch = plan_scratch(arena, config, act, shape);
+  return m;
+}
+
+}  // namespace
+
+struct TrainingPass::Impl {
+  Impl(Network& net, int64_t batch, int64_t context, float rate)
+      : network(net), planned{batch, context}, dropout_rate(rate) {
+    Arena count;
+    plan_pass(count, network.config(), network.compute(), planned);
+    memory_buffer = Buffer(network.backend(), count.used_bytes());
+    losses.resize(planned.rows());
+  }
+
+  // Lays the memory out for B x T tokens and fills in tokens, targets and positions.
+  void load(std::span<const TokenId> inputs, std::span<const TokenId> targets, int64_t context) {
+    const auto count = static_cast<int64_t>(inputs.size());
+    INK_CHECK(context >= 1 && context <= planned.context && count > 0 && count % context == 0 &&
+                  count / context <= planned.batch && inputs.size() == targets.size(),
+              "micro-batch does not fit the plan");
+    const PassShape wanted{count / context, context};
+    if (wanted.batch != shape.batch || wanted.context != shape.context || memory.blocks.empty()) {
+      shape = wanted;
+      Arena arena(memory_buffer.data(), memory_buffer.bytes());
+      memory = plan_pass(arena, network.config(), network.compute(), shape);
+      std::vector<int32_t> positions(count);
+      for (int64_t n = 0; n < count; ++n) positions[n] = static_cast<int32_t>(n % context);
+      network.backend().copy_from_host(positions.data(), memory.positions);
+    }
+    network.backend().copy_from_host(inputs.data(), memory.tokens);
+    network.backend().copy_from_host(targets.data(), memory.targets);
+  }
+
+  void forward(const PassDropout& dropout) {
+    Backend& backend = network.backend();
+    const ParameterTable& table = network.table();
+    const View x = memory.blocks.front().x1;
+    backend.embedding_forward({.tokens = memory.tokens,
+                               .positions = memory.positions,
+                               .wte = network.master(table.wte()),
+                               .wpe = network.master(table.wpe()),
+                               .x = x});
+    if (dropout.rate > 0) backend.dropout(x, dropout.embedding());
+    for (size_t l = 0; l < memory.blocks.size(); ++l) {
+      const ConstView input = l == 0 ? ConstView(x) : ConstView(memory.blocks[l - 1].x2);
+      const ConstView delta = l == 0 ? ConstView{} : ConstView(memory.branch);
+      block_forward(network, static_cast<int64_t>(l), shape, input, delta, memory.blocks[l], memory.branch,
+                    dropout);
+    }
+    backend.layer_norm_forward({.x = memory.blocks.back().x2,
+                                .delta = memory.branch,
+                                .sum = memory.xf,
+                                .weight = network.master(table.ln_f_weight()),
+                                .bias = network.master(table.ln_f_bias()),
+                                .epsilon = static_cast<float>(network.config().layer_norm_epsilon),
+                                .y = memory.lnf,
+                                .mean = memory.mean_f,
+                                .rstd = memory.rstd_f});
+  }
+
+  void backward(const Gradients& gradients, const MicroBatch& batch, const PassDropout& dropout) {
+    Backend& backend = network.backend();
+    const ParameterTable& table = network.table();
+    const BackwardScratch& s = memory.scratch;
+    output_forward_backward(network,
+                            {.x = memory.lnf,
+                             .targets = memory.targets,
+                             .losses = memory.losses,
+                             .dx = s.dnorm,
+                             .gradient_scale = batch.gradient_scale,
+                             .accumulate = batch.accumulate},
+                            memory.output, gradients);
+    backend.fill_zero(s.dx);
+    backend.layer_norm_backward({.dy = s.dnorm,
+                                 .sum = memory.xf,
+                                 .weight = network.master(table.ln_f_weight()),
+                                 .mean = memory.mean_f,
+                                 .rstd = memory.rstd_f,
+                                 .dx = s.dx,
+                                 .dweight = gradients.row(table.ln_f_weight()),
+                                 .dbias = gradients.row(table.ln_f_bias()),
+                                 .accumulate = batch.accumulate});
+    for (auto l = static_cast<int64_t>(memory.blocks.size()) - 1; l >= 0; --l) {
+      block_backward(network, l, shape, memory.blocks[l], s, gradients, batch.accumulate, dropout);
+    }
+    if (dropout.rate > 0) backend.dropout(s.dx, dropout.embedding());
+    // dwte holds the output layer's term by now; dwpe starts here.
+    if (!batch.accumulate) backend.fill_zero(gradients.row(table.wpe()));
+    backend.embedding_backward({.tokens = memory.tokens,
+                                .positions = memory.positions,
+                                .dx = s.dx,
+                                .dwte = gradients.row(table.wte()),
+                                .dwpe = gradients.row(table.wpe())});
+  }
+
+  double loss_sum() {
+    network.backend().copy_to_host(memory.losses, losses.data());
+    double sum = 0;
+    for (int64_t n = 0; n < shape.rows(); ++n) sum += losses[n];
+    return sum;
+  }
+
+  Network& network;
+  PassShape planned, shape;
+  float dropout_rate;
+  Buffer memory_buffer;
+  PassMemory memory;
+  std::vector<float> losses;
+};
+
+TrainingPass::TrainingPass(Network& network, int64_t batch, int64_t context, float dropout)
+    : impl_(std::make_unique<Impl>(network, batch, context, dropout)) {}
+
+TrainingPass::~TrainingPass() = default;
+
+double TrainingPass::forward_backward(const MicroBatch& batch, int64_t context, Gradients& gradients) {
+  impl_->load(batch.inputs, batch.targets, context);
+  const PassDropout dropout{impl_->dropout_rate, batch.dropout_seed};
+  impl_->forward(dropout);
+  impl_->backward(gradients, batch, dropout);
+  return impl_->loss_sum();
+}
+
+double TrainingPass::forward(std::span<const TokenId> inputs, std::span<const TokenId> targets, int64_t context) {
+  impl_->load(inputs, targets, context);
+  impl_->forward({});
+  output_forward(impl_->network, impl_->memory.lnf, impl_->memory.targets, impl_->memory.output,
+                 impl_->memory.losses);
+  return impl_->loss_sum();
+}
+
+int64_t TrainingPass::planned_bytes(const ModelConfig& config, DType compute, int64_t batch, int64_t context) {
+  Arena count;
+  plan_pass(count, config, compute, PassShape{batch, context});
+  return count.used_bytes();
+}
+
+double training_flops(const ModelConfig& config, int64_t tokens, int64_t context) {
+  const auto C = static_cast<double>(config.width), L = static_cast<double>(config.layers);
+  const double matrices = L * 12 * C * C + static_cast<double>(config.vocab_size) * C;
+  // Q K^T and P V: 2 products of 2 T/2 C flops per token forward, twice that backward.
+  const double attention = L * 6 * static_cast<double>(context) * C;
+  return static_cast<double>(tokens) * (6 * matrices + attention);
+}
+
+}  // namespace inkstone

@@ -1,0 +1,185 @@
+// Configuration, the parameter table, initialisation, and model folders good and bad.
+#include "inkstone/model.h"
+
+#include <cmath>
+#include <fstream>
+
+#include "base/file.h"
+#include "formats/safetensors.h"
+#include "golden.h"
+#include "model/model_impl.h"
+#include "model/parameters.h"
+#include "model/training_pass.h"
+
+namespace inkstone {
+namespace {
+namespace fs = std::filesystem;
+
+TEST(ModelConfig, PublishedParameterCounts) {
+  EXPECT_EQ(preset("gpt2")->parameter_count(), 124'439'808);
+  EXPECT_EQ(preset("gpt2-medium")->parameter_count(), 354'823'168);
+  EXPECT_EQ(preset("gpt2-large")->parameter_count(), 774'030'080);
+  EXPECT_EQ(preset("gpt2-xl")->parameter_count(), 1'557'611'200);
+  EXPECT_EQ(preset("distilgpt2")->parameter_count(), 81'912'576);
+  EXPECT_FALSE(preset("gpt5"));
+  for (const std::string& name : preset_names()) EXPECT_NO_THROW(validate(*preset(name))) << name;
+}
+
+TEST(ModelConfig, RefusesImpossibleShapes) {
+  ModelConfig config;
+  config.heads = 5;
+  EXPECT_TRUE(test::mentions(test::thrown_by([&] { validate(config); }), "width 768 is not a multiple of heads 5"));
+  config = {};
+  config.layers = 0;
+  EXPECT_TRUE(test::mentions(test::thrown_by([&] { validate(config); }), "layers is 0"));
+  config = {};
+  config.vocab_size = -1;
+  EXPECT_EQ(test::thrown_by([&] { validate(config); }).code(), ErrorCode::kUsage);
+}
+
+TEST(ParameterTable, HoldsEveryParameterOnce) {
+  const ModelConfig config = *preset("gpt2");
+  const ParameterTable table(config);
+  int64_t count = 0, end = 0;
+  for (const ParameterRow& row : table.rows()) {
+    EXPECT_GE(row.offset, end) << row.name;
+    EXPECT_EQ(row.offset % 16, 0) << row.name;
+    EXPECT_EQ(row.decay, row.shape.rank() == 2) << row.name;
+    end = row.offset + row.shape.count();
+    count += row.shape.count();
+  }
+  EXPECT_EQ(count, config.parameter_count());
+  EXPECT_LE(end, table.flat_count());
+  EXPECT_EQ(table[table.layer(11).fc_proj_weight].name, "h.11.mlp.c_proj.weight");
+  EXPECT_EQ(table[table.ln_f_bias()].name, "ln_f.bias");
+}
+
+TEST(Network, InitialisesAsGpt2) {
+  ModelConfig config{.layers = 2, .heads = 2, .width = 64, .context = 32, .vocab_size = 500};
+  const Model model = Model::create(config, 7);
+  const Network& network = *model.impl().network;
+  for (int r = 0; r < static_cast<int>(network.table().rows().size()); ++r) {
+    const ParameterRow& row = network.table()[r];
+    std::vector<float> values(row.shape.count());
+    network.backend().copy_to_host(network.master(r), values.data());
+    double mean = 0, square = 0;
+    for (const float v : values) mean += v, square += double{v} * v;
+    const double n = static_cast<double>(values.size());
+    mean /= n;
+    const double deviation = std::sqrt(square / n - mean * mean);
+    double expected_mean = 0, expected_deviation = 0;
+    if (row.initialisation == Initialisation::kOne) expected_mean = 1;
+    if (row.initialisation == Initialisation::kNormal) expected_deviation = 0.02;
+    if (row.initialisation == Initialisation::kNormalResidual) expected_deviation = 0.02 / 2;  // 1/sqrt(2 * 2)
+    // Five standard errors of the mean and of the standard deviation.
+    EXPECT_NEAR(mean, expected_mean, 5 * expected_deviation / std::sqrt(n)) << row.name;
+    EXPECT_NEAR(deviation, expected_deviation, 5 * expected_deviation / std::sqrt(2 * n)) << row.name;
+  }
+}
+
+TEST(Network, InitialisationDependsOnTheSeedAlone) {
+  const ModelConfig config{.layers = 1, .heads = 1, .width = 16, .context = 8, .vocab_size = 20};
+  const auto tokens = std::vector<TokenId>{1, 2, 3};
+  EXPECT_EQ(Model::create(config, 1).logits(tokens), Model::create(config, 1).logits(tokens));
+  EXPECT_NE(Model::create(config, 1).logits(tokens), Model::create(config, 2).logits(tokens));
+}
+
+TEST(Model, UntrainedLossIsNearThatOfGuessing) {
+  const ModelConfig config{.layers = 2, .heads = 4, .width = 32, .context = 16, .vocab_size = 300};
+  const Model model = Model::create(config, 3);
+  TrainingPass pass(*model.impl().network, 2, 16, 0);
+  std::vector<TokenId> inputs, targets;
+  for (int i = 0; i < 32; ++i) inputs.push_back(i * 7 % 300), targets.push_back(i * 11 % 300);
+  EXPECT_NEAR(pass.forward(inputs, targets, 16) / 32, std::log(300.0), 0.1);
+}
+
+TEST(Model, SavedAndLoadedIsTheSame) {
+  const test::ScratchFolder scratch;
+  const Model model = Model::load(test::fixture("model/two_layers"));
+  model.save(scratch / "copy");
+  const Model copy = Model::load(scratch / "copy");
+  EXPECT_EQ(copy.config(), model.config());
+  const std::vector<TokenId> tokens = {1, 5, 96, 0};
+  EXPECT_EQ(copy.logits(tokens), model.logits(tokens));
+}
+
+TEST(Model, RunFolderMeansItsBestElseItsLastCheckpoint) {
+  const test::ScratchFolder scratch;
+  fs::create_directories(scratch / "run/checkpoints/a");
+  fs::create_directories(scratch / "run/checkpoints/b");
+  write_file(scratch / "run/checkpoints/a/config.json", "{}");
+  write_file(scratch / "run/checkpoints/b/config.json", "{}");
+  EXPECT_EQ(test::thrown_by([&] { find_model_folder(scratch / "run"); }).code(), ErrorCode::kNotFound);
+  fs::create_directory_symlink("checkpoints/b", scratch / "run/last");
+  EXPECT_EQ(find_model_folder(scratch / "run"), scratch / "run/last");
+  fs::create_directory_symlink("checkpoints/a", scratch / "run/best");
+  EXPECT_EQ(find_model_folder(scratch / "run"), scratch / "run/best");
+}
+
+// A copy of a good model folder for a test to damage.
+class BadModel : public ::testing::Test {
+ protected:
+  BadModel() { fs::copy(test::fixture("model/two_layers"), folder = scratch / "model"); }
+  Error load_error() {
+    return test::thrown_by([&] { Model::load(folder); });
+  }
+  void replace_in_config(const std::string& from, const std::string& to) {
+    std::string text = read_file(folder / "config.json");
+    const size_t at = text.find(from);
+    ASSERT_NE(at, std::string::npos);
+    write_file(folder / "config.json", text.replace(at, from.size(), to));
+  }
+  const test::ScratchFolder scratch;
+  fs::path folder;
+};
+
+TEST_F(BadModel, MissingFolder) {
+  folder = scratch / "nowhere";
+  EXPECT_EQ(load_error().code(), ErrorCode::kNotFound);
+}
+
+TEST_F(BadModel, MissingWeights) {
+  fs::remove(folder / "model.safetensors");
+  EXPECT_TRUE(test::mentions(load_error(), "model.safetensors"));
+}
+
+TEST_F(BadModel, TruncatedWeights) {
+  fs::resize_file(folder / "model.safetensors", fs::file_size(folder / "model.safetensors") - 1);
+  const Error error = load_error();
+  EXPECT_EQ(error.code(), ErrorCode::kInvalidData);
+  EXPECT_TRUE(test::mentions(error, "model.safetensors"));
+}
+
+TEST_F(BadModel, ConfigOfAnotherWidth) {
+  replace_in_config("\"n_embd\": 48", "\"n_embd\": 51");
+  const Error error = load_error();
+  EXPECT_EQ(error.code(), ErrorCode::kMismatch);
+  EXPECT_TRUE(test::mentions(error, "tensor 'wte.weight' has shape [97, 48], config.json implies [97, 51]"));
+}
+
+TEST_F(BadModel, ConfigWithMoreLayers) {
+  replace_in_config("\"n_layer\": 2", "\"n_layer\": 3");
+  EXPECT_TRUE(test::mentions(load_error(), "tensor 'h.2.ln_1.weight' is missing"));
+}
+
+TEST_F(BadModel, ConfigWithFewerLayers) {
+  replace_in_config("\"n_layer\": 2", "\"n_layer\": 1");
+  EXPECT_TRUE(test::mentions(load_error(), "has no place in the model"));
+}
+
+TEST_F(BadModel, UnknownActivation) {
+  replace_in_config("gelu_new", "swish");
+  const Error error = load_error();
+  EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+  EXPECT_TRUE(test::mentions(error, "swish"));
+}
+
+TEST_F(BadModel, CudaIsNotBuilt) {
+  const Error error = test::thrown_by([&] { Model::load(folder, {.device = "cuda"}); });
+  EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+  EXPECT_TRUE(test::mentions(error, "CUDA"));
+  EXPECT_EQ(test::thrown_by([&] { Model::load(folder, {.device = "tpu"}); }).code(), ErrorCode::kUsage);
+}
+
+}  // namespace
+}  // namespace inkstone
