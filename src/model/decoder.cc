@@ -86,7 +86,7 @@ struct Decoder::Impl {
     if (count.used_bytes() > rows_buffer.bytes()) rows_buffer = Buffer(backend(), count.used_bytes());
     Arena arena(rows_buffer.data(), rows_buffer.bytes());
     rows = plan_rows(arena, network.config(), network.compute(), n);
-    if (logits.count() == 0) {
+    if (!logits) {
       logits_buffer = Buffer(backend(), kFewRows * vocab_size() * size_bytes(DType::kF32));
       logits = logits_buffer.view(DType::kF32, {kFewRows, vocab_size()});
     }
