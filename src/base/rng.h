@@ -56,7 +56,8 @@ class Random {
 
   // Uniform in [0, n), n > 0. The bias is below n / 2^64.
   uint64_t below(uint64_t n, uint64_t index) const {
-    return static_cast<uint64_t>((static_cast<unsigned __int128>(bits(index)) * n) >> 64);
+    __extension__ using Wide = unsigned __int128;
+    return static_cast<uint64_t>((static_cast<Wide>(bits(index)) * n) >> 64);
   }
 
   // Standard normal by Box and Muller.

@@ -1,0 +1,106 @@
+// Softmax cross-entropy: per row three passes over V logits in cache (maximum; sum of exponentials; gradient),
+// about 25 flops per element for the exponentials. Threads split rows; every row by itself, in a fixed order.
+#include <hwy/base.h>
+#include <cmath>
+#include <limits>
+
+#include "base/threads.h"
+#include "kernels/cpu/operations.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/cross_entropy.cc"
+#include <hwy/foreach_target.h>
+
+#include "kernels/cpu/simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace inkstone::cpu::HWY_NAMESPACE {
+
+constexpr float kLowest = -3.4028234e38f;
+
+float row_maximum(const float* x, size_t V) {
+  VF m = hn::Set(F32(), kLowest);
+  for_vectors(
+      V, [&](size_t i) { m = hn::Max(m, load(x + i)); },
+      [&](size_t i, size_t n) { m = hn::Max(m, load_part(x + i, n, kLowest)); });
+  return hn::GetLane(hn::MaxOfLanes(F32(), m));
+}
+
+// log of the sum of exponentials; the sum of a row is kept in blocks, added in double.
+float row_log_sum_exp(const float* x, size_t V) {
+  constexpr size_t kBlock = 4096;
+  const float maximum = row_maximum(x, V);
+  const VF m = hn::Set(F32(), maximum);
+  double total = 0;
+  for (size_t begin = 0; begin < V; begin += kBlock) {
+    VF sum = hn::Zero(F32());
+    for_vectors(
+        HWY_MIN(kBlock, V - begin), [&](size_t i) { sum = hn::Add(sum, exp_f32(hn::Sub(load(x + begin + i), m))); },
+        [&](size_t i, size_t n) {
+          const VF e = exp_f32(hn::Sub(load_part(x + begin + i, n), m));
+          sum = hn::Add(sum, hn::IfThenElseZero(hn::FirstN(F32(), n), e));
+        });
+    total += hn::GetLane(hn::SumOfLanes(F32(), sum));
+  }
+  return maximum + static_cast<float>(std::log(total));
+}
+
+template <typename T>
+void row_gradient(const float* x, float lse, float scale, size_t V, T* dx) {
+  const VF shift = hn::Set(F32(), lse), factor = hn::Set(F32(), scale);
+  for_vectors(
+      V, [&](size_t i) { store(hn::Mul(exp_f32(hn::Sub(load(x + i), shift)), factor), dx + i); },
+      [&](size_t i, size_t n) {
+        store_part(hn::Mul(exp_f32(hn::Sub(load_part(x + i, n), shift)), factor), dx + i, n);
+      });
+}
+
+HWY_INLINE void put(float* p, float x) { *p = x; }
+HWY_INLINE void put(bf16* p, float x) { *p = to_bf16(x); }
+
+template <typename T>
+void one_row(const CrossEntropy& op, int64_t r, T* dx) {
+  const size_t V = op.logits.shape.last();
+  const float* x = op.logits.as<float>() + r * V;
+  const int32_t target = op.targets.as<int32_t>()[r];
+  op.losses.as<float>()[r] = 0;
+  if (target < 0) {
+    if (dx != nullptr) std::memset(static_cast<void*>(dx), 0, V * sizeof(T));
+    return;
+  }
+  const float lse = row_log_sum_exp(x, V), logit = x[target];
+  op.losses.as<float>()[r] = lse - logit;
+  if (dx == nullptr) return;
+  row_gradient(x, lse, op.gradient_scale, V, dx);
+  put(dx + target, std::expm1(logit - lse) * op.gradient_scale);
+}
+
+void rows(const CrossEntropy& op, int64_t begin, int64_t end) {
+  const int64_t V = op.logits.shape.last();
+  for (int64_t r = begin; r < end; ++r) {
+    if (op.dlogits && op.dlogits.dtype == DType::kBF16) {
+      one_row(op, r, op.dlogits.as<bf16>() + r * V);
+    } else {
+      one_row(op, r, op.dlogits ? op.dlogits.as<float>() + r * V : nullptr);
+    }
+  }
+}
+
+}  // namespace inkstone::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace inkstone::cpu {
+
+HWY_EXPORT(rows);
+
+void cross_entropy(const CrossEntropy& op) {
+  const int64_t V = op.logits.shape.last(), R = op.logits.count() / V;
+  INK_CHECK(op.targets.count() == R && op.losses.count() == R, "cross entropy: sizes");
+  INK_CHECK(!op.dlogits || op.dlogits.count() == R * V, "cross entropy: gradient");
+  for (int64_t r = 0; r < R; ++r) INK_CHECK(op.targets.as<int32_t>()[r] < V, "cross entropy: target beyond V");
+  parallel_for(R, 1, [&](int64_t begin, int64_t end, int) { HWY_DYNAMIC_DISPATCH(rows)(op, begin, end); });
+}
+
+}  // namespace inkstone::cpu
+#endif
