@@ -107,6 +107,19 @@ void AtomicFile::write(const void* data, size_t size_bytes) {
   }
 }
 
+void AtomicFile::write_at(uint64_t offset_bytes, const void* data, size_t size_bytes) {
+  INK_CHECK(fd_ >= 0, "write after commit");
+  const char* at = static_cast<const char*>(data);
+  while (size_bytes > 0) {
+    const ssize_t n = ::pwrite(fd_, at, size_bytes, static_cast<off_t>(offset_bytes));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail_errno("write", path_);
+    at += n;
+    offset_bytes += static_cast<uint64_t>(n);
+    size_bytes -= static_cast<size_t>(n);
+  }
+}
+
 void AtomicFile::commit() {
   INK_CHECK(fd_ >= 0, "second commit");
   if (::fsync(fd_) != 0) fail_errno("write", path_);

@@ -45,6 +45,8 @@ class AtomicFile {
 
   void write(const void* data, size_t size_bytes);
   void write(std::string_view text) { write(text.data(), text.size()); }
+  // Overwrites bytes written before (a header whose counts are known only at the end).
+  void write_at(uint64_t offset_bytes, const void* data, size_t size_bytes);
   void commit();
 
  private:

@@ -3,11 +3,31 @@
 #include <fmt/format.h>
 #include <xxhash.h>
 
+#include "base/check.h"
 #include "base/file.h"
 
 namespace inkstone {
 
 uint64_t hash64(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+
+// XXH3 asks for a state on a 64-byte boundary, which its own allocation has.
+struct Hash64::State {
+  XXH3_state_t* xxh = XXH3_createState();
+  ~State() { XXH3_freeState(xxh); }
+};
+
+Hash64::Hash64() : state_(std::make_unique<State>()) {
+  INK_CHECK(state_->xxh != nullptr, "no memory for a hash");
+  reset();
+}
+
+Hash64::~Hash64() = default;
+
+void Hash64::reset() { XXH3_64bits_reset(state_->xxh); }
+
+void Hash64::add(std::string_view bytes) { XXH3_64bits_update(state_->xxh, bytes.data(), bytes.size()); }
+
+uint64_t Hash64::value() const { return XXH3_64bits_digest(state_->xxh); }
 
 std::string hash128_hex(std::string_view bytes) {
   const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -10,6 +11,24 @@ namespace inkstone {
 
 // XXH3, 64 bits.
 uint64_t hash64(std::string_view bytes);
+
+// hash64 of bytes that come piece by piece: the value depends on the bytes alone, not on the cuts.
+class Hash64 {
+ public:
+  Hash64();
+  ~Hash64();
+  Hash64(const Hash64&) = delete;
+  Hash64& operator=(const Hash64&) = delete;
+
+  void add(std::string_view bytes);
+  uint64_t value() const;
+  // Starts anew.
+  void reset();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 // XXH3, 128 bits, as 32 hexadecimal digits, as `xxh128sum` prints it.
 std::string hash128_hex(std::string_view bytes);

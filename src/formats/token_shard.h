@@ -29,18 +29,19 @@ class TokenShard {
   int bits_ = 16;
 };
 
-// Appends tokens to a shard file; whole or absent (AtomicFile). bits: 16 (ids up to 65535) or 32.
+// Appends tokens to a shard file; whole or absent (AtomicFile). bits: 16 (ids up to 65535) or 32. The header's
+// count is written by commit(). Throws kInternal on an id that does not fit into `bits` and on more than
+// 2^31 - 1 tokens, which the header cannot count.
 class TokenShardWriter {
  public:
-  TokenShardWriter(const std::filesystem::path& path, int64_t count, int bits);
+  TokenShardWriter(const std::filesystem::path& path, int bits);
   void write(std::span<const TokenId> tokens);
-  // Throws unless exactly `count` tokens were written.
+  int64_t count() const { return count_; }  // tokens written so far
   void commit();
 
  private:
   AtomicFile file_;
-  int64_t count_;
-  int64_t written_ = 0;
+  int64_t count_ = 0;
   int bits_;
   std::vector<std::byte> buffer_;
 };
