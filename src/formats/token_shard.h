@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "base/file.h"
@@ -12,38 +13,52 @@
 
 namespace inkstone {
 
+// The largest number of tokens in one shard: the header counts them in an int32.
+inline constexpr int64_t kMaxShardTokens = INT32_MAX;
+
+struct TokenShardHeader {
+  int64_t count = 0;
+  int bits = 16;
+};
+
+// Checks magic, version and size of a whole shard. Throws kInvalidData.
+TokenShardHeader parse_token_shard(std::string_view file_bytes);
+
 // A mapped shard. Throws kInvalidData naming the file when magic, version or size do not fit.
 class TokenShard {
  public:
   explicit TokenShard(const std::filesystem::path& path);
 
-  int64_t count() const { return count_; }
-  int bits() const { return bits_; }
-  // Copies tokens [begin, begin + out.size()) of the shard. Both must lie inside it.
+  int64_t count() const { return header_.count; }
+  int bits() const { return header_.bits; }
+  // Copies tokens [begin, begin + out.size()) of the shard. Both must lie inside it. Throws kInvalidData,
+  // naming the file and the place, on a 32-bit token that no TokenId can hold. Thread safe.
   void read(int64_t begin, std::span<TokenId> out) const;
   const std::filesystem::path& path() const { return file_.path(); }
 
  private:
   MappedFile file_;
-  int64_t count_ = 0;
-  int bits_ = 16;
+  TokenShardHeader header_;
 };
 
-// Appends tokens to a shard file; whole or absent (AtomicFile). bits: 16 (ids up to 65535) or 32. The header's
-// count is written by commit(). Throws kInternal on an id that does not fit into `bits` and on more than
-// 2^31 - 1 tokens, which the header cannot count.
+// Appends tokens to a shard file; whole or absent (AtomicFile).
 class TokenShardWriter {
  public:
-  TokenShardWriter(const std::filesystem::path& path, int bits);
+  // bits: 16 (ids up to 65535) or 32. count: at most kMaxShardTokens, else kUsage.
+  TokenShardWriter(const std::filesystem::path& path, int64_t count, int bits);
+  // Every id must lie in [0, 2^bits); all writes together must not exceed `count`.
   void write(std::span<const TokenId> tokens);
-  int64_t count() const { return count_; }  // tokens written so far
+  // Throws kInternal unless exactly `count` tokens were written.
   void commit();
 
  private:
+  void write_as_u16(std::span<const TokenId> tokens);
+
   AtomicFile file_;
-  int64_t count_ = 0;
+  int64_t count_;
+  int64_t written_ = 0;
   int bits_;
-  std::vector<std::byte> buffer_;
+  std::vector<uint16_t> buffer_;  // one piece of a 16-bit shard on its way to the file
 };
 
 }  // namespace inkstone
