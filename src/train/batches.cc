@@ -1,0 +1,60 @@
+#include "train/batches.h"
+
+#include <algorithm>
+
+#include "base/rng.h"
+#include "model/training_pass.h"
+
+namespace inkstone {
+
+TrainingBatches::TrainingBatches(const TokenStream& stream, const TrainOptions& options, int64_t context,
+                                 int64_t vocab_size)
+    : stream_(&stream),
+      order_(stream.count(), context, options.seed),
+      batch_(options.batch),
+      accumulate_(options.accumulate),
+      vocab_size_(vocab_size),
+      mask_rate_(options.mask_rate),
+      seed_(options.seed) {}
+
+void TrainingBatches::read(int64_t step, int64_t micro, TokenBatch& batch) const {
+  const int64_t T = window();
+  batch.inputs.resize(batch_ * T);
+  batch.targets.resize(batch_ * T);
+  for (int64_t b = 0; b < batch_; ++b) {
+    const int64_t index = (step * accumulate_ + micro) * batch_ + b;
+    const int64_t begin = order_.begin(index);
+    const auto inputs = std::span(batch.inputs).subspan(b * T, T);
+    stream_->read(begin, inputs);
+    stream_->read(begin + 1, std::span(batch.targets).subspan(b * T, T));
+    if (mask_rate_ > 0) mask(index, inputs);
+  }
+}
+
+void TrainingBatches::mask(int64_t window, std::span<TokenId> inputs) const {
+  const Random random(seed_, RandomStream::kInputMask, static_cast<uint64_t>(window));
+  for (size_t t = 0; t < inputs.size(); ++t) {
+    if (random.uniform(2 * t) < mask_rate_) {
+      inputs[t] = static_cast<TokenId>(random.below(static_cast<uint64_t>(vocab_size_), 2 * t + 1));
+    }
+  }
+}
+
+double mean_loss(TrainingPass& pass, const TokenStream& stream, int64_t batch, int64_t window, int64_t most_tokens) {
+  const int64_t predictions = std::min(stream.count() - 1, most_tokens);
+  const int64_t T = std::min(window, predictions);
+  std::vector<TokenId> inputs(batch * T), targets(batch * T);
+  double sum = 0;
+  for (int64_t begin = 0; begin < predictions; begin += batch * T) {
+    const int64_t rows = std::min(batch, (predictions - begin + T - 1) / T);
+    std::fill(inputs.begin(), inputs.end(), 0);
+    std::fill(targets.begin(), targets.end(), -1);  // the end of the last window has no targets
+    const int64_t count = std::min(rows * T, predictions - begin);
+    stream.read(begin, std::span(inputs).first(count));
+    stream.read(begin + 1, std::span(targets).first(count));
+    sum += pass.forward(std::span(inputs).first(rows * T), std::span(targets).first(rows * T), T);
+  }
+  return sum / static_cast<double>(predictions);
+}
+
+}  // namespace inkstone

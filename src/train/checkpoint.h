@@ -1,0 +1,63 @@
+// Checkpoints: RUN/checkpoints/step-NNNNNNN, complete Hugging Face folders with the trainer's state beside the
+// weights. Layout: docs/formats.md.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "inkstone/tokenizer.h"
+#include "inkstone/trainer.h"
+#include "model/network.h"
+#include "train/optimizer.h"
+
+namespace inkstone {
+
+// What a run knows besides weights and moments. Everything else is a pure function of options and step.
+struct TrainerState {
+  TrainOptions options;
+  std::string data_fingerprint;
+  int64_t step = 0;  // steps done
+  double elapsed_s = 0;
+  std::optional<double> best_val_loss;
+  int64_t best_step = 0;
+  int64_t evaluations_without_improvement = 0;
+  double loss_sum = 0;  // of the steps since the last report
+  int64_t loss_count = 0;
+  bool stopped_early = false;
+};
+
+// The checkpoints of one run. Every change is done beside and renamed: a folder step-* is complete, or absent.
+class CheckpointFolder {
+ public:
+  // Removes what a killed process left unfinished.
+  explicit CheckpointFolder(std::filesystem::path run);
+
+  // Steps with a checkpoint, ascending.
+  std::vector<int64_t> steps() const;
+  std::filesystem::path path(int64_t step) const;
+
+  // Writes step state.step, points RUN/last (and RUN/best if state.best_step is this step) at it, then removes all but
+  // the latest `keep` and the best. On failure the unfinished folder is removed and the others are as they were.
+  std::filesystem::path save(const TrainerState& state, const Network& network, const Optimizer& optimizer,
+                             const Tokenizer& tokenizer);
+
+  // Throws kInvalidData naming the file if a file of the checkpoint is missing, cut or changed.
+  void verify(int64_t step) const;
+  TrainerState read_state(int64_t step) const;
+  // The moments; the weights are read by load_network.
+  void read_moments(int64_t step, const Network& network, const Optimizer& optimizer) const;
+
+  // Moves checkpoints after `step`, which are damaged, out of the way (step-NNNNNNN.damaged).
+  void set_aside_after(int64_t step) const;
+
+ private:
+  void remove_old(int64_t keep, int64_t best_step) const;
+
+  std::filesystem::path run_, folder_;
+};
+
+}  // namespace inkstone

@@ -1,0 +1,74 @@
+#include "train/metrics.h"
+
+#include <cerrno>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "base/error.h"
+#include "base/file.h"
+
+namespace inkstone {
+namespace {
+
+double wall_time() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+// Keeps the whole lines of steps up to `step`; a line that a kill cut is dropped too.
+void drop_later_lines(const std::filesystem::path& path, int64_t step) {
+  if (!std::filesystem::exists(path)) return;
+  const std::string text = read_file(path);
+  std::string kept;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = text.find('\n', begin);
+    if (end == std::string::npos) break;
+    const auto line = nlohmann::json::parse(text.substr(begin, end - begin), nullptr, false);
+    const bool valid = line.is_object() && line.contains("step") && line["step"].is_number_integer();
+    if (valid && line["step"].get<int64_t>() <= step) kept += text.substr(begin, end + 1 - begin);
+    begin = end + 1;
+  }
+  if (kept != text) write_file(path, kept);
+}
+
+}  // namespace
+
+MetricsLog::MetricsLog(const std::filesystem::path& run, int64_t first_step) : path_(run / "metrics.jsonl") {
+  drop_later_lines(path_, first_step);
+  file_ = std::fopen(path_.c_str(), "ae");
+  if (file_ == nullptr) {
+    fail(ErrorCode::kInputOutput, "cannot open '{}': {}", path_.string(), errno_text(errno));
+  }
+  events_ = std::make_unique<TensorBoardWriter>(run);
+  if (first_step > 0) events_->restart_at(first_step + 1, wall_time());
+}
+
+MetricsLog::~MetricsLog() {
+  if (file_ != nullptr) std::fclose(file_);
+}
+
+void MetricsLog::write(const StepReport& r) {
+  nlohmann::ordered_json line = {{"step", r.step},           {"loss", r.loss},
+                                 {"lr", r.lr},               {"grad_norm", r.grad_norm},
+                                 {"tokens_per_s", r.tokens_per_s}, {"elapsed_s", r.elapsed_s}};
+  if (r.gemm_fraction > 0) line["gemm_fraction"] = r.gemm_fraction;
+  if (r.val_loss) line["val_loss"] = *r.val_loss;
+  const std::string text = line.dump() + "\n";
+  if (std::fwrite(text.data(), 1, text.size(), file_) != text.size() || std::fflush(file_) != 0) {
+    fail(ErrorCode::kInputOutput, "cannot write '{}': {}", path_.string(), errno_text(errno));
+  }
+  const double now = wall_time();
+  events_->scalar("loss/train", r.step, static_cast<float>(r.loss), now);
+  if (r.val_loss) events_->scalar("loss/validation", r.step, static_cast<float>(*r.val_loss), now);
+  events_->scalar("optimizer/lr", r.step, static_cast<float>(r.lr), now);
+  events_->scalar("optimizer/grad_norm", r.step, static_cast<float>(r.grad_norm), now);
+  events_->scalar("speed/tokens_per_s", r.step, static_cast<float>(r.tokens_per_s), now);
+  events_->flush();
+}
+
+void MetricsLog::write_sample(int64_t step, const std::string& text) {
+  events_->text("sample", step, text, wall_time());
+  events_->flush();
+}
+
+}  // namespace inkstone

@@ -1,0 +1,187 @@
+// Training options: ranges, and their JSON form in run.json and trainer_state.json.
+#include "train/options.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/json.h"
+
+namespace inkstone {
+namespace {
+
+void require_range(std::string_view name, double value, double low, double high, std::string_view expected) {
+  if (!(value >= low && value <= high)) {
+    fail(ErrorCode::kUsage, "--{} is {}, expected {}", name, value, expected);
+  }
+}
+
+void require_count(std::string_view name, int64_t value, int64_t low) {
+  constexpr int64_t kHigh = int64_t{1} << 40;
+  if (value < low || value > kHigh) {
+    fail(ErrorCode::kUsage, "--{} is {}, expected {} to {}", name, value, low, kHigh);
+  }
+}
+
+constexpr std::pair<Schedule, std::string_view> kSchedules[] = {{Schedule::kCosine, "cosine"},
+                                                                {Schedule::kLinear, "linear"},
+                                                                {Schedule::kConstant, "constant"},
+                                                                {Schedule::kWsd, "wsd"}};
+
+}  // namespace
+
+std::string_view schedule_name(Schedule schedule) {
+  for (const auto& [value, name] : kSchedules) {
+    if (value == schedule) return name;
+  }
+  return "?";
+}
+
+Schedule parse_schedule(std::string_view name) {
+  for (const auto& [value, known] : kSchedules) {
+    if (known == name) return value;
+  }
+  fail(ErrorCode::kUsage, "--schedule is '{}', expected cosine, linear, constant or wsd", name);
+}
+
+void validate(const TrainOptions& o) {
+  constexpr double kHuge = 1e9;
+  if (o.data.empty()) fail(ErrorCode::kUsage, "no data folder given (--data DIR, which `inkstone prepare` writes)");
+  if (o.run.empty()) fail(ErrorCode::kUsage, "no run folder given (-o RUN)");
+  require_count("steps", o.steps, 1);
+  require_count("batch", o.batch, 1);
+  require_count("accumulate", o.accumulate, 1);
+  require_count("context", o.context, 0);
+  require_count("warmup", o.warmup, 0);
+  require_count("eval-every", o.eval_every, 0);
+  require_count("eval-tokens", o.eval_tokens, 0);
+  require_count("sample-every", o.sample_every, 0);
+  require_count("save-every", o.save_every, 1);
+  require_count("keep", o.keep, 1);
+  require_count("patience", o.patience, 0);
+  require_count("log-every", o.log_every, 1);
+  if (!(o.lr > 0 && o.lr < kHuge)) fail(ErrorCode::kUsage, "--lr is {}, expected a number above 0", o.lr);
+  require_range("min-lr", o.min_lr, 0, o.lr, fmt::format("0 to --lr, which is {}", o.lr));
+  require_range("decay-fraction", o.decay_fraction, 0, 1, "0 to 1");
+  require_range("weight-decay", o.weight_decay, 0, kHuge, "0 or more");
+  require_range("beta1", o.beta1, 0, 1 - 1e-9, "0 to below 1");
+  require_range("beta2", o.beta2, 0, 1 - 1e-9, "0 to below 1");
+  require_range("epsilon", o.epsilon, 0, 1, "0 to 1");
+  require_range("clip", o.clip, 0, kHuge, "0 or more");
+  require_range("dropout", o.dropout, 0, 0.999, "0 to below 1");
+  require_range("mask-rate", o.mask_rate, 0, 0.999, "0 to below 1");
+  if (o.warmup > o.steps) {
+    fail(ErrorCode::kUsage, "--warmup is {}, more than --steps {}", o.warmup, o.steps);
+  }
+  if (o.patience > 0 && o.eval_every == 0) {
+    fail(ErrorCode::kUsage, "--patience {} needs evaluations: --eval-every is 0", o.patience);
+  }
+}
+
+Json to_json(const ModelConfig& c) {
+  return {{"layers", c.layers},
+          {"heads", c.heads},
+          {"width", c.width},
+          {"context", c.context},
+          {"vocab_size", c.vocab_size},
+          {"layer_norm_epsilon", c.layer_norm_epsilon},
+          {"initializer_range", c.initializer_range},
+          {"scale_attention_by_inverse_layer", c.scale_attention_by_inverse_layer}};
+}
+
+Json to_json(const TrainOptions& o) {
+  return {{"data", std::filesystem::absolute(o.data).string()},
+          {"init", o.init.string()},
+          {"model", to_json(o.model)},
+          {"steps", o.steps},
+          {"batch", o.batch},
+          {"accumulate", o.accumulate},
+          {"context", o.context},
+          {"lr", o.lr},
+          {"min_lr", o.min_lr},
+          {"schedule", std::string(schedule_name(o.schedule))},
+          {"warmup", o.warmup},
+          {"decay_fraction", o.decay_fraction},
+          {"weight_decay", o.weight_decay},
+          {"beta1", o.beta1},
+          {"beta2", o.beta2},
+          {"epsilon", o.epsilon},
+          {"clip", o.clip},
+          {"dropout", o.dropout},
+          {"mask_rate", o.mask_rate},
+          {"dtype", o.compute == ComputeType::kF32 ? "f32" : "bf16"},
+          {"device", o.device},
+          {"seed", o.seed},
+          {"eval_every", o.eval_every},
+          {"eval_tokens", o.eval_tokens},
+          {"sample_every", o.sample_every},
+          {"sample_prompt", o.sample_prompt},
+          {"save_every", o.save_every},
+          {"keep", o.keep},
+          {"patience", o.patience},
+          {"log_every", o.log_every}};
+}
+
+namespace {
+
+ModelConfig model_from_json(const Json& json) {
+  constexpr int64_t kMost = int64_t{1} << 40;
+  const auto integer = [&](const char* key) { return required(get_integer(json, key, 0, kMost), key); };
+  const auto number = [&](const char* key) { return required(get_number(json, key, 0, 1e9), key); };
+  ModelConfig c;
+  c.layers = integer("layers");
+  c.heads = integer("heads");
+  c.width = integer("width");
+  c.context = integer("context");
+  c.vocab_size = integer("vocab_size");
+  c.layer_norm_epsilon = number("layer_norm_epsilon");
+  c.initializer_range = number("initializer_range");
+  c.scale_attention_by_inverse_layer = required(get_boolean(json, "scale_attention_by_inverse_layer"), "scale_attention_by_inverse_layer");
+  return c;
+}
+
+}  // namespace
+
+TrainOptions train_options_from_json(const Json& json) {
+  constexpr int64_t kMost = int64_t{1} << 40;
+  const auto integer = [&](const char* key) { return required(get_integer(json, key, 0, kMost), key); };
+  const auto number = [&](const char* key) { return required(get_number(json, key, 0, 1e9), key); };
+  const auto text = [&](const char* key) { return required(get_string(json, key), key); };
+  TrainOptions o;
+  o.data = text("data");
+  o.init = text("init");
+  if (!json.contains("model")) fail_missing_key("model");
+  o.model = model_from_json(json["model"]);
+  o.steps = integer("steps");
+  o.batch = integer("batch");
+  o.accumulate = integer("accumulate");
+  o.context = integer("context");
+  o.lr = number("lr");
+  o.min_lr = number("min_lr");
+  o.schedule = parse_schedule(text("schedule"));
+  o.warmup = integer("warmup");
+  o.decay_fraction = number("decay_fraction");
+  o.weight_decay = number("weight_decay");
+  o.beta1 = number("beta1");
+  o.beta2 = number("beta2");
+  o.epsilon = number("epsilon");
+  o.clip = number("clip");
+  o.dropout = number("dropout");
+  o.mask_rate = number("mask_rate");
+  o.compute = text("dtype") == "bf16" ? ComputeType::kBF16 : ComputeType::kF32;
+  o.device = text("device");
+  if (!json.contains("seed") || !json["seed"].is_number_unsigned()) {
+    fail(ErrorCode::kInvalidData, "'seed' is missing or not a number of 0 or more");
+  }
+  o.seed = json["seed"].get<uint64_t>();
+  o.eval_every = integer("eval_every");
+  o.eval_tokens = integer("eval_tokens");
+  o.sample_every = integer("sample_every");
+  o.sample_prompt = text("sample_prompt");
+  o.save_every = integer("save_every");
+  o.keep = integer("keep");
+  o.patience = integer("patience");
+  o.log_every = integer("log_every");
+  return o;
+}
+
+}  // namespace inkstone
