@@ -10,9 +10,10 @@
 
 namespace inkstone {
 
-// Every format of this layer is little-endian, as is every machine that Inkstone is built for; arrays are
-// therefore copied as they are.
-static_assert(std::endian::native == std::endian::little, "a big-endian machine needs byte swaps here");
+// Every format of this layer is little-endian, as is every machine that Inkstone is built for;
+// arrays are therefore copied as they are.
+static_assert(std::endian::native == std::endian::little,
+              "a big-endian machine needs byte swaps here");
 
 // The caller has checked that sizeof(T) bytes are there.
 template <typename T>

@@ -20,8 +20,9 @@ constexpr size_t kPieceTokens = 32768;
 int bits_of_magic(int32_t magic) {
   if (magic == kMagic16) return 16;
   if (magic == kMagic32) return 32;
-  fail(ErrorCode::kInvalidData, "not a token shard: the magic number is {}, expected {} (uint16) or {} (uint32)",
-       magic, kMagic16, kMagic32);
+  fail(ErrorCode::kInvalidData,
+       "not a token shard: the magic number is {}, expected {} (uint16) or {} (uint32)", magic,
+       kMagic16, kMagic32);
 }
 
 }  // namespace
@@ -29,33 +30,37 @@ int bits_of_magic(int32_t magic) {
 TokenShardHeader parse_token_shard(std::string_view file_bytes) {
   const auto size_bytes = static_cast<int64_t>(file_bytes.size());
   if (size_bytes < kHeaderBytes) {
-    fail(ErrorCode::kInvalidData, "not a token shard: {} bytes, expected at least the {} of a header", size_bytes,
+    fail(ErrorCode::kInvalidData,
+         "not a token shard: {} bytes, expected at least the {} of a header", size_bytes,
          kHeaderBytes);
   }
   const auto field = [&](int i) { return load_little_endian<int32_t>(file_bytes.data() + 4 * i); };
   const int bits = bits_of_magic(field(0));
   const int32_t version = field(1), expected_version = bits == 16 ? kVersion16 : kVersion32;
   if (version != expected_version) {
-    fail(ErrorCode::kInvalidData, "token shard of version {}, expected {} with the magic number {}", version,
-         expected_version, field(0));
+    fail(ErrorCode::kInvalidData, "token shard of version {}, expected {} with the magic number {}",
+         version, expected_version, field(0));
   }
   const int64_t count = field(2);
   if (count < 0) fail(ErrorCode::kInvalidData, "token shard with a count of {} tokens", count);
   const int64_t expected_bytes = kHeaderBytes + count * (bits / 8);
   if (size_bytes != expected_bytes) {
-    fail(ErrorCode::kInvalidData, "token shard has {} bytes, expected {} for {} tokens of {} bits: it is {}",
-         size_bytes, expected_bytes, count, bits, size_bytes < expected_bytes ? "cut short" : "too long");
+    fail(ErrorCode::kInvalidData,
+         "token shard has {} bytes, expected {} for {} tokens of {} bits: it is {}", size_bytes,
+         expected_bytes, count, bits, size_bytes < expected_bytes ? "cut short" : "too long");
   }
   return {.count = count, .bits = bits};
 }
 
 TokenShard::TokenShard(const std::filesystem::path& path)
     : file_(path, MappedFile::Access::kRandom),
-      header_(with_context("reading '" + path.string() + "'", [&] { return parse_token_shard(file_.text()); })) {}
+      header_(with_context("reading '" + path.string() + "'",
+                           [&] { return parse_token_shard(file_.text()); })) {}
 
 void TokenShard::read(int64_t begin, std::span<TokenId> out) const {
   const auto size = static_cast<int64_t>(out.size());
-  INK_CHECK(begin >= 0 && size <= count() && begin <= count() - size, "token range outside the shard");
+  INK_CHECK(begin >= 0 && size <= count() && begin <= count() - size,
+            "token range outside the shard");
   if (size == 0) return;
   const std::byte* from = file_.bytes().data() + kHeaderBytes + begin * (bits() / 8);
   if (bits() == 16) {
@@ -65,35 +70,31 @@ void TokenShard::read(int64_t begin, std::span<TokenId> out) const {
   std::memcpy(out.data(), from, out.size_bytes());
   const auto negative = std::find_if(out.begin(), out.end(), [](TokenId id) { return id < 0; });
   if (negative != out.end()) {
-    fail(ErrorCode::kInvalidData, "reading '{}': token {} is {}, expected at most {}", path().string(),
-         begin + (negative - out.begin()), static_cast<uint32_t>(*negative), INT32_MAX);
+    fail(ErrorCode::kInvalidData, "reading '{}': token {} is {}, expected at most {}",
+         path().string(), begin + (negative - out.begin()), static_cast<uint32_t>(*negative),
+         INT32_MAX);
   }
 }
 
-TokenShardWriter::TokenShardWriter(const std::filesystem::path& path, int64_t count, int bits)
-    : file_(path), count_(count), bits_(bits) {
+TokenShardWriter::TokenShardWriter(const std::filesystem::path& path, int bits)
+    : file_(path), bits_(bits) {
   INK_CHECK(bits == 16 || bits == 32, "token shards have 16 or 32 bits");
-  if (count < 0 || count > kMaxShardTokens) {
-    fail(ErrorCode::kUsage, "'{}': a shard of {} tokens, expected 0 to {}", path.string(), count, kMaxShardTokens);
-  }
-  std::array<int32_t, kHeaderBytes / 4> header{};
-  header[0] = bits == 16 ? kMagic16 : kMagic32;
-  header[1] = bits == 16 ? kVersion16 : kVersion32;
-  header[2] = static_cast<int32_t>(count);
-  file_.write(header.data(), sizeof header);
+  const std::array<std::byte, kHeaderBytes> room{};
+  file_.write(room.data(), room.size());
 }
 
 void TokenShardWriter::write(std::span<const TokenId> tokens) {
   const auto size = static_cast<int64_t>(tokens.size());
-  INK_CHECK(size <= count_ - written_, "more tokens than announced");
+  INK_CHECK(size <= kMaxShardTokens - count_, "more tokens than a shard's header can count");
   const int64_t limit = bits_ == 16 ? UINT16_MAX : INT32_MAX;
-  for (const TokenId id : tokens) INK_CHECK(id >= 0 && id <= limit, "token id does not fit the shard");
-  written_ += size;
+  for (const TokenId id : tokens)
+    INK_CHECK(id >= 0 && id <= limit, "token id does not fit the shard");
   if (bits_ == 32) {
     file_.write(tokens.data(), tokens.size_bytes());
   } else {
     write_as_u16(tokens);
   }
+  count_ += size;
 }
 
 void TokenShardWriter::write_as_u16(std::span<const TokenId> tokens) {
@@ -106,7 +107,10 @@ void TokenShardWriter::write_as_u16(std::span<const TokenId> tokens) {
 }
 
 void TokenShardWriter::commit() {
-  INK_CHECK(written_ == count_, "fewer tokens than announced");
+  const std::array<int32_t, 3> header = {bits_ == 16 ? kMagic16 : kMagic32,
+                                         bits_ == 16 ? kVersion16 : kVersion32,
+                                         static_cast<int32_t>(count_)};
+  file_.write_at(0, header.data(), sizeof header);
   file_.commit();
 }
 

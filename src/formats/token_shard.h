@@ -1,5 +1,6 @@
-// Token shards: llm.c's .bin files. int32[256] little-endian header {magic 20240520, version, count}, then
-// the tokens: version 1 uint16. 32-bit shards: magic 20240801, version 7, uint32. Layout: docs/formats.md.
+// Token shards: llm.c's .bin files. int32[256] little-endian header {magic 20240520, version 1,
+// count}, then the tokens as uint16. 32-bit shards: magic 20240801, version 7, uint32. Layout:
+// docs/formats.md.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +32,9 @@ class TokenShard {
 
   int64_t count() const { return header_.count; }
   int bits() const { return header_.bits; }
-  // Copies tokens [begin, begin + out.size()) of the shard. Both must lie inside it. Throws kInvalidData,
-  // naming the file and the place, on a 32-bit token that no TokenId can hold. Thread safe.
+  // Copies tokens [begin, begin + out.size()) of the shard. Both must lie inside it. Throws
+  // kInvalidData, naming the file and the place, on a 32-bit token that no TokenId can hold. Thread
+  // safe.
   void read(int64_t begin, std::span<TokenId> out) const;
   const std::filesystem::path& path() const { return file_.path(); }
 
@@ -44,19 +46,20 @@ class TokenShard {
 // Appends tokens to a shard file; whole or absent (AtomicFile).
 class TokenShardWriter {
  public:
-  // bits: 16 (ids up to 65535) or 32. count: at most kMaxShardTokens, else kUsage.
-  TokenShardWriter(const std::filesystem::path& path, int64_t count, int bits);
-  // Every id must lie in [0, 2^bits); all writes together must not exceed `count`.
+  // bits: 16 (ids up to 65535) or 32.
+  TokenShardWriter(const std::filesystem::path& path, int bits);
+  // Throws kInternal, and writes nothing of `tokens`, on an id outside [0, 2^bits) and on more than
+  // kMaxShardTokens tokens in all.
   void write(std::span<const TokenId> tokens);
-  // Throws kInternal unless exactly `count` tokens were written.
+  int64_t count() const { return count_; }  // tokens written so far
+  // Writes the count into the header and puts the file in place.
   void commit();
 
  private:
   void write_as_u16(std::span<const TokenId> tokens);
 
   AtomicFile file_;
-  int64_t count_;
-  int64_t written_ = 0;
+  int64_t count_ = 0;
   int bits_;
   std::vector<uint16_t> buffer_;  // one piece of a 16-bit shard on its way to the file
 };

@@ -25,7 +25,7 @@ std::string shard_bytes(int32_t magic, int32_t version, int32_t count, std::stri
 
 using std::string_view_literals::operator""sv;
 
-constexpr std::string_view kThree16 = "\x01\x00\x50\xC4\xFF\xFF"sv;  // 1, 50256, 65535
+constexpr std::string_view kThree16 = "\x01\x00\x50\xC4\xFF\xFF"sv;        // 1, 50256, 65535
 constexpr std::string_view kTwo32 = "\x01\x00\x00\x00\x00\x00\x01\x00"sv;  // 1, 65536
 
 TEST(TokenShard, Reads16Bits) {
@@ -86,7 +86,8 @@ TEST(TokenShard, NamesWhatIsWrong) {
       {shard_bytes(20240520, 2, 3, kThree16), "version 2, expected 1"},
       {shard_bytes(20240801, 1, 2, kTwo32), "version 1, expected 7"},
       {shard_bytes(20240520, 1, -1, ""), "count of -1"},
-      {shard_bytes(20240520, 1, 4, kThree16), "has 1030 bytes, expected 1032 for 4 tokens of 16 bits: it is cut short"},
+      {shard_bytes(20240520, 1, 4, kThree16),
+       "has 1030 bytes, expected 1032 for 4 tokens of 16 bits: it is cut short"},
       {shard_bytes(20240520, 1, 2, kThree16), "it is too long"},
       {shard_bytes(20240520, 1, 3, kThree16.substr(0, 5)), "has 1029 bytes"},
       {shard_bytes(20240801, 7, INT32_MAX, kTwo32), "expected 8589935612"},
@@ -104,14 +105,14 @@ TEST(TokenShard, NamesWhatIsWrong) {
 
 TEST(TokenShardWriter, WritesTheBytesOfLlmC) {
   const ScratchFolder folder;
-  TokenShardWriter writer(folder / "16.bin", 3, 16);
+  TokenShardWriter writer(folder / "16.bin", 16);
   writer.write(std::vector<TokenId>{1, 50256});
   writer.write(std::vector<TokenId>{65535});
   EXPECT_FALSE(std::filesystem::exists(folder / "16.bin"));
   writer.commit();
   EXPECT_EQ(read_file(folder / "16.bin"), shard_bytes(20240520, 1, 3, kThree16));
 
-  TokenShardWriter wide(folder / "32.bin", 2, 32);
+  TokenShardWriter wide(folder / "32.bin", 32);
   wide.write(std::vector<TokenId>{1, 65536});
   wide.commit();
   EXPECT_EQ(read_file(folder / "32.bin"), shard_bytes(20240801, 7, 2, kTwo32));
@@ -122,7 +123,7 @@ TEST(TokenShardWriter, RoundTripsMoreThanOnePiece) {
   std::vector<TokenId> tokens(100'003);
   for (size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<TokenId>(i * 40503 % 65536);
   for (const int bits : {16, 32}) {
-    TokenShardWriter writer(folder / "a.bin", static_cast<int64_t>(tokens.size()), bits);
+    TokenShardWriter writer(folder / "a.bin", bits);
     writer.write(std::span(tokens).first(70'000));
     writer.write(std::span(tokens).subspan(70'000));
     writer.commit();
@@ -134,20 +135,27 @@ TEST(TokenShardWriter, RoundTripsMoreThanOnePiece) {
 
 TEST(TokenShardWriter, RefusesWhatDoesNotFit) {
   const ScratchFolder folder;
-  const auto path = folder / "a.bin";
-  EXPECT_EQ(thrown_by([&] { TokenShardWriter(path, int64_t{1} << 31, 16); }).code(), ErrorCode::kUsage);
-  TokenShardWriter writer(path, 2, 16);
-  EXPECT_EQ(thrown_by([&] { writer.write(std::vector<TokenId>{65536}); }).code(), ErrorCode::kInternal);
-  EXPECT_EQ(thrown_by([&] { writer.write(std::vector<TokenId>{-1}); }).code(), ErrorCode::kInternal);
-  EXPECT_EQ(thrown_by([&] { writer.write(std::vector<TokenId>{1, 2, 3}); }).code(), ErrorCode::kInternal);
-  writer.write(std::vector<TokenId>{1});
-  EXPECT_EQ(thrown_by([&] { writer.commit(); }).code(), ErrorCode::kInternal);
-  EXPECT_FALSE(std::filesystem::exists(path));
+  TokenShardWriter writer(folder / "a.bin", 16);
+  EXPECT_EQ(thrown_by([&] { writer.write(std::vector{65536}); }).code(), ErrorCode::kInternal);
+  EXPECT_EQ(thrown_by([&] { writer.write(std::vector{1, -1}); }).code(), ErrorCode::kInternal);
+  EXPECT_EQ(writer.count(), 0);
+  writer.write(std::vector{1});
+  writer.commit();
+  EXPECT_EQ(TokenShard(folder / "a.bin").count(), 1);
+  EXPECT_EQ(thrown_by([&] { TokenShardWriter(folder / "b.bin", 8); }).code(), ErrorCode::kInternal);
+  TokenShardWriter wide(folder / "c.bin", 32);
+  EXPECT_EQ(thrown_by([&] { wide.write(std::vector{-1}); }).code(), ErrorCode::kInternal);
+}
+
+TEST(TokenShardWriter, WithoutCommitNothingIsLeft) {
+  const ScratchFolder folder;
+  TokenShardWriter(folder / "a.bin", 16).write(std::vector{1});
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 
 TEST(TokenShardWriter, AnEmptyShardIsValid) {
   const ScratchFolder folder;
-  TokenShardWriter(folder / "a.bin", 0, 16).commit();
+  TokenShardWriter(folder / "a.bin", 16).commit();
   EXPECT_EQ(TokenShard(folder / "a.bin").count(), 0);
 }
 
