@@ -1,0 +1,262 @@
+// Whole runs of a tiny model: learning, resuming, stopping, refusing.
+#include "inkstone/trainer.h"
+
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "corpus.h"
+#include "train/checkpoint.h"
+
+namespace inkstone {
+namespace {
+namespace fs = std::filesystem;
+
+class TrainerTest : public ::testing::Test {
+ protected:
+  TrainerTest() { test::prepare_text(scratch / "data", test::rhyme(60)); }
+
+  TrainOptions options(const std::string& run) { return test::tiny_run(scratch / "data", scratch / run); }
+
+  static std::string weights(const fs::path& run) { return read_file(run / "last" / "model.safetensors"); }
+  static std::string moments(const fs::path& run) { return read_file(run / "last" / "optimizer.safetensors"); }
+
+  static std::vector<nlohmann::json> metrics(const fs::path& run) {
+    std::ifstream file(run / "metrics.jsonl");
+    std::vector<nlohmann::json> lines;
+    for (std::string line; std::getline(file, line);) lines.push_back(nlohmann::json::parse(line));
+    return lines;
+  }
+
+  // Stops a run after `step`.
+  static TrainObserver stop_at(int64_t step) {
+    auto count = std::make_shared<int64_t>(0);
+    TrainObserver observer;
+    observer.stop_requested = [=] { return ++*count >= step; };
+    return observer;
+  }
+
+  const test::ScratchFolder scratch;
+};
+
+TEST_F(TrainerTest, LearnsAndReports) {
+  TrainOptions o = options("run");
+  o.steps = 150;
+  std::vector<std::string> messages;
+  TrainObserver observer;
+  observer.on_message = [&](const std::string& m) { messages.push_back(m); };
+  const TrainResult result = train(o, observer);
+  EXPECT_EQ(result.end, TrainResult::End::kDone);
+  EXPECT_EQ(result.step, 150);
+  EXPECT_LT(*result.val_loss, 1.0);  // guessing costs about log(45) = 3.8
+  EXPECT_FALSE(messages.empty());
+  const auto lines = metrics(o.run);
+  ASSERT_EQ(lines.size(), 30u);
+  for (const char* key : {"step", "loss", "lr", "grad_norm", "tokens_per_s", "elapsed_s"}) {
+    EXPECT_TRUE(lines[0].contains(key)) << key;
+  }
+  EXPECT_TRUE(lines[1].contains("val_loss"));
+  EXPECT_FALSE(lines[0].contains("val_loss"));
+  EXPECT_TRUE(fs::exists(o.run / "last" / "config.json"));
+  EXPECT_TRUE(fs::exists(o.run / "last" / "tokenizer.json"));
+  EXPECT_NO_THROW(Model::load(o.run));
+}
+
+TEST_F(TrainerTest, StoppedAndResumedIsTheSameToTheByte) {
+  TrainOptions whole = options("whole");
+  whole.dropout = 0.1, whole.mask_rate = 0.1, whole.accumulate = 2;
+  train(whole);
+  for (const int64_t step : {1, 13, 20, 39}) {
+    TrainOptions part = whole;
+    part.run = scratch / ("part" + std::to_string(step));
+    const TrainResult stopped = train(part, stop_at(step));
+    EXPECT_EQ(stopped.end, TrainResult::End::kStopped);
+    EXPECT_EQ(stopped.step, step);
+    const TrainResult resumed = resume({.run = part.run});
+    EXPECT_EQ(resumed.end, TrainResult::End::kDone);
+    EXPECT_EQ(weights(part.run), weights(whole.run)) << step;
+    EXPECT_EQ(moments(part.run), moments(whole.run)) << step;
+    EXPECT_EQ(metrics(part.run).size(), metrics(whole.run).size()) << step;
+    EXPECT_EQ(metrics(part.run).back()["loss"], metrics(whole.run).back()["loss"]) << step;
+  }
+}
+
+TEST_F(TrainerTest, TheSameRunTwiceIsTheSameToTheByte) {
+  train(options("a"));
+  train(options("b"));
+  EXPECT_EQ(weights(scratch / "a"), weights(scratch / "b"));
+  TrainOptions other = options("c");
+  other.seed = 2;
+  train(other);
+  EXPECT_NE(weights(scratch / "a"), weights(scratch / "c"));
+}
+
+TEST_F(TrainerTest, KilledAtAnyMomentItResumesToTheSameBytes) {
+  TrainOptions o = options("whole");
+  o.steps = 120, o.save_every = 5, o.eval_every = 15;
+  train(o);
+  o.run = scratch / "killed";
+  int kills = 0;
+  for (int delay_ms = 40; kills < 6 && delay_ms < 5000; delay_ms += 35) {
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      // exec gives the child threads of its own; a fork alone would lose OpenMP's.
+      ::execl(INKSTONE_TRAINER_CHILD, "trainer_child", o.data.c_str(), o.run.c_str(), nullptr);
+      ::_exit(127);
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(delay_ms));
+    ::kill(child, SIGKILL);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    if (WIFEXITED(status)) {
+      ASSERT_EQ(WEXITSTATUS(status), 0);
+      break;
+    }
+    ++kills;
+  }
+  EXPECT_GE(kills, 3);
+  const CheckpointFolder checkpoints(o.run);
+  if (checkpoints.steps().empty()) {
+    fs::remove_all(o.run);
+    train(o);
+  } else {
+    resume({.run = o.run});
+  }
+  EXPECT_EQ(weights(o.run), weights(scratch / "whole"));
+  EXPECT_EQ(moments(o.run), moments(scratch / "whole"));
+}
+
+TEST_F(TrainerTest, KeepsTheLatestAndTheBestCheckpoints) {
+  TrainOptions o = options("run");
+  o.save_every = 5, o.keep = 2, o.steps = 60;
+  train(o);
+  const auto steps = CheckpointFolder(o.run).steps();
+  EXPECT_LE(steps.size(), 3u);
+  EXPECT_EQ(steps.back(), 60);
+  EXPECT_TRUE(fs::exists(o.run / "best" / "model.safetensors"));
+}
+
+TEST_F(TrainerTest, StopsEarlyWithoutImprovement) {
+  TrainOptions o = options("run");
+  o.lr = o.min_lr = 1e-12;  // nothing is learnt: the validation loss does not fall
+  o.schedule = Schedule::kConstant;
+  o.eval_every = 2, o.patience = 3, o.steps = 1000, o.weight_decay = 0;
+  const TrainResult result = train(o);
+  EXPECT_EQ(result.end, TrainResult::End::kEarlyStop);
+  EXPECT_LT(result.step, 1000);
+  EXPECT_EQ(resume({.run = o.run}).step, result.step);  // finished: nothing more to do
+}
+
+TEST_F(TrainerTest, ResumesFurtherWhenAsked) {
+  train(options("run"));
+  std::string said;
+  TrainObserver observer;
+  observer.on_message = [&](const std::string& m) { said += m + "\n"; };
+  EXPECT_EQ(resume({.run = scratch / "run"}, observer).step, 40);
+  EXPECT_NE(said.find("finished"), std::string::npos);
+  EXPECT_EQ(resume({.run = scratch / "run", .steps = 55}).step, 55);
+}
+
+TEST_F(TrainerTest, FineTunesFromAModelFolder) {
+  TrainOptions o = options("base");
+  o.steps = 150;
+  const double base = *train(o).val_loss;
+  TrainOptions tune = options("tuned");
+  tune.init = scratch / "base";
+  tune.lr = 1e-5, tune.min_lr = 1e-6, tune.steps = 2;
+  EXPECT_NEAR(*train(tune).val_loss, base, 0.05);
+}
+
+TEST_F(TrainerTest, SamplesThroughTheCaller) {
+  TrainOptions o = options("run");
+  o.sample_every = 20, o.sample_prompt = "1 little";
+  std::vector<std::string> samples;
+  TrainObserver observer;
+  observer.make_sample = [](const Model& model, const std::string& prompt) {
+    EXPECT_EQ(model.config().layers, 2);
+    return prompt + "...";
+  };
+  observer.on_sample = [&](int64_t, const std::string& text) { samples.push_back(text); };
+  train(o, observer);
+  EXPECT_EQ(samples, (std::vector<std::string>{"1 little...", "1 little..."}));
+}
+
+TEST_F(TrainerTest, RefusesAFolderThatIsNotEmpty) {
+  fs::create_directories(scratch / "run");
+  write_file(scratch / "run" / "diary.txt", "mine");
+  const Error error = test::thrown_by([&] { train(options("run")); });
+  EXPECT_EQ(error.code(), ErrorCode::kUsage);
+  EXPECT_EQ(read_file(scratch / "run" / "diary.txt"), "mine");
+}
+
+TEST_F(TrainerTest, RefusesChangedData) {
+  train(options("run"), stop_at(12));
+  test::prepare_text(scratch / "data", test::rhyme(61));
+  const Error error = test::thrown_by([&] { resume({.run = scratch / "run"}); });
+  EXPECT_EQ(error.code(), ErrorCode::kMismatch);
+  EXPECT_TRUE(test::mentions(error, "has changed"));
+}
+
+TEST_F(TrainerTest, RefusesAModelOfAnotherVocabulary) {
+  TrainOptions o = options("run");
+  o.init = test::fixture("model/two_layers");
+  const Error error = test::thrown_by([&] { train(o); });
+  EXPECT_EQ(error.code(), ErrorCode::kMismatch);
+  EXPECT_TRUE(test::mentions(error, "97"));
+}
+
+TEST_F(TrainerTest, DivergenceIsAnErrorThatSavesNothing) {
+  TrainOptions o = options("run");
+  o.lr = 1e8, o.min_lr = 0, o.warmup = 0, o.clip = 0, o.save_every = 1000, o.eval_every = 0;
+  const Error error = test::thrown_by([&] { train(o); });
+  EXPECT_TRUE(test::mentions(error, "diverged at step"));
+  EXPECT_TRUE(CheckpointFolder(o.run).steps().empty());
+}
+
+TEST_F(TrainerTest, AOneCharacterTextCannotTrain) {
+  test::prepare_text(scratch / "one", "a");
+  TrainOptions o = options("run");
+  o.data = scratch / "one";
+  EXPECT_TRUE(test::mentions(test::thrown_by([&] { train(o); }), "expected at least 2"));
+}
+
+TEST_F(TrainerTest, ATextShorterThanTheContextTrains) {
+  test::prepare_text(scratch / "short", "abcabcabca");
+  TrainOptions o = options("run");
+  o.data = scratch / "short";
+  std::string said;
+  TrainObserver observer;
+  observer.on_message = [&](const std::string& m) { said += m + "\n"; };
+  EXPECT_EQ(train(o, observer).step, 40);
+  EXPECT_NE(said.find("shorter than one context"), std::string::npos);
+}
+
+TEST_F(TrainerTest, AFullDiskDamagesNoCheckpoint) {
+  TrainOptions o = options("run");
+  train(o, stop_at(20));
+  const std::string before = weights(o.run);
+  // A file size limit is what a full disk is to the writer: write() fails.
+  struct rlimit old {};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &old), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const struct rlimit small { 20000, old.rlim_max };
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  const Error error = test::thrown_by([&] { resume({.run = o.run}); });
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &old), 0);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_EQ(error.code(), ErrorCode::kInputOutput);
+  EXPECT_TRUE(test::mentions(error, "saving checkpoint"));
+  EXPECT_EQ(weights(o.run), before);
+  EXPECT_EQ(CheckpointFolder(o.run).steps().back(), 20);
+  EXPECT_EQ(resume({.run = o.run}).step, 40);
+}
+
+}  // namespace
+}  // namespace inkstone
