@@ -30,7 +30,7 @@ struct SamplingOptions {
 void validate(const SamplingOptions& options);
 
 enum class FinishReason {
-  kEndOfText,  // the model wrote the end mark (which is not part of the text)
+  kEndMark,    // the model wrote the end-of-text token (which is not part of the text)
   kStop,       // a stop string appeared (it and what follows are not part of the text)
   kLength,     // max_tokens reached
   kCancelled,  // the callback asked to stop
@@ -69,7 +69,8 @@ class Generator {
 
   // Continues every prompt, `samples` times each, several at once (`parallel` sequences at most). An empty prompt starts from
   // the end-of-text token (a new document). Sample s of prompt p depends on (seed, p's own text, s) alone: the
-  // same text comes out whatever else is in the batch. A prompt longer than the context keeps its end.
+  // same text comes out whatever else is in the batch. A prompt longer than the context keeps its last
+  // three quarters of a context.
   // Text goes on past the context: the window is then filled again with the last half of it.
   std::vector<Completion> generate(std::span<const std::string> prompts, const GenerateOptions& options,
                                    const OnText& on_text = {}, int64_t parallel = 8);
@@ -77,9 +78,9 @@ class Generator {
   const Model& model() const;
   const Tokenizer& tokenizer() const;
 
+  struct Impl;  // defined in src/generate
+
  private:
-  friend class Conversation;
-  struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -1,0 +1,119 @@
+// A text that user and model write in turn.
+#include <algorithm>
+
+#include "base/error.h"
+#include "generate/generator_impl.h"
+#include "generate/sequence.h"
+#include "inkstone/generator.h"
+#include "model/decoder.h"
+
+namespace inkstone {
+
+struct Conversation::Impl {
+  explicit Impl(Generator& g)
+      : generator(g), decoder(*g.model().impl().network, 1, g.model().config().context) {}
+
+  // The whole text up to and with the user's part of the last turn, as tokens. Each part is encoded by itself, so that
+  // earlier tokens never change when text is added.
+  std::vector<TokenId> history() const {
+    std::vector<TokenId> tokens;
+    const auto append = [&](std::string_view text) {
+      const auto part = generator.tokenizer().encode(text, SpecialTokens::kAllow);
+      tokens.insert(tokens.end(), part.begin(), part.end());
+    };
+    for (size_t i = 0; i < turns.size(); ++i) {
+      append(turns[i].user);
+      if (i + 1 < turns.size()) append(turns[i].reply);
+    }
+    if (tokens.empty()) tokens.push_back(generator.tokenizer().end_of_text().value_or(0));
+    return tokens;
+  }
+
+  // Keeps of the slot what is a prefix of the history; at least the last token is fed anew.
+  std::vector<float> feed(const std::vector<TokenId>& history) {
+    size_t same = 0;
+    if (history.size() > window.first) {
+      const size_t most = std::min(held.size(), history.size() - window.first - 1);
+      while (same < most && held[same] == history[window.first + same]) ++same;
+    } else {
+      window.first = 0;
+    }
+    if (same == 0) window.first = 0;
+    decoder.truncate(0, static_cast<int64_t>(same));
+    return feed_rest(history);
+  }
+
+  std::vector<float> feed_rest(const std::vector<TokenId>& history) {
+    auto logits = refill(decoder, 0, history, window);
+    held.assign(history.begin() + static_cast<int64_t>(window.first), history.end());
+    return logits;
+  }
+
+  Completion write(const GenerateOptions& options, const OnText& on_text) {
+    Turn& turn = turns.back();
+    auto tokens = history();
+    const uint64_t seed = sequence_seed(options.seed, turn.user, static_cast<int64_t>(turns.size() * 1000 + retries));
+    const auto shown = [&](std::string_view text) { return !on_text || on_text(0, 0, text); };
+    auto logits = feed(tokens);
+    Sequence sequence(generator.tokenizer(), options, seed, std::move(tokens));
+    while (sequence.advance(logits, shown)) {
+      if (decoder.length(0) >= decoder.capacity()) {
+        logits = feed_rest(sequence.history());
+        continue;
+      }
+      const TokenId token = sequence.last_token();
+      logits.resize(generator.model().config().vocab_size);
+      decoder.step(std::array<int64_t, 1>{0}, std::array<TokenId, 1>{token}, logits);
+      held.push_back(token);
+    }
+    Completion result = sequence.take_result();
+    turn.reply = result.text;
+    return result;
+  }
+
+  Generator& generator;
+  Decoder decoder;
+  Window window;
+  std::vector<TokenId> held;  // tokens of the slot
+  std::vector<Turn> turns;
+  int64_t retries = 0;
+};
+
+Conversation::Conversation(Generator& generator) : impl_(std::make_unique<Impl>(generator)) {}
+Conversation::~Conversation() = default;
+
+Completion Conversation::reply(std::string_view user_text, const GenerateOptions& options, const OnText& on_text) {
+  validate(options);
+  impl_->retries = 0;
+  impl_->turns.push_back({std::string(user_text), {}});
+  return impl_->write(options, on_text);
+}
+
+Completion Conversation::retry(const GenerateOptions& options, const OnText& on_text) {
+  validate(options);
+  if (impl_->turns.empty()) fail(ErrorCode::kUsage, "there is no reply to write again");
+  ++impl_->retries;
+  impl_->turns.back().reply.clear();
+  return impl_->write(options, on_text);
+}
+
+bool Conversation::undo() {
+  if (impl_->turns.empty()) return false;
+  impl_->turns.pop_back();
+  impl_->retries = 0;
+  return true;
+}
+
+void Conversation::clear() {
+  impl_->turns.clear();
+  impl_->retries = 0;
+}
+
+const std::vector<Conversation::Turn>& Conversation::turns() const { return impl_->turns; }
+
+void Conversation::restore(std::vector<Turn> turns) {
+  impl_->turns = std::move(turns);
+  impl_->retries = 0;
+}
+
+}  // namespace inkstone

@@ -1,0 +1,189 @@
+// Several continuations at once: each prompt is fed once, and the sequences share the decoder's steps.
+#include "inkstone/generator.h"
+
+#include <algorithm>
+#include <deque>
+#include <list>
+
+#include "base/error.h"
+#include "generate/generator_impl.h"
+#include "generate/sequence.h"
+#include "model/decoder.h"
+
+namespace inkstone {
+
+void validate(const GenerateOptions& o) {
+  validate(o.sampling);
+  if (o.max_tokens < 0) fail(ErrorCode::kUsage, "max-tokens is {}, expected 0 or more", o.max_tokens);
+  if (o.samples < 1 || o.samples > 1'000'000) {
+    fail(ErrorCode::kUsage, "the number of samples is {}, expected 1 to 1000000", o.samples);
+  }
+  for (const std::string& stop : o.stop) {
+    if (stop.empty()) fail(ErrorCode::kUsage, "a stop string is empty");
+  }
+}
+
+std::vector<TokenId> Generator::Impl::history_of(std::string_view prompt) const {
+  auto history = tokenizer.encode(prompt, SpecialTokens::kAllow);
+  if (history.empty()) history.push_back(tokenizer.end_of_text().value_or(0));
+  return history;
+}
+
+namespace {
+
+struct Task {
+  size_t prompt;
+  int64_t sample;
+};
+
+// A sequence with a slot of the decoder.
+struct Active {
+  Task task;
+  int64_t slot;
+  Sequence sequence;
+  Window window;
+  size_t prompt_tokens;
+  std::vector<float> logits;  // after the last token that the slot holds
+};
+
+class BatchRun {
+ public:
+  BatchRun(const Generator::Impl& impl, std::span<const std::string> prompts, const GenerateOptions& options,
+           const OnText& on_text, int64_t parallel)
+      : impl_(impl),
+        prompts_(prompts),
+        options_(options),
+        on_text_(on_text),
+        decoder_(*impl.model.impl().network, parallel, impl.model.config().context),
+        first_logits_(prompts.size()),
+        results_(prompts.size() * options.samples) {
+    for (size_t p = 0; p < prompts.size(); ++p) {
+      for (int64_t s = 0; s < options.samples; ++s) waiting_.push_back({p, s});
+    }
+    for (int64_t slot = parallel - 1; slot >= 0; --slot) free_.push_back(slot);
+  }
+
+  std::vector<Completion> run() {
+    while (!waiting_.empty() || !active_.empty()) {
+      while (!waiting_.empty() && !free_.empty()) start();
+      advance();
+      step();
+    }
+    return std::move(results_);
+  }
+
+ private:
+  void start() {
+    const Task task = waiting_.front();
+    waiting_.pop_front();
+    const std::string& prompt = prompts_[task.prompt];
+    auto history = impl_.history_of(prompt);
+    const size_t count = history.size();
+    Active active{.task = task,
+                  .slot = free_.back(),
+                  .sequence = Sequence(impl_.tokenizer, options_, sequence_seed(options_.seed, prompt, task.sample),
+                                       std::move(history)),
+                  .window = {},
+                  .prompt_tokens = count,
+                  .logits = {}};
+    free_.pop_back();
+    feed_prompt(active);
+    active_.push_back(std::move(active));
+  }
+
+  // From another sample of the same prompt whose slot still begins with it, or by feeding it.
+  void feed_prompt(Active& active) {
+    decoder_.truncate(active.slot, 0);
+    for (const Active& other : active_) {
+      if (other.task.prompt != active.task.prompt || other.window.first != 0) continue;
+      if (active.prompt_tokens > static_cast<size_t>(decoder_.length(other.slot))) continue;
+      decoder_.fork(other.slot, active.slot);
+      decoder_.truncate(active.slot, static_cast<int64_t>(active.prompt_tokens));
+      active.logits = first_logits_[active.task.prompt];
+      return;
+    }
+    active.logits = refill(decoder_, active.slot, active.sequence.history(), active.window);
+    first_logits_[active.task.prompt] = active.logits;
+  }
+
+  // One token for every sequence; finished ones leave.
+  void advance() {
+    for (auto at = active_.begin(); at != active_.end();) {
+      const auto shown = [&, task = at->task](std::string_view text) {
+        return !on_text_ || on_text_(task.prompt, task.sample, text);
+      };
+      if (at->sequence.advance(at->logits, shown)) {
+        ++at;
+        continue;
+      }
+      Completion& result = results_[at->task.prompt * options_.samples + at->task.sample];
+      result = at->sequence.take_result();
+      result.prompt_index = at->task.prompt;
+      result.sample_index = at->task.sample;
+      free_.push_back(at->slot);
+      at = active_.erase(at);
+    }
+  }
+
+  // The chosen tokens through the model: together, but for sequences whose window is full.
+  void step() {
+    std::vector<int64_t> slots;
+    std::vector<TokenId> tokens;
+    std::vector<Active*> stepping;
+    for (Active& active : active_) {
+      if (decoder_.length(active.slot) >= decoder_.capacity()) {
+        active.logits = refill(decoder_, active.slot, active.sequence.history(), active.window);
+        continue;
+      }
+      stepping.push_back(&active);
+      slots.push_back(active.slot);
+      tokens.push_back(active.sequence.last_token());
+    }
+    if (stepping.empty()) return;
+    const auto V = static_cast<size_t>(impl_.model.config().vocab_size);
+    logits_.resize(stepping.size() * V);
+    decoder_.step(slots, tokens, logits_);
+    for (size_t i = 0; i < stepping.size(); ++i) {
+      stepping[i]->logits.assign(logits_.begin() + i * V, logits_.begin() + (i + 1) * V);
+    }
+  }
+
+  const Generator::Impl& impl_;
+  std::span<const std::string> prompts_;
+  const GenerateOptions& options_;
+  const OnText& on_text_;
+  Decoder decoder_;
+  std::deque<Task> waiting_;
+  std::vector<int64_t> free_;
+  std::list<Active> active_;
+  std::vector<std::vector<float>> first_logits_;  // after each prompt, while one of its samples is active
+  std::vector<float> logits_;
+  std::vector<Completion> results_;
+};
+
+}  // namespace
+
+Generator::Generator(Model model, Tokenizer tokenizer)
+    : impl_(std::make_unique<Impl>(Impl{std::move(model), std::move(tokenizer)})) {
+  if (impl_->tokenizer.vocab_size() > impl_->model.config().vocab_size) {
+    fail(ErrorCode::kMismatch, "the tokenizer has {} ids, the model only {}: they do not belong together",
+         impl_->tokenizer.vocab_size(), impl_->model.config().vocab_size);
+  }
+}
+
+Generator::~Generator() = default;
+Generator::Generator(Generator&&) noexcept = default;
+
+const Model& Generator::model() const { return impl_->model; }
+const Tokenizer& Generator::tokenizer() const { return impl_->tokenizer; }
+
+std::vector<Completion> Generator::generate(std::span<const std::string> prompts, const GenerateOptions& options,
+                                            const OnText& on_text, int64_t parallel) {
+  validate(options);
+  if (parallel < 1) fail(ErrorCode::kUsage, "the number of parallel sequences is {}, expected 1 or more", parallel);
+  if (prompts.empty()) return {};
+  const auto total = static_cast<int64_t>(prompts.size()) * options.samples;
+  return BatchRun(*impl_, prompts, options, on_text, std::min(parallel, total)).run();
+}
+
+}  // namespace inkstone

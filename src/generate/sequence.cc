@@ -1,0 +1,74 @@
+#include "generate/sequence.h"
+
+#include <algorithm>
+
+#include "base/hash.h"
+#include "base/rng.h"
+
+namespace inkstone {
+
+uint64_t sequence_seed(uint64_t seed, std::string_view prompt, int64_t sample) {
+  const auto block = philox4x32(seed, hash64(prompt), static_cast<uint64_t>(sample));
+  return block[0] | (uint64_t{block[1]} << 32);
+}
+
+Sequence::Sequence(const Tokenizer& tokenizer, const GenerateOptions& options, uint64_t seed,
+                   std::vector<TokenId> history)
+    : tokenizer_(&tokenizer), options_(&options), seed_(seed), history_(std::move(history)), stream_(options.stop) {}
+
+bool Sequence::advance(std::span<const float> logits, const std::function<bool(std::string_view)>& on_text) {
+  const auto count = static_cast<int64_t>(result_.tokens.size());
+  if (count >= options_->max_tokens) {
+    finish(FinishReason::kLength, on_text);
+    return false;
+  }
+  // The draw is addressed by its place in the continuation: the same whatever else is in the batch.
+  const Random random(seed_, RandomStream::kSampling);
+  const auto usable = std::min<int64_t>(static_cast<int64_t>(logits.size()), tokenizer_->vocab_size());
+  const Choice choice =
+      sampler_.choose(logits, usable, history_, options_->sampling, random.uniform(static_cast<uint64_t>(count)));
+  if (!options_->ignore_end_of_text && choice.token == tokenizer_->end_of_text()) {
+    finish(FinishReason::kEndMark, on_text);
+    return false;
+  }
+  history_.push_back(choice.token);
+  result_.tokens.push_back(choice.token);
+  result_.log_probs.push_back(choice.log_prob);
+  const std::string_view shown = stream_.push(tokenizer_->token_bytes(choice.token));
+  const bool go_on = shown.empty() || !on_text || on_text(shown);
+  if (stream_.stopped()) {
+    finish(FinishReason::kStop, on_text);
+  } else if (!go_on) {
+    finish(FinishReason::kCancelled, {});
+  } else if (count + 1 >= options_->max_tokens) {
+    finish(FinishReason::kLength, on_text);
+  }
+  return !finished();
+}
+
+void Sequence::finish(FinishReason reason, const std::function<bool(std::string_view)>& on_text) {
+  finish_ = reason;
+  const std::string_view rest = stream_.finish();
+  if (on_text && !rest.empty()) on_text(rest);
+}
+
+Completion Sequence::take_result() {
+  result_.text = stream_.text();
+  result_.finish = finish_.value_or(FinishReason::kLength);
+  return std::move(result_);
+}
+
+std::vector<float> refill(Decoder& decoder, int64_t slot, const std::vector<TokenId>& history, Window& window) {
+  const auto capacity = static_cast<size_t>(decoder.capacity());
+  if (history.size() - window.first > capacity) {
+    // A long prompt keeps its last window but one token; a text that outgrew its window keeps half of it.
+    const size_t keep = decoder.length(slot) == 0 ? capacity - std::min<size_t>(capacity - 1, capacity / 4)
+                                                  : std::max<size_t>(1, capacity / 2);
+    window.first = history.size() - keep;
+    decoder.truncate(slot, 0);
+  }
+  const size_t held = static_cast<size_t>(decoder.length(slot));
+  return decoder.prefill(slot, std::span(history).subspan(window.first + held));
+}
+
+}  // namespace inkstone

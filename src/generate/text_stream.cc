@@ -1,0 +1,51 @@
+#include "generate/text_stream.h"
+
+#include <algorithm>
+
+#include "base/utf8.h"
+
+namespace inkstone {
+namespace {
+
+// Length of the longest proper prefix of `pattern` that ends `text`.
+size_t overlap(std::string_view text, std::string_view pattern) {
+  for (size_t length = std::min(text.size(), pattern.size() - 1); length > 0; --length) {
+    if (text.ends_with(pattern.substr(0, length))) return length;
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::string_view TextStream::push(std::string_view bytes) {
+  if (stopped_) return {};
+  const size_t old_size = text_.size();
+  text_ += bytes;
+  size_t cut = std::string::npos;
+  for (const std::string& stop : stop_) {
+    const size_t from = old_size < stop.size() ? 0 : old_size - stop.size() + 1;  // it may have begun earlier
+    cut = std::min(cut, text_.find(stop, from));
+  }
+  if (cut != std::string::npos) {
+    stopped_ = true;
+    text_.resize(cut);
+  }
+  const size_t begin = std::min(shown_, text_.size());
+  const size_t end = std::max(begin, stopped_ ? text_.size() : text_.size() - held_back());
+  shown_ = end;
+  return std::string_view(text_).substr(begin, end - begin);
+}
+
+std::string_view TextStream::finish() {
+  const size_t begin = std::min(shown_, text_.size());
+  shown_ = text_.size();
+  return std::string_view(text_).substr(begin);
+}
+
+size_t TextStream::held_back() const {
+  auto held = static_cast<size_t>(incomplete_utf8_tail(text_));
+  for (const std::string& stop : stop_) held = std::max(held, overlap(text_, stop));
+  return held;
+}
+
+}  // namespace inkstone
