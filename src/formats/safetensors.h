@@ -21,11 +21,11 @@ struct StoredTensor {
   std::span<const std::byte> bytes;
 };
 
-// A mapped, fully checked safetensors file. The constructor throws kInvalidData, naming the file, on: a
-// header length beyond the file or above 100 MB, invalid JSON, an unknown dtype, a negative or
-// overflowing shape, offsets outside the data, a size that does not match dtype and shape, overlaps,
-// holes, or a data section that does not end with the file (a truncated file says how many bytes it
-// has and how many it should have).
+// A mapped, fully checked safetensors file. The constructor throws kInvalidData, naming the file,
+// on: a header length beyond the file or above 100 MB, invalid JSON, an unknown dtype, a negative
+// or overflowing shape, offsets outside the data, a size that does not match dtype and shape,
+// overlaps, holes, or a data section that does not end with the file (a truncated file says how
+// many bytes it has and how many it should have).
 class SafetensorsFile {
  public:
   explicit SafetensorsFile(const std::filesystem::path& path);
@@ -43,8 +43,10 @@ class SafetensorsFile {
   std::map<std::string, std::string, std::less<>> metadata_;
 };
 
-// Checks a header and its data without a file: what SafetensorsFile does after mapping (and the fuzz target).
-void parse_safetensors(std::string_view file_bytes, std::map<std::string, StoredTensor, std::less<>>& tensors,
+// Checks a header and its data without a file: what SafetensorsFile does after mapping (and the
+// fuzz target).
+void parse_safetensors(std::string_view file_bytes,
+                       std::map<std::string, StoredTensor, std::less<>>& tensors,
                        std::map<std::string, std::string, std::less<>>& metadata);
 
 // A tensor to be written.
@@ -55,13 +57,14 @@ struct TensorToStore {
   const void* data;  // contiguous, row-major
 };
 
-// Writes atomically; tensors in the order given (sorted by alignment is the caller's choice), header
-// padded with spaces to a multiple of 8. `metadata` should hold {"format": "pt"}, which Transformers asks for.
+// Writes atomically; tensors in the order given (sorted by alignment is the caller's choice),
+// header padded with spaces to a multiple of 8. `metadata` should hold {"format": "pt"}, which
+// Transformers asks for.
 void write_safetensors(const std::filesystem::path& path, std::span<const TensorToStore> tensors,
                        const std::map<std::string, std::string>& metadata);
 
-// Elements of a float tensor (F32, F16, BF16 or F64) converted to float32 into out (count elements).
-// Throws kUnsupported on other types.
+// Elements of a float tensor (F32, F16, BF16 or F64) converted to float32 into out (count
+// elements). Throws kUnsupported on other types.
 void copy_as_f32(const StoredTensor& tensor, std::span<float> out);
 
 }  // namespace inkstone
