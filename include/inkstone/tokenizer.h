@@ -1,4 +1,4 @@
-// Text to token ids and back: GPT-2's byte-level BPE, and character-level and byte-level vocabularies.
+// Text to token ids and back: GPT-2's byte-level BPE, and vocabularies of characters and of bytes.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace inkstone {
@@ -41,23 +42,33 @@ struct TokenizerTrainOptions {
 // Immutable once made; copying shares it; every const member is safe from several threads at once.
 class Tokenizer {
  public:
-  // Reads a folder (its tokenizer.json, else vocab.json + merges.txt, else encoder.json + vocab.bpe) or
-  // a tokenizer.json file. Throws kNotFound, kInvalidData, or kUnsupported (a model or pre-tokenizer
-  // that is not implemented, which is named).
+  // Reads a folder (its tokenizer.json, else vocab.json + merges.txt, else encoder.json +
+  // vocab.bpe) or a tokenizer.json file. Throws kNotFound, kInvalidData, or kUnsupported (a model
+  // or pre-tokenizer that is not implemented, which is named).
   static Tokenizer load(const std::filesystem::path& folder_or_file);
 
   // Learns a vocabulary from texts. `next_text` yields one text a call and nullopt at the end.
-  // kBpe gives the merges that Hugging Face's BpeTrainer gives with the ByteLevel pre-tokenizer and the
-  // full byte alphabet. Source: Sennrich et al. 2016 (arXiv:1508.07909); Radford et al. 2019, section 2.2.
-  // Throws kUsage when vocab_size cannot hold the alphabet, kInvalidData when there is no text at all.
+  // Ids: the special tokens, then the bytes in GPT-2's order and the merges (kBpe), the characters
+  // by code point and the bytes that no ASCII character stands for (kChar), or the bytes (kByte,
+  // which reads no more than the first text). kBpe gives the merges and ids that Hugging Face's
+  // BpeTrainer gives with the ByteLevel pre-tokenizer and the full byte alphabet; special tokens in
+  // the texts are ordinary text there as well. Source: Sennrich et al. 2016 (arXiv:1508.07909);
+  // Radford et al. 2019, section 2.2.
+  // Throws kUsage when vocab_size cannot hold the alphabet, or when a special token is listed
+  // twice, is shorter than two characters or of the form <0xNN>; kInvalidData when there is no
+  // text at all.
   static Tokenizer train(const std::function<std::optional<std::string>()>& next_text,
                          const TokenizerTrainOptions& options);
 
-  // The ids of `text`, any bytes: decode(encode(x)) == x for every x. Bytes that are not valid UTF-8 are
-  // pieces of their own for the pre-tokenizer and become byte tokens.
-  std::vector<TokenId> encode(std::string_view text, SpecialTokens special = SpecialTokens::kAsText) const;
+  // The ids of `text`, any bytes: decode(encode(x)) == x for every x. A maximal run of bytes that
+  // are not valid UTF-8 is a piece of its own and cuts the text: what stands before and after it is
+  // encoded as a text of its own. Special tokens are matched leftmost first, of several at one
+  // place the longest, and cut the text likewise. Time is near-linear in the text.
+  std::vector<TokenId> encode(std::string_view text,
+                              SpecialTokens special = SpecialTokens::kAsText) const;
 
-  // The exact bytes of the ids. Throws kInvalidData on an id outside [0, vocab_size()).
+  // The exact bytes of the ids; an id that a file leaves unused has none. Throws kInvalidData on an
+  // id outside [0, vocab_size()).
   std::string decode(std::span<const TokenId> ids) const;
 
   // The bytes of one token, valid as long as the tokenizer lives. Throws as decode.
@@ -73,11 +84,13 @@ class Tokenizer {
   // The id of an ordinary or special token with exactly these bytes.
   std::optional<TokenId> token_id(std::string_view bytes) const;
 
+  // A BPE that has no merges is kByte.
   TokenizerType type() const;
 
-  // Writes tokenizer.json and tokenizer_config.json (and, for kBpe, vocab.json and merges.txt) into the
-  // folder, which is made. Hugging Face's AutoTokenizer.from_pretrained loads it. Files that are there
-  // under other names stay. Each file is whole or absent.
+  // Writes tokenizer.json, tokenizer_config.json and special_tokens_map.json (and, for kBpe,
+  // vocab.json and merges.txt) into the folder, which is made. Hugging Face's
+  // AutoTokenizer.from_pretrained loads it. Files that are there under other names stay. Each file
+  // is whole or absent.
   void save(const std::filesystem::path& folder) const;
 
   struct Impl;  // defined in src/tokenizer

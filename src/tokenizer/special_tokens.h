@@ -1,0 +1,52 @@
+// Special tokens: texts that stand for one id and are matched before the pre-tokenizer sees the
+// text.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "inkstone/tokenizer.h"
+
+namespace inkstone {
+
+// One of tokenizer.json's added_tokens.
+struct SpecialToken {
+  std::string text;
+  TokenId id = 0;
+  bool is_control =
+      true;  // tokenizer.json's "special": left out of the output by skip_special_tokens
+};
+
+class SpecialTokenTable {
+ public:
+  struct Match {
+    size_t begin;
+    size_t size_bytes;
+    TokenId id;
+  };
+
+  // No text is empty or occurs twice.
+  explicit SpecialTokenTable(std::vector<SpecialToken> tokens);
+
+  // The leftmost special token in text[from..]; of several at one place the longest.
+  std::optional<Match> find(std::string_view text, size_t from) const;
+
+  std::optional<TokenId> id_of(std::string_view text) const;
+
+  // In the order of their texts.
+  std::span<const SpecialToken> all() const { return tokens_; }
+
+ private:
+  const SpecialToken* longest_at(std::string_view text, size_t at) const;
+  size_t next_candidate(std::string_view text, size_t from) const;
+
+  std::vector<SpecialToken> tokens_;
+  std::array<bool, 256> starts_{};
+  std::optional<char> only_start_;  // when all tokens start with the same byte
+};
+
+}  // namespace inkstone

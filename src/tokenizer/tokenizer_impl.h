@@ -1,0 +1,41 @@
+// A tokenizer made ready for use.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "inkstone/tokenizer.h"
+#include "tokenizer/bpe.h"
+#include "tokenizer/encoder.h"
+#include "tokenizer/special_tokens.h"
+#include "tokenizer/tokenizer_spec.h"
+#include "tokenizer/vocabulary.h"
+
+namespace inkstone {
+
+// The text of a byte's token in a character vocabulary: "<0x0A>".
+std::string byte_token_text(uint8_t byte);
+
+struct Tokenizer::Impl {
+  // Throws kInvalidData when the spec contradicts itself: an id that is negative, too large or used
+  // twice, more than half of the ids unused, a token that is not written in the byte alphabet, a
+  // byte without a token, a merge of tokens that are not there. A kBpe without merges whose
+  // ordinary tokens are the 256 bytes becomes kByte.
+  explicit Impl(const TokenizerSpec& spec);
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  std::vector<Merge> merges() const;
+
+  TokenizerType type;
+  bool ignore_merges;
+  Vocabulary vocabulary;
+  SpecialTokenTable special_tokens;
+  std::vector<bool> is_byte_token;         // of kChar, by id: written <0xNN>; empty otherwise
+  std::unique_ptr<const Encoder> encoder;  // holds a reference to `vocabulary`
+};
+
+// Writes the files of Tokenizer::save.
+void save_tokenizer(const Tokenizer::Impl& tokenizer, const std::filesystem::path& folder);
+
+}  // namespace inkstone

@@ -1,0 +1,150 @@
+#include "tokenizer/tokenizer_json.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "tokenizer/vocab_reader.h"
+
+namespace inkstone {
+namespace {
+
+constexpr std::string_view kSupported =
+    "supported are GPT-2's byte-level BPE and character vocabularies with byte fallback";
+
+[[noreturn]] void fail_unsupported(std::string_view what) {
+  fail(ErrorCode::kUnsupported, "{} is not supported; {}", what, kSupported);
+}
+
+// The member when it is there and not null.
+const Json* member(const Json& object, const char* key) {
+  const auto at = object.find(key);
+  return at == object.end() || at->is_null() ? nullptr : &*at;
+}
+
+// The "type" of a component such as pre_tokenizer, "" when there is no component.
+std::string component_type(const Json& root, const char* key) {
+  const Json* component = member(root, key);
+  if (component == nullptr) return "";
+  return with_context(key, [&] { return required(get_string(*component, "type"), "type"); });
+}
+
+void refuse_flag(const Json& object, std::string_view key, bool expected, bool by_default,
+                 std::string_view where) {
+  if (get_boolean(object, key).value_or(by_default) == expected) return;
+  fail_unsupported(fmt::format("'{}' {} of {}", key, !expected, where));
+}
+
+void refuse_text(const Json& model, std::string_view key) {
+  const std::string text = get_string(model, key).value_or("");
+  if (!text.empty()) fail_unsupported(fmt::format("model.{} '{}'", key, text));
+}
+
+void check_model(const Json& model) {
+  const std::string type =
+      get_string(model, "type").value_or("BPE");  // the oldest files leave it out
+  if (type != "BPE") fail_unsupported(fmt::format("a model of type '{}'", type));
+  if (get_number(model, "dropout", 0.0, 1.0).value_or(0.0) != 0.0)
+    fail_unsupported("model.dropout");
+  refuse_text(model, "continuing_subword_prefix");
+  refuse_text(model, "end_of_word_suffix");
+}
+
+// A post-processor may add tokens around every text; ByteLevel's moves offsets only.
+void check_around_model(const Json& root) {
+  const std::string normalizer = component_type(root, "normalizer");
+  if (!normalizer.empty()) fail_unsupported(fmt::format("the normalizer '{}'", normalizer));
+  const std::string post = component_type(root, "post_processor");
+  if (!post.empty() && post != "ByteLevel")
+    fail_unsupported(fmt::format("the post_processor '{}'", post));
+}
+
+void check_byte_level(const Json& root) {
+  const Json& pre_tokenizer = root["pre_tokenizer"];
+  refuse_flag(pre_tokenizer, "add_prefix_space", false, true, "the pre_tokenizer");
+  refuse_flag(pre_tokenizer, "use_regex", true, true, "the pre_tokenizer");
+  const std::string decoder = component_type(root, "decoder");
+  if (!decoder.empty() && decoder != "ByteLevel")
+    fail_unsupported(fmt::format("the decoder '{}'", decoder));
+}
+
+// The decoder is Sequence[ByteFallback, Fuse]: the tokens' bytes, one after the other.
+void check_characters(const Json& root, const Json& model, const VocabularyLists& lists) {
+  if (!get_boolean(model, "byte_fallback").value_or(false)) {
+    fail_unsupported("a BPE without a pre_tokenizer and without byte_fallback");
+  }
+  if (!lists.merges.empty())
+    fail_unsupported("a BPE with merges and without the pre_tokenizer 'ByteLevel'");
+  const std::string decoder = component_type(root, "decoder");
+  bool matches = decoder == "Sequence";
+  if (matches) {
+    const Json* steps = member(root["decoder"], "decoders");
+    matches = steps != nullptr && steps->is_array() && steps->size() == 2 &&
+              get_string((*steps)[0], "type") == "ByteFallback" &&
+              get_string((*steps)[1], "type") == "Fuse";
+  }
+  if (!matches)
+    fail_unsupported(fmt::format("the decoder '{}' of a character vocabulary", decoder));
+}
+
+TokenizerType check_type(const Json& root, const Json& model, const VocabularyLists& lists) {
+  const std::string pre_tokenizer = component_type(root, "pre_tokenizer");
+  if (pre_tokenizer == "ByteLevel") {
+    check_byte_level(root);
+    return TokenizerType::kBpe;
+  }
+  if (!pre_tokenizer.empty())
+    fail_unsupported(fmt::format("the pre_tokenizer '{}'", pre_tokenizer));
+  check_characters(root, model, lists);
+  return TokenizerType::kChar;
+}
+
+SpecialToken read_special_token(const Json& json) {
+  SpecialToken token;
+  token.text = required(get_string(json, "content"), "content");
+  token.id = static_cast<TokenId>(required(get_integer(json, "id", 0, kMaxTokenId), "id"));
+  token.is_control = get_boolean(json, "special").value_or(true);
+  for (const char* flag : {"single_word", "lstrip", "rstrip"}) {
+    refuse_flag(json, flag, false, false, "added token '" + token.text + "'");
+  }
+  return token;
+}
+
+std::vector<SpecialToken> read_special_tokens(const Json& root) {
+  std::vector<SpecialToken> tokens;
+  const Json* list = member(root, "added_tokens");
+  if (list == nullptr) return tokens;
+  if (!list->is_array())
+    fail(ErrorCode::kInvalidData, "'added_tokens' is a JSON {}, expected an array",
+         list->type_name());
+  for (const Json& token : *list) {
+    tokens.push_back(with_context(fmt::format("added token {}", tokens.size()),
+                                  [&] { return read_special_token(token); }));
+  }
+  return tokens;
+}
+
+}  // namespace
+
+TokenizerSpec parse_tokenizer_json(std::string_view text) {
+  VocabularyLists lists;
+  const Json root = read_vocabulary_json(text, VocabularyPlace::kModel, lists);
+  const Json* model = root.is_object() ? member(root, "model") : nullptr;
+  if (model == nullptr || !model->is_object()) {
+    fail(ErrorCode::kInvalidData,
+         "this is not a tokenizer.json: an object with a 'model' is expected");
+  }
+  check_model(*model);
+  if (!lists.has_vocabulary)
+    fail(ErrorCode::kInvalidData, "'model.vocab' is missing or not an object of ids");
+  if (!lists.has_merges) fail(ErrorCode::kInvalidData, "'model.merges' is missing or not an array");
+  check_around_model(root);
+  TokenizerSpec spec;
+  spec.type = check_type(root, *model, lists);
+  spec.special_tokens = read_special_tokens(root);
+  spec.ignore_merges = get_boolean(*model, "ignore_merges").value_or(false);
+  spec.vocabulary = std::move(lists.vocabulary);
+  spec.merges = std::move(lists.merges);
+  return spec;
+}
+
+}  // namespace inkstone

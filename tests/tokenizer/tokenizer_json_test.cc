@@ -1,0 +1,214 @@
+#include "tokenizer/tokenizer_json.h"
+
+#include <gtest/gtest.h>
+
+#include "samples.h"
+
+namespace inkstone {
+namespace {
+
+using test::mentions;
+using test::thrown_by;
+using Ids = std::vector<TokenId>;
+
+// The fixture's BPE, changed by `change`, written to a file and loaded.
+Tokenizer load_changed(const std::function<void(Json&)>& change,
+                       const std::string& base = "bpe.json") {
+  Json json = read_json(test::fixture("tokenizer/" + base));
+  change(json);
+  const test::ScratchFolder folder;
+  write_json(folder / "tokenizer.json", json);
+  return Tokenizer::load(folder.path());
+}
+
+Error error_of(const std::function<void(Json&)>& change, const std::string& base = "bpe.json") {
+  return thrown_by([&] { load_changed(change, base); });
+}
+
+void expect_error(const Error& error, ErrorCode code, const std::string& part) {
+  EXPECT_EQ(error.code(), code) << error.what();
+  EXPECT_TRUE(mentions(error, part));
+}
+
+TEST(TokenizerJson, TheUnchangedFixtureLoads) {
+  EXPECT_EQ(load_changed([](Json&) {}).vocab_size(), 420);
+  EXPECT_EQ(load_changed([](Json&) {}, "char.json").type(), TokenizerType::kChar);
+}
+
+TEST(TokenizerJson, BothFormsOfMergesAreTheSame) {
+  const auto to_lines = [](Json& j) {
+    for (Json& merge : j["model"]["merges"])
+      merge = merge[0].get<std::string>() + " " + merge[1].get<std::string>();
+  };
+  const std::string text = test::fixture_text("text.txt");
+  EXPECT_EQ(load_changed(to_lines).encode(text), load_changed([](Json&) {}).encode(text));
+}
+
+TEST(TokenizerJson, RefusesWhatIsNotImplementedByName) {
+  const auto unsupported = [](const std::function<void(Json&)>& change, const std::string& name) {
+    expect_error(error_of(change), ErrorCode::kUnsupported, name);
+  };
+  unsupported([](Json& j) { j["model"]["type"] = "WordPiece"; }, "'WordPiece'");
+  unsupported(
+      [](Json& j) { j["model"] = Json::parse(R"({"type":"Unigram","vocab":[["a",0.5]]})"); },
+      "'Unigram'");
+  unsupported([](Json& j) { j["normalizer"] = {{"type", "NFC"}}; }, "normalizer 'NFC'");
+  unsupported([](Json& j) { j["pre_tokenizer"]["type"] = "Whitespace"; },
+              "pre_tokenizer 'Whitespace'");
+  unsupported([](Json& j) { j["pre_tokenizer"]["add_prefix_space"] = true; }, "add_prefix_space");
+  unsupported([](Json& j) { j["pre_tokenizer"]["use_regex"] = false; }, "use_regex");
+  unsupported([](Json& j) { j["pre_tokenizer"] = nullptr; }, "without a pre_tokenizer");
+  unsupported([](Json& j) { j["post_processor"] = {{"type", "TemplateProcessing"}}; },
+              "'TemplateProcessing'");
+  unsupported([](Json& j) { j["decoder"]["type"] = "Metaspace"; }, "decoder 'Metaspace'");
+  unsupported([](Json& j) { j["model"]["dropout"] = 0.1; }, "dropout");
+  unsupported([](Json& j) { j["model"]["continuing_subword_prefix"] = "##"; },
+              "continuing_subword_prefix");
+  unsupported([](Json& j) { j["model"]["end_of_word_suffix"] = "</w>"; }, "end_of_word_suffix");
+  for (const char* flag : {"lstrip", "rstrip", "single_word"}) {
+    unsupported([&](Json& j) { j["added_tokens"][1][flag] = true; }, flag);
+    unsupported([&](Json& j) { j["added_tokens"][1][flag] = true; }, "<pad>");
+  }
+}
+
+TEST(TokenizerJson, RefusesOtherCharacterVocabularies) {
+  const auto error = [](const std::function<void(Json&)>& change) {
+    return error_of(change, "char.json");
+  };
+  expect_error(error([](Json& j) { j["model"]["byte_fallback"] = false; }), ErrorCode::kUnsupported,
+               "byte_fallback");
+  expect_error(error([](Json& j) { j["decoder"] = nullptr; }), ErrorCode::kUnsupported, "decoder");
+  expect_error(error([](Json& j) { j["decoder"]["decoders"].erase(0); }), ErrorCode::kUnsupported,
+               "decoder");
+  expect_error(error([](Json& j) { j["model"]["merges"].push_back("t h"); }),
+               ErrorCode::kUnsupported, "merges");
+  expect_error(error([](Json& j) { j["model"]["vocab"]["th"] = 356; }), ErrorCode::kUnsupported,
+               "'th'");
+  expect_error(error([](Json& j) { j["model"]["vocab"].erase("<0xE6>"); }), ErrorCode::kInvalidData,
+               "<0xE6>");
+  expect_error(error([](Json& j) { j["model"]["vocab"].erase("t"); }), ErrorCode::kInvalidData,
+               "0x74");
+}
+
+TEST(TokenizerJson, RefusesBrokenJson) {
+  const std::string good = test::fixture_text("bpe.json");
+  for (size_t size = 0; size < good.size(); size += 61) {
+    EXPECT_EQ(
+        thrown_by([&] { parse_tokenizer_json(std::string_view(good).substr(0, size)); }).code(),
+        ErrorCode::kInvalidData);
+  }
+  for (const std::string& text :
+       {std::string("[]"), std::string("{}"), std::string("null"), std::string("1"),
+        std::string(R"({"model":[]})"), std::string(R"({"model":{}})"), std::string("{\"\xFF\":1}"),
+        "[" + std::string(100, '[')}) {
+    EXPECT_EQ(thrown_by([&] { parse_tokenizer_json(text); }).code(), ErrorCode::kInvalidData)
+        << text;
+  }
+  expect_error(thrown_by([&] { parse_tokenizer_json(std::string(100, '[')); }),
+               ErrorCode::kInvalidData, "64 levels");
+}
+
+TEST(TokenizerJson, RefusesBadVocabularies) {
+  const auto invalid = [](const std::function<void(Json&)>& change, const std::string& part) {
+    expect_error(error_of(change), ErrorCode::kInvalidData, part);
+  };
+  invalid([](Json& j) { j["model"]["vocab"]["Ġt"] = -1; }, "'Ġt' has the id -1");
+  invalid([](Json& j) { j["model"]["vocab"]["Ġt"] = 10'000'000; }, "10000000");
+  invalid([](Json& j) { j["model"]["vocab"]["Ġt"] = 18446744073709551615u; },
+          "18446744073709551615");
+  invalid([](Json& j) { j["model"]["vocab"]["Ġt"] = 1.5; }, "1.5");
+  invalid([](Json& j) { j["model"]["vocab"]["Ġt"] = "7"; }, "expected an integer");
+  invalid([](Json& j) { j["model"]["vocab"]["Ġt"] = nullptr; }, "expected an integer");
+  invalid([](Json& j) { j["model"]["vocab"]["Ġt"] = Json::array(); }, "expected an integer");
+  invalid([](Json& j) { j["model"]["vocab"]["Ġt"] = Json::object(); }, "expected an integer");
+  invalid([](Json& j) { j["model"]["vocab"]["Ġt"] = 5; }, "id 5 belongs to two tokens");
+  invalid([](Json& j) { j["model"]["vocab"]["Ġt"] = 9'999'999; }, "only");
+  invalid([](Json& j) { j["model"]["vocab"]["a b"] = 420; }, "byte alphabet");
+  invalid([](Json& j) { j["model"]["vocab"][""] = 420; }, "empty");
+  invalid([](Json& j) { j["model"]["vocab"].erase("Ġ"); }, "byte 0x20");
+  invalid([](Json& j) { j["model"]["vocab"] = Json::array(); }, "model.vocab");
+  invalid([](Json& j) { j["model"].erase("vocab"); }, "model.vocab");
+}
+
+TEST(TokenizerJson, RefusesATokenThatIsThereTwice) {
+  std::string text = test::fixture_text("bpe.json");
+  text.insert(text.find('{', text.find("\"vocab\"")) + 1, "\"!\": 2, ");
+  const test::ScratchFolder folder;
+  write_file(folder / "tokenizer.json", text);
+  expect_error(thrown_by([&] { Tokenizer::load(folder.path()); }), ErrorCode::kInvalidData,
+               "twice");
+}
+
+TEST(TokenizerJson, RefusesBadMerges) {
+  const auto invalid = [](const Json& merge, const std::string& part) {
+    expect_error(error_of([&](Json& j) { j["model"]["merges"].push_back(merge); }),
+                 ErrorCode::kInvalidData, part);
+  };
+  invalid("Ġt unknowntoken",
+          "merge 163 ('Ġt' and 'unknowntoken'): 'unknowntoken' is not in the vocabulary");
+  invalid("z Q", "'zQ' is not in the vocabulary");
+  invalid("Ġ t", "merge 163 ('Ġ' and 't') occurs twice");
+  invalid("a", "merge 163 is 'a'");
+  invalid("a b c", "merge 163");
+  invalid(" a", "merge 163");
+  invalid(7, "merge 163 is 7");
+  invalid(nullptr, "merge 163 is null");
+  invalid(Json::object(), "merge 163");
+  invalid(Json::array({"a"}), "an array of 1");
+  invalid(Json::array({"a", "b", "c"}), "an array of 3");
+  invalid(Json::array({"a", 1}), "merge 163");
+  invalid(Json::array({"a", Json::array()}), "merge 163");
+  expect_error(error_of([](Json& j) { j["model"]["merges"] = "a b"; }), ErrorCode::kInvalidData,
+               "model.merges");
+  expect_error(error_of([](Json& j) { j["model"].erase("merges"); }), ErrorCode::kInvalidData,
+               "model.merges");
+}
+
+TEST(TokenizerJson, RefusesBadAddedTokens) {
+  const auto invalid = [](const std::function<void(Json&)>& change, const std::string& part) {
+    expect_error(error_of(change), ErrorCode::kInvalidData, part);
+  };
+  invalid([](Json& j) { j["added_tokens"] = 1; }, "added_tokens");
+  invalid([](Json& j) { j["added_tokens"].push_back(1); }, "added token 2");
+  invalid([](Json& j) { j["added_tokens"][1].erase("content"); }, "'content' is missing");
+  invalid([](Json& j) { j["added_tokens"][1]["id"] = -1; }, "'id' is -1");
+  invalid([](Json& j) { j["added_tokens"][1]["id"] = 10'000'000; }, "'id' is 10000000");
+  invalid([](Json& j) { j["added_tokens"][1]["id"] = 7; }, "id 7 belongs to two tokens");
+  invalid([](Json& j) { j["added_tokens"][1]["id"] = 500; }, "'<pad>' has two ids");
+  invalid([](Json& j) { j["added_tokens"][1]["content"] = ""; }, "empty");
+  invalid([](Json& j) { j["added_tokens"].push_back(j["added_tokens"][1]); }, "listed twice");
+  // "Ġ" in the alphabet is the space, as a special token it is the letter.
+  invalid(
+      [](Json& j) {
+        Json token = j["added_tokens"][1];
+        token["content"] = "Ġ";
+        token["id"] = j["model"]["vocab"]["Ġ"];
+        j["added_tokens"].push_back(token);
+      },
+      "'Ġ'");
+}
+
+// Ids may have gaps, as after tokens were removed by hand: such an id decodes to nothing.
+TEST(TokenizerJson, KeepsGaps) {
+  const Tokenizer tokenizer = load_changed([](Json& j) {
+    Json token = j["added_tokens"][1];
+    token["content"] = "<new>";
+    token["id"] = 425;
+    j["added_tokens"].push_back(token);
+  });
+  EXPECT_EQ(tokenizer.vocab_size(), 426);
+  EXPECT_EQ(tokenizer.decode(Ids{425, 422}), "<new>");
+  EXPECT_EQ(tokenizer.encode("<new>", SpecialTokens::kAllow), Ids{425});
+}
+
+TEST(TokenizerJson, LeavesTruncationAndPaddingAside) {
+  EXPECT_EQ(load_changed([](Json& j) {
+              j["truncation"] = {{"max_length", 2}};
+              j["padding"] = {{"pad_id", 1}};
+              j["model"].erase("type");
+            }).vocab_size(),
+            420);
+}
+
+}  // namespace
+}  // namespace inkstone
