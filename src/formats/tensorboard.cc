@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <charconv>
 #include <chrono>
 #include <protozero/pbf_writer.hpp>
 #include <string>
+#include <utility>
 
 #include "base/append_file.h"
 #include "base/error.h"
