@@ -88,7 +88,7 @@ struct TrainResult {
 struct ResumeOptions {
   std::filesystem::path run;
   bool fall_back = false;          // use the newest intact checkpoint when the last one is damaged
-  std::optional<int64_t> steps;    // train to this step instead (the schedule is stretched)
+  std::optional<int64_t> steps = std::nullopt;  // train to this step instead (the schedule is stretched)
 };
 
 // Starts a run. Writes RUN/config of the run, RUN/metrics.jsonl, TensorBoard events and checkpoints

@@ -121,7 +121,7 @@ TEST_P(GoldenModel, MixedPrecisionStaysClose) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, GoldenModel, ::testing::ValuesIn(test::golden_folders()),
-                         [](const auto& info) { return info.param.filename().string(); });
+                         [](const auto& shape) { return shape.param.filename().string(); });
 
 }  // namespace
 }  // namespace inkstone

@@ -1,6 +1,6 @@
 #include "train/batches.h"
 
-#include <set>
+#include <cmath>
 
 #include "corpus.h"
 

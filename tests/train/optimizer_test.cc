@@ -35,7 +35,7 @@ TEST_P(GoldenTraining, TenStepsLoseWhatPyTorchLoses) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, GoldenTraining, ::testing::ValuesIn(test::golden_folders()),
-                         [](const auto& info) { return info.param.filename().string(); });
+                         [](const auto& shape) { return shape.param.filename().string(); });
 
 TEST(Optimizer, ChangesNothingWhenTheGradientIsNotFinite) {
   const Model model = Model::load(test::fixture("model/two_layers"));

@@ -1,0 +1,277 @@
+// `inkstone bench`: how fast this machine is and what fraction of its floor each kind of work reaches.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "base/rng.h"
+#include "base/threads.h"
+#include "base/error.h"
+#include "cli/command.h"
+#include "inkstone/tokenizer.h"
+#include "kernels/peak.h"
+#include "model/decoder.h"
+#include "model/model_impl.h"
+#include "model/training_pass.h"
+#include "train/optimizer.h"
+
+namespace inkstone::cli {
+namespace {
+
+struct BenchOptions {
+  std::string what = "all";
+  std::string model = "gpt2";
+  std::string dtype = "f32";
+  std::string device = "cpu";
+  int64_t batch = 4, context = 64, prompt = 1024, repetitions = 10;
+};
+
+// What the machine can do, measured in this run.
+struct Machine {
+  double gemm_flops = 0;      // of the run's dtype
+  double bytes_per_s = 0;
+};
+
+struct Result {
+  std::string name, shape;
+  double ms = 0, ms_min = 0, floor_ms = 0, tokens = 0, flops = 0, bytes = 0;
+};
+
+double seconds_now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// Median and minimum in ms of `repetitions` calls after two to warm up.
+template <typename F>
+void time_calls(int64_t repetitions, Result& result, F&& f) {
+  for (int i = 0; i < 2; ++i) f();
+  std::vector<double> ms;
+  for (int64_t i = 0; i < repetitions; ++i) {
+    const double begin = seconds_now();
+    f();
+    ms.push_back((seconds_now() - begin) * 1e3);
+  }
+  std::sort(ms.begin(), ms.end());
+  result.ms = ms[ms.size() / 2];
+  result.ms_min = ms.front();
+}
+
+// Prints one result: a table row, or with --json an object with the keys that scripts rely on.
+class Reporter {
+ public:
+  Reporter(bool json, const BenchOptions& options) : json_(json), options_(options) {}
+
+  void print(const Result& r) {
+    json_ ? print_json(r) : print_row(r);
+    std::fflush(stdout);
+  }
+
+ private:
+  void print_json(const Result& r) const {
+    nlohmann::ordered_json line = {{"name", r.name},
+                                   {"dtype", options_.dtype},
+                                   {"threads", thread_count()},
+                                   {"shape", r.shape},
+                                   {"ms", r.ms},
+                                   {"ms_min", r.ms_min}};
+    if (r.tokens > 0) line["tokens_per_s"] = r.tokens / r.ms * 1e3;
+    if (r.floor_ms > 0) line["floor_ms"] = r.floor_ms, line["floor_fraction"] = r.floor_ms / r.ms;
+    if (r.flops > 0) line["gflops"] = r.flops / r.ms / 1e6;
+    if (r.bytes > 0) line["gb_per_s"] = r.bytes / r.ms / 1e6;
+    fmt::print("{}\n", line.dump());
+  }
+
+  void print_row(const Result& r) {
+    if (!header_printed_) {
+      fmt::print("{:<18} {:<28} {:>10} {:>10} {:>10} {:>9} {:>9} {:>8}\n", "name (" + options_.dtype + ")", "shape",
+                 "ms median", "ms min", "tokens/s", "GFLOP/s", "GB/s", "of floor");
+      header_printed_ = true;
+    }
+    const auto cell = [](bool there, double value, const char* format) {
+      return there ? fmt::format(fmt::runtime(format), value) : std::string("-");
+    };
+    fmt::print("{:<18} {:<28} {:>10.2f} {:>10.2f} {:>10} {:>9} {:>9} {:>8}\n", r.name, r.shape, r.ms, r.ms_min,
+               cell(r.tokens > 0, r.tokens / r.ms * 1e3, "{:.0f}"), cell(r.flops > 0, r.flops / r.ms / 1e6, "{:.0f}"),
+               cell(r.bytes > 0, r.bytes / r.ms / 1e6, "{:.1f}"), cell(r.floor_ms > 0, r.floor_ms / r.ms, "{:.2f}"));
+  }
+
+  bool json_;
+  const BenchOptions& options_;
+  bool header_printed_ = false;
+};
+
+ModelConfig bench_config(const BenchOptions& options) {
+  const auto config = preset(options.model);
+  if (!config) {
+    fail(ErrorCode::kUsage, "model '{}' is not a preset, expected one of {}", options.model,
+         fmt::join(preset_names(), ", "));
+  }
+  return *config;
+}
+
+DType bench_dtype(const BenchOptions& options) { return options.dtype == "bf16" ? DType::kBF16 : DType::kF32; }
+
+std::vector<TokenId> random_tokens(int64_t count, int64_t vocab_size) {
+  const Random random(1, RandomStream::kDataOrder);
+  std::vector<TokenId> tokens(count);
+  for (int64_t i = 0; i < count; ++i) tokens[i] = static_cast<TokenId>(random.below(vocab_size, i));
+  return tokens;
+}
+
+// The products of a layer of the model, forward (nn), gradient of the input (nt) and of the weights (tn).
+void bench_gemm(Backend& backend, const BenchOptions& options, Machine& machine, Reporter& report) {
+  const int64_t C = bench_config(options).width, N = options.batch * options.context;
+  const DType type = bench_dtype(options);
+  struct Product { const char* name; int64_t in, out; };
+  for (const Product p : {Product{"qkv", C, 3 * C}, {"attn proj", C, C}, {"fc", C, 4 * C}, {"fc proj", 4 * C, C}}) {
+    const Buffer x(backend, N * p.in * size_bytes(type)), w(backend, p.in * p.out * size_bytes(type)),
+        y(backend, N * p.out * size_bytes(type)), dw(backend, p.in * p.out * 4);
+    const View xv = x.view(type, {N, p.in}), wv = w.view(type, {p.in, p.out}), yv = y.view(type, {N, p.out});
+    const auto run = [&](const char* layout, auto&& f) {
+      Result result{.name = fmt::format("gemm {} {}", layout, p.name),
+                    .shape = fmt::format("M={} K={} N={}", N, p.in, p.out),
+                    .flops = 2.0 * static_cast<double>(N * p.in * p.out)};
+      time_calls(options.repetitions * 3, result, f);
+      machine.gemm_flops = std::max(machine.gemm_flops, result.flops / result.ms * 1e3);
+      report.print(result);
+    };
+    run("nn", [&] { backend.matmul_nn({.a = xv, .b = wv, .c = yv}); });
+    run("nt", [&] { backend.matmul_nt({.a = yv, .b = wv, .c = xv}); });
+    run("tn", [&] { backend.matmul_tn({.a = xv, .b = yv, .c = dw.view(DType::kF32, {p.in, p.out})}); });
+  }
+}
+
+void bench_bandwidth(Backend& backend, Machine& machine, Reporter& report) {
+  machine.bytes_per_s = measure_read_bandwidth(backend);
+  const double bytes = double{1 << 28};
+  report.print({.name = "memory read", .shape = "256 MiB", .ms = bytes / machine.bytes_per_s * 1e3,
+                .ms_min = bytes / machine.bytes_per_s * 1e3, .bytes = bytes});
+}
+
+// One whole step: forward, backward, clipping, AdamW. Floor: GEMM flops of the matrices over the GEMM
+// peak, and 28 bytes per parameter (AdamW reads p, g, m, v and writes p, m, v) over the bandwidth.
+void bench_train(Backend& backend, const BenchOptions& options, const Machine& machine, Reporter& report) {
+  const ModelConfig config = bench_config(options);
+  const int64_t B = options.batch, T = std::min(options.context, config.context);
+  Network network(backend, config, bench_dtype(options));
+  network.initialise(1);
+  Gradients gradients(network);
+  TrainingPass pass(network, B, T, 0);
+  Optimizer optimizer(network);
+  const auto tokens = random_tokens(B * T + 1, config.vocab_size);
+  const std::span<const TokenId> all(tokens);
+  int64_t step = 0;
+  Result result{.name = "train " + options.model, .shape = fmt::format("B={} T={}", B, T),
+                .tokens = static_cast<double>(B * T)};
+  time_calls(options.repetitions, result, [&] {
+    pass.forward_backward({.inputs = all.first(B * T), .targets = all.subspan(1),
+                           .gradient_scale = 1.0f / static_cast<float>(B * T)}, T, gradients);
+    optimizer.step(gradients, {.lr = 1e-4, .weight_decay = 0.1, .clip = 1.0}, step++);
+  });
+  const double matrices = static_cast<double>(12 * config.layers * config.width * config.width +
+                                              config.vocab_size * config.width);
+  result.flops = 6 * matrices * result.tokens;
+  result.floor_ms = (result.flops / machine.gemm_flops +
+                     28.0 * static_cast<double>(config.parameter_count()) / machine.bytes_per_s) * 1e3;
+  report.print(result);
+}
+
+// A prompt through the model at once. Floor: GEMM flops over the GEMM peak.
+void bench_prefill(Backend& backend, const BenchOptions& options, const Machine& machine, Reporter& report) {
+  const ModelConfig config = bench_config(options);
+  const int64_t T = std::min(options.prompt, config.context);
+  Network network(backend, config, bench_dtype(options));
+  network.initialise(1);
+  Decoder decoder(network, 1, T);
+  const auto tokens = random_tokens(T, config.vocab_size);
+  Result result{.name = "prefill " + options.model, .shape = fmt::format("T={}", T), .tokens = static_cast<double>(T)};
+  time_calls(options.repetitions, result, [&] {
+    decoder.truncate(0, 0);
+    decoder.prefill(0, tokens);
+  });
+  result.flops = 2.0 * static_cast<double>(12 * config.layers * config.width * config.width * T);
+  result.floor_ms = result.flops / machine.gemm_flops * 1e3;
+  report.print(result);
+}
+
+// One token of one sequence after a short prompt. Floor: bytes of the weights over the bandwidth.
+void bench_decode(Backend& backend, const BenchOptions& options, const Machine& machine, Reporter& report) {
+  const ModelConfig config = bench_config(options);
+  Network network(backend, config, bench_dtype(options));
+  network.initialise(1);
+  const int64_t start = std::min<int64_t>(64, config.context / 2);
+  Decoder decoder(network, 1, config.context);
+  decoder.prefill(0, random_tokens(start, config.vocab_size));
+  std::vector<float> logits(config.vocab_size);
+  Result result{.name = "decode " + options.model, .shape = fmt::format("after {} tokens", start), .tokens = 1};
+  time_calls(std::min<int64_t>(options.repetitions * 5, config.context - start - 2), result, [&] {
+    decoder.step(std::array<int64_t, 1>{0}, std::array<TokenId, 1>{1}, logits);
+  });
+  result.bytes = static_cast<double>(config.parameter_count() * size_bytes(network.compute()));
+  result.floor_ms = result.bytes / machine.bytes_per_s * 1e3;
+  report.print(result);
+}
+
+// Bytes of English-like text through a small vocabulary trained on it. There is no floor: reading the text costs nothing.
+void bench_tokenizer(const BenchOptions& options, Reporter& report) {
+  std::string text;
+  for (int i = 0; text.size() < 4'000'000; ++i) {
+    text += fmt::format("And in the year {} the people of the valley went up to the hill; they didn't return, it's said.\n", i);
+  }
+  bool done = false;
+  const Tokenizer tokenizer = Tokenizer::train(
+      [&]() -> std::optional<std::string> { return std::exchange(done, true) ? std::nullopt : std::optional(text); },
+      {.vocab_size = 2000});
+  Result result{.name = "tokenizer encode", .shape = fmt::format("{:.1f} MB, 1 thread", static_cast<double>(text.size()) / 1e6)};
+  time_calls(options.repetitions, result, [&] { result.tokens = static_cast<double>(tokenizer.encode(text).size()); });
+  result.bytes = static_cast<double>(text.size());
+  report.print(result);
+}
+
+int run_bench(const BenchOptions& options, bool json) {
+  const auto backend = make_backend(parse_device(options.device));
+  Reporter report(json, options);
+  Machine machine;
+  const auto wanted = [&](std::string_view name) { return options.what == "all" || options.what == name; };
+  if (options.what == "tokenizer") return bench_tokenizer(options, report), kExitDone;
+  if (!json) print(backend->description() + "\n");
+  bench_gemm(*backend, options, machine, report);  // every fraction is of this run's peak
+  if (options.what == "gemm") return kExitDone;
+  bench_bandwidth(*backend, machine, report);
+  if (wanted("train")) bench_train(*backend, options, machine, report);
+  if (wanted("prefill")) bench_prefill(*backend, options, machine, report);
+  if (wanted("decode")) bench_decode(*backend, options, machine, report);
+  if (wanted("tokenizer")) bench_tokenizer(options, report);
+  return kExitDone;
+}
+
+}  // namespace
+
+void add_bench_command(CLI::App& app, Selection& selection) {
+  struct Arguments {
+    BenchOptions options;
+    bool json = false;
+  };
+  auto a = std::make_shared<Arguments>();
+  CLI::App* c = add_command(app, selection, "bench", "Measure this machine and what fraction of its limits is reached",
+                            "  inkstone bench train --dtype bf16\n  inkstone bench --json > speeds.jsonl",
+                            [a] { return run_bench(a->options, a->json); });
+  BenchOptions& o = a->options;
+  const auto count = CLI::Range(int64_t{1}, int64_t{1} << 30);
+  c->add_option("WHAT", o.what)
+      ->check(CLI::IsMember({"all", "gemm", "train", "prefill", "decode", "tokenizer"}))
+      ->capture_default_str();
+  c->add_option("--model", o.model, "shape by name")->capture_default_str();
+  c->add_option("--dtype", o.dtype)->check(CLI::IsMember({"f32", "bf16"}))->capture_default_str();
+  c->add_option("--device", o.device)->capture_default_str();
+  c->add_option("--batch", o.batch, "sequences of a training step")->check(count)->capture_default_str();
+  c->add_option("--context", o.context, "tokens of a training sequence")->check(count)->capture_default_str();
+  c->add_option("--prompt", o.prompt, "tokens of a prompt")->check(count)->capture_default_str();
+  c->add_option("--repetitions", o.repetitions)->check(CLI::Range(3, 100000))->capture_default_str();
+  c->add_flag("--json", a->json, "one JSON object per line");
+}
+
+}  // namespace inkstone::cli

@@ -1,0 +1,87 @@
+// What the commands of the command line share.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "inkstone/error.h"
+
+namespace inkstone::cli {
+
+// Exit statuses: the contract of docs/command_line.md.
+inline constexpr int kExitDone = 0, kExitFailed = 1, kExitUsage = 2, kExitInterrupted = 130;
+
+// The command that was chosen; main() runs it after parsing and setting the threads.
+struct Selection {
+  std::function<int()> run;
+  int threads = 0;  // 0: all processors
+};
+
+// Adds a subcommand with --threads, and an example under its help text. `run` returns an exit status.
+CLI::App* add_command(CLI::App& parent, Selection& selection, const std::string& name, const std::string& description,
+                      const std::string& example, std::function<int()> run);
+
+// One function per command, each in its own file.
+void add_tokenizer_command(CLI::App& app, Selection& selection);
+void add_prepare_command(CLI::App& app, Selection& selection);
+void add_train_command(CLI::App& app, Selection& selection);
+void add_finetune_command(CLI::App& app, Selection& selection);
+void add_generate_command(CLI::App& app, Selection& selection);
+void add_chat_command(CLI::App& app, Selection& selection);
+void add_score_command(CLI::App& app, Selection& selection);
+void add_logits_command(CLI::App& app, Selection& selection);
+void add_eval_command(CLI::App& app, Selection& selection);
+void add_info_command(CLI::App& app, Selection& selection);
+void add_bench_command(CLI::App& app, Selection& selection);
+
+// Writes to standard output or throws kInputOutput; a closed pipe throws BrokenPipe, which main() takes quietly.
+void print(std::string_view text);
+struct BrokenPipe {};
+
+// A line on standard error.
+void note(std::string_view text);
+
+bool stdout_is_terminal();
+bool stderr_is_terminal();
+bool stdin_is_terminal();
+
+// A line on standard error that is drawn over while it changes; on anything but a terminal nothing is shown.
+class StatusLine {
+ public:
+  ~StatusLine() { clear(); }
+  void show(const std::string& text);
+  void clear();
+
+ private:
+  bool shown_ = false;
+};
+
+// Ctrl-C (and SIGTERM): while one lives, the first signal only sets the flag; a second one ends the program at once.
+class InterruptFlag {
+ public:
+  InterruptFlag();
+  ~InterruptFlag();
+  InterruptFlag(const InterruptFlag&) = delete;
+  InterruptFlag& operator=(const InterruptFlag&) = delete;
+  bool raised() const;
+  void reset();
+};
+
+// "1h02m", "3m20s", "12s".
+std::string duration_text(double seconds);
+
+// A word as a shell takes it: quoted where it must be.
+std::string shell_quoted(const std::string& word);
+
+// All of standard input, or of a file; "-" is standard input.
+std::string read_input(const std::string& path);
+
+// A random seed from the system, for runs without --seed; below 2^53 so that every JSON reader keeps it.
+uint64_t random_seed();
+
+}  // namespace inkstone::cli

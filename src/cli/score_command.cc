@@ -1,0 +1,143 @@
+// `inkstone score`, `inkstone logits` and `inkstone eval`: the conditional distribution P(x | y) in numbers.
+#include <fmt/format.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/utf8.h"
+#include "cli/command.h"
+#include "formats/npy.h"
+#include "inkstone/model.h"
+
+namespace inkstone::cli {
+namespace {
+
+struct Arguments {
+  std::string model, context, completion, output, tokens, file, task = "perplexity", device = "cpu", dtype = "f32";
+  bool json = false;
+};
+
+Model load_model(const Arguments& a) {
+  return Model::load(a.model,
+                     {.device = a.device, .compute = a.dtype == "bf16" ? ComputeType::kBF16 : ComputeType::kF32});
+}
+
+// Tokens of a context: an empty one is the beginning of a document.
+std::vector<TokenId> context_tokens(const Tokenizer& tokenizer, const std::string& text) {
+  auto tokens = tokenizer.encode(text, SpecialTokens::kAllow);
+  if (tokens.empty()) tokens.push_back(tokenizer.end_of_text().value_or(0));
+  return tokens;
+}
+
+double sum(const std::vector<double>& values) {
+  double total = 0;
+  for (const double v : values) total += v;
+  return total;
+}
+
+int run_score(const Arguments& a) {
+  const Tokenizer tokenizer = Tokenizer::load(find_model_folder(a.model));
+  const auto context = context_tokens(tokenizer, a.context), completion = tokenizer.encode(a.completion);
+  const auto scores = load_model(a).score(context, completion);
+  if (!a.json) {
+    print(fmt::format("{:.6f}\n", sum(scores)));
+    return kExitDone;
+  }
+  Json tokens = Json::array();
+  for (size_t i = 0; i < scores.size(); ++i) {
+    tokens.push_back({{"id", completion[i]},
+                      {"text", replace_invalid_utf8(tokenizer.token_bytes(completion[i]))},
+                      {"log_prob", scores[i]}});
+  }
+  print(Json{{"log_prob", sum(scores)}, {"tokens", tokens}}.dump() + "\n");
+  return kExitDone;
+}
+
+int run_logits(const Arguments& a) {
+  std::vector<TokenId> tokens;
+  for (const Json& id : parse_json("[" + a.tokens + "]")) {
+    if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() > INT32_MAX) {
+      fail(ErrorCode::kUsage, "--tokens holds '{}', expected token ids such as 1,2,3", id.dump());
+    }
+    tokens.push_back(id.get<TokenId>());
+  }
+  const Model model = load_model(a);
+  const auto logits = model.logits(tokens);
+  write_npy(a.output, logits, {static_cast<int64_t>(tokens.size()), model.config().vocab_size});
+  return kExitDone;
+}
+
+int64_t count_words(std::string_view text) {
+  int64_t words = 0;
+  bool inside = false;
+  for (const char c : text) {
+    const bool space = std::string_view(" \t\r\n\v\f").find(c) != std::string_view::npos;
+    words += !space && !inside;
+    inside = !space;
+  }
+  return words;
+}
+
+int run_eval(const Arguments& a) {
+  const std::string text = read_input(a.file);
+  const Tokenizer tokenizer = Tokenizer::load(find_model_folder(a.model));
+  const auto tokens = tokenizer.encode(text);
+  if (tokens.empty()) fail(ErrorCode::kInvalidData, "'{}' has no text", a.file);
+  const double nats = -sum(load_model(a).score(context_tokens(tokenizer, ""), tokens));
+  const auto count = static_cast<double>(tokens.size());
+  const auto words = static_cast<double>(std::max<int64_t>(1, count_words(text)));
+  const double bits_per_byte = nats / std::log(2.0) / static_cast<double>(text.size());
+  if (a.json) {
+    print(Json{{"task", "perplexity"}, {"tokens", tokens.size()}, {"bytes", text.size()}, {"loss", nats / count},
+               {"perplexity", std::exp(nats / count)}, {"word_perplexity", std::exp(nats / words)},
+               {"bits_per_byte", bits_per_byte}}.dump() + "\n");
+  } else {
+    print(fmt::format("{} tokens, {} bytes: {:.4f} nats per token\nperplexity {:.3f} per token, {:.3f} per word "
+                      "(separated by white space); {:.4f} bits per byte\n",
+                      tokens.size(), text.size(), nats / count, std::exp(nats / count), std::exp(nats / words),
+                      bits_per_byte));
+  }
+  return kExitDone;
+}
+
+void add_model_options(CLI::App* c, Arguments& a) {
+  c->add_option("MODEL", a.model, "model or run folder")->required();
+  c->add_option("--device", a.device, "cpu or cuda")->capture_default_str();
+  c->add_option("--dtype", a.dtype, "f32 or bf16")->check(CLI::IsMember({"f32", "bf16"}))->capture_default_str();
+}
+
+}  // namespace
+
+void add_score_command(CLI::App& app, Selection& selection) {
+  auto a = std::make_shared<Arguments>();
+  CLI::App* c = add_command(app, selection, "score", "log P(completion | context) in nats",
+                            "  inkstone score run --context 'To be, or not' --completion ' to be'",
+                            [a] { return run_score(*a); });
+  add_model_options(c, *a);
+  c->add_option("--context", a->context, "what comes before; empty: the beginning of a document");
+  c->add_option("--completion", a->completion, "the text whose probability is asked for")->required();
+  c->add_flag("--json", a->json, "a JSON object with every token's share");
+}
+
+void add_logits_command(CLI::App& app, Selection& selection) {
+  auto a = std::make_shared<Arguments>();
+  CLI::App* c = add_command(app, selection, "logits", "Logits as a NumPy file, for checking against other programs",
+                            "  inkstone logits run --tokens 1,2,3 -o logits.npy", [a] { return run_logits(*a); });
+  add_model_options(c, *a);
+  c->add_option("--tokens", a->tokens, "token ids, separated by commas")->required();
+  c->add_option("-o,--output", a->output, "file for a float32 array (tokens, vocabulary)")->required();
+}
+
+void add_eval_command(CLI::App& app, Selection& selection) {
+  auto a = std::make_shared<Arguments>();
+  CLI::App* c = add_command(app, selection, "eval", "Perplexity of a text",
+                            "  inkstone eval run --task perplexity book.txt", [a] { return run_eval(*a); });
+  add_model_options(c, *a);
+  c->add_option("FILE", a->file, "text file, or - for standard input")->required();
+  c->add_option("--task", a->task)->check(CLI::IsMember({"perplexity"}))->capture_default_str();
+  c->add_flag("--json", a->json, "print a JSON object");
+}
+
+}  // namespace inkstone::cli

@@ -1,0 +1,304 @@
+// `inkstone train` and `inkstone finetune`.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "cli/command.h"
+#include "corpus/batch_loader.h"
+#include "inkstone/generator.h"
+#include "inkstone/trainer.h"
+#include "train/options.h"
+
+namespace inkstone::cli {
+namespace {
+
+struct Arguments {
+  TrainOptions options;
+  std::string data, run, init, resume, model, schedule = "cosine", dtype = "f32";
+  int64_t steps = 0, layers = 0, heads = 0, width = 0, model_context = 0;
+  double min_lr = -1;
+  int64_t warmup = -1;
+  bool fall_back = false, json = false, finetune = false;
+};
+
+// A preset by the amount of text: more parameters than the text can teach only memorise it.
+std::string preset_for(int64_t tokens) {
+  if (tokens < 200'000) return "gpt-micro";
+  if (tokens < 3'000'000) return "gpt-mini";
+  if (tokens < 100'000'000) return "gpt-baby";
+  return "gpt2";
+}
+
+ModelConfig chosen_model(const Arguments& a) {
+  std::string name = a.model;
+  const bool sizes_given = a.layers > 0 || a.heads > 0 || a.width > 0 || a.model_context > 0;
+  if (name.empty()) {
+    const int64_t tokens = TokenStream(a.data, "train").count();
+    name = preset_for(tokens);
+    note(fmt::format("no --model given: {} suits {} training tokens{}", name, tokens,
+                     sizes_given ? ", with the sizes that you gave" : ""));
+  }
+  const auto base = preset(name);
+  if (!base) {
+    fail(ErrorCode::kUsage, "--model is '{}', expected one of {}", name, fmt::join(preset_names(), ", "));
+  }
+  ModelConfig config = *base;
+  if (a.layers > 0) config.layers = a.layers;
+  if (a.width > 0) config.width = a.width;
+  if (a.heads > 0) config.heads = a.heads;
+  if (a.model_context > 0) config.context = a.model_context;
+  return config;
+}
+
+// Fine-tuning: about three epochs, but at least 20 steps.
+int64_t finetune_steps(const Arguments& a) {
+  const int64_t tokens = TokenStream(a.data, "train").count();
+  const int64_t context = a.options.context > 0 ? a.options.context : Model::load(a.init).config().context;
+  const int64_t per_step = a.options.batch * a.options.accumulate * std::min(context, std::max<int64_t>(1, tokens - 1));
+  return std::max<int64_t>(20, 3 * tokens / per_step);
+}
+
+TrainOptions resolve(const Arguments& a) {
+  TrainOptions o = a.options;
+  o.data = a.data;
+  o.run = a.run;
+  o.init = a.init;
+  o.schedule = parse_schedule(a.schedule);
+  o.compute = a.dtype == "bf16" ? ComputeType::kBF16 : ComputeType::kF32;
+  if (a.steps > 0) o.steps = a.steps;
+  if (a.finetune && a.steps == 0) o.steps = finetune_steps(a);
+  o.min_lr = a.min_lr >= 0 ? a.min_lr : o.lr / 10;
+  o.warmup = a.warmup >= 0 ? a.warmup : std::min<int64_t>(100, o.steps / 10);
+  if (o.init.empty()) o.model = chosen_model(a);
+  return o;
+}
+
+std::string step_text(const StepReport& r) {
+  std::string text = fmt::format("step {}/{}  loss {:.4f}", r.step, r.steps, r.loss);
+  if (r.val_loss) text += fmt::format("  val loss {:.4f}", *r.val_loss);
+  return text + fmt::format("  lr {:.2e}  {:.0f} tokens/s  {:.0f} % of GEMM peak  {} left", r.lr, r.tokens_per_s,
+                            100 * r.gemm_fraction, duration_text(r.seconds_left));
+}
+
+Json step_json(const StepReport& r) {
+  Json json = {{"event", "step"},       {"step", r.step},           {"steps", r.steps},
+               {"loss", r.loss},        {"lr", r.lr},               {"grad_norm", r.grad_norm},
+               {"tokens_per_s", r.tokens_per_s}, {"elapsed_s", r.elapsed_s}, {"gemm_fraction", r.gemm_fraction}};
+  if (r.val_loss) json["val_loss"] = *r.val_loss;
+  return json;
+}
+
+// Shows a run's events: people get a status line and a line per evaluation, machines JSON lines.
+class Display {
+ public:
+  Display(bool json, std::string data) : json_(json), data_(std::move(data)) {}
+
+  TrainObserver observer() {
+    TrainObserver o;
+    o.on_message = [this](const std::string& text) {
+      if (!json_) permanent(text);
+    };
+    o.on_step = [this](const StepReport& r) { on_step(r); };
+    o.on_sample = [this](int64_t step, const std::string& text) {
+      if (json_) return print(Json{{"event", "sample"}, {"step", step}, {"text", text}}.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+      permanent(fmt::format("--- sample at step {}\n{}\n---", step, text));
+    };
+    o.on_checkpoint = [this](const std::filesystem::path& path, bool best) {
+      if (json_) print(Json{{"event", "checkpoint"}, {"path", path.string()}, {"best", best}}.dump() + "\n");
+    };
+    o.stop_requested = [this] { return interrupt_.raised(); };
+    o.make_sample = [this](const Model& model, const std::string& prompt) {
+      Generator generator(model, Tokenizer::load(data_));
+      GenerateOptions options;
+      options.max_tokens = 100;
+      options.sampling.temperature = 0.8;
+      return prompt + generator.generate(std::vector<std::string>{prompt}, options).front().text;
+    };
+    return o;
+  }
+
+  void permanent(const std::string& text) {
+    status_.clear();
+    note(text);
+  }
+
+ private:
+  void on_step(const StepReport& r) {
+    if (json_) return print(step_json(r).dump() + "\n");
+    if (r.val_loss || r.step == r.steps || !stderr_is_terminal()) {
+      permanent(step_text(r));
+    } else {
+      status_.show(step_text(r));
+    }
+  }
+
+  bool json_;
+  std::string data_;
+  StatusLine status_;
+  InterruptFlag interrupt_;
+};
+
+int finish(const TrainResult& result, const std::string& run, bool json) {
+  if (json) {
+    Json line = {{"event", "end"}, {"step", result.step}, {"loss", result.loss}, {"best_step", result.best_step},
+                 {"checkpoint", result.last_checkpoint.string()},
+                 {"reason", result.end == TrainResult::End::kDone      ? "done"
+                            : result.end == TrainResult::End::kStopped ? "stopped"
+                                                                       : "early stop"}};
+    if (result.best_val_loss) line["best_val_loss"] = *result.best_val_loss;
+    print(line.dump() + "\n");
+    return result.end == TrainResult::End::kStopped ? kExitInterrupted : kExitDone;
+  }
+  const std::string quoted = shell_quoted(run);
+  if (result.end == TrainResult::End::kStopped) {
+    note(fmt::format("stopped after step {}; everything is saved. Go on with:\n  inkstone train --resume {}", result.step,
+                     quoted));
+    return kExitInterrupted;
+  }
+  if (result.end == TrainResult::End::kEarlyStop) {
+    note(fmt::format("stopped early at step {}: the validation loss no longer falls", result.step));
+  }
+  if (result.best_val_loss) {
+    note(fmt::format("best validation loss {:.4f} nats per token, at step {}", *result.best_val_loss, result.best_step));
+  }
+  note(fmt::format("The model is in {0}. Next:\n  inkstone generate {0} --prompt 'Once'\n  inkstone chat {0}\n"
+                   "  inkstone train --resume {0} --steps {1}",
+                   quoted, result.step * 2));
+  return kExitDone;
+}
+
+int run_train(const Arguments& a) {
+  if (!a.resume.empty()) {
+    const std::filesystem::path last = std::filesystem::path(a.resume) / "run.json";
+    std::string data;
+    if (std::filesystem::exists(last)) {
+      const Json json = read_json(last);
+      if (json.contains("options")) data = get_string(json["options"], "data").value_or("");
+    }
+    Display display(a.json, data);
+    ResumeOptions options{.run = a.resume, .fall_back = a.fall_back, .steps = std::nullopt};
+    if (a.steps > 0) options.steps = a.steps;
+    return finish(resume(options, display.observer()), a.resume, a.json);
+  }
+  const TrainOptions options = resolve(a);
+  Display display(a.json, a.data);
+  return finish(train(options, display.observer()), a.run, a.json);
+}
+
+void add_training_options(CLI::App* c, Arguments& a) {
+  TrainOptions& o = a.options;
+  const auto count = CLI::Range(int64_t{1}, int64_t{1} << 40);
+  const auto zero_or_more = CLI::Range(int64_t{0}, int64_t{1} << 40);
+  c->add_option("--steps", a.steps, "optimiser steps")->check(count);
+  c->add_option("--batch", o.batch, "sequences per micro-batch")->check(count)->capture_default_str();
+  c->add_option("--accumulate", o.accumulate, "micro-batches per step")->check(count)->capture_default_str();
+  c->add_option("--lr", o.lr, "largest learning rate")->capture_default_str();
+  c->add_option("--min-lr", a.min_lr, "learning rate at the end (a tenth of --lr)");
+  c->add_option("--schedule", a.schedule, "after the warm-up")
+      ->check(CLI::IsMember({"cosine", "linear", "constant", "wsd"}))
+      ->capture_default_str();
+  c->add_option("--warmup", a.warmup, "steps of linear warm-up (100, or a tenth of --steps)")->check(zero_or_more);
+  c->add_option("--decay-fraction", o.decay_fraction, "of wsd: the part of the steps that decays")->capture_default_str();
+  c->add_option("--weight-decay", o.weight_decay, "of matrices")->capture_default_str();
+  c->add_option("--beta1", o.beta1)->capture_default_str();
+  c->add_option("--beta2", o.beta2)->capture_default_str();
+  c->add_option("--clip", o.clip, "largest gradient norm; 0: no clipping")->capture_default_str();
+  c->add_option("--dropout", o.dropout)->capture_default_str();
+  c->add_option("--mask-rate", o.mask_rate, "probability that an input token is replaced by a random one")
+      ->capture_default_str();
+  c->add_option("--dtype", a.dtype, "f32, or bf16: mixed precision with float32 master weights")
+      ->check(CLI::IsMember({"f32", "bf16"}))
+      ->capture_default_str();
+  c->add_option("--device", o.device, "cpu or cuda")->capture_default_str();
+  c->add_option("--seed", o.seed)->capture_default_str();
+  c->add_option("--eval-every", o.eval_every, "steps; 0: only at the end")->check(zero_or_more)->capture_default_str();
+  c->add_option("--eval-tokens", o.eval_tokens, "validation tokens per evaluation; 0: all, at most 2^20")
+      ->check(zero_or_more)
+      ->capture_default_str();
+  c->add_option("--sample-every", o.sample_every, "steps; 0: never")->check(zero_or_more)->capture_default_str();
+  c->add_option("--sample-prompt", o.sample_prompt);
+  c->add_option("--save-every", o.save_every, "steps")->check(count)->capture_default_str();
+  c->add_option("--keep", o.keep, "latest checkpoints kept, besides the best")->check(count)->capture_default_str();
+  c->add_option("--patience", o.patience, "stop after so many evaluations without improvement; 0: never")
+      ->check(zero_or_more)
+      ->capture_default_str();
+  c->add_option("--log-every", o.log_every, "steps")->check(count)->capture_default_str();
+  c->add_flag("--json", a.json, "print JSON lines");
+}
+
+// With --resume, what the run was started with holds; only these may come along.
+void refuse_with_resume(const CLI::App& command) {
+  for (const CLI::Option* option : command.get_options()) {
+    const std::string name = option->get_single_name();
+    if (option->count() == 0 || name == "resume" || name == "fall-back" || name == "steps" || name == "json" ||
+        name == "threads") {
+      continue;
+    }
+    fail(ErrorCode::kUsage,
+         "--{} cannot be changed with --resume: the run goes on as it began. Start a new run with --init for that", name);
+  }
+}
+
+int run_train_command(const Arguments& a, const CLI::App& command) {
+  if (!a.resume.empty()) {
+    refuse_with_resume(command);
+    return run_train(a);
+  }
+  if (a.fall_back) fail(ErrorCode::kUsage, "--fall-back goes with --resume");
+  if (a.data.empty()) fail(ErrorCode::kUsage, "--data DIR is missing: a folder that `inkstone prepare` wrote");
+  if (a.run.empty()) fail(ErrorCode::kUsage, "-o RUN is missing: the folder for the run");
+  if (!a.init.empty() && (!a.model.empty() || a.layers > 0 || a.heads > 0 || a.width > 0 || a.model_context > 0)) {
+    fail(ErrorCode::kUsage, "--init brings its own model: --model, --layers, --heads and --width have no meaning with it");
+  }
+  return run_train(a);
+}
+
+}  // namespace
+
+void add_train_command(CLI::App& app, Selection& selection) {
+  auto a = std::make_shared<Arguments>();
+  CLI::App* c = add_command(app, selection, "train", "Train a GPT-2, from scratch, from a model, or from a checkpoint",
+                            "  inkstone train --data data -o run\n"
+                            "  inkstone train --data data -o run --model gpt-baby --steps 5000 --dropout 0.2\n"
+                            "  inkstone train --resume run",
+                            [] { return kExitDone; });
+  c->add_option("--data", a->data, "folder that `inkstone prepare` wrote");
+  c->add_option("-o,--output", a->run, "folder for the run; must be absent or empty");
+  c->add_option("--resume", a->resume, "run folder to go on with");
+  c->add_flag("--fall-back", a->fall_back, "with --resume: use the newest intact checkpoint if the last is damaged");
+  c->add_option("--init", a->init, "model folder to start from");
+  c->add_option("--model", a->model, fmt::format("shape by name: {}", fmt::join(preset_names(), ", ")));
+  c->add_option("--layers", a->layers)->check(CLI::Range(1, 1000));
+  c->add_option("--heads", a->heads)->check(CLI::Range(1, 1024));
+  c->add_option("--width", a->width)->check(CLI::Range(1, 65536));
+  c->add_option("--context", a->model_context)->check(CLI::Range(1, 1 << 20));
+  add_training_options(c, *a);
+  c->callback([a, c, &selection] { selection.run = [a, c] { return run_train_command(*a, *c); }; });
+}
+
+void add_finetune_command(CLI::App& app, Selection& selection) {
+  auto a = std::make_shared<Arguments>();
+  a->finetune = true;
+  a->options.lr = 3e-5;
+  a->options.batch = 8;
+  a->options.dropout = 0.1;
+  a->options.eval_every = 20;
+  a->options.save_every = 100;
+  a->options.patience = 5;
+  CLI::App* c = add_command(app, selection, "finetune", "Train a model further on other text, at a small learning rate",
+                            "  inkstone finetune gpt2 --data letters -o tuned\n\n"
+                            "The data must be prepared with the model's own tokenizer: prepare --tokenizer MODEL.",
+                            [a] { return run_train(*a); });
+  c->add_option("MODEL", a->init, "model or run folder")->required();
+  c->add_option("--data", a->data, "folder that `inkstone prepare` wrote")->required();
+  c->add_option("-o,--output", a->run, "folder for the run; must be absent or empty")->required();
+  c->add_option("--context", a->options.context, "training window; 0: the model's context")
+      ->check(CLI::Range(0, 1 << 20))
+      ->capture_default_str();
+  add_training_options(c, *a);
+}
+
+}  // namespace inkstone::cli
