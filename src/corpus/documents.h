@@ -8,16 +8,30 @@
 
 namespace inkstone {
 
-// The files below `inputs`, folders walked recursively, in a stable order (sorted by path inside each
-// input, inputs in the order given); hidden files and folders inside a folder are left out. A missing
-// input throws kNotFound. "-" stays as it is and means standard input.
-std::vector<std::filesystem::path> list_inputs(const std::vector<std::filesystem::path>& inputs);
+// Something that was found and is not part of the corpus, and why.
+struct DroppedDocument {
+  std::string source;  // path
+  std::string reason;  // "empty", "binary", "blank", "hidden", "unreadable: Permission denied", ...
+};
 
-// A file's text: bytes as they are, but a UTF-8 byte order mark at the start is removed.
-// nullopt with a reason in `why_not` for empty, binary (a NUL byte in the first 64 KiB) or unreadable files.
+// The files below `inputs`, folders walked recursively, in a stable order (sorted by path inside each
+// input, inputs in the order given). Inside a folder, hidden files and folders and whatever is not a file are
+// left out. Symbolic links are followed; a file or folder that was met before, by whatever name, is left out,
+// so that links in a circle end. The folder `output` is left out too: no program should read what it writes.
+// An input that is named itself may also be a pipe or a device; "-" stays as it is and means standard input.
+// Each thing left out adds a line to *left_out. A missing input throws kNotFound.
+std::vector<std::filesystem::path> list_inputs(const std::vector<std::filesystem::path>& inputs,
+                                               std::vector<DroppedDocument>* left_out = nullptr,
+                                               const std::filesystem::path& output = {});
+
+// A file's (or pipe's, or for "-" standard input's) text: bytes as they are, but a UTF-8 byte order mark at
+// the start is removed. nullopt with a reason in `why_not` for empty, binary (a NUL byte in the first 64 KiB,
+// or a UTF-16 byte order mark) or unreadable files.
 std::optional<std::string> read_document_file(const std::filesystem::path& path, std::string& why_not);
 
-// Splits a file's text into documents at lines that are exactly "<|endoftext|>"; blank documents are left out.
+// Splits a file's text into documents at lines that are exactly "<|endoftext|>" (ended by "\n", "\r\n" or the
+// end of the text). Such a line belongs to no document; all else is kept byte for byte. Blank documents (nothing
+// but ASCII white space) are left out.
 std::vector<std::string> split_documents(std::string text);
 
 }  // namespace inkstone

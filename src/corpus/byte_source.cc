@@ -1,0 +1,71 @@
+#include "corpus/byte_source.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "base/error.h"
+
+namespace inkstone {
+namespace {
+
+[[noreturn]] void fail_errno() {
+  const int number = errno;
+  throw Error(number == ENOENT ? ErrorCode::kNotFound : ErrorCode::kInputOutput, errno_text(number));
+}
+
+struct Signature {
+  std::string_view bytes, name;
+};
+
+// Formats that hold text which a user may have meant to give.
+constexpr Signature kSignatures[] = {
+    {"\x1F\x8B", "gzip; decompress it first"},        {"BZh", "bzip2; decompress it first"},
+    {"\xFD" "7zXZ", "xz; decompress it first"},       {"\x28\xB5\x2F\xFD", "zstd; decompress it first"},
+    {"PK\x03\x04", "a zip archive; unpack it first"}, {"%PDF", "PDF; convert it to text first"},
+};
+
+}  // namespace
+
+ByteSource::ByteSource(const std::filesystem::path& path) : owned_(path != "-") {
+  fd_ = owned_ ? ::open(path.c_str(), O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
+  if (fd_ < 0) fail_errno();
+}
+
+ByteSource::ByteSource(ByteSource&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), owned_(other.owned_) {}
+
+ByteSource::~ByteSource() {
+  if (owned_ && fd_ >= 0) ::close(fd_);
+}
+
+size_t ByteSource::read(char* out, size_t size_bytes) {
+  size_t done = 0;
+  while (done < size_bytes) {
+    const ssize_t n = ::read(fd_, out + done, std::min(size_bytes - done, size_t{1} << 30));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail_errno();
+    if (n == 0) break;
+    done += static_cast<size_t>(n);
+  }
+  return done;
+}
+
+std::string reason_against(std::string_view head) {
+  if (head.size() == byte_order_mark_size(head)) return "empty";
+  if (head.starts_with("\xFF\xFE") || head.starts_with("\xFE\xFF")) {
+    return "binary (UTF-16 text; convert it to UTF-8 first)";
+  }
+  if (head.substr(0, kHead_bytes).find('\0') == std::string_view::npos) return "";
+  for (const Signature& signature : kSignatures) {
+    if (head.starts_with(signature.bytes)) return fmt::format("binary ({})", signature.name);
+  }
+  return "binary";
+}
+
+size_t byte_order_mark_size(std::string_view head) { return head.starts_with("\xEF\xBB\xBF") ? 3 : 0; }
+
+}  // namespace inkstone

@@ -1,0 +1,37 @@
+// Bytes of a file, a pipe or standard input, in order.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace inkstone {
+
+class ByteSource {
+ public:
+  // "-" is standard input. Throws kNotFound or kInputOutput; the text is the system's reason alone
+  // ("Permission denied"), for the caller knows the path.
+  explicit ByteSource(const std::filesystem::path& path);
+  ByteSource(ByteSource&& other) noexcept;
+  ByteSource& operator=(ByteSource&&) = delete;
+  ~ByteSource();
+
+  // Reads `size_bytes`, fewer only at the end. Throws as the constructor.
+  size_t read(char* out, size_t size_bytes);
+
+ private:
+  int fd_ = -1;
+  bool owned_ = true;
+};
+
+// How much of a file's beginning decides whether it is text.
+inline constexpr size_t kHead_bytes = 64 * 1024;
+
+// Why a file that begins with `head` (its first kHead_bytes, or all of it) is no text; empty when it is.
+std::string reason_against(std::string_view head);
+
+// 3 when `head` begins with a UTF-8 byte order mark, else 0.
+size_t byte_order_mark_size(std::string_view head);
+
+}  // namespace inkstone

@@ -1,0 +1,154 @@
+#include "corpus/document_reader.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <utility>
+
+#include "base/error.h"
+#include "base/utf8.h"
+#include "corpus/byte_source.h"
+#include "inkstone/tokenizer.h"
+
+namespace inkstone {
+namespace {
+
+constexpr std::string_view kWhiteSpace = " \t\n\v\f\r";
+// The last white space character of Unicode (U+3000, the ideographic space). Above it nothing is.
+constexpr uint32_t kLastWhiteSpace = 0x3000;
+
+bool is_white_space(char c) { return kWhiteSpace.find(c) != std::string_view::npos; }
+
+bool is_blank(std::string_view text) { return text.find_first_not_of(kWhiteSpace) == std::string_view::npos; }
+
+// True if a character that is certainly no white space ends `text`.
+bool ends_in_ink(std::string_view text) {
+  if (text.empty()) return false;
+  const auto last = static_cast<uint8_t>(text.back());
+  if (last < 0x80) return last > 0x20 && last < 0x7F;
+  size_t lead = text.size() - 1;
+  const size_t lowest = text.size() - std::min<size_t>(text.size(), 4);
+  while (lead > lowest && (static_cast<uint8_t>(text[lead]) & 0xC0) == 0x80) --lead;
+  const Utf8Step step = decode_utf8(text, lead);
+  return step.ok && lead + static_cast<size_t>(step.size_bytes) == text.size() &&
+         step.code_point > kLastWhiteSpace;
+}
+
+}  // namespace
+
+DocumentReader::DocumentReader(Read read, size_t piece_bytes)
+    : read_(std::move(read)), piece_bytes_(std::max<size_t>(piece_bytes, 1)) {
+  refill();
+}
+
+bool DocumentReader::next(DocumentPiece& piece) {
+  while (next_piece(piece)) {
+    const bool whole = piece.first && piece.last;
+    if (!whole || !is_blank(piece.text)) return true;
+    if (!piece.text.empty()) ++blank_documents_;
+  }
+  return false;
+}
+
+// A piece of any document, an empty one too.
+bool DocumentReader::next_piece(DocumentPiece& piece) {
+  for (;; refill()) {
+    const auto separator = find_separator();
+    const size_t limit = separator ? separator->begin : searched_;  // all before it is the document's
+    if (limit - begin_ > piece_bytes_) {
+      if (const auto cut = find_cut(limit)) {
+        piece = take(*cut, false);
+        return true;
+      }
+    }
+    if (separator) {
+      piece = take(separator->begin, true);
+      begin_ = searched_ = separator->end;
+      return true;
+    }
+    if (end_) break;
+  }
+  if (begin_ == buffer_.size()) return false;
+  piece = take(buffer_.size(), true);
+  return true;
+}
+
+DocumentPiece DocumentReader::take(size_t end, bool last) {
+  const DocumentPiece piece{
+      .text = std::string_view(buffer_).substr(begin_, end - begin_), .first = document_start_, .last = last};
+  begin_ = end;
+  document_start_ = last;
+  return piece;
+}
+
+// A line that is exactly the mark. What follows a cut begins with white space: a mark at begin_ stands at the
+// start of a document. nullopt also when only more bytes can tell.
+std::optional<DocumentReader::Separator> DocumentReader::find_separator() {
+  const std::string_view text = buffer_;
+  const size_t mark = kEndOfText.size();
+  for (size_t at = text.find(kEndOfText, searched_); at != text.npos; at = text.find(kEndOfText, at + 1)) {
+    if (at != begin_ && text[at - 1] != '\n') continue;
+    const std::string_view rest = text.substr(at + mark, 2);
+    const bool line_feed = rest.starts_with("\n"), both = rest == "\r\n", open = rest.empty() || rest == "\r";
+    if (!line_feed && !both && !open) continue;
+    searched_ = at;
+    if (open && !end_) return std::nullopt;
+    return Separator{at, open ? text.size() : at + mark + (both ? 2 : 1)};
+  }
+  const size_t undecided = end_ ? 0 : mark - 1;  // a mark may begin in these last bytes
+  searched_ = std::max(searched_, text.size() - std::min(text.size(), undecided));
+  return std::nullopt;
+}
+
+// The last cut at most piece_bytes_ after begin_, else the first one after that, before `limit`.
+std::optional<size_t> DocumentReader::find_cut(size_t limit) {
+  const auto is_cut = [text = std::string_view(buffer_), this](size_t at) {
+    return is_white_space(text[at]) && ends_in_ink(text.substr(begin_, at - begin_));
+  };
+  const size_t wanted = begin_ + piece_bytes_;
+  for (size_t at = wanted; at > std::max(begin_, no_cut_); --at) {
+    if (is_cut(at)) return at;
+  }
+  for (size_t at = std::max(wanted + 1, no_cut_); at < limit; ++at) {
+    if (is_cut(at)) return at;
+  }
+  no_cut_ = limit;
+  return std::nullopt;
+}
+
+void DocumentReader::refill() {
+  buffer_.erase(0, begin_);
+  searched_ -= begin_;
+  no_cut_ -= std::min(no_cut_, begin_);
+  begin_ = 0;
+  const size_t old = buffer_.size();
+  buffer_.resize(old + piece_bytes_);
+  const size_t got = read_(buffer_.data() + old, piece_bytes_);
+  buffer_.resize(old + got);
+  bytes_read_ += static_cast<int64_t>(got);
+  end_ = got < piece_bytes_;
+}
+
+std::optional<DocumentReader> open_documents(const std::filesystem::path& path, std::string& why_not,
+                                             size_t piece_bytes) {
+  try {
+    // std::function wants a copyable target.
+    const auto source = std::make_shared<ByteSource>(path);
+    const auto head = std::make_shared<std::string>(kHead_bytes, '\0');
+    head->resize(source->read(head->data(), head->size()));
+    why_not = reason_against(*head);
+    if (!why_not.empty()) return std::nullopt;
+    const auto read = [source, head, at = byte_order_mark_size(*head)](char* out, size_t size_bytes) mutable {
+      const size_t from_head = std::min(head->size() - at, size_bytes);
+      std::memcpy(out, head->data() + at, from_head);
+      at += from_head;
+      return from_head + source->read(out + from_head, size_bytes - from_head);
+    };
+    return DocumentReader(read, piece_bytes);
+  } catch (const Error& e) {
+    why_not = fmt::format("unreadable: {}", e.what());
+    return std::nullopt;
+  }
+}
+
+}  // namespace inkstone

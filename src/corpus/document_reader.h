@@ -1,0 +1,73 @@
+// The documents of one text, read in bounded memory: the one place that knows where a document begins and ends.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace inkstone {
+
+// A document, or a part of a long one.
+struct DocumentPiece {
+  std::string_view text;  // valid until the next call of next()
+  bool first = false;     // the document begins here
+  bool last = false;      // and ends here
+};
+
+// Cuts a text into documents as split_documents says, and documents longer than `piece_bytes` into pieces of
+// about that size.
+//
+// A cut never changes the ids: encoding the pieces one by one gives what encoding the document gives. It
+// stands before an ASCII white space character whose predecessor is no white space. GPT-2's pre-tokenizer
+// always begins a piece there (only a white space piece, or one with a leading space, holds such a character,
+// and then as its first); its matches look at nothing before their start, and the match that ends at the cut
+// looks at nothing behind it (only \s+(?!\S) looks ahead, and it ends in white space). Vocabularies of
+// characters and of bytes have no context at all. A text without such a place stays whole, however long it is.
+class DocumentReader {
+ public:
+  static constexpr size_t kPiece_bytes = size_t{1} << 20;
+
+  // Reads as ByteSource::read: fewer bytes than asked for only at the end.
+  using Read = std::function<size_t(char* out, size_t size_bytes)>;
+
+  explicit DocumentReader(Read read, size_t piece_bytes = kPiece_bytes);
+
+  // The next piece of a document that is not blank; false at the end.
+  bool next(DocumentPiece& piece);
+
+  int64_t blank_documents() const { return blank_documents_; }  // left out so far
+  int64_t bytes_read() const { return bytes_read_; }
+
+ private:
+  struct Separator {
+    size_t begin, end;
+  };
+
+  bool next_piece(DocumentPiece& piece);
+  std::optional<Separator> find_separator();
+  std::optional<size_t> find_cut(size_t limit);
+  DocumentPiece take(size_t end, bool last);
+  void refill();
+
+  Read read_;
+  size_t piece_bytes_;
+  std::string buffer_;
+  size_t begin_ = 0;       // of what has not been returned
+  size_t searched_ = 0;    // no separator begins before here
+  size_t no_cut_ = 0;      // there is no cut in [begin_, no_cut_)
+  bool document_start_ = true;
+  bool end_ = false;       // nothing more to read
+  int64_t blank_documents_ = 0;
+  int64_t bytes_read_ = 0;
+};
+
+// Opens a file, pipe or "-", after its byte order mark if it has one. nullopt with a reason in `why_not` when
+// it is empty, binary or cannot be read. The reader throws as ByteSource when reading fails later.
+std::optional<DocumentReader> open_documents(const std::filesystem::path& path, std::string& why_not,
+                                             size_t piece_bytes = DocumentReader::kPiece_bytes);
+
+}  // namespace inkstone

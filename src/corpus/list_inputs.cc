@@ -1,0 +1,141 @@
+// The walk over input folders.
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <utility>
+
+#include "base/error.h"
+#include "corpus/documents.h"
+
+namespace inkstone {
+namespace fs = std::filesystem;
+namespace {
+
+// What a path leads to: two paths lead to the same file when these are equal.
+using Identity = std::pair<dev_t, ino_t>;
+
+struct Status {
+  mode_t mode = 0;
+  Identity identity;
+  int error = 0;  // errno of stat, else 0
+};
+
+// Follows symbolic links.
+Status status_of(const fs::path& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return {.mode = 0, .identity = {}, .error = errno};
+  return {.mode = status.st_mode, .identity = {status.st_dev, status.st_ino}, .error = 0};
+}
+
+bool is_link(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_symlink(fs::symlink_status(path, ignored));
+}
+
+std::string reason_of_failed_stat(const fs::path& path, int error) {
+  if (error == ENOENT && is_link(path)) return "a symbolic link to nothing";
+  return "unreadable: " + errno_text(error);
+}
+
+class InputWalker {
+ public:
+  explicit InputWalker(const fs::path& output) {
+    if (output.empty()) return;
+    if (const Status status = status_of(output); status.error == 0 && S_ISDIR(status.mode)) {
+      seen_.emplace(status.identity, "");
+    }
+  }
+
+  // A path that the user named.
+  void add_input(const fs::path& path) {
+    if (path == "-") {
+      if (has_standard_input_) return leave_out(path, "standard input is named twice");
+      has_standard_input_ = true;
+      files_.push_back(path);
+      return;
+    }
+    const Status status = status_of(path);
+    if (status.error == ENOENT || status.error == ENOTDIR) {
+      fail(ErrorCode::kNotFound, "the input '{}' is {}", path.string(),
+           is_link(path) ? "a symbolic link to nothing" : "not there");
+    }
+    if (status.error != 0) return leave_out(path, reason_of_failed_stat(path, status.error));
+    if (S_ISDIR(status.mode)) return walk(path);
+    add_file(path, status);
+  }
+
+  std::vector<fs::path> take_files() { return std::move(files_); }
+  std::vector<DroppedDocument> take_left_out() { return std::move(left_out_); }
+
+ private:
+  void leave_out(const fs::path& path, std::string reason) {
+    left_out_.push_back({path.string(), std::move(reason)});
+  }
+
+  // Depth first, names in order of their bytes; the stack holds what is still to be visited, last first.
+  void walk(const fs::path& root) {
+    std::vector<fs::path> pending = {root};
+    while (!pending.empty()) {
+      const fs::path path = std::move(pending.back());
+      pending.pop_back();
+      const Status status = status_of(path);
+      if (status.error != 0) {
+        leave_out(path, reason_of_failed_stat(path, status.error));
+      } else if (S_ISDIR(status.mode)) {
+        if (is_new(path, status)) push_entries(path, pending);
+      } else if (S_ISREG(status.mode)) {
+        add_file(path, status);
+      } else {
+        leave_out(path, "not a file (a pipe, socket or device)");
+      }
+    }
+  }
+
+  void push_entries(const fs::path& folder, std::vector<fs::path>& pending) {
+    std::vector<fs::path> entries;
+    std::error_code error;
+    for (fs::directory_iterator at(folder, error); !error && at != fs::directory_iterator();
+         at.increment(error)) {
+      if (at->path().filename().native().starts_with('.')) {
+        leave_out(at->path(), "hidden");
+      } else {
+        entries.push_back(at->path());
+      }
+    }
+    if (error) leave_out(folder, "unreadable: " + error.message());
+    std::sort(entries.begin(), entries.end(), std::greater<>());
+    std::move(entries.begin(), entries.end(), std::back_inserter(pending));
+  }
+
+  void add_file(const fs::path& path, const Status& status) {
+    if (is_new(path, status)) files_.push_back(path);
+  }
+
+  bool is_new(const fs::path& path, const Status& status) {
+    const auto [at, inserted] = seen_.emplace(status.identity, path.string());
+    if (inserted) return true;
+    leave_out(path, at->second.empty() ? "the output folder" : "the same as '" + at->second + "'");
+    return false;
+  }
+
+  std::vector<fs::path> files_;
+  std::vector<DroppedDocument> left_out_;
+  bool has_standard_input_ = false;
+  std::map<Identity, std::string> seen_;  // with the path that led there first; "" is the output folder
+};
+
+}  // namespace
+
+std::vector<fs::path> list_inputs(const std::vector<fs::path>& inputs, std::vector<DroppedDocument>* left_out,
+                                  const fs::path& output) {
+  InputWalker walker(output);
+  for (const fs::path& input : inputs) walker.add_input(input);
+  if (left_out != nullptr) {
+    for (DroppedDocument& dropped : walker.take_left_out()) left_out->push_back(std::move(dropped));
+  }
+  return walker.take_files();
+}
+
+}  // namespace inkstone

@@ -1,0 +1,41 @@
+// Token shards of one split.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "corpus/prepare.h"
+#include "formats/token_shard.h"
+
+namespace inkstone {
+
+struct ShardOptions {
+  int bits = 16;
+  int64_t shard_tokens = 0;  // in each shard but the last
+};
+
+// Fills <split>_000000.bin, <split>_000001.bin, ... A document may lie across two shards.
+class SplitWriter {
+ public:
+  SplitWriter(std::filesystem::path folder, std::string split, const ShardOptions& options);
+
+  void write(std::span<const TokenId> tokens);
+  int64_t tokens() const { return tokens_; }
+  // Completes the last shard. No shard is written for a split without tokens.
+  std::vector<ShardReport> finish();
+
+ private:
+  void finish_shard();
+
+  std::filesystem::path folder_;
+  std::string split_;
+  ShardOptions options_;
+  std::unique_ptr<TokenShardWriter> shard_;  // null between shards
+  std::vector<ShardReport> finished_;
+  int64_t tokens_ = 0;
+};
+
+}  // namespace inkstone

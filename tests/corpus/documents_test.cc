@@ -1,0 +1,203 @@
+// Which files are found and read, and where documents begin and end.
+#include "corpus/documents.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <thread>
+
+#include "corpus_support.h"
+
+namespace inkstone {
+namespace {
+namespace fs = std::filesystem;
+using test::write_text;
+using Paths = std::vector<fs::path>;
+
+TEST(ListInputs, WalksFoldersInAStableOrder) {
+  const test::ScratchFolder scratch;
+  for (const char* name : {"b.txt", "a/2.txt", "a/10.txt", "a/c/deep.txt", "a.txt", "Z.txt"}) {
+    write_text(scratch / name, name);
+  }
+  const auto root = scratch.path();
+  EXPECT_EQ(list_inputs({root}), (Paths{root / "Z.txt", root / "a/10.txt", root / "a/2.txt",
+                                        root / "a/c/deep.txt", root / "a.txt", root / "b.txt"}));
+  EXPECT_EQ(list_inputs({root / "b.txt", root / "a"}),
+            (Paths{root / "b.txt", root / "a/10.txt", root / "a/2.txt", root / "a/c/deep.txt"}));
+}
+
+TEST(ListInputs, LeavesOutHiddenEntriesInsideAFolderAndSaysSo) {
+  const test::ScratchFolder scratch;
+  const auto hidden = write_text(scratch / ".hidden", "x"), in_hidden = write_text(scratch / ".git/config", "x");
+  const auto seen = write_text(scratch / "seen", "x");
+  std::vector<DroppedDocument> left_out;
+  EXPECT_EQ(list_inputs({scratch.path()}, &left_out), Paths{seen});
+  EXPECT_EQ(test::reason_for(left_out, hidden), "hidden");
+  EXPECT_EQ(test::reason_for(left_out, scratch / ".git"), "hidden");
+  EXPECT_EQ(left_out.size(), 2u);
+  // What the user names is meant.
+  EXPECT_EQ(list_inputs({hidden, scratch / ".git"}), (Paths{hidden, in_hidden}));
+}
+
+TEST(ListInputs, ReadsNoFileTwice) {
+  const test::ScratchFolder scratch;
+  const auto file = write_text(scratch / "folder/file", "x");
+  fs::create_symlink(file, scratch / "folder/zlink");
+  fs::create_hard_link(file, scratch / "folder/zhard");
+  std::vector<DroppedDocument> left_out;
+  EXPECT_EQ(list_inputs({scratch / "folder", file, "-", scratch / "folder", "-"}, &left_out), (Paths{file, "-"}));
+  EXPECT_EQ(test::reason_for(left_out, scratch / "folder/zlink"), "the same as '" + file.string() + "'");
+  EXPECT_EQ(test::reason_for(left_out, scratch / "folder/zhard"), "the same as '" + file.string() + "'");
+  EXPECT_EQ(test::reason_for(left_out, "-"), "standard input is named twice");
+  EXPECT_EQ(left_out.size(), 5u);
+}
+
+TEST(ListInputs, FollowsLinksButNotInCircles) {
+  const test::ScratchFolder scratch;
+  const auto outside = write_text(scratch / "outside/text", "x");
+  const auto inside = write_text(scratch / "root/a/text", "y");
+  fs::create_directory_symlink(scratch / "outside", scratch / "root/to_outside");
+  fs::create_directory_symlink(scratch / "root", scratch / "root/a/loop");
+  fs::create_symlink(scratch / "nowhere", scratch / "root/dangling");
+  fs::create_symlink("self", scratch / "root/self");
+  std::vector<DroppedDocument> left_out;
+  EXPECT_EQ(list_inputs({scratch / "root"}, &left_out), (Paths{inside, scratch / "root/to_outside/text"}));
+  EXPECT_EQ(test::reason_for(left_out, scratch / "root/a/loop"), "the same as '" + (scratch / "root").string() + "'");
+  EXPECT_EQ(test::reason_for(left_out, scratch / "root/dangling"), "a symbolic link to nothing");
+  EXPECT_TRUE(test::reason_for(left_out, scratch / "root/self").starts_with("unreadable: "));
+  EXPECT_EQ(left_out.size(), 3u);
+}
+
+TEST(ListInputs, NeverOpensPipesAndSocketsInAFolder) {
+  const test::ScratchFolder scratch;
+  ASSERT_EQ(::mkfifo((scratch / "pipe").c_str(), 0666), 0);
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  const std::string socket_path = scratch / "socket";
+  ASSERT_LT(socket_path.size(), sizeof address.sun_path);
+  socket_path.copy(address.sun_path, socket_path.size());
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  ASSERT_EQ(::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  ::close(fd);
+  std::vector<DroppedDocument> left_out;
+  EXPECT_TRUE(list_inputs({scratch.path()}, &left_out).empty());
+  EXPECT_EQ(test::reason_for(left_out, scratch / "pipe"), "not a file (a pipe, socket or device)");
+  EXPECT_EQ(test::reason_for(left_out, scratch / "socket"), "not a file (a pipe, socket or device)");
+}
+
+TEST(ListInputs, LeavesOutTheOutputFolder) {
+  const test::ScratchFolder scratch;
+  const auto text = write_text(scratch / "text", "x");
+  write_text(scratch / "out/train_000000.bin", "x");
+  std::vector<DroppedDocument> left_out;
+  EXPECT_EQ(list_inputs({scratch.path()}, &left_out, scratch / "out/../out"), Paths{text});
+  EXPECT_EQ(test::reason_for(left_out, scratch / "out"), "the output folder");
+  EXPECT_EQ(list_inputs({scratch.path()}).size(), 2u);
+}
+
+TEST(ListInputs, AMissingInputIsAnError) {
+  const test::ScratchFolder scratch;
+  fs::create_symlink(scratch / "nowhere", scratch / "dangling");
+  const auto file = write_text(scratch / "file", "x");
+  const auto error = [&](const fs::path& path) { return test::thrown_by([&] { list_inputs({path}); }); };
+  EXPECT_EQ(error(scratch / "missing").code(), ErrorCode::kNotFound);
+  EXPECT_TRUE(test::mentions(error(scratch / "missing"), "missing' is not there"));
+  EXPECT_TRUE(test::mentions(error(scratch / "dangling"), "dangling' is a symbolic link to nothing"));
+  EXPECT_EQ(error(file / "below").code(), ErrorCode::kNotFound);
+}
+
+TEST(ListInputs, ReportsAFolderThatCannotBeListed) {
+  const test::ScratchFolder scratch;
+  fs::permissions(scratch.path(), fs::perms::all);
+  write_text(scratch / "closed/text", "x");
+  const auto open = write_text(scratch / "open", "x");
+  fs::permissions(scratch / "closed", fs::perms::none);
+  std::vector<DroppedDocument> left_out;
+  {
+    const test::OrdinaryUser user;
+    EXPECT_EQ(list_inputs({scratch.path()}, &left_out), Paths{open});
+  }
+  EXPECT_EQ(test::reason_for(left_out, scratch / "closed"), "unreadable: Permission denied");
+  fs::permissions(scratch / "closed", fs::perms::owner_all);
+}
+
+std::string why_not(const fs::path& path) {
+  std::string reason;
+  EXPECT_EQ(read_document_file(path, reason), std::nullopt);
+  return reason;
+}
+
+TEST(ReadDocumentFile, KeepsBytesButNotTheByteOrderMark) {
+  const test::ScratchFolder scratch;
+  std::string reason;
+  const auto read = [&](std::string_view text) { return read_document_file(write_text(scratch / "f", text), reason); };
+  EXPECT_EQ(read("a\r\nb\xFF \xE5"), "a\r\nb\xFF \xE5");
+  EXPECT_EQ(read("\xEF\xBB\xBF" "a\xEF\xBB\xBF"), "a\xEF\xBB\xBF");
+  EXPECT_EQ(read("\xEF\xBB\xBF\xEF\xBB\xBF"), "\xEF\xBB\xBF");
+  const std::string late_nul = std::string(64 * 1024, 'x') + '\0';
+  EXPECT_EQ(read(late_nul), late_nul);
+  const std::string several_blocks(3'000'000, 'y');
+  EXPECT_EQ(read(several_blocks), several_blocks);
+}
+
+TEST(ReadDocumentFile, SaysWhatIsNoText) {
+  const test::ScratchFolder scratch;
+  const auto reason = [&](std::string_view text) { return why_not(write_text(scratch / "f", text)); };
+  EXPECT_EQ(reason(""), "empty");
+  EXPECT_EQ(reason("\xEF\xBB\xBF"), "empty");
+  EXPECT_EQ(reason(std::string(64 * 1024 - 1, 'x') + '\0'), "binary");
+  EXPECT_EQ(reason("\xFF\xFE" "a"), "binary (UTF-16 text; convert it to UTF-8 first)");
+  EXPECT_EQ(reason(std::string("\x1F\x8B\x08\0", 4)), "binary (gzip; decompress it first)");
+  EXPECT_EQ(reason(std::string("%PDF-1.7\0", 9)), "binary (PDF; convert it to text first)");
+  EXPECT_EQ(why_not(scratch.path()), "unreadable: Is a directory");
+  EXPECT_EQ(why_not(scratch / "missing"), "unreadable: No such file or directory");
+}
+
+TEST(ReadDocumentFile, ReportsAFileThatMayNotBeRead) {
+  const test::ScratchFolder scratch;
+  fs::permissions(scratch.path(), fs::perms::all);
+  const auto closed = write_text(scratch / "closed", "x");
+  fs::permissions(closed, fs::perms::none);
+  const test::OrdinaryUser user;
+  EXPECT_EQ(why_not(closed), "unreadable: Permission denied");
+}
+
+TEST(ReadDocumentFile, ReadsAPipe) {
+  const test::ScratchFolder scratch;
+  ASSERT_EQ(::mkfifo((scratch / "pipe").c_str(), 0666), 0);
+  std::thread writer([&] {
+    const int fd = ::open((scratch / "pipe").c_str(), O_WRONLY);
+    EXPECT_EQ(::write(fd, "through", 7), 7);
+    EXPECT_EQ(::write(fd, " a pipe", 7), 7);
+    ::close(fd);
+  });
+  std::string reason;
+  EXPECT_EQ(read_document_file(scratch / "pipe", reason), "through a pipe");
+  writer.join();
+}
+
+using Documents = std::vector<std::string>;
+
+TEST(SplitDocuments, OnlyAWholeLineSeparates) {
+  EXPECT_EQ(split_documents("one\n"), Documents{"one\n"});
+  EXPECT_EQ(split_documents("one\n<|endoftext|>\ntwo"), (Documents{"one\n", "two"}));
+  EXPECT_EQ(split_documents("one\r\n<|endoftext|>\r\ntwo\r\n"), (Documents{"one\r\n", "two\r\n"}));
+  EXPECT_EQ(split_documents("one\n<|endoftext|>"), Documents{"one\n"});
+  EXPECT_EQ(split_documents("one\n<|endoftext|>\r"), Documents{"one\n"});
+  EXPECT_EQ(split_documents("<|endoftext|>\none"), Documents{"one"});
+  for (const std::string text : {"one <|endoftext|>\ntwo", "one\n<|endoftext|> \ntwo", "one\n <|endoftext|>\ntwo",
+                                 "one\n<|endoftext|><|endoftext|>\ntwo", "one\n<|endoftext|>\rtwo",
+                                 "<|endoftext|>one", "one\n<|endoftext|", "one<|endoftext|>"}) {
+    EXPECT_EQ(split_documents(text), Documents{text});
+  }
+}
+
+TEST(SplitDocuments, LeavesOutBlankDocuments) {
+  EXPECT_EQ(split_documents(""), Documents{});
+  EXPECT_EQ(split_documents(" \t\r\n\v\f"), Documents{});
+  EXPECT_EQ(split_documents("<|endoftext|>\n<|endoftext|>\n\n<|endoftext|>\n x \n<|endoftext|>\n"),
+            Documents{" x \n"});
+}
+
+}  // namespace
+}  // namespace inkstone

@@ -1,0 +1,374 @@
+// Text to shards: the split, the marks, the report, and every kind of bad input.
+#include "corpus/prepare.h"
+
+#include <sys/stat.h>
+
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/threads.h"
+#include "corpus/corpus_encoder.h"
+#include "corpus/scan.h"
+#include "corpus/split.h"
+#include "corpus_support.h"
+
+namespace inkstone {
+namespace {
+namespace fs = std::filesystem;
+using test::documents_of;
+using test::write_text;
+using Documents = std::vector<std::string>;
+
+class Prepare : public testing::Test {
+ protected:
+  PrepareReport run(const std::vector<fs::path>& inputs, double val_fraction = 0.1,
+                    const Tokenizer& tokenizer = test::byte_tokenizer()) {
+    return prepare({.inputs = inputs, .output = out, .val_fraction = val_fraction}, tokenizer);
+  }
+  PrepareReport run_text(std::string_view text, double val_fraction = 0.1,
+                         const Tokenizer& tokenizer = test::byte_tokenizer()) {
+    return run({write_text(scratch / "in", text)}, val_fraction, tokenizer);
+  }
+  Documents documents(const std::string& split) { return documents_of(out, split, test::byte_tokenizer()); }
+
+  test::ScratchFolder scratch;
+  const fs::path out = scratch / "out";
+};
+
+TEST_F(Prepare, ADocumentsHashChoosesItsPart) {
+  Documents train, val;
+  for (int i = 0; i < 200; ++i) {
+    const std::string text = fmt::format("document {}", i);
+    write_text(scratch / fmt::format("in/{:03}", i), text);
+    (hash_validates(hash64(text), 0.2) ? val : train).push_back(text);
+  }
+  const PrepareReport report = run({scratch / "in"}, 0.2);
+  EXPECT_EQ(documents("train"), train);
+  EXPECT_EQ(documents("val"), val);
+  EXPECT_GT(val.size(), 20u);
+  EXPECT_EQ(report.train.documents, static_cast<int64_t>(train.size()));
+  EXPECT_EQ(report.val.documents, static_cast<int64_t>(val.size()));
+  EXPECT_EQ(report.documents_in, 200);
+  EXPECT_EQ(report.files, 200);
+  EXPECT_EQ(report.train.bytes + report.val.bytes, report.bytes_in);
+  // One token a byte, and the mark.
+  EXPECT_EQ(report.train.tokens, report.train.bytes + report.train.documents);
+  EXPECT_FALSE(report.single_document);
+  EXPECT_TRUE(report.dropped.empty());
+}
+
+TEST_F(Prepare, OfTwoDocumentsOneTrainsAndOneValidates) {
+  const std::string a = "one\n", b = "two\n";
+  for (const double fraction : {1e-12, 0.1, 0.5, 0.9, 1 - 1e-12}) {
+    run_text(a + "<|endoftext|>\n" + b, fraction);
+    EXPECT_EQ(documents("train").size(), 1u) << fraction;
+    EXPECT_EQ(documents("val").size(), 1u) << fraction;
+  }
+  run_text(a + "<|endoftext|>\n" + b, 1e-12);
+  EXPECT_EQ(documents("val"), Documents{hash64(a) < hash64(b) ? a : b});
+  run_text(a + "<|endoftext|>\n" + b, 0);
+  EXPECT_EQ(documents("train"), (Documents{a, b}));
+  EXPECT_TRUE(documents("val").empty());
+}
+
+TEST_F(Prepare, ASingleDocumentIsCutByCharacters) {
+  const std::string text = "一二三四五六七八九十\xFF";  // 11 characters: the invalid byte counts
+  const PrepareReport report = run_text(text, 0.5);
+  EXPECT_EQ(documents("train"), Documents{"OPEN: 一二三四五"});
+  EXPECT_EQ(documents("val"), Documents{"OPEN: 六七八九十\xFF"});
+  EXPECT_TRUE(report.single_document);
+  EXPECT_EQ(report.documents_in, 1);
+  EXPECT_EQ(report.train.documents, 1);
+  EXPECT_EQ(report.val.documents, 1);
+  EXPECT_EQ(report.train.bytes, 15);
+  EXPECT_EQ(report.val.bytes, 16);
+  EXPECT_EQ(report.invalid_utf8_documents, 1);
+  EXPECT_EQ(report.warnings.back(), "1 documents are not valid UTF-8; their bytes are kept as they are");
+}
+
+TEST_F(Prepare, ALongSingleDocumentIsCutInTheRightPlace) {
+  // Longer than several pieces, the cut inside one of them.
+  std::string text;
+  while (text.size() < 5'000'000) text += "Zeichen für Zeichen 字\n";
+  const size_t period = std::string("Zeichen für Zeichen 字\n").size();  // 22 characters
+  run_text(text, 0.25);
+  const auto train = documents("train").at(0).substr(6), val = documents("val").at(0).substr(6);
+  EXPECT_TRUE(train + val == text);
+  const int64_t characters = static_cast<int64_t>(text.size() / period) * 22;
+  bool valid = true;
+  EXPECT_EQ(count_characters(train, &valid), characters * 3 / 4);
+  EXPECT_TRUE(valid);
+}
+
+TEST_F(Prepare, TinyShakespeareIsDividedAsNanoGptDoes) {
+  INK_SHARED_DATA_OR_SKIP(text_path, "text/tinyshakespeare.txt");
+  INK_SHARED_DATA_OR_SKIP(vocabulary, "gpt2");
+  const Tokenizer gpt2 = Tokenizer::load(vocabulary);
+  const PrepareReport report = run({text_path}, 0.1, gpt2);
+  // nanoGPT, data/shakespeare/prepare.py.
+  EXPECT_EQ(report.train.tokens, 301'966);
+  EXPECT_EQ(report.val.tokens, 36'059);
+  const std::string text = read_file(text_path);
+  EXPECT_EQ(test::tokens_of(out, "train"), gpt2.encode(text.substr(0, 1'003'854)));
+  EXPECT_EQ(test::tokens_of(out, "val"), gpt2.encode(text.substr(1'003'854)));
+  EXPECT_EQ(report.train.bytes, 1'003'854);
+  EXPECT_EQ(report.val.bytes, 111'540);
+  EXPECT_TRUE(report.warnings.empty());
+}
+
+TEST_F(Prepare, AVeryShortTextStillWorks) {
+  for (const std::string text : {"x", "xy", "字"}) {
+    const PrepareReport report = run_text(text);
+    EXPECT_EQ(documents("train"), Documents{"OPEN: " + text.substr(0, text == "xy" ? 1 : 3)});
+    EXPECT_EQ(report.val.tokens, text == "xy" ? 1 : 0);
+    EXPECT_EQ(fs::exists(out / "val_000000.bin"), text == "xy");
+  }
+  const PrepareReport report = run_text("x");
+  ASSERT_EQ(report.warnings.size(), 2u);
+  EXPECT_EQ(report.warnings[0], "the validation part is empty: the text is too short to be divided");
+  EXPECT_EQ(report.warnings[1], "the training part has 1 tokens, less than one context of 1024");
+}
+
+TEST_F(Prepare, WarnsOfMarksThatDoNotSeparate) {
+  const PrepareReport report = run_text("one<|endoftext|>two\n<|endoftext|>\nthree\n<|endoftext|>\nfour\n");
+  EXPECT_EQ(report.documents_in, 3);
+  EXPECT_EQ(report.warnings.back(),
+            "1 documents have <|endoftext|> inside a line, where it is text: only a line of its own separates "
+            "documents");
+  auto all = documents("train");
+  for (const auto& document : documents("val")) all.push_back(document);
+  std::sort(all.begin(), all.end());
+  EXPECT_EQ(all, (Documents{"four\n", "one<|endoftext|>two\n", "three\n"}));
+}
+
+TEST_F(Prepare, WorksWithoutAnEndOfTextToken) {
+  const Tokenizer tokenizer = test::make_tokenizer(TokenizerType::kByte, "x", false);
+  const PrepareReport report = run_text("aa\n<|endoftext|>\nbb\n", 0, tokenizer);
+  EXPECT_EQ(tokenizer.decode(test::tokens_of(out, "train")), "aa\nbb\n");
+  EXPECT_EQ(report.warnings.back(), "the tokenizer has no <|endoftext|>: nothing marks where a document ends");
+}
+
+TEST_F(Prepare, LeavesOutWhatIsNoTextAndSaysSo) {
+  write_text(scratch / "in/good", "good text");
+  write_text(scratch / "in/empty", "");
+  write_text(scratch / "in/blank", " \n\t\n");
+  write_text(scratch / "in/binary", std::string("a\0b", 3));
+  write_text(scratch / "in/marks", "<|endoftext|>\n<|endoftext|>\n");
+  write_text(scratch / "in/some", "\n<|endoftext|>\n \n<|endoftext|>\nmore good text\n");
+  write_text(scratch / "in/.hidden", "x");
+  fs::create_symlink(scratch / "nowhere", scratch / "in/dangling");
+  const PrepareReport report = run({scratch / "in"}, 0);
+  EXPECT_EQ(documents("train"), (Documents{"good text", "more good text\n"}));
+  const auto reason = [&](const char* name) { return test::reason_for(report.dropped, scratch / "in" / name); };
+  EXPECT_EQ(reason("empty"), "empty");
+  EXPECT_EQ(reason("blank"), "blank");
+  EXPECT_EQ(reason("binary"), "binary");
+  EXPECT_EQ(reason("marks"), "empty");
+  EXPECT_EQ(reason("some"), "blank (2 documents)");
+  EXPECT_EQ(reason(".hidden"), "hidden");
+  EXPECT_EQ(reason("dangling"), "a symbolic link to nothing");
+  EXPECT_EQ(reason("good"), "");
+  EXPECT_EQ(report.dropped.size(), 7u);
+  EXPECT_EQ(report.files, 2);
+  EXPECT_EQ(report.documents_in, 2);
+}
+
+TEST_F(Prepare, LeavesOutAnUnreadableFile) {
+  fs::permissions(scratch.path(), fs::perms::all);
+  write_text(scratch / "in/good", "good text");
+  write_text(scratch / "in/closed", "text");
+  fs::permissions(scratch / "in/closed", fs::perms::none);
+  const test::OrdinaryUser user;
+  const PrepareReport report = run({scratch / "in"}, 0);
+  EXPECT_EQ(documents("train"), Documents{"OPEN: good text"});
+  EXPECT_EQ(test::reason_for(report.dropped, scratch / "in/closed"), "unreadable: Permission denied");
+}
+
+TEST_F(Prepare, WithoutAnyTextItSaysWhatWasLeftOut) {
+  fs::create_directories(scratch / "nothing");
+  const auto error = [&](const fs::path& input) { return test::thrown_by([&] { run({input}); }); };
+  EXPECT_EQ(error(scratch / "nothing").code(), ErrorCode::kInvalidData);
+  EXPECT_TRUE(test::mentions(error(scratch / "nothing"), "no text found: the inputs hold no file"));
+  for (int i = 0; i < 12; ++i) write_text(scratch / fmt::format("bad/{:02}", i), i < 2 ? "" : " \n");
+  EXPECT_EQ(error(scratch / "bad").code(), ErrorCode::kInvalidData);
+  EXPECT_TRUE(test::mentions(error(scratch / "bad"), "no text found: all was left out: '"));
+  EXPECT_TRUE(test::mentions(error(scratch / "bad"), "bad/01' (empty), '"));
+  EXPECT_TRUE(test::mentions(error(scratch / "bad"), "bad/09' (blank) and 2 more"));
+  EXPECT_FALSE(fs::exists(out));
+}
+
+TEST_F(Prepare, RefusesImpossibleOptions) {
+  const auto in = write_text(scratch / "in", "text");
+  const auto error = [&](const PrepareOptions& options) {
+    const Error e = test::thrown_by([&] { prepare(options, test::byte_tokenizer()); });
+    EXPECT_EQ(e.code(), ErrorCode::kUsage);
+    return e;
+  };
+  for (const double fraction : {-0.1, 1.0, 1.5, std::nan("")}) {
+    EXPECT_TRUE(test::mentions(error({.inputs = {in}, .output = out, .val_fraction = fraction}),
+                               "expected at least 0 and less than 1"));
+  }
+  EXPECT_TRUE(test::mentions(error({.inputs = {}, .output = out}), "no input"));
+  EXPECT_TRUE(test::mentions(error({.inputs = {in}, .output = {}}), "no output"));
+  for (const int64_t tokens : {int64_t{0}, int64_t{-1}, int64_t{1} << 31}) {
+    EXPECT_TRUE(test::mentions(error({.inputs = {in}, .output = out, .shard_tokens = tokens}), "expected 1 to"));
+  }
+  EXPECT_FALSE(fs::exists(out));
+}
+
+TEST_F(Prepare, ReadsStandardInputAndPipes) {
+  ASSERT_EQ(::mkfifo((scratch / "pipe").c_str(), 0666), 0);
+  std::thread writer([&] {
+    const int fd = ::open((scratch / "pipe").c_str(), O_WRONLY);
+    EXPECT_EQ(::write(fd, "from a pipe", 11), 11);
+    ::close(fd);
+  });
+  write_text(scratch / "typed", "typed by the user");
+  const int saved = ::dup(STDIN_FILENO);
+  const int typed = ::open((scratch / "typed").c_str(), O_RDONLY);
+  ASSERT_EQ(::dup2(typed, STDIN_FILENO), STDIN_FILENO);
+  const PrepareReport report = run({"-", scratch / "pipe", "-"}, 0);
+  ::dup2(saved, STDIN_FILENO);
+  for (const int fd : {saved, typed}) ::close(fd);
+  writer.join();
+  EXPECT_EQ(documents("train"), (Documents{"typed by the user", "from a pipe"}));
+  EXPECT_EQ(test::reason_for(report.dropped, "-"), "standard input is named twice");
+}
+
+TEST_F(Prepare, AnEndlessBinaryStreamEnds) {
+  const auto error = test::thrown_by([&] { run({"/dev/zero"}); });
+  EXPECT_EQ(error.code(), ErrorCode::kInvalidData);
+  EXPECT_TRUE(test::mentions(error, "'/dev/zero' (binary)"));
+}
+
+TEST_F(Prepare, ShardsHoldWhatTheOptionsSay) {
+  const std::string text = "0123456789";
+  write_text(scratch / "in", text);
+  const PrepareReport report = prepare(
+      {.inputs = {scratch / "in"}, .output = out, .val_fraction = 0.3, .shard_tokens = 3}, test::byte_tokenizer());
+  ASSERT_EQ(report.train.shards, 3);
+  ASSERT_EQ(report.val.shards, 1);
+  const std::vector<int64_t> expected = {3, 3, 1};
+  for (size_t i = 0; i < 3; ++i) {
+    const ShardReport& shard = report.train.shard_files.at(i);
+    EXPECT_EQ(shard.file, fmt::format("train_00000{}.bin", i));
+    EXPECT_EQ(shard.tokens, expected[i]);
+    const TokenShard file(out / shard.file);
+    EXPECT_EQ(file.count(), expected[i]);
+    EXPECT_EQ(file.bits(), 16);
+    EXPECT_EQ(shard.hash128, hash128_hex_of_file(out / shard.file));
+  }
+  EXPECT_EQ(documents("train"), Documents{"OPEN: 0123456"});
+}
+
+TEST_F(Prepare, ALargeVocabularyTakes32Bits) {
+  // A character vocabulary of more than 65,536 ids: every assigned plane holds enough code points.
+  std::string characters;
+  for (uint32_t c = 0x10000; c < 0x10000 + 66'000; ++c) {
+    for (const uint32_t byte : {0xF0 | (c >> 18), 0x80 | ((c >> 12) & 0x3F), 0x80 | ((c >> 6) & 0x3F),
+                                0x80 | (c & 0x3F)}) {
+      characters.push_back(static_cast<char>(byte));
+    }
+  }
+  const Tokenizer tokenizer = test::make_tokenizer(TokenizerType::kChar, characters);
+  ASSERT_GT(tokenizer.vocab_size(), 65'536);
+  run_text(characters, 0.5, tokenizer);
+  EXPECT_EQ(TokenShard(out / "train_000000.bin").bits(), 32);
+  EXPECT_EQ(tokenizer.decode(test::tokens_of(out, "train")) + tokenizer.decode(test::tokens_of(out, "val")),
+            characters);
+}
+
+TEST_F(Prepare, TheNumberOfThreadsChangesNothing) {
+  std::string text;
+  for (int i = 0; i < 3000; ++i) text += fmt::format("a text of number {}\n<|endoftext|>\n", i * i);
+  const Tokenizer tokenizer = test::make_tokenizer(TokenizerType::kBpe, text);
+  const int threads = thread_count();
+  set_thread_count(1);
+  run_text(text, 0.1, tokenizer);
+  const auto one = test::snapshot(out);
+  set_thread_count(5);
+  run_text(text, 0.1, tokenizer);
+  set_thread_count(threads);
+  EXPECT_EQ(test::snapshot(out), one);
+}
+
+TEST_F(Prepare, TheReportTellsEverything) {
+  write_text(scratch / "in/a", "some text");
+  write_text(scratch / "in/b", "other text");
+  write_text(scratch / "in/c", "");
+  const Tokenizer tokenizer = test::byte_tokenizer();
+  const PrepareReport report = run({scratch / "in"}, 0.25);
+  const Json json = read_json(out / "report.json");
+  EXPECT_EQ(json["program"], "inkstone prepare");
+  EXPECT_FALSE(json["version"].get<std::string>().empty());
+  EXPECT_EQ(json["options"]["inputs"], Json({(scratch / "in").string()}));
+  EXPECT_EQ(json["options"]["val_fraction"], 0.25);
+  EXPECT_EQ(json["options"]["shard_tokens"], 100'000'000);
+  EXPECT_EQ(json["tokenizer"]["type"], "byte");
+  EXPECT_EQ(json["tokenizer"]["vocab_size"], tokenizer.vocab_size());
+  EXPECT_EQ(json["tokenizer"]["end_of_text"], *tokenizer.end_of_text());
+  EXPECT_EQ(json["tokenizer"]["hash128"], hash128_hex_of_file(out / "tokenizer.json"));
+  EXPECT_EQ(json["files"], 2);
+  EXPECT_EQ(json["documents"], 2);
+  EXPECT_EQ(json["bytes"], 19);
+  EXPECT_DOUBLE_EQ(json["bytes_per_token"].get<double>(), 19.0 / 21.0);
+  EXPECT_EQ(json["single_document"], false);
+  EXPECT_EQ(json["invalid_utf8_documents"], 0);
+  for (const auto& [split, expected] : {std::pair{"train", report.train}, std::pair{"val", report.val}}) {
+    EXPECT_EQ(json[split]["documents"], expected.documents);
+    EXPECT_EQ(json[split]["bytes"], expected.bytes);
+    EXPECT_EQ(json[split]["tokens"], expected.tokens);
+    ASSERT_EQ(json[split]["shards"].size(), 1u);
+    EXPECT_EQ(json[split]["shards"][0]["file"], std::string(split) + "_000000.bin");
+    EXPECT_EQ(json[split]["shards"][0]["tokens"], expected.tokens);
+    EXPECT_EQ(json[split]["shards"][0]["hash128"], expected.shard_files[0].hash128);
+  }
+  EXPECT_EQ(json["warnings"], Json(report.warnings));
+  EXPECT_EQ(json["dropped"], Json::parse(R"([{"source": ")" + (scratch / "in/c").string() + R"(", "reason": "empty"}])"));
+  // What reads the folder finds the same tokenizer in it.
+  EXPECT_EQ(Tokenizer::load(out).encode("some text"), tokenizer.encode("some text"));
+}
+
+TEST_F(Prepare, NamesThatAreNotUtf8DoNotSpoilTheReport) {
+  write_text(scratch / "in/a", "some text");
+  write_text(scratch / "in/\xFF\xFE", "");
+  run({scratch / "in"});
+  EXPECT_EQ(read_json(out / "report.json")["dropped"].size(), 1u);
+}
+
+TEST_F(Prepare, ReportsProgress) {
+  write_text(scratch / "in", std::string(40 << 20, 'x'));
+  std::vector<PrepareProgress> calls;
+  prepare({.inputs = {scratch / "in"}, .output = out}, test::byte_tokenizer(),
+          [&](const PrepareProgress& p) { calls.push_back(p); });
+  ASSERT_GE(calls.size(), 2u);
+  EXPECT_EQ(calls.front().stage, PrepareProgress::Stage::kScanning);
+  EXPECT_EQ(calls.back().stage, PrepareProgress::Stage::kEncoding);
+  EXPECT_EQ(calls.back().bytes_done, 40 << 20);
+  EXPECT_EQ(calls.back().bytes_total, 40 << 20);
+  EXPECT_EQ(calls.back().tokens, 40 << 20);
+}
+
+TEST_F(Prepare, NoticesAFileThatChangesMeanwhile) {
+  const auto path = write_text(scratch / "in", "first\n<|endoftext|>\nsecond\n");
+  const CorpusScan scan = scan_corpus({{.path = path, .source = "the file"}}, 0.1, [](int64_t) {});
+  const Tokenizer tokenizer = test::byte_tokenizer();
+  const auto encode = [&] {
+    const ShardOptions shards{.bits = 16, .shard_tokens = 1000};
+    SplitWriters writers{.train = SplitWriter(scratch.path(), "train", shards),
+                         .val = SplitWriter(scratch.path(), "val", shards)};
+    encode_corpus(scan, tokenizer, {}, writers, [](int64_t, int64_t) {});
+  };
+  encode();
+  for (const char* text : {"first\n<|endoftext|>\nSecond\n", "first\n", "", "first\n<|endoftext|>\nsecond\n<|endoftext|>\nthird"}) {
+    write_text(path, text);
+    const auto error = test::thrown_by(encode);
+    EXPECT_EQ(error.code(), ErrorCode::kInputOutput);
+    EXPECT_TRUE(test::mentions(error, "'the file' changed while it was read"));
+  }
+}
+
+}  // namespace
+}  // namespace inkstone
