@@ -1,6 +1,7 @@
 #include "base/json.h"
 
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -8,11 +9,13 @@
 namespace inkstone {
 namespace {
 
-constexpr int kMaxDepth = 512;
+constexpr size_t kMaxDepth = 512;
+constexpr size_t kMaxMembers = 10'000;
 
-// nlohmann's parser keeps its own stack, but destruction and dumping of a deep document recurse.
-void refuse_deep_nesting(std::string_view text) {
-  int depth = 0;
+// Nlohmann's parser keeps its own stack, but destruction and dumping of a deep document recurse;
+// and an ordered object looks each new member up among all before it, which takes quadratic time.
+void refuse_hostile_shape(std::string_view text) {
+  std::vector<size_t> commas_of_level;  // of every bracket that is open
   bool in_string = false;
   for (size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
@@ -22,18 +25,26 @@ void refuse_deep_nesting(std::string_view text) {
     } else if (c == '"') {
       in_string = true;
     } else if (c == '[' || c == '{') {
-      if (++depth > kMaxDepth) {
+      if (commas_of_level.size() == kMaxDepth) {
         fail(ErrorCode::kInvalidData, "JSON nested deeper than {} levels at byte {}", kMaxDepth, i);
       }
+      // Arrays may be long: their count starts above the limit.
+      commas_of_level.push_back(c == '{' ? 0 : kMaxMembers);
     } else if (c == ']' || c == '}') {
-      --depth;
+      if (!commas_of_level.empty()) commas_of_level.pop_back();
+    } else if (c == ',' && !commas_of_level.empty()) {
+      if (++commas_of_level.back() == kMaxMembers) {
+        fail(ErrorCode::kInvalidData, "JSON object with more than {} members at byte {}",
+             kMaxMembers, i);
+      }
     }
   }
 }
 
 const Json* find(const Json& object, std::string_view key) {
   if (!object.is_object()) {
-    fail(ErrorCode::kInvalidData, "found a JSON {}, expected an object with '{}'", object.type_name(), key);
+    fail(ErrorCode::kInvalidData, "found a JSON {}, expected an object with '{}'",
+         object.type_name(), key);
   }
   const auto at = object.find(std::string(key));
   return at == object.end() || at->is_null() ? nullptr : &*at;
@@ -46,7 +57,7 @@ const Json* find(const Json& object, std::string_view key) {
 }  // namespace
 
 Json parse_json(std::string_view text) {
-  refuse_deep_nesting(text);
+  refuse_hostile_shape(text);
   try {
     return Json::parse(text);
   } catch (const nlohmann::json::exception& e) {
@@ -63,18 +74,21 @@ void write_json(const std::filesystem::path& path, const Json& json) {
   write_file(path, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
-std::optional<int64_t> get_integer(const Json& object, std::string_view key, int64_t low, int64_t high) {
+std::optional<int64_t> get_integer(const Json& object, std::string_view key, int64_t low,
+                                   int64_t high) {
   const Json* value = find(object, key);
   if (value == nullptr) return std::nullopt;
   if (!value->is_number_integer()) fail_type(key, *value, "an integer");
-  const bool too_large = value->is_number_unsigned() && value->get<uint64_t>() > uint64_t{INT64_MAX};
+  const bool too_large =
+      value->is_number_unsigned() && value->get<uint64_t>() > uint64_t{INT64_MAX};
   if (too_large || value->get<int64_t>() < low || value->get<int64_t>() > high) {
     fail(ErrorCode::kInvalidData, "'{}' is {}, expected {} to {}", key, value->dump(), low, high);
   }
   return value->get<int64_t>();
 }
 
-std::optional<double> get_number(const Json& object, std::string_view key, double low, double high) {
+std::optional<double> get_number(const Json& object, std::string_view key, double low,
+                                 double high) {
   const Json* value = find(object, key);
   if (value == nullptr) return std::nullopt;
   if (!value->is_number()) fail_type(key, *value, "a number");

@@ -13,7 +13,8 @@ namespace inkstone {
 
 using Json = nlohmann::ordered_json;
 
-// Parses text; throws kInvalidData with line and column. Nesting deeper than 512 levels is refused.
+// Parses text; throws kInvalidData with line and column. Nesting deeper than 512 levels is refused, and so
+// are objects of more than 10,000 members, which an ordered object would take quadratic time for.
 Json parse_json(std::string_view text);
 
 // read_file and parse_json; errors name the file.

@@ -53,10 +53,12 @@ void parallel_ranges(int64_t count, int64_t grain, RangeFunction function, void*
 #pragma omp parallel num_threads(ranges)
   {
     INK_HAPPENS_AFTER(context);
-    const int i = omp_get_thread_num();
-    const int64_t begin = units * i / ranges * grain;
-    const int64_t end = std::min(count, units * (i + 1) / ranges * grain);
-    if (begin < end) function(context, begin, end, i);
+    // The runtime may give fewer threads than asked for (OMP_DYNAMIC, OMP_THREAD_LIMIT); the ranges stay.
+    for (int i = omp_get_thread_num(); i < ranges; i += omp_get_num_threads()) {
+      const int64_t begin = units * i / ranges * grain;
+      const int64_t end = std::min(count, units * (i + 1) / ranges * grain);
+      if (begin < end) function(context, begin, end, i);
+    }
     INK_HAPPENS_BEFORE(context);
   }
   INK_HAPPENS_AFTER(context);

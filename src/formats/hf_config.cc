@@ -148,7 +148,7 @@ Json json_of(const ModelConfig& config, const HfConfigExtras& extras, const Json
 ModelConfig parse_hf_config(std::string_view json) { return config_of(parse_json(json)); }
 
 ModelConfig read_hf_config(const fs::path& path) {
-  const std::string text = read_file(path, uint64_t{1} << 24);
+  const std::string text = read_file(path, uint64_t{1} << 20);
   return with_context("reading '" + path.string() + "'", [&] { return parse_hf_config(text); });
 }
 

@@ -337,8 +337,9 @@ TrainResult train(const TrainOptions& given, const TrainObserver& observer) {
   Model model = starting_model(options);
   options.model = model.config();
   if (!options.init.empty()) options.init = fs::absolute(options.init);
+  const Json description = {{"program", "inkstone"}, {"options", to_json(options)}};
   Session session(std::move(state), std::move(model), observer);
-  write_json(given.run / "run.json", Json{{"program", "inkstone"}, {"options", to_json(options)}});
+  write_json(given.run / "run.json", description);
   return session.run();
 }
 

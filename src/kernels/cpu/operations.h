@@ -15,8 +15,8 @@ void layer_norm_backward(const LayerNormBackward& op);             // layer_norm
 void gelu_forward(const GeluForward& op);                          // gelu.cc
 void gelu_backward(const GeluBackward& op);                        // gelu.cc
 void dropout(View x, const DropoutMask& mask);                     // dropout.cc
-void attention_forward(const AttentionForward& op);                // attention.cc
-void attention_backward(const AttentionBackward& op);              // attention.cc
+void attention_forward(const AttentionForward& op);                // attention_forward.cc
+void attention_backward(const AttentionBackward& op);              // attention_backward.cc
 void attention_cached(const AttentionCached& op);                  // attention_cached.cc
 void cache_store(const CacheStore& op);                            // attention_cached.cc
 void cross_entropy(const CrossEntropy& op);                        // cross_entropy.cc
