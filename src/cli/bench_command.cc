@@ -125,6 +125,7 @@ std::vector<TokenId> random_tokens(int64_t count, int64_t vocab_size) {
 void bench_gemm(Backend& backend, const BenchOptions& options, Machine& machine, Reporter& report) {
   const int64_t C = bench_config(options).width, N = options.batch * options.context;
   const DType type = bench_dtype(options);
+  machine.gemm_flops = measure_gemm_peak_flops(backend, type);
   struct Product { const char* name; int64_t in, out; };
   for (const Product p : {Product{"qkv", C, 3 * C}, {"attn proj", C, C}, {"fc", C, 4 * C}, {"fc proj", 4 * C, C}}) {
     const Buffer x(backend, N * p.in * size_bytes(type)), w(backend, p.in * p.out * size_bytes(type)),

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace inkstone {
 namespace {
@@ -23,19 +24,27 @@ double best_seconds(double budget_s, F&& f) {
   return best;
 }
 
-}  // namespace
-
-double measure_gemm_peak_flops(Backend& backend, DType operand) {
-  constexpr int64_t m = 256, k = 768, n = 3072;
+// Of C[m,n] = A[m,k] * B[k,n] in `budget_s` seconds.
+double product_flops(Backend& backend, DType operand, int64_t m, int64_t k, int64_t n, double budget_s) {
   const Buffer a(backend, m * k * size_bytes(operand)), b(backend, k * n * size_bytes(operand)),
       c(backend, m * n * 4);
   const Matmul op{.a = a.view(operand, {m, k}), .b = b.view(operand, {k, n}), .c = c.view(DType::kF32, {m, n})};
   float probe = 0;
-  const double seconds = best_seconds(0.1, [&] {
+  const double seconds = best_seconds(budget_s, [&] {
     backend.matmul_nn(op);
     backend.copy_to_host(c.view(DType::kF32, {1}), &probe);  // waits
   });
-  return 2.0 * m * n * k / seconds;
+  return 2.0 * static_cast<double>(m * n * k) / seconds;
+}
+
+}  // namespace
+
+double measure_gemm_peak_flops(Backend& backend, DType operand) {
+  double peak = 0;
+  for (const auto& [k, n] : {std::pair<int64_t, int64_t>{768, 768}, {768, 3072}, {3072, 768}}) {
+    peak = std::max(peak, product_flops(backend, operand, 256, k, n, 0.04));
+  }
+  return operand == DType::kBF16 ? std::max(peak, measure_gemm_peak_flops(backend, DType::kF32)) : peak;
 }
 
 double measure_read_bandwidth(Backend& backend) {

@@ -1,6 +1,8 @@
-// Conversion between f32 and bf16: 6 bytes and no arithmetic per element, limited by memory. Split evenly over
+// Conversion between f32 and bf16, whole tensors and rows with a stride: 6 bytes and no arithmetic per element, limited by memory. Split evenly over
 // threads; every element by itself, hence deterministic.
 #include <hwy/base.h>
+
+#include <cstring>
 
 #include "base/threads.h"
 #include "kernels/cpu/operations.h"
@@ -32,13 +34,31 @@ namespace inkstone::cpu {
 HWY_EXPORT(to_bf16);
 HWY_EXPORT(to_f32);
 
+namespace {
+void convert(DType from_dtype, const void* from, DType to_dtype, void* to, int64_t count) {
+  if (from_dtype == to_dtype) {
+    std::memcpy(to, from, count * size_bytes(to_dtype));
+  } else if (to_dtype == DType::kBF16) {
+    HWY_DYNAMIC_DISPATCH(to_bf16)(static_cast<const float*>(from), static_cast<bf16*>(to), count);
+  } else {
+    HWY_DYNAMIC_DISPATCH(to_f32)(static_cast<const bf16*>(from), static_cast<float*>(to), count);
+  }
+}
+}  // namespace
+
 void cast(ConstView from, View to) {
   INK_CHECK(from.count() == to.count() && from.dtype != to.dtype, "cast: sizes or types");
   parallel_for(from.count(), 4096, [&](int64_t begin, int64_t end, int) {
-    if (to.dtype == DType::kBF16) {
-      HWY_DYNAMIC_DISPATCH(to_bf16)(from.as<float>() + begin, to.as<bf16>() + begin, end - begin);
-    } else {
-      HWY_DYNAMIC_DISPATCH(to_f32)(from.as<bf16>() + begin, to.as<float>() + begin, end - begin);
+    convert(from.dtype, static_cast<const std::byte*>(from.data) + begin * size_bytes(from.dtype), to.dtype,
+            static_cast<std::byte*>(to.data) + begin * size_bytes(to.dtype), end - begin);
+  });
+}
+
+void copy_rows(const RowCopy& op) {
+  parallel_for(op.rows, 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t r = begin; r < end; ++r) {
+      convert(op.from_dtype, static_cast<const std::byte*>(op.from) + r * op.from_stride * size_bytes(op.from_dtype),
+              op.to_dtype, static_cast<std::byte*>(op.to) + r * op.to_stride * size_bytes(op.to_dtype), op.columns);
     }
   });
 }

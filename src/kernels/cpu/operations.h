@@ -5,6 +5,18 @@
 
 namespace inkstone::cpu {
 
+// to[r, c] = from[r, c] of matrices whose rows lie `stride` elements apart; f32 or bf16 on either side.
+struct RowCopy {
+  const void* from;
+  DType from_dtype;
+  int64_t from_stride;
+  void* to;
+  DType to_dtype;
+  int64_t to_stride;
+  int64_t rows, columns;
+};
+void copy_rows(const RowCopy& op);                                 // convert.cc
+
 void cast(ConstView from, View to);                                // convert.cc
 void add(View x, ConstView delta);                                 // add.cc
 void sum_rows(ConstView x, View out, bool accumulate);             // sum_rows.cc

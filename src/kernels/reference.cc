@@ -1,0 +1,276 @@
+#include "kernels/reference.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "kernels/dropout_hash.h"
+
+namespace inkstone::reference {
+namespace {
+
+const double kRoot = std::sqrt(2 / std::numbers::pi);
+constexpr double kCubic = 0.044715;
+
+int64_t size(auto span) { return static_cast<int64_t>(span.size()); }
+
+// A matrix seen through its strides: element (row, column).
+struct Matrix {
+  In data;
+  int64_t row, column;
+  double at(int64_t i, int64_t j) const { return data[i * row + j * column]; }
+};
+
+void matmul(const MatmulSizes& s, const Matrix& a, const Matrix& b, In bias, Out c) {
+  for (int64_t m = 0; m < s.M; ++m) {
+    for (int64_t n = 0; n < s.N; ++n) {
+      double sum = s.accumulate ? c[m * s.N + n] : 0;
+      if (!bias.empty()) sum += bias[n];
+      for (int64_t k = 0; k < s.K; ++k) sum += a.at(m, k) * b.at(k, n);
+      c[m * s.N + n] = sum;
+    }
+  }
+}
+
+// Where q (part 0), k (1) or v (2) of head h lies in qkv [B,T,3C]: element (t, e) of the head is data[t * 3C + e].
+struct Head {
+  In data;
+  int64_t stride;
+  double at(int64_t t, int64_t e) const { return data[t * stride + e]; }
+};
+
+Head head(const AttentionSizes& s, In qkv, int64_t b, int64_t h, int64_t part) {
+  const int64_t C = s.NH * s.HS;
+  return {qkv.subspan(b * s.T * 3 * C + part * C + h * s.HS), 3 * C};
+}
+
+double dot(const Head& x, int64_t i, const Head& y, int64_t j, int64_t HS) {
+  double sum = 0;
+  for (int64_t e = 0; e < HS; ++e) sum += x.at(i, e) * y.at(j, e);
+  return sum;
+}
+
+// scores become their softmax; returns their log-sum-exp.
+double softmax(Out scores) {
+  const double maximum = *std::max_element(scores.begin(), scores.end());
+  double sum = 0;
+  for (const double x : scores) sum += std::exp(x - maximum);
+  const double lse = maximum + std::log(sum);
+  for (double& x : scores) x = std::exp(x - lse);
+  return lse;
+}
+
+// M[i,j] of (batch, head): the factors of dropout on the probabilities.
+double attention_factor(const AttentionSizes& s, int64_t b, int64_t h, int64_t i, int64_t j) {
+  return dropout_factor(s.dropout, (b * s.NH + h) * s.T + i, static_cast<uint32_t>(j));
+}
+
+// With P and M as above: dP = (dout V^T) M, D[i] = sum_j P[i,j] dP[i,j], dS = P (dP - D),
+// dV = (P M)^T dout, dQ = scale dS K, dK = scale dS^T Q.
+void head_backward(const AttentionSizes& s, In dout, In qkv, int64_t b, int64_t h, Out dqkv) {
+  const int64_t C = s.NH * s.HS;
+  const Head q = head(s, qkv, b, h, 0), k = head(s, qkv, b, h, 1), v = head(s, qkv, b, h, 2);
+  const Head dy{dout.subspan(b * s.T * C + h * s.HS), C};
+  const Out to = dqkv.subspan(b * s.T * 3 * C + h * s.HS);
+  const std::vector<double> P = attention_probabilities(s, qkv, b, h).P;
+  std::vector<double> dP(s.T);
+  for (int64_t i = 0; i < s.T; ++i) {
+    double D = 0;
+    for (int64_t j = 0; j <= i; ++j) {
+      dP[j] = dot(dy, i, v, j, s.HS) * attention_factor(s, b, h, i, j);
+      D += P[i * s.T + j] * dP[j];
+    }
+    for (int64_t j = 0; j <= i; ++j) {
+      const double dS = P[i * s.T + j] * (dP[j] - D);
+      const double dropped = P[i * s.T + j] * attention_factor(s, b, h, i, j);
+      for (int64_t e = 0; e < s.HS; ++e) {
+        to[i * 3 * C + e] += s.scale * dS * k.at(j, e);
+        to[j * 3 * C + C + e] += s.scale * dS * q.at(i, e);
+        to[j * 3 * C + 2 * C + e] += dropped * dy.at(i, e);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void matmul_nn(const MatmulSizes& s, In a, In b, In bias, Out c) { matmul(s, {a, s.K, 1}, {b, s.N, 1}, bias, c); }
+void matmul_nt(const MatmulSizes& s, In a, In b, In bias, Out c) { matmul(s, {a, s.K, 1}, {b, 1, s.K}, bias, c); }
+void matmul_tn(const MatmulSizes& s, In a, In b, In bias, Out c) { matmul(s, {a, 1, s.M}, {b, s.N, 1}, bias, c); }
+
+void sum_rows(In x, Out out, bool accumulate) {
+  if (!accumulate) std::fill(out.begin(), out.end(), 0.0);
+  for (int64_t i = 0; i < size(x); ++i) out[i % size(out)] += x[i];
+}
+
+double sum_of_squares(In x) {
+  double sum = 0;
+  for (const double value : x) sum += value * value;
+  return sum;
+}
+
+void add(Out x, In delta) {
+  for (int64_t i = 0; i < size(x); ++i) x[i] += delta[i];
+}
+
+double cast(double x, DType to) {
+  const auto single = static_cast<float>(x);
+  return to == DType::kBF16 ? to_float(to_bf16(single)) : single;
+}
+
+void embedding_forward(Indices tokens, Indices positions, In wte, In wpe, Out x) {
+  const int64_t N = size(tokens), C = size(x) / N;
+  for (int64_t n = 0; n < N; ++n) {
+    for (int64_t c = 0; c < C; ++c) x[n * C + c] = wte[tokens[n] * C + c] + wpe[positions[n] * C + c];
+  }
+}
+
+void embedding_backward(Indices tokens, Indices positions, In dx, Out dwte, Out dwpe) {
+  const int64_t N = size(tokens), C = size(dx) / N;
+  for (int64_t n = 0; n < N; ++n) {
+    for (int64_t c = 0; c < C; ++c) {
+      dwte[tokens[n] * C + c] += dx[n * C + c];
+      dwpe[positions[n] * C + c] += dx[n * C + c];
+    }
+  }
+}
+
+void layer_norm_forward(In s, In weight, In bias, double epsilon, Out y, Out mean, Out rstd) {
+  const int64_t C = size(weight), N = size(s) / C;
+  for (int64_t n = 0; n < N; ++n) {
+    const In row = s.subspan(n * C, C);
+    double sum = 0, squares = 0;
+    for (const double x : row) sum += x;
+    mean[n] = sum / static_cast<double>(C);
+    for (const double x : row) squares += (x - mean[n]) * (x - mean[n]);
+    rstd[n] = 1 / std::sqrt(squares / static_cast<double>(C) + epsilon);
+    for (int64_t c = 0; c < C; ++c) y[n * C + c] = (row[c] - mean[n]) * rstd[n] * weight[c] + bias[c];
+  }
+}
+
+// With z = (s - mean) rstd and g = dy weight: dx += rstd (g - average(g) - z average(g z)).
+void layer_norm_backward(In dy, In s, In weight, In mean, In rstd, const LayerNormGradients& to) {
+  const int64_t C = size(weight), N = size(s) / C;
+  for (int64_t n = 0; n < N; ++n) {
+    const auto z = [&](int64_t c) { return (s[n * C + c] - mean[n]) * rstd[n]; };
+    const auto g = [&](int64_t c) { return dy[n * C + c] * weight[c]; };
+    double average_g = 0, average_gz = 0;
+    for (int64_t c = 0; c < C; ++c) {
+      average_g += g(c) / static_cast<double>(C);
+      average_gz += g(c) * z(c) / static_cast<double>(C);
+      to.dweight[c] += dy[n * C + c] * z(c);
+      to.dbias[c] += dy[n * C + c];
+    }
+    for (int64_t c = 0; c < C; ++c) to.dx[n * C + c] += rstd[n] * (g(c) - average_g - z(c) * average_gz);
+  }
+}
+
+double gelu(double x) { return 0.5 * x * (1 + std::tanh(kRoot * (x + kCubic * x * x * x))); }
+
+double gelu_derivative(double x) {
+  const double t = std::tanh(kRoot * (x + kCubic * x * x * x));
+  return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * kRoot * (1 + 3 * kCubic * x * x);
+}
+
+double dropout_factor(const DropoutMask& mask, uint64_t row, uint32_t column) {
+  if (mask.rate == 0) return 1;
+  const bool kept = dropout_keeps(dropout_row(mask, row), column, dropout_threshold(mask.rate));
+  return kept ? 1 / (1 - double{mask.rate}) : 0;
+}
+
+void dropout(Out x, const DropoutMask& mask) {
+  for (uint64_t i = 0; i < x.size(); ++i) x[i] *= dropout_factor(mask, i >> 32, static_cast<uint32_t>(i));
+}
+
+Probabilities attention_probabilities(const AttentionSizes& s, In qkv, int64_t b, int64_t h) {
+  const Head q = head(s, qkv, b, h, 0), k = head(s, qkv, b, h, 1);
+  Probabilities result{std::vector<double>(s.T * s.T), std::vector<double>(s.T)};
+  for (int64_t i = 0; i < s.T; ++i) {
+    const Out row = Out(result.P).subspan(i * s.T, i + 1);
+    for (int64_t j = 0; j <= i; ++j) row[j] = s.scale * dot(q, i, k, j, s.HS);
+    result.lse[i] = softmax(row);
+  }
+  return result;
+}
+
+void attention_forward(const AttentionSizes& s, In qkv, Out out, Out lse) {
+  const int64_t C = s.NH * s.HS;
+  std::fill(out.begin(), out.end(), 0.0);
+  for (int64_t pair = 0; pair < s.B * s.NH; ++pair) {
+    const int64_t b = pair / s.NH, h = pair % s.NH;
+    const Head v = head(s, qkv, b, h, 2);
+    const Probabilities p = attention_probabilities(s, qkv, b, h);
+    std::copy(p.lse.begin(), p.lse.end(), lse.begin() + pair * s.T);
+    for (int64_t i = 0; i < s.T; ++i) {
+      for (int64_t j = 0; j <= i; ++j) {
+        const double dropped = p.P[i * s.T + j] * attention_factor(s, b, h, i, j);
+        for (int64_t e = 0; e < s.HS; ++e) out[(b * s.T + i) * C + h * s.HS + e] += dropped * v.at(j, e);
+      }
+    }
+  }
+}
+
+void attention_backward(const AttentionSizes& s, In dout, In qkv, Out dqkv) {
+  std::fill(dqkv.begin(), dqkv.end(), 0.0);
+  for (int64_t b = 0; b < s.B; ++b) {
+    for (int64_t h = 0; h < s.NH; ++h) head_backward(s, dout, qkv, b, h, dqkv);
+  }
+}
+
+void cache_store(const CacheSizes& s, In qkv, Indices slots, Indices positions, Out keys, Out values) {
+  const int64_t C = s.NH * s.HS;
+  for (int64_t r = 0; r < s.R; ++r) {
+    for (int64_t h = 0; h < s.NH; ++h) {
+      const int64_t to = ((slots[r] * s.NH + h) * s.T + positions[r]) * s.HS;
+      for (int64_t e = 0; e < s.HS; ++e) {
+        keys[to + e] = qkv[r * 3 * C + C + h * s.HS + e];
+        values[to + e] = qkv[r * 3 * C + 2 * C + h * s.HS + e];
+      }
+    }
+  }
+}
+
+void attention_cached(const CacheSizes& s, In qkv, Indices slots, Indices positions, In keys, In values, Out out) {
+  const int64_t C = s.NH * s.HS;
+  std::fill(out.begin(), out.end(), 0.0);
+  for (int64_t r = 0; r < s.R; ++r) {
+    for (int64_t h = 0; h < s.NH; ++h) {
+      const int64_t begin = (slots[r] * s.NH + h) * s.T * s.HS;
+      const Head q{qkv.subspan(r * 3 * C + h * s.HS), 0}, k{keys.subspan(begin), s.HS}, v{values.subspan(begin), s.HS};
+      std::vector<double> p(positions[r] + 1);
+      for (int64_t t = 0; t < size(Out(p)); ++t) p[t] = s.scale * dot(q, 0, k, t, s.HS);
+      softmax(p);
+      for (int64_t t = 0; t < size(Out(p)); ++t) {
+        for (int64_t e = 0; e < s.HS; ++e) out[r * C + h * s.HS + e] += p[t] * v.at(t, e);
+      }
+    }
+  }
+}
+
+void cross_entropy(In logits, Indices targets, double gradient_scale, Out losses, Out dlogits) {
+  const int64_t R = size(targets), V = size(logits) / R;
+  for (int64_t r = 0; r < R; ++r) {
+    const In row = logits.subspan(r * V, V);
+    std::vector<double> p(row.begin(), row.end());
+    const double lse = softmax(p);
+    const bool counts = targets[r] >= 0;
+    losses[r] = counts ? lse - row[targets[r]] : 0;
+    for (int64_t v = 0; v < V && !dlogits.empty(); ++v) {
+      dlogits[r * V + v] = counts ? (p[v] - (v == targets[r] ? 1 : 0)) * gradient_scale : 0;
+    }
+  }
+}
+
+void adamw(const AdamWStep& numbers, Out parameter, In gradient, Out m, Out v) {
+  const double beta1 = numbers.beta1, beta2 = numbers.beta2, lr = numbers.lr;
+  for (int64_t i = 0; i < size(parameter); ++i) {
+    const double g = gradient[i] * numbers.gradient_scale;
+    m[i] = beta1 * m[i] + (1 - beta1) * g;
+    v[i] = beta2 * v[i] + (1 - beta2) * g * g;
+    const double direction = m[i] / numbers.correction1 / (std::sqrt(v[i] / numbers.correction2) + numbers.epsilon);
+    parameter[i] -= lr * (direction + numbers.weight_decay * parameter[i]);
+  }
+}
+
+}  // namespace inkstone::reference
