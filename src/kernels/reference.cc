@@ -13,7 +13,7 @@ namespace {
 const double kRoot = std::sqrt(2 / std::numbers::pi);
 constexpr double kCubic = 0.044715;
 
-int64_t size(auto span) { return static_cast<int64_t>(span.size()); }
+int64_t length(auto span) { return static_cast<int64_t>(span.size()); }
 
 // A matrix seen through its strides: element (row, column).
 struct Matrix {
@@ -101,7 +101,7 @@ void matmul_tn(const MatmulSizes& s, In a, In b, In bias, Out c) { matmul(s, {a,
 
 void sum_rows(In x, Out out, bool accumulate) {
   if (!accumulate) std::fill(out.begin(), out.end(), 0.0);
-  for (int64_t i = 0; i < size(x); ++i) out[i % size(out)] += x[i];
+  for (int64_t i = 0; i < length(x); ++i) out[i % length(out)] += x[i];
 }
 
 double sum_of_squares(In x) {
@@ -111,7 +111,7 @@ double sum_of_squares(In x) {
 }
 
 void add(Out x, In delta) {
-  for (int64_t i = 0; i < size(x); ++i) x[i] += delta[i];
+  for (int64_t i = 0; i < length(x); ++i) x[i] += delta[i];
 }
 
 double cast(double x, DType to) {
@@ -120,14 +120,14 @@ double cast(double x, DType to) {
 }
 
 void embedding_forward(Indices tokens, Indices positions, In wte, In wpe, Out x) {
-  const int64_t N = size(tokens), C = size(x) / N;
+  const int64_t N = length(tokens), C = length(x) / N;
   for (int64_t n = 0; n < N; ++n) {
     for (int64_t c = 0; c < C; ++c) x[n * C + c] = wte[tokens[n] * C + c] + wpe[positions[n] * C + c];
   }
 }
 
 void embedding_backward(Indices tokens, Indices positions, In dx, Out dwte, Out dwpe) {
-  const int64_t N = size(tokens), C = size(dx) / N;
+  const int64_t N = length(tokens), C = length(dx) / N;
   for (int64_t n = 0; n < N; ++n) {
     for (int64_t c = 0; c < C; ++c) {
       dwte[tokens[n] * C + c] += dx[n * C + c];
@@ -137,7 +137,7 @@ void embedding_backward(Indices tokens, Indices positions, In dx, Out dwte, Out 
 }
 
 void layer_norm_forward(In s, In weight, In bias, double epsilon, Out y, Out mean, Out rstd) {
-  const int64_t C = size(weight), N = size(s) / C;
+  const int64_t C = length(weight), N = length(s) / C;
   for (int64_t n = 0; n < N; ++n) {
     const In row = s.subspan(n * C, C);
     double sum = 0, squares = 0;
@@ -151,7 +151,7 @@ void layer_norm_forward(In s, In weight, In bias, double epsilon, Out y, Out mea
 
 // With z = (s - mean) rstd and g = dy weight: dx += rstd (g - average(g) - z average(g z)).
 void layer_norm_backward(In dy, In s, In weight, In mean, In rstd, const LayerNormGradients& to) {
-  const int64_t C = size(weight), N = size(s) / C;
+  const int64_t C = length(weight), N = length(s) / C;
   for (int64_t n = 0; n < N; ++n) {
     const auto z = [&](int64_t c) { return (s[n * C + c] - mean[n]) * rstd[n]; };
     const auto g = [&](int64_t c) { return dy[n * C + c] * weight[c]; };
@@ -238,10 +238,11 @@ void attention_cached(const CacheSizes& s, In qkv, Indices slots, Indices positi
     for (int64_t h = 0; h < s.NH; ++h) {
       const int64_t begin = (slots[r] * s.NH + h) * s.T * s.HS;
       const Head q{qkv.subspan(r * 3 * C + h * s.HS), 0}, k{keys.subspan(begin), s.HS}, v{values.subspan(begin), s.HS};
-      std::vector<double> p(positions[r] + 1);
-      for (int64_t t = 0; t < size(Out(p)); ++t) p[t] = s.scale * dot(q, 0, k, t, s.HS);
+      const int64_t count = positions[r] + 1;
+      std::vector<double> p(count);
+      for (int64_t t = 0; t < count; ++t) p[t] = s.scale * dot(q, 0, k, t, s.HS);
       softmax(p);
-      for (int64_t t = 0; t < size(Out(p)); ++t) {
+      for (int64_t t = 0; t < count; ++t) {
         for (int64_t e = 0; e < s.HS; ++e) out[r * C + h * s.HS + e] += p[t] * v.at(t, e);
       }
     }
@@ -249,7 +250,7 @@ void attention_cached(const CacheSizes& s, In qkv, Indices slots, Indices positi
 }
 
 void cross_entropy(In logits, Indices targets, double gradient_scale, Out losses, Out dlogits) {
-  const int64_t R = size(targets), V = size(logits) / R;
+  const int64_t R = length(targets), V = length(logits) / R;
   for (int64_t r = 0; r < R; ++r) {
     const In row = logits.subspan(r * V, V);
     std::vector<double> p(row.begin(), row.end());
@@ -264,7 +265,7 @@ void cross_entropy(In logits, Indices targets, double gradient_scale, Out losses
 
 void adamw(const AdamWStep& numbers, Out parameter, In gradient, Out m, Out v) {
   const double beta1 = numbers.beta1, beta2 = numbers.beta2, lr = numbers.lr;
-  for (int64_t i = 0; i < size(parameter); ++i) {
+  for (int64_t i = 0; i < length(parameter); ++i) {
     const double g = gradient[i] * numbers.gradient_scale;
     m[i] = beta1 * m[i] + (1 - beta1) * g;
     v[i] = beta2 * v[i] + (1 - beta2) * g * g;

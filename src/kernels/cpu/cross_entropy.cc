@@ -26,10 +26,9 @@ float row_maximum(const float* x, size_t V) {
   return hn::GetLane(hn::MaxOfLanes(F32(), m));
 }
 
-// log of the sum of exponentials; the sum of a row is kept in blocks, added in double.
-float row_log_sum_exp(const float* x, size_t V) {
+// log(sum of e^(x - maximum)); the sum of a row is kept in blocks, added in double.
+float row_log_sum(const float* x, float maximum, size_t V) {
   constexpr size_t kBlock = 4096;
-  const float maximum = row_maximum(x, V);
   const VF m = hn::Set(F32(), maximum);
   double total = 0;
   for (size_t begin = 0; begin < V; begin += kBlock) {
@@ -42,17 +41,17 @@ float row_log_sum_exp(const float* x, size_t V) {
         });
     total += hn::GetLane(hn::SumOfLanes(F32(), sum));
   }
-  return maximum + static_cast<float>(std::log(total));
+  return static_cast<float>(std::log(total));
 }
 
+// The maximum is subtracted by itself: added to log_sum first, logits near 10^4 would cost the result four digits.
 template <typename T>
-void row_gradient(const float* x, float lse, float scale, size_t V, T* dx) {
-  const VF shift = hn::Set(F32(), lse), factor = hn::Set(F32(), scale);
+void row_gradient(const float* x, float maximum, float log_sum, float scale, size_t V, T* dx) {
+  const VF m = hn::Set(F32(), maximum), shift = hn::Set(F32(), log_sum), factor = hn::Set(F32(), scale);
+  const auto gradient = [&](VF logits) { return hn::Mul(exp_f32(hn::Sub(hn::Sub(logits, m), shift)), factor); };
   for_vectors(
-      V, [&](size_t i) { store(hn::Mul(exp_f32(hn::Sub(load(x + i), shift)), factor), dx + i); },
-      [&](size_t i, size_t n) {
-        store_part(hn::Mul(exp_f32(hn::Sub(load_part(x + i, n), shift)), factor), dx + i, n);
-      });
+      V, [&](size_t i) { store(gradient(load(x + i)), dx + i); },
+      [&](size_t i, size_t n) { store_part(gradient(load_part(x + i, n)), dx + i, n); });
 }
 
 HWY_INLINE void put(float* p, float x) { *p = x; }
@@ -68,11 +67,12 @@ void one_row(const CrossEntropy& op, int64_t r, T* dx) {
     if (dx != nullptr) std::memset(static_cast<void*>(dx), 0, V * sizeof(T));
     return;
   }
-  const float lse = row_log_sum_exp(x, V), logit = x[target];
-  op.losses.as<float>()[r] = lse - logit;
+  const float maximum = row_maximum(x, V), log_sum = row_log_sum(x, maximum, V);
+  const float loss = log_sum - (x[target] - maximum);
+  op.losses.as<float>()[r] = loss;
   if (dx == nullptr) return;
-  row_gradient(x, lse, op.gradient_scale, V, dx);
-  put(dx + target, std::expm1(logit - lse) * op.gradient_scale);
+  row_gradient(x, maximum, log_sum, op.gradient_scale, V, dx);
+  put(dx + target, std::expm1(-loss) * op.gradient_scale);
 }
 
 void rows(const CrossEntropy& op, int64_t begin, int64_t end) {

@@ -1,0 +1,271 @@
+// Operations element by element, AdamW, dropout, the sum of squares and cross-entropy.
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/operation_case.h"
+#include "kernels/reference.h"
+
+namespace inkstone::test {
+namespace {
+
+using Doubles = std::vector<double>;
+
+// Relative error of the kernels' exponential at an exact argument: argument reduction, seven fused steps (two roundings
+// each where the machine does not fuse, damped by |r| <= ln(2)/2), the scaling, and the polynomial's 0.1 u.
+constexpr double kExponential = 6 * kUnit;
+// A result below the smallest normal float may be anything down to zero.
+constexpr double kSmallest = 0x1p-126;
+
+}  // namespace
+
+OperationCase add_case(int64_t count, DType delta) {
+  enum { kX, kDelta };
+  return {.name = "add",
+          .what = fmt::format("[{}] {}", count, name(delta)),
+          .tensors = {{"x", DType::kF32, {count}, Role::kUpdated}, {"delta", delta, {count}}},
+          .run = [](Backend& backend, Views t) { backend.add(t[kX], t[kDelta]); },
+          .expect =
+              [](Values& v) {
+                reference::add(v[kX], v[kDelta]);
+                v.set_bound(kX, [&](int64_t i) { return kUnit * std::fabs(v[kX][i]); });
+              },
+          .flops = static_cast<double>(count)};
+}
+
+// Exact: the reference rounds too.
+OperationCase cast_case(int64_t count, DType to) {
+  enum { kFrom, kTo };
+  return {.name = "cast",
+          .what = fmt::format("[{}] to {}", count, name(to)),
+          .tensors = {{"from", to == DType::kBF16 ? DType::kF32 : DType::kBF16, {count}, Role::kInput, -1e3, 1e3},
+                      {"to", to, {count}, Role::kOutput}},
+          .run = [](Backend& backend, Views t) { backend.cast(t[kFrom], t[kTo]); },
+          .expect =
+              [to](Values& v) {
+                for (size_t i = 0; i < v[kFrom].size(); ++i) v[kTo][i] = reference::cast(v[kFrom][i], to);
+                v.set_bound(kTo, [](int64_t) { return -1.0; });
+              }};
+}
+
+OperationCase sum_of_squares_case(int64_t count) {
+  enum { kX, kSum };
+  return {.name = "sum_of_squares",
+          .what = fmt::format("[{}]", count),
+          .tensors = {{"x", DType::kF32, {count}}, {"sum", DType::kF64, {1}, Role::kOutput}},
+          .run = [](Backend& backend, Views t) { *t[kSum].as<double>() = backend.sum_of_squares(t[kX]); },
+          .expect =
+              [count](Values& v) {
+                v[kSum][0] = reference::sum_of_squares(v[kX]);
+                v.bound(kSum)[0] = 2 * static_cast<double>(count + 2) * 0x1p-53 * v[kSum][0];  // both sums round
+              },
+          .flops = 2.0 * static_cast<double>(count)};
+}
+
+namespace {
+
+// s = 1/(1 + e^(-2u)), u = sqrt(2/pi) (x + 0.044715 x^3): six roundings in u, hence 12 |u| units in the exponential.
+struct Logistic {
+  double s, relative_error;
+  explicit Logistic(double x) {
+    const double inner = 0.7978845608028654 * (x + 0.044715 * x * x * x);
+    s = 1 / (1 + std::exp(-2 * inner));
+    relative_error = (1 - s) * (12 * std::fabs(inner) * kUnit + kExponential) + 2 * kUnit;
+  }
+};
+
+// The exponential stops at e^88.37, so that far below zero something up to |x| 2^-127 remains of 0; and the reference
+// itself, 1 + tanh, rounds at 2^-52.
+double gelu_floor(double x) { return (1 + std::fabs(x)) * (kSmallest + 0x1p-51); }
+
+double gelu_bound(double x, double y) {
+  return std::fabs(y) * (Logistic(x).relative_error + 2 * kUnit) + gelu_floor(x);
+}
+
+// gelu' = s + x slope s (1 - s), slope = 2 u'.
+double gelu_derivative_bound(double x) {
+  const Logistic l(x);
+  const double slope = 2 * 0.7978845608028654 * (1 + 3 * 0.044715 * x * x), s_error = l.s * l.relative_error;
+  const double product_error = std::fabs(x) * slope * ((1 - l.s) * (s_error + 8 * kUnit * l.s) + l.s * (s_error + kUnit));
+  const double second = std::fabs(x) * slope * l.s * (1 - l.s);
+  return s_error + product_error + 2 * kUnit * (l.s + second) + gelu_floor(x) * (1 + slope);
+}
+
+}  // namespace
+
+OperationCase gelu_forward_case(int64_t count, DType type, double range) {
+  enum { kX, kY };
+  return {.name = "gelu_forward",
+          .what = fmt::format("[{}] {} +-{}", count, name(type), range),
+          .tensors = {{"x", type, {count}, Role::kInput, -range, range}, {"y", type, {count}, Role::kOutput}},
+          .run = [](Backend& backend, Views t) { backend.gelu_forward({.x = t[kX], .y = t[kY]}); },
+          .expect =
+              [](Values& v) {
+                for (size_t i = 0; i < v[kX].size(); ++i) v[kY][i] = reference::gelu(v[kX][i]);
+                v.set_bound(kY, [&](int64_t i) { return gelu_bound(v[kX][i], v[kY][i]); });
+              },
+          .flops = 30.0 * static_cast<double>(count)};
+}
+
+OperationCase gelu_backward_case(int64_t count, DType type, double range) {
+  enum { kX, kDy, kDx };
+  return {.name = "gelu_backward",
+          .what = fmt::format("[{}] {} +-{}", count, name(type), range),
+          .tensors = {{"x", type, {count}, Role::kInput, -range, range},
+                      {"dy", type, {count}},
+                      {"dx", type, {count}, Role::kOutput}},
+          .run = [](Backend& backend, Views t) { backend.gelu_backward({.x = t[kX], .dy = t[kDy], .dx = t[kDx]}); },
+          .expect =
+              [](Values& v) {
+                for (size_t i = 0; i < v[kX].size(); ++i) {
+                  v[kDx][i] = v[kDy][i] * reference::gelu_derivative(v[kX][i]);
+                }
+                v.set_bound(kDx, [&](int64_t i) {
+                  return std::fabs(v[kDy][i]) * gelu_derivative_bound(v[kX][i]) + kUnit * std::fabs(v[kDx][i]) + kSmallest;
+                });
+              },
+          .flops = 40.0 * static_cast<double>(count)};
+}
+
+// Which elements are zero is exact; 1/(1 - rate) and the product round three times.
+OperationCase dropout_case(int64_t count, DType type, const DropoutMask& mask) {
+  enum { kX };
+  return {.name = "dropout",
+          .what = fmt::format("[{}] {} rate={}", count, name(type), mask.rate),
+          .tensors = {{"x", type, {count}, Role::kUpdated, 1, 2}},
+          .run = [mask](Backend& backend, Views t) { backend.dropout(t[kX], mask); },
+          .expect =
+              [mask](Values& v) {
+                reference::dropout(v[kX], mask);
+                v.set_bound(kX, [&](int64_t i) { return 3 * kUnit * std::fabs(v[kX][i]); });
+              },
+          .flops = static_cast<double>(count)};
+}
+
+namespace {
+
+enum AdamWTensors { kParameter, kGradient, kM, kV, kCopy };
+
+AdamWStep adamw_numbers() {
+  AdamWStep step;  // the third
+  step.lr = 0.01f;
+  step.weight_decay = 0.1f;
+  step.correction1 = 0.271f;
+  step.correction2 = 0.002997f;
+  step.gradient_scale = 0.7f;
+  return step;
+}
+
+void expect_adamw(Values& v, bool copy) {
+  const AdamWStep numbers = adamw_numbers();
+  const Doubles old_p = v[kParameter], old_m = v[kM];
+  reference::adamw(numbers, v[kParameter], v[kGradient], v[kM], v[kV]);
+  v.set_bound(kM, [&](int64_t i) {  // two products of at most three roundings, and the sum
+    const double g = double{numbers.gradient_scale} * v[kGradient][i], beta1 = numbers.beta1;
+    return 4 * kUnit * (std::fabs(beta1 * old_m[i]) + std::fabs((1 - beta1) * g)) + kSmallest;
+  });
+  v.set_bound(kV, [&](int64_t i) { return 6 * kUnit * v[kV][i] + kSmallest; });  // no cancellation: all terms >= 0
+  v.set_bound(kParameter, [&](int64_t i) {
+    const double denominator = std::sqrt(v[kV][i] / numbers.correction2) + numbers.epsilon;  // 3 + 5 roundings
+    const double rate = double{numbers.lr} / numbers.correction1;
+    return rate * (v.bound(kM)[i] + 12 * kUnit * std::fabs(v[kM][i])) / denominator +
+           kUnit * (3 * std::fabs(old_p[i]) + std::fabs(v[kParameter][i]));
+  });
+  if (!copy) return;
+  v[kCopy] = v[kParameter];
+  v.bound(kCopy) = v.bound(kParameter);
+}
+
+}  // namespace
+
+OperationCase adamw_case(int64_t count, bool copy, double gradient_range) {
+  const double g = gradient_range;
+  OperationCase result{
+      .name = "adamw",
+      .what = fmt::format("[{}]{} gradients +-{}", count, copy ? " bf16 copy" : "", g),
+      .tensors = {{"parameter", DType::kF32, {count}, Role::kUpdated},
+                  {"gradient", DType::kF32, {count}, Role::kInput, -g, g},
+                  {"m", DType::kF32, {count}, Role::kUpdated, -g, g},
+                  {"v", DType::kF32, {count}, Role::kUpdated, 0, g * g}},
+      .run =
+          [copy](Backend& backend, Views t) {
+            AdamWStep op = adamw_numbers();
+            op.parameter = t[kParameter], op.gradient = t[kGradient], op.m = t[kM], op.v = t[kV];
+            if (copy) op.copy = t[kCopy];
+            backend.adamw(op);
+          },
+      .expect = [copy](Values& v) { expect_adamw(v, copy); },
+      .flops = 15.0 * static_cast<double>(count)};
+  if (copy) result.tensors.push_back({"copy", DType::kBF16, {count}, Role::kOutput});
+  return result;
+}
+
+namespace {
+
+constexpr float kGradientScale = 0.25f;
+enum CrossEntropyTensors { kLogits, kTargets, kLosses, kDlogits };
+
+// With s = x - maximum and L = log(sum of e^s): loss = L - s[target], p[v] = e^(s[v] - L). One roundoff in each s, the
+// exponentials' errors averaged with weights p and a sum of at most 4096 terms of V give L's error.
+struct RowBounds {
+  double maximum, log_sum, log_sum_error;
+  RowBounds(std::span<const double> x, double loss, int32_t target, double depth) {
+    maximum = *std::max_element(x.begin(), x.end());
+    log_sum = loss + x[target] - maximum;
+    log_sum_error = depth * kUnit + kUnit * std::fabs(log_sum);
+    for (const double value : x) log_sum_error += std::exp(value - maximum - log_sum) * shift_error(value);
+  }
+  double shift_error(double x) const { return kUnit * std::fabs(x - maximum) + kExponential; }
+  double loss(double x) const { return log_sum_error + 2 * kUnit * (std::fabs(maximum - x) + std::fabs(log_sum)); }
+  double probability_relative(double x) const { return loss(x) + kExponential + 2 * kUnit; }
+};
+
+void expect_cross_entropy(Values& v, const CrossEntropyCase& c) {
+  using Gradient = CrossEntropyCase::Gradient;
+  const Doubles logits = v[kLogits];
+  const std::vector<int32_t> targets = v.integers(kTargets);
+  Doubles dlogits(c.gradient == Gradient::kNone ? 0 : logits.size());
+  reference::cross_entropy(logits, targets, kGradientScale, v[kLosses], dlogits);
+  const int to = c.gradient == Gradient::kInPlace ? int{kLogits} : int{kDlogits};
+  if (!dlogits.empty()) v[to] = dlogits;
+  for (int64_t r = 0; r < c.R; ++r) {
+    if (targets[r] < 0) continue;  // exactly zero
+    const std::span<const double> row = std::span(logits).subspan(r * c.V, c.V);
+    const RowBounds bounds(row, v[kLosses][r], targets[r], v.depth(std::min<int64_t>(c.V, 4096)));
+    v.bound(kLosses)[r] = bounds.loss(row[targets[r]]);
+    for (int64_t i = 0; i < c.V && !dlogits.empty(); ++i) {
+      const double p = std::exp(row[i] - bounds.maximum - bounds.log_sum);
+      v.bound(to)[r * c.V + i] = kGradientScale * p * bounds.probability_relative(row[i]) +
+                                 2 * kUnit * std::fabs(dlogits[r * c.V + i]) + kSmallest;
+    }
+  }
+}
+
+}  // namespace
+
+OperationCase cross_entropy_case(const CrossEntropyCase& c) {
+  using Gradient = CrossEntropyCase::Gradient;
+  constexpr const char* kNames[] = {"no gradient", "f32", "bf16", "in place"};
+  const bool in_place = c.gradient == Gradient::kInPlace, own = !in_place && c.gradient != Gradient::kNone;
+  OperationCase result{
+      .name = "cross_entropy",
+      .what = fmt::format("R={} V={} {} +-{}", c.R, c.V, kNames[static_cast<int>(c.gradient)], c.range),
+      .tensors = {{"logits", DType::kF32, {c.R, c.V}, in_place ? Role::kUpdated : Role::kInput, c.offset - c.range,
+                   c.offset + c.range},
+                  {"targets", DType::kI32, {c.R}, Role::kInput, -1, static_cast<double>(c.V)},
+                  {"losses", DType::kF32, {c.R}, Role::kOutput}},
+      .run =
+          [=](Backend& backend, Views t) {
+            backend.cross_entropy({.logits = t[kLogits],
+                                   .targets = t[kTargets],
+                                   .losses = t[kLosses],
+                                   .dlogits = in_place ? t[kLogits] : own ? t[kDlogits] : View{},
+                                   .gradient_scale = kGradientScale});
+          },
+      .expect = [c](Values& v) { expect_cross_entropy(v, c); },
+      .flops = 50.0 * static_cast<double>(c.R * c.V)};
+  const DType type = c.gradient == Gradient::kBF16 ? DType::kBF16 : DType::kF32;
+  if (own) result.tensors.push_back({"dlogits", type, {c.R, c.V}, Role::kOutput});
+  return result;
+}
+
+}  // namespace inkstone::test

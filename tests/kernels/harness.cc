@@ -1,0 +1,139 @@
+#include "kernels/harness.h"
+
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/threads.h"
+
+namespace inkstone::test {
+namespace {
+
+constexpr int64_t kGuardBytes = 128;
+constexpr std::byte kGuard{0xA5};
+
+// AddressSanitizer watches the end of a block better than a guard does.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr int64_t kTailBytes = 0;
+#else
+constexpr int64_t kTailBytes = kGuardBytes;
+#endif
+
+void use(int64_t targets) {
+  hwy::SetSupportedTargetsForTest(targets);
+  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+}
+
+// One run; returns the memory after it.
+CaseMemory run(const OperationCase& c, int threads, int64_t offset) {
+  const ForcedThreads forced(threads);
+  CaseMemory memory(c, offset);
+  c.run(cpu(), memory.views());
+  return memory;
+}
+
+void compare(const OperationCase& c, const Values& expected, const CaseMemory& memory) {
+  EXPECT_TRUE(memory.guards_intact());
+  for (size_t i = 0; i < c.tensors.size(); ++i) {
+    const auto got = to_doubles(memory.views()[i]);
+    const int index = static_cast<int>(i);
+    EXPECT_TRUE(within_bounds(got, expected[index], expected.bound(index), c.tensors[i].type)) << c.tensors[i].name;
+  }
+}
+
+void check_on(int64_t target, const OperationCase& c, const Values& expected) {
+  SCOPED_TRACE(target == 0 ? "native" : hwy::TargetName(target));
+  const ForcedInstructionSet forced(target);
+  const CaseMemory one = run(c, 1, 0), two = run(c, 2, 3);
+  compare(c, expected, one);
+  compare(c, expected, two);
+  for (size_t i = 0; i < c.tensors.size() && c.same_bits; ++i) {
+    const int index = static_cast<int>(i);
+    EXPECT_EQ(one.bytes(index), two.bytes(index)) << c.tensors[i].name << " differs between one and two threads";
+  }
+}
+
+}  // namespace
+
+std::vector<int64_t> instruction_sets() { return hwy::SupportedAndGeneratedTargets(); }
+
+ForcedInstructionSet::ForcedInstructionSet(int64_t target) { use(target); }
+ForcedInstructionSet::~ForcedInstructionSet() { use(0); }
+
+ForcedThreads::ForcedThreads(int count) : before_(thread_count()) { set_thread_count(count); }
+ForcedThreads::~ForcedThreads() { set_thread_count(before_); }
+
+CaseMemory::CaseMemory(const OperationCase& c, int64_t offset) {
+  for (size_t i = 0; i < c.tensors.size(); ++i) {
+    const TensorSpec& t = c.tensors[i];
+    const int64_t element = size_bytes(t.type), data_bytes = t.shape.count() * element;
+    const int64_t front = kGuardBytes + offset * element, total = front + data_bytes + kTailBytes;
+    auto memory = std::make_unique<std::byte[]>(total);
+    std::fill(memory.get(), memory.get() + total, kGuard);
+    views_.push_back({memory.get() + front, t.type, t.shape});
+    fill(t, static_cast<int>(i), views_.back());
+    memory_.push_back(std::move(memory));
+    front_bytes_.push_back(front);
+  }
+  if (c.prepare) c.prepare(views_);
+}
+
+std::vector<std::byte> CaseMemory::bytes(int tensor) const {
+  const auto* data = static_cast<const std::byte*>(views_[tensor].data);
+  return {data, data + views_[tensor].bytes()};
+}
+
+::testing::AssertionResult CaseMemory::guards_intact() const {
+  const auto is_guard = [](std::byte b) { return b == kGuard; };
+  for (size_t i = 0; i < views_.size(); ++i) {
+    const std::byte* begin = memory_[i].get();
+    const std::byte* tail = begin + front_bytes_[i] + views_[i].bytes();
+    if (!std::all_of(begin, begin + front_bytes_[i], is_guard)) {
+      return ::testing::AssertionFailure() << "tensor " << i << ": written before its beginning";
+    }
+    if (!std::all_of(tail, tail + kTailBytes, is_guard)) {
+      return ::testing::AssertionFailure() << "tensor " << i << ": written past its end";
+    }
+  }
+  return ::testing::AssertionSuccess();
+}
+
+Backend& cpu() {
+  static const std::unique_ptr<Backend> backend = make_cpu_backend();
+  return *backend;
+}
+
+::testing::AssertionResult within_bounds(const std::vector<double>& got, const std::vector<double>& want,
+                                         const std::vector<double>& bounds, DType type) {
+  constexpr double kDenormals = 0x1p-133;  // of bf16, whose range is float32's
+  double worst = 0;
+  size_t at = got.size();
+  for (size_t i = 0; i < got.size(); ++i) {
+    double bound = std::max(bounds[i], 0.0);
+    if (type == DType::kBF16 && bounds[i] >= 0) bound += unit_roundoff(type) * (std::fabs(want[i]) + bound) + kDenormals;
+    const double error = std::fabs(got[i] - want[i]);
+    if (error <= bound) continue;
+    const double excess = bound > 0 && !std::isnan(error) ? error / bound : HUGE_VAL;
+    if (excess > worst) worst = excess, at = i;
+  }
+  if (at == got.size()) return ::testing::AssertionSuccess();
+  return ::testing::AssertionFailure() << fmt::format("worst at index {} of {}: got {}, want {}, bound {}, {} times the bound",
+                                                      at, got.size(), got[at], want[at], bounds[at], worst);
+}
+
+void check(const OperationCase& c) {
+  SCOPED_TRACE(c.name + " " + c.what);
+  const CaseMemory inputs(c, 0);
+  const auto expected = [&](int64_t lanes) {
+    Values values(c.tensors, inputs.views(), lanes);
+    c.expect(values);
+    return values;
+  };
+  const Values of_four = expected(4);  // lanes at least, but for Highway's scalar code
+  if (!c.vector_code) return check_on(0, c, of_four);
+  for (const int64_t target : instruction_sets()) check_on(target, c, target == HWY_SCALAR ? expected(1) : of_four);
+}
+
+}  // namespace inkstone::test

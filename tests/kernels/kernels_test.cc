@@ -1,0 +1,194 @@
+// The CPU backend's kernels against the reference, at sizes that are no multiple of a vector, a tile or a thread's
+// share of the work.
+#include "kernels/harness.h"
+
+namespace inkstone::test {
+namespace {
+
+constexpr DType kTypes[] = {DType::kF32, DType::kBF16};
+constexpr int64_t kWidths[] = {1, 17, 768, 769};
+constexpr DropoutMask kDropout{.rate = 0.3f, .seed = 17, .site = 5};
+
+TEST(Kernels, Add) {
+  for (const DType type : kTypes) {
+    for (const int64_t count : {1, 17, 769, 12291}) check(add_case(count, type));
+  }
+}
+
+TEST(Kernels, Cast) {
+  for (const DType to : kTypes) {
+    for (const int64_t count : {1, 17, 769, 12291}) check(cast_case(count, to));
+  }
+}
+
+TEST(Kernels, SumRows) {
+  for (const DType type : kTypes) {
+    for (const int64_t C : kWidths) {
+      for (const int64_t rows : {1, 2, 33, 130}) check(sum_rows_case(rows, C, type, C % 2 == 0));
+    }
+  }
+  check(sum_rows_case(5, 17, DType::kF32, true));
+}
+
+TEST(Kernels, SumOfSquares) {
+  for (const int64_t count : {1, 2, 17, 769, 65537, 200003}) check(sum_of_squares_case(count));
+}
+
+TEST(Kernels, GeluForward) {
+  for (const DType type : kTypes) {
+    for (const int64_t count : {1, 17, 769, 4099}) check(gelu_forward_case(count, type));
+    check(gelu_forward_case(4099, type, 100));
+    check(gelu_forward_case(4099, type, 1e-3));
+  }
+}
+
+TEST(Kernels, GeluBackward) {
+  for (const DType type : kTypes) {
+    for (const int64_t count : {1, 17, 769, 4099}) check(gelu_backward_case(count, type));
+    check(gelu_backward_case(4099, type, 100));
+    check(gelu_backward_case(4099, type, 1e-3));
+  }
+}
+
+TEST(Kernels, Dropout) {
+  for (const DType type : kTypes) {
+    for (const float rate : {0.0f, 0.1f, 0.5f, 0.999f}) {
+      for (const int64_t count : {1, 17, 5001}) check(dropout_case(count, type, {.rate = rate, .seed = 3, .site = 9}));
+    }
+  }
+}
+
+TEST(Kernels, AdamW) {
+  for (const bool copy : {false, true}) {
+    for (const int64_t count : {1, 17, 769, 12291}) check(adamw_case(count, copy));
+    check(adamw_case(769, copy, 1e-12));
+    check(adamw_case(769, copy, 1e4));
+  }
+}
+
+TEST(Kernels, CrossEntropy) {
+  using Gradient = CrossEntropyCase::Gradient;
+  for (const auto gradient : {Gradient::kNone, Gradient::kF32, Gradient::kBF16, Gradient::kInPlace}) {
+    for (const int64_t V : {1, 2, 17, 5001}) check(cross_entropy_case({.R = 9, .V = V, .gradient = gradient}));
+    check(cross_entropy_case({.R = 9, .V = 769, .gradient = gradient, .range = 1e4}));
+    check(cross_entropy_case({.R = 9, .V = 769, .gradient = gradient, .range = 1, .offset = 1e4}));
+  }
+}
+
+TEST(Kernels, EmbeddingForward) {
+  for (const int64_t C : kWidths) {
+    for (const int64_t N : {1, 2, 33}) check(embedding_forward_case({.N = N, .C = C, .V = 41, .T = 7}));
+  }
+}
+
+TEST(Kernels, EmbeddingBackward) {
+  for (const int64_t C : kWidths) {
+    for (const int64_t N : {1, 2, 33}) check(embedding_backward_case({.N = N, .C = C, .V = 41, .T = 7}));
+  }
+  check(embedding_backward_case({.N = 130, .C = 17, .V = 1, .T = 1}));
+}
+
+TEST(Kernels, LayerNormForward) {
+  for (const DType type : kTypes) {
+    for (const int64_t C : kWidths) {
+      for (const bool delta : {false, true}) {
+        for (const int64_t N : {1, 2, 33}) {
+          check(layer_norm_forward_case({.N = N, .C = C, .type = type, .delta = delta}));
+        }
+        check(layer_norm_forward_case({.N = 3, .C = C, .type = type, .delta = delta, .mean = 577}));  // mean/std 1000
+      }
+    }
+  }
+}
+
+TEST(Kernels, LayerNormBackward) {
+  for (const DType type : kTypes) {
+    for (const int64_t C : kWidths) {
+      for (const bool accumulate : {false, true}) {
+        for (const int64_t N : {1, 33, 130}) {
+          check(layer_norm_backward_case({.N = N, .C = C, .type = type, .accumulate = accumulate}));
+        }
+      }
+    }
+  }
+}
+
+// Every length with one head, every head size with some lengths.
+std::vector<AttentionCase> attention_grid() {
+  std::vector<AttentionCase> cases;
+  for (const DType type : kTypes) {
+    for (const int64_t T : {1, 2, 16, 17, 33, 64, 65, 130}) {
+      for (const int64_t HS : {1, 5, 64, 80}) {
+        if (HS % 5 == 0 || T % 2 == 1) cases.push_back({.B = 1, .T = T, .NH = 1, .HS = HS, .type = type});
+      }
+    }
+    cases.push_back({.B = 2, .T = 33, .NH = 3, .HS = 5, .type = type});
+    cases.push_back({.B = 2, .T = 65, .NH = 2, .HS = 64, .type = type, .dropout = kDropout});
+    cases.push_back({.B = 1, .T = 130, .NH = 2, .HS = 5, .type = type, .dropout = kDropout});
+    cases.push_back({.B = 2, .T = 1, .NH = 3, .HS = 17, .type = type, .dropout = kDropout});
+    cases.push_back({.B = 1, .T = 130, .NH = 1, .HS = 64, .type = type, .range = 4});
+  }
+  return cases;
+}
+
+TEST(Kernels, AttentionForward) {
+  for (const AttentionCase& c : attention_grid()) check(attention_forward_case(c));
+}
+
+TEST(Kernels, AttentionBackward) {
+  for (const AttentionCase& c : attention_grid()) check(attention_backward_case(c));
+}
+
+TEST(Kernels, AttentionCached) {
+  for (const DType type : kTypes) {
+    for (const int64_t T : {1, 2, 33, 65, 130}) {
+      for (const int64_t HS : {1, 5, 64, 80}) check(attention_cached_case({.B = 3, .T = T, .NH = 2, .HS = HS, .type = type}));
+    }
+  }
+}
+
+TEST(Kernels, CacheStore) {
+  for (const DType type : kTypes) {
+    for (const int64_t HS : {1, 5, 64}) check(cache_store_case({.B = 3, .T = 33, .NH = 2, .HS = HS, .type = type}));
+  }
+}
+
+// M, N, K with odd sizes in each place.
+constexpr int64_t kProducts[][3] = {{1, 1, 1},   {1, 17, 769}, {2, 769, 17},  {5, 768, 64},  {7, 5, 65},
+                                    {33, 17, 1}, {3, 1, 130},  {33, 130, 33}, {65, 33, 768}, {1, 5001, 17}};
+
+void check_products(Product product) {
+  const bool rows = product == Product::kRowsNN || product == Product::kRowsNT;
+  for (const auto& [M, N, K] : kProducts) {
+    for (const DType operand : kTypes) {
+      for (const DType result : kTypes) {
+        if (operand == DType::kF32 && result == DType::kBF16 && !rows) continue;  // no use in the model
+        const MatmulCase c{.product = product, .M = M, .N = N, .K = K, .operand = operand, .result = result};
+        MatmulCase with_bias = c, accumulated = c;
+        with_bias.bias = accumulated.accumulate = true;
+        check(matmul_case(c));
+        check(matmul_case(with_bias));
+        if (!rows) check(matmul_case(accumulated));
+      }
+    }
+  }
+}
+
+TEST(Kernels, MatmulNN) { check_products(Product::kNN); }
+TEST(Kernels, MatmulNT) { check_products(Product::kNT); }
+TEST(Kernels, MatmulTN) { check_products(Product::kTN); }
+TEST(Kernels, MatmulRowsNN) { check_products(Product::kRowsNN); }
+TEST(Kernels, MatmulRowsNT) { check_products(Product::kRowsNT); }
+
+// The comparison itself notices what it should.
+TEST(Harness, SeesErrorsBeyondTheBound) {
+  const std::vector<double> want = {1, 2}, bound = {0.1, 0.1};
+  EXPECT_TRUE(within_bounds({1.05, 1.95}, want, bound, DType::kF32));
+  EXPECT_FALSE(within_bounds({1.05, 2.2}, want, bound, DType::kF32));
+  EXPECT_FALSE(within_bounds({1, NAN}, want, bound, DType::kF32));
+  EXPECT_FALSE(within_bounds({1, 2.0000001}, want, {0.1, -1}, DType::kF32));
+  EXPECT_TRUE(within_bounds({1.104, 2}, want, bound, DType::kBF16));
+}
+
+}  // namespace
+}  // namespace inkstone::test

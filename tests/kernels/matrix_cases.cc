@@ -1,0 +1,286 @@
+// Products, sums over rows, embeddings and layer normalisation.
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/operation_case.h"
+#include "kernels/reference.h"
+
+namespace inkstone::test {
+namespace {
+
+using Doubles = std::vector<double>;
+
+Doubles absolute(Doubles x) {
+  for (double& value : x) value = std::fabs(value);
+  return x;
+}
+
+void run_product(Backend& backend, Product product, const Matmul& op) {
+  switch (product) {
+    case Product::kNN: return backend.matmul_nn(op);
+    case Product::kNT: return backend.matmul_nt(op);
+    case Product::kTN: return backend.matmul_tn(op);
+    case Product::kRowsNN: return backend.matmul_rows_nn(op);
+    case Product::kRowsNT: return backend.matmul_rows_nt(op);
+  }
+}
+
+void reference_product(const MatmulCase& c, const Doubles& a, const Doubles& b, const Doubles& bias, Doubles& to) {
+  const reference::MatmulSizes s{c.M, c.N, c.K, c.accumulate};
+  if (c.product == Product::kNN || c.product == Product::kRowsNN) return reference::matmul_nn(s, a, b, bias, to);
+  if (c.product == Product::kTN) return reference::matmul_tn(s, a, b, bias, to);
+  reference::matmul_nt(s, a, b, bias, to);
+}
+
+const char* name_of(Product product) {
+  constexpr const char* kNames[] = {"matmul_nn", "matmul_nt", "matmul_tn", "matmul_rows_nn", "matmul_rows_nt"};
+  return kNames[static_cast<int>(product)];
+}
+
+}  // namespace
+
+// |error| <= (K + 2) u (|A| |B| + |bias| + |C|), in whatever order the library adds.
+OperationCase matmul_case(const MatmulCase& c) {
+  enum { kA, kB, kC, kBias };
+  const bool a_transposed = c.product == Product::kTN;
+  const bool b_transposed = c.product == Product::kNT || c.product == Product::kRowsNT;
+  OperationCase result{
+      .name = name_of(c.product),
+      .what = fmt::format("M={} N={} K={} {}->{}{}{}", c.M, c.N, c.K, name(c.operand), name(c.result),
+                          c.bias ? " bias" : "", c.accumulate ? " accumulate" : ""),
+      .tensors = {{"a", c.operand, a_transposed ? Shape{c.K, c.M} : Shape{c.M, c.K}},
+                  {"b", c.operand, b_transposed ? Shape{c.N, c.K} : Shape{c.K, c.N}},
+                  {"c", c.result, {c.M, c.N}, c.accumulate ? Role::kUpdated : Role::kOutput}},
+      .run =
+          [c](Backend& backend, Views t) {
+            run_product(backend, c.product,
+                        {.a = t[kA], .b = t[kB], .c = t[kC], .bias = c.bias ? t[kBias] : View{},
+                         .accumulate = c.accumulate});
+          },
+      .expect =
+          [c](Values& v) {
+            const Doubles bias = c.bias ? v[kBias] : Doubles{};
+            Doubles magnitude = absolute(v[kC]);
+            reference_product(c, absolute(v[kA]), absolute(v[kB]), absolute(bias), magnitude);
+            reference_product(c, v[kA], v[kB], bias, v[kC]);
+            v.set_bound(kC, [&](int64_t i) { return static_cast<double>(c.K + 2) * kUnit * magnitude[i]; });
+          },
+      .flops = 2.0 * static_cast<double>(c.M * c.N * c.K),
+      .same_bits = c.product == Product::kRowsNN || c.product == Product::kRowsNT};
+  if (c.bias) result.tensors.push_back({"bias", DType::kF32, {c.N}});
+  result.vector_code = result.same_bits;
+  return result;
+}
+
+OperationCase sum_rows_case(int64_t rows, int64_t columns, DType type, bool accumulate) {
+  enum { kX, kOut };
+  return {.name = "sum_rows",
+          .what = fmt::format("[{}, {}] {}{}", rows, columns, name(type), accumulate ? " accumulate" : ""),
+          .tensors = {{"x", type, {rows, columns}},
+                      {"out", DType::kF32, {columns}, accumulate ? Role::kUpdated : Role::kOutput}},
+          .run = [=](Backend& backend, Views t) { backend.sum_rows(t[kX], t[kOut], accumulate); },
+          .expect =
+              [=](Values& v) {
+                Doubles magnitude = absolute(v[kOut]);
+                reference::sum_rows(absolute(v[kX]), magnitude, accumulate);
+                reference::sum_rows(v[kX], v[kOut], accumulate);
+                v.set_bound(kOut, [&](int64_t i) { return static_cast<double>(rows + 1) * kUnit * magnitude[i]; });
+              },
+          .flops = static_cast<double>(rows * columns)};
+}
+
+OperationCase embedding_forward_case(const EmbeddingSizes& s) {
+  enum { kTokens, kPositions, kWte, kWpe, kX };
+  return {.name = "embedding_forward",
+          .what = fmt::format("N={} C={} V={} T={}", s.N, s.C, s.V, s.T),
+          .tensors = {{"tokens", DType::kI32, {s.N}, Role::kInput, 0, static_cast<double>(s.V)},
+                      {"positions", DType::kI32, {s.N}, Role::kInput, 0, static_cast<double>(s.T)},
+                      {"wte", DType::kF32, {s.V, s.C}},
+                      {"wpe", DType::kF32, {s.T, s.C}},
+                      {"x", DType::kF32, {s.N, s.C}, Role::kOutput}},
+          .run =
+              [](Backend& backend, Views t) {
+                backend.embedding_forward(
+                    {.tokens = t[kTokens], .positions = t[kPositions], .wte = t[kWte], .wpe = t[kWpe], .x = t[kX]});
+              },
+          .expect =
+              [](Values& v) {
+                reference::embedding_forward(v.integers(kTokens), v.integers(kPositions), v[kWte], v[kWpe], v[kX]);
+                v.set_bound(kX, [&](int64_t i) { return kUnit * std::fabs(v[kX][i]); });
+              },
+          .flops = static_cast<double>(s.N * s.C)};
+}
+
+// A row of the tables receives at most N additions.
+OperationCase embedding_backward_case(const EmbeddingSizes& s) {
+  enum { kTokens, kPositions, kDx, kDwte, kDwpe };
+  return {.name = "embedding_backward",
+          .what = fmt::format("N={} C={} V={} T={}", s.N, s.C, s.V, s.T),
+          .tensors = {{"tokens", DType::kI32, {s.N}, Role::kInput, 0, static_cast<double>(s.V)},
+                      {"positions", DType::kI32, {s.N}, Role::kInput, 0, static_cast<double>(s.T)},
+                      {"dx", DType::kF32, {s.N, s.C}},
+                      {"dwte", DType::kF32, {s.V, s.C}, Role::kUpdated},
+                      {"dwpe", DType::kF32, {s.T, s.C}, Role::kUpdated}},
+          .run =
+              [](Backend& backend, Views t) {
+                backend.embedding_backward(
+                    {.tokens = t[kTokens], .positions = t[kPositions], .dx = t[kDx], .dwte = t[kDwte], .dwpe = t[kDwpe]});
+              },
+          .expect =
+              [s](Values& v) {
+                const auto tokens = v.integers(kTokens), positions = v.integers(kPositions);
+                Doubles dwte = absolute(v[kDwte]), dwpe = absolute(v[kDwpe]);
+                reference::embedding_backward(tokens, positions, absolute(v[kDx]), dwte, dwpe);
+                reference::embedding_backward(tokens, positions, v[kDx], v[kDwte], v[kDwpe]);
+                v.set_bound(kDwte, [&](int64_t i) { return static_cast<double>(s.N) * kUnit * dwte[i]; });
+                v.set_bound(kDwpe, [&](int64_t i) { return static_cast<double>(s.N) * kUnit * dwpe[i]; });
+              },
+          .flops = 2.0 * static_cast<double>(s.N * s.C)};
+}
+
+namespace {
+
+// Errors of one row of layer_norm_forward, in the order in which the kernel computes.
+struct RowErrors {
+  double sum, mean, rstd_relative;
+};
+
+RowErrors layer_norm_errors(std::span<const double> s, bool delta, double rstd, double depth) {
+  const auto C = static_cast<int64_t>(s.size());
+  double magnitude = 0, largest = 0;
+  for (const double x : s) magnitude += std::fabs(x) / static_cast<double>(C), largest = std::max(largest, std::fabs(x));
+  RowErrors e{};
+  e.sum = delta ? kUnit * largest : 0;                    // x + delta, rounded
+  e.mean = e.sum + (depth + 1) * kUnit * magnitude;    // summed and divided
+  const double shift = e.sum + e.mean;                    // of every s - mean; sum (s - mean)^2 grows by its square
+  const double deviation = 1 / rstd;                      // sqrt(variance + epsilon)
+  const double variance_relative = (depth + 4) * kUnit + 2 * e.sum / deviation + shift * shift * rstd * rstd;
+  e.rstd_relative = variance_relative / 2 + 4 * kUnit;    // + epsilon, square root, division
+  return e;
+}
+
+void expect_layer_norm_forward(Values& v, const LayerNormCase& c) {
+  enum { kX, kWeight, kBias, kY, kMean, kRstd, kDelta, kSum };
+  Doubles s = v[kX];
+  if (c.delta) reference::add(s, v[kDelta]);
+  reference::layer_norm_forward(s, v[kWeight], v[kBias], double{1e-5f}, v[kY], v[kMean], v[kRstd]);
+  std::vector<RowErrors> errors;
+  for (int64_t n = 0; n < c.N; ++n) {
+    const auto row = std::span(s).subspan(n * c.C, c.C);
+    errors.push_back(layer_norm_errors(row, c.delta, v[kRstd][n], v.depth(c.C)));
+  }
+  v.set_bound(kMean, [&](int64_t n) { return errors[n].mean; });
+  v.set_bound(kRstd, [&](int64_t n) { return errors[n].rstd_relative * v[kRstd][n]; });
+  v.set_bound(kY, [&](int64_t i) {
+    const int64_t n = i / c.C;
+    const double w = v[kWeight][i % c.C], z = (s[i] - v[kMean][n]) * v[kRstd][n], rstd = v[kRstd][n];
+    const double z_error = (errors[n].sum + errors[n].mean) * rstd + std::fabs(z) * (errors[n].rstd_relative + 2 * kUnit);
+    return std::fabs(w) * z_error + 2 * kUnit * (std::fabs(w * z) + std::fabs(v[kY][i]));
+  });
+  if (!c.delta) return;
+  v[kSum] = s;
+  v.set_bound(kSum, [&](int64_t i) { return kUnit * std::fabs(s[i]); });
+}
+
+}  // namespace
+
+OperationCase layer_norm_forward_case(const LayerNormCase& c) {
+  enum { kX, kWeight, kBias, kY, kMean, kRstd, kDelta, kSum };
+  OperationCase result{
+      .name = "layer_norm_forward",
+      .what = fmt::format("N={} C={} {}{} mean={}", c.N, c.C, name(c.type), c.delta ? " delta" : "", c.mean),
+      .tensors = {{"x", DType::kF32, {c.N, c.C}, Role::kInput, c.mean - 1, c.mean + 1},
+                  {"weight", DType::kF32, {c.C}},
+                  {"bias", DType::kF32, {c.C}},
+                  {"y", c.type, {c.N, c.C}, Role::kOutput},
+                  {"mean", DType::kF32, {c.N}, Role::kOutput},
+                  {"rstd", DType::kF32, {c.N}, Role::kOutput}},
+      .run =
+          [c](Backend& backend, Views t) {
+            backend.layer_norm_forward({.x = t[kX],
+                                        .delta = c.delta ? t[kDelta] : View{},
+                                        .sum = c.delta ? t[kSum] : View{},
+                                        .weight = t[kWeight],
+                                        .bias = t[kBias],
+                                        .y = t[kY],
+                                        .mean = t[kMean],
+                                        .rstd = t[kRstd]});
+          },
+      .expect = [c](Values& v) { expect_layer_norm_forward(v, c); },
+      .flops = 8.0 * static_cast<double>(c.N * c.C)};
+  if (c.delta) {
+    result.tensors.push_back({"delta", c.type, {c.N, c.C}});
+    result.tensors.push_back({"sum", DType::kF32, {c.N, c.C}, Role::kOutput});
+  }
+  return result;
+}
+
+namespace {
+
+enum LayerNormBackwardTensors { kDy, kS, kWeight, kMean, kRstd, kDx, kDweight, kDbias };
+
+// dx = old + rstd (g - average(g) - z average(g z)); z and g carry two and one roundings.
+void bound_layer_norm_dx(Values& v, const Doubles& old, const LayerNormCase& c) {
+  for (int64_t n = 0; n < c.N; ++n) {
+    const double mean = v[kMean][n], rstd = v[kRstd][n];
+    const auto z = [&](int64_t i) { return std::fabs(v[kS][n * c.C + i] - mean) * rstd; };
+    const auto g = [&](int64_t i) { return std::fabs(v[kDy][n * c.C + i] * v[kWeight][i]); };
+    double g_average = 0, gz_average = 0;  // of magnitudes, hence bounds of the averages themselves
+    for (int64_t i = 0; i < c.C; ++i) {
+      g_average += g(i) / static_cast<double>(c.C);
+      gz_average += g(i) * z(i) / static_cast<double>(c.C);
+    }
+    for (int64_t i = 0; i < c.C; ++i) {
+      const double sums = (v.depth(c.C) + 8) * (g_average + z(i) * gz_average);
+      v.bound(kDx)[n * c.C + i] = kUnit * (rstd * (4 * g(i) + sums) + std::fabs(old[n * c.C + i]) +
+                                           std::fabs(v[kDx][n * c.C + i]));
+    }
+  }
+}
+
+void expect_layer_norm_backward(Values& v, const LayerNormCase& c) {
+  const Doubles old_dx = v[kDx];
+  const Doubles zeros(c.C, 0.0);
+  if (!c.accumulate) v[kDweight] = v[kDbias] = zeros;
+  // Sums of magnitudes: z and dy replaced by theirs (mean 0 and rstd 1 leave z as it is).
+  Doubles z(c.N * c.C), unused(c.N * c.C), dweight = absolute(v[kDweight]), dbias = absolute(v[kDbias]);
+  for (int64_t i = 0; i < c.N * c.C; ++i) z[i] = std::fabs(v[kS][i] - v[kMean][i / c.C]) * v[kRstd][i / c.C];
+  reference::layer_norm_backward(absolute(v[kDy]), z, v[kWeight], Doubles(c.N, 0.0), Doubles(c.N, 1.0),
+                                 {unused, dweight, dbias});
+  reference::layer_norm_backward(v[kDy], v[kS], v[kWeight], v[kMean], v[kRstd], {v[kDx], v[kDweight], v[kDbias]});
+  v.set_bound(kDweight, [&](int64_t i) { return static_cast<double>(c.N + 4) * kUnit * dweight[i]; });
+  v.set_bound(kDbias, [&](int64_t i) { return static_cast<double>(c.N + 1) * kUnit * dbias[i]; });
+  bound_layer_norm_dx(v, old_dx, c);
+}
+
+}  // namespace
+
+OperationCase layer_norm_backward_case(const LayerNormCase& c) {
+  const Role sums = c.accumulate ? Role::kUpdated : Role::kOutput;
+  return {.name = "layer_norm_backward",
+          .what = fmt::format("N={} C={} {}{}", c.N, c.C, name(c.type), c.accumulate ? " accumulate" : ""),
+          .tensors = {{"dy", c.type, {c.N, c.C}},
+                      {"sum", DType::kF32, {c.N, c.C}, Role::kInput, c.mean - 1, c.mean + 1},
+                      {"weight", DType::kF32, {c.C}},
+                      {"mean", DType::kF32, {c.N}, Role::kInput, c.mean - 0.1, c.mean + 0.1},
+                      {"rstd", DType::kF32, {c.N}, Role::kInput, 0.5, 2},
+                      {"dx", DType::kF32, {c.N, c.C}, Role::kUpdated},
+                      {"dweight", DType::kF32, {c.C}, sums},
+                      {"dbias", DType::kF32, {c.C}, sums}},
+          .run =
+              [c](Backend& backend, Views t) {
+                backend.layer_norm_backward({.dy = t[kDy],
+                                             .sum = t[kS],
+                                             .weight = t[kWeight],
+                                             .mean = t[kMean],
+                                             .rstd = t[kRstd],
+                                             .dx = t[kDx],
+                                             .dweight = t[kDweight],
+                                             .dbias = t[kDbias],
+                                             .accumulate = c.accumulate});
+              },
+          .expect = [c](Values& v) { expect_layer_norm_backward(v, c); },
+          .flops = 16.0 * static_cast<double>(c.N * c.C)};
+}
+
+}  // namespace inkstone::test

@@ -1,0 +1,127 @@
+// One use of one operation of the Backend contract at one size: a single declaration that feeds the comparison with
+// the reference (kernels_test.cc) and the benchmark (bench/kernels_bench.cc).
+//
+// Error bounds are derived, not tuned. With u = 2^-24, the unit roundoff of f32: a sum of n terms in any order errs by
+// at most n u sum|terms|; where a kernel sums along a vector, n is the terms of one lane and a few for the reduction.
+// First order in u, with small factors rounded up. bf16 results are rounded once, by 2^-8 relative (its unit roundoff).
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "kernels/backend.h"
+
+namespace inkstone::test {
+
+constexpr double kUnit = 0x1p-24;
+inline double unit_roundoff(DType type) { return type == DType::kBF16 ? 0x1p-8 : kUnit; }
+
+enum class Role { kInput, kOutput, kUpdated };
+
+// Content before the call: numbers in [low, high), a pure function of the case's tensor index and the element; integer
+// tensors: integers in the range. Outputs begin as NaN, so that an element that is not written shows.
+struct TensorSpec {
+  std::string name;
+  DType type;
+  Shape shape;
+  Role role = Role::kInput;
+  double low = -1, high = 1;
+  std::vector<int32_t> given = {};  // integers instead of random ones
+};
+
+using Views = std::span<const View>;
+
+// Tensors as double, in the case's order; expect() puts results in the place of outputs and says how far a kernel may
+// be from them.
+class Values {
+ public:
+  // lanes: of the shortest vectors that the bounds have to hold for.
+  Values(const std::vector<TensorSpec>& tensors, Views views, int64_t lanes);
+  std::vector<double>& operator[](int i) { return values_[i]; }
+  const std::vector<double>& operator[](int i) const { return values_[i]; }
+  std::vector<double>& bound(int i) { return bounds_[i]; }
+  const std::vector<double>& bound(int i) const { return bounds_[i]; }
+  std::vector<int32_t> integers(int i) const { return {values_[i].begin(), values_[i].end()}; }
+  // Additions on the way of one term through a sum along n terms.
+  double depth(int64_t n) const { return static_cast<double>(n) / static_cast<double>(lanes_) + 8; }
+  void set_bound(int i, const std::function<double(int64_t)>& bound_of_element);
+
+ private:
+  std::vector<std::vector<double>> values_, bounds_;
+  int64_t lanes_;
+};
+
+struct OperationCase {
+  std::string name;  // "layer_norm_forward", for the benchmark
+  std::string what;  // shape and types
+  std::vector<TensorSpec> tensors;
+  std::function<void(Backend&, Views)> run;
+  std::function<void(Values&)> expect;
+  std::function<void(Views)> prepare = {};  // completes inputs that depend on others
+  double flops = 0;           // of one call
+  bool same_bits = true;      // promises the same bits for every number of threads
+  bool vector_code = true;    // has code per instruction set of ours
+  double bytes() const;       // of all tensors; those that are updated count twice
+};
+
+// Writes a tensor's content before the call.
+void fill(const TensorSpec& tensor, int index, View to);
+std::vector<double> to_doubles(ConstView view);
+
+enum class Product { kNN, kNT, kTN, kRowsNN, kRowsNT };
+struct MatmulCase {
+  Product product;
+  int64_t M, N, K;
+  DType operand = DType::kF32, result = DType::kF32;
+  bool bias = false, accumulate = false;
+};
+OperationCase matmul_case(const MatmulCase& c);
+
+OperationCase add_case(int64_t count, DType delta);
+OperationCase cast_case(int64_t count, DType to);
+OperationCase sum_rows_case(int64_t rows, int64_t columns, DType type, bool accumulate);
+// sum_of_squares, its number as a tensor of one f64 element.
+OperationCase sum_of_squares_case(int64_t count);
+OperationCase gelu_forward_case(int64_t count, DType type, double range = 8);
+OperationCase gelu_backward_case(int64_t count, DType type, double range = 8);
+OperationCase dropout_case(int64_t count, DType type, const DropoutMask& mask);
+OperationCase adamw_case(int64_t count, bool copy, double gradient_range = 1);
+
+struct EmbeddingSizes {
+  int64_t N, C, V, T;
+};
+OperationCase embedding_forward_case(const EmbeddingSizes& s);
+OperationCase embedding_backward_case(const EmbeddingSizes& s);
+
+struct LayerNormCase {
+  int64_t N, C;
+  DType type = DType::kF32;
+  bool delta = false, accumulate = false;
+  double mean = 0;  // x lies in [mean - 1, mean + 1)
+};
+OperationCase layer_norm_forward_case(const LayerNormCase& c);
+OperationCase layer_norm_backward_case(const LayerNormCase& c);
+
+struct AttentionCase {
+  int64_t B, T, NH, HS;
+  DType type = DType::kF32;
+  DropoutMask dropout = {};
+  double range = 1;  // of q, k and v
+  float scale() const;
+};
+OperationCase attention_forward_case(const AttentionCase& c);
+OperationCase attention_backward_case(const AttentionCase& c);
+// B rows over T cached positions each; row r's slot and position are chosen so that all differ.
+OperationCase attention_cached_case(const AttentionCase& c);
+OperationCase cache_store_case(const AttentionCase& c);
+
+struct CrossEntropyCase {
+  int64_t R, V;
+  enum class Gradient { kNone, kF32, kBF16, kInPlace } gradient = Gradient::kF32;
+  double range = 5, offset = 0;  // of logits
+};
+OperationCase cross_entropy_case(const CrossEntropyCase& c);
+
+}  // namespace inkstone::test
