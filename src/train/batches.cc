@@ -43,15 +43,18 @@ void TrainingBatches::mask(int64_t window, std::span<TokenId> inputs) const {
 double mean_loss(TrainingPass& pass, const TokenStream& stream, int64_t batch, int64_t window, int64_t most_tokens) {
   const int64_t predictions = std::min(stream.count() - 1, most_tokens);
   const int64_t T = std::min(window, predictions);
+  const EvalWindows windows(predictions + 1, T);
   std::vector<TokenId> inputs(batch * T), targets(batch * T);
   double sum = 0;
-  for (int64_t begin = 0; begin < predictions; begin += batch * T) {
-    const int64_t rows = std::min(batch, (predictions - begin + T - 1) / T);
+  for (int64_t first = 0; first < windows.count(); first += batch) {
+    const int64_t rows = std::min(batch, windows.count() - first);
     std::fill(inputs.begin(), inputs.end(), 0);
     std::fill(targets.begin(), targets.end(), -1);  // the end of the last window has no targets
-    const int64_t count = std::min(rows * T, predictions - begin);
-    stream.read(begin, std::span(inputs).first(count));
-    stream.read(begin + 1, std::span(targets).first(count));
+    for (int64_t b = 0; b < rows; ++b) {
+      const int64_t begin = windows.begin(first + b), length = windows.length(first + b);
+      stream.read(begin, std::span(inputs).subspan(b * T, length));
+      stream.read(begin + 1, std::span(targets).subspan(b * T, length));
+    }
     sum += pass.forward(std::span(inputs).first(rows * T), std::span(targets).first(rows * T), T);
   }
   return sum / static_cast<double>(predictions);
