@@ -1,4 +1,8 @@
 # Every dependency has a row in docs/dependencies.md; the Debian package names are in tools/packages.txt.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 12)
+  message(FATAL_ERROR "GCC is ${CMAKE_CXX_COMPILER_VERSION}; Inkstone needs 12 or later (or Clang 14). "
+                      "On Ubuntu 22.04: apt-get install g++-12, and configure in a new folder with CXX=g++-12.")
+endif()
 find_package(Threads REQUIRED)
 find_package(OpenMP REQUIRED)
 find_package(PkgConfig REQUIRED)
