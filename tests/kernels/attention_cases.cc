@@ -2,7 +2,8 @@
 //
 // Errors, to first order, u = 2^-24. A[i,j] = scale sum_e |q[i,e] k[j,e]|, S[i] the largest of its row. A score errs
 // by (HS + 4) u A, its distance from the running maximum (at most 2 S) by one rounding, the power of two by 4 u. A
-// tile of keys rescales once more: a distance and a power. The maximum itself cancels in the quotient.
+// tile of keys rescales once more: a distance and a power. The maximum itself cancels in the quotient. Probabilities
+// below the smallest normal float may be zero.
 #include <algorithm>
 #include <cmath>
 
@@ -13,6 +14,8 @@ namespace inkstone::test {
 namespace {
 
 using Doubles = std::vector<double>;
+
+constexpr double kSmallest = 0x1p-126;
 
 reference::AttentionSizes sizes(const AttentionCase& c) {
   return {.B = c.B, .T = c.T, .NH = c.NH, .HS = c.HS, .scale = c.scale(), .dropout = c.dropout};
@@ -65,9 +68,13 @@ void bound_forward(Values& v, const AttentionCase& c, const HeadView& head) {
     v.bound(kLse)[(head.b * c.NH + head.h) * c.T + i] =
         term + sum + 4 * kUnit * (std::fabs(lse) + head.S[i] + log2_sum);
     for (int64_t e = 0; e < c.HS; ++e) {
-      double magnitude = 0;
-      for (int64_t j = 0; j <= i; ++j) magnitude += head.P(i, j) * head.factor(i, j) * std::fabs(head.v(j, e));
-      v.bound(kOut)[(head.b * c.T + i) * head.C() + head.h * c.HS + e] = magnitude * 2 * (term + sum + 4 * kUnit);
+      double magnitude = 0, underflow = 0;
+      for (int64_t j = 0; j <= i; ++j) {
+        magnitude += head.P(i, j) * head.factor(i, j) * std::fabs(head.v(j, e));
+        underflow += kSmallest * head.factor(i, j) * std::fabs(head.v(j, e));
+      }
+      v.bound(kOut)[(head.b * c.T + i) * head.C() + head.h * c.HS + e] =
+          magnitude * 2 * (term + sum + 4 * kUnit) + underflow;
     }
   }
 }
@@ -115,11 +122,8 @@ void prepare_backward(const AttentionCase& c, Views t) {
   const Doubles qkv = to_doubles(t[kBackwardQkv]);
   Doubles out(t[kBackwardOut].count()), lse(t[kBackwardLse].count());
   reference::attention_forward(sizes(c), qkv, out, lse);
-  for (size_t i = 0; i < lse.size(); ++i) t[kBackwardLse].as<float>()[i] = static_cast<float>(lse[i]);
-  for (size_t i = 0; i < out.size(); ++i) {
-    const auto x = static_cast<float>(out[i]);
-    c.type == DType::kBF16 ? void(t[kBackwardOut].as<bf16>()[i] = to_bf16(x)) : void(t[kBackwardOut].as<float>()[i] = x);
-  }
+  for (size_t i = 0; i < lse.size(); ++i) put(t[kBackwardLse], static_cast<int64_t>(i), lse[i]);
+  for (size_t i = 0; i < out.size(); ++i) put(t[kBackwardOut], static_cast<int64_t>(i), out[i]);
 }
 
 // P errs by the score, the given log-sum-exp (rounded, times log2(e)) and the power; D by out's rounding and a dot
@@ -136,9 +140,9 @@ void bound_backward(Values& v, const AttentionCase& c, const HeadView& head) {
     for (int64_t j = 0; j <= i; ++j) {
       double dP = 0;
       for (int64_t e = 0; e < c.HS; ++e) dP += dout(i, e) * std::fabs(head.v(j, e)) * head.factor(i, j);
-      const double dS = head.P(i, j) * (dP + D);
-      const double dS_error = head.P(i, j) * (dP * (HS + 4) * kUnit + D_error) + dS * (P_error + (T + 6) * kUnit);
-      const double dV_error = head.P(i, j) * head.factor(i, j) * (P_error + (T + 6) * kUnit);
+      const double P = head.P(i, j), P_absolute = P * (P_error + (T + 6) * kUnit) + kSmallest;
+      const double dS_error = P * (dP * (HS + 4) * kUnit + D_error) + P_absolute * (dP + D);
+      const double dV_error = P_absolute * head.factor(i, j);
       for (int64_t e = 0; e < c.HS; ++e) {
         v.bound(kDqkv)[to + i * 3 * C + e] += c.scale() * dS_error * std::fabs(head.k(j, e));
         v.bound(kDqkv)[to + j * 3 * C + C + e] += c.scale() * dS_error * std::fabs(head.q(i, e));
@@ -222,7 +226,7 @@ void expect_cached(Values& v, const AttentionCase& c) {
   const double S = c.range * c.range * static_cast<double>(c.HS) * c.scale();
   v.set_bound(kCachedOut, [&](int64_t i) {
     const auto count = positions[i / (c.NH * c.HS)] + 1;
-    return weighted[i] * 2 * (exponential_error(S, 1, c.HS) + (count + 4) * kUnit);
+    return weighted[i] * 2 * (exponential_error(S, 1, c.HS) + (count + 4) * kUnit) + kSmallest * count * c.range;
   });
 }
 

@@ -85,7 +85,8 @@ double gelu_bound(double x, double y) {
 double gelu_derivative_bound(double x) {
   const Logistic l(x);
   const double slope = 2 * 0.7978845608028654 * (1 + 3 * 0.044715 * x * x), s_error = l.s * l.relative_error;
-  const double product_error = std::fabs(x) * slope * ((1 - l.s) * (s_error + 8 * kUnit * l.s) + l.s * (s_error + kUnit));
+  const double product_error =
+      std::fabs(x) * slope * ((1 - l.s) * (s_error + 8 * kUnit * l.s) + l.s * (s_error + kUnit));
   const double second = std::fabs(x) * slope * l.s * (1 - l.s);
   return s_error + product_error + 2 * kUnit * (l.s + second) + gelu_floor(x) * (1 + slope);
 }
@@ -120,7 +121,8 @@ OperationCase gelu_backward_case(int64_t count, DType type, double range) {
                   v[kDx][i] = v[kDy][i] * reference::gelu_derivative(v[kX][i]);
                 }
                 v.set_bound(kDx, [&](int64_t i) {
-                  return std::fabs(v[kDy][i]) * gelu_derivative_bound(v[kX][i]) + kUnit * std::fabs(v[kDx][i]) + kSmallest;
+                  const double dy = std::fabs(v[kDy][i]), dx = std::fabs(v[kDx][i]);
+                  return dy * gelu_derivative_bound(v[kX][i]) + kUnit * dx + kSmallest;
                 });
               },
           .flops = 40.0 * static_cast<double>(count)};

@@ -112,15 +112,18 @@ Backend& cpu() {
   size_t at = got.size();
   for (size_t i = 0; i < got.size(); ++i) {
     double bound = std::max(bounds[i], 0.0);
-    if (type == DType::kBF16 && bounds[i] >= 0) bound += unit_roundoff(type) * (std::fabs(want[i]) + bound) + kDenormals;
+    if (type == DType::kBF16 && bounds[i] >= 0) {
+      bound += unit_roundoff(type) * (std::fabs(want[i]) + bound) + kDenormals;
+    }
     const double error = std::fabs(got[i] - want[i]);
     if (error <= bound) continue;
     const double excess = bound > 0 && !std::isnan(error) ? error / bound : HUGE_VAL;
     if (excess > worst) worst = excess, at = i;
   }
   if (at == got.size()) return ::testing::AssertionSuccess();
-  return ::testing::AssertionFailure() << fmt::format("worst at index {} of {}: got {}, want {}, bound {}, {} times the bound",
-                                                      at, got.size(), got[at], want[at], bounds[at], worst);
+  return ::testing::AssertionFailure()
+         << fmt::format("worst at index {} of {}: got {}, want {}, bound {}; the error is {} times what is allowed", at,
+                        got.size(), got[at], want[at], bounds[at], worst);
 }
 
 void check(const OperationCase& c) {

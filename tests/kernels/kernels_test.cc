@@ -127,6 +127,7 @@ std::vector<AttentionCase> attention_grid() {
     cases.push_back({.B = 1, .T = 130, .NH = 2, .HS = 5, .type = type, .dropout = kDropout});
     cases.push_back({.B = 2, .T = 1, .NH = 3, .HS = 17, .type = type, .dropout = kDropout});
     cases.push_back({.B = 1, .T = 130, .NH = 1, .HS = 64, .type = type, .range = 4});
+    cases.push_back({.B = 1, .T = 65, .NH = 1, .HS = 5, .type = type, .range = 100});  // scores of 10^4: one is all
   }
   return cases;
 }
@@ -142,7 +143,9 @@ TEST(Kernels, AttentionBackward) {
 TEST(Kernels, AttentionCached) {
   for (const DType type : kTypes) {
     for (const int64_t T : {1, 2, 33, 65, 130}) {
-      for (const int64_t HS : {1, 5, 64, 80}) check(attention_cached_case({.B = 3, .T = T, .NH = 2, .HS = HS, .type = type}));
+      for (const int64_t HS : {1, 5, 64, 80}) {
+        check(attention_cached_case({.B = 3, .T = T, .NH = 2, .HS = HS, .type = type}));
+      }
     }
   }
 }

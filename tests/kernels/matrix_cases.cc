@@ -123,8 +123,11 @@ OperationCase embedding_backward_case(const EmbeddingSizes& s) {
                       {"dwpe", DType::kF32, {s.T, s.C}, Role::kUpdated}},
           .run =
               [](Backend& backend, Views t) {
-                backend.embedding_backward(
-                    {.tokens = t[kTokens], .positions = t[kPositions], .dx = t[kDx], .dwte = t[kDwte], .dwpe = t[kDwpe]});
+                backend.embedding_backward({.tokens = t[kTokens],
+                                            .positions = t[kPositions],
+                                            .dx = t[kDx],
+                                            .dwte = t[kDwte],
+                                            .dwpe = t[kDwpe]});
               },
           .expect =
               [s](Values& v) {
@@ -148,7 +151,10 @@ struct RowErrors {
 RowErrors layer_norm_errors(std::span<const double> s, bool delta, double rstd, double depth) {
   const auto C = static_cast<int64_t>(s.size());
   double magnitude = 0, largest = 0;
-  for (const double x : s) magnitude += std::fabs(x) / static_cast<double>(C), largest = std::max(largest, std::fabs(x));
+  for (const double x : s) {
+    magnitude += std::fabs(x) / static_cast<double>(C);
+    largest = std::max(largest, std::fabs(x));
+  }
   RowErrors e{};
   e.sum = delta ? kUnit * largest : 0;                    // x + delta, rounded
   e.mean = e.sum + (depth + 1) * kUnit * magnitude;    // summed and divided
@@ -174,7 +180,8 @@ void expect_layer_norm_forward(Values& v, const LayerNormCase& c) {
   v.set_bound(kY, [&](int64_t i) {
     const int64_t n = i / c.C;
     const double w = v[kWeight][i % c.C], z = (s[i] - v[kMean][n]) * v[kRstd][n], rstd = v[kRstd][n];
-    const double z_error = (errors[n].sum + errors[n].mean) * rstd + std::fabs(z) * (errors[n].rstd_relative + 2 * kUnit);
+    const double z_relative = errors[n].rstd_relative + 2 * kUnit;
+    const double z_error = (errors[n].sum + errors[n].mean) * rstd + std::fabs(z) * z_relative;
     return std::fabs(w) * z_error + 2 * kUnit * (std::fabs(w * z) + std::fabs(v[kY][i]));
   });
   if (!c.delta) return;

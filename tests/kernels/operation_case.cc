@@ -13,16 +13,6 @@ double uniform(int index, int64_t element) {
   return mix32(mix32(low ^ mix32(high + 1)) + static_cast<uint32_t>(index) * 0x9E3779B9u) * 0x1p-32;
 }
 
-void put(View to, int64_t i, double x) {
-  switch (to.dtype) {
-    case DType::kF32: static_cast<float*>(to.data)[i] = static_cast<float>(x); break;
-    case DType::kBF16: static_cast<bf16*>(to.data)[i] = to_bf16(static_cast<float>(x)); break;
-    case DType::kF64: static_cast<double*>(to.data)[i] = x; break;
-    case DType::kI32: static_cast<int32_t*>(to.data)[i] = static_cast<int32_t>(std::floor(x)); break;
-    default: INK_CHECK(false, "a test tensor of this type");
-  }
-}
-
 double get(ConstView from, int64_t i) {
   switch (from.dtype) {
     case DType::kF32: return from.as<float>()[i];
@@ -35,6 +25,16 @@ double get(ConstView from, int64_t i) {
 }
 
 }  // namespace
+
+void put(View to, int64_t i, double x) {
+  switch (to.dtype) {
+    case DType::kF32: static_cast<float*>(to.data)[i] = static_cast<float>(x); break;
+    case DType::kBF16: static_cast<bf16*>(to.data)[i] = to_bf16(static_cast<float>(x)); break;
+    case DType::kF64: static_cast<double*>(to.data)[i] = x; break;
+    case DType::kI32: static_cast<int32_t*>(to.data)[i] = static_cast<int32_t>(std::floor(x)); break;
+    default: INK_CHECK(false, "a test tensor of this type");
+  }
+}
 
 void fill(const TensorSpec& tensor, int index, View to) {
   for (int64_t i = 0; i < to.count(); ++i) {

@@ -66,6 +66,8 @@ struct OperationCase {
   double bytes() const;       // of all tensors; those that are updated count twice
 };
 
+// Element i of a view becomes x, rounded to its type.
+void put(View to, int64_t i, double x);
 // Writes a tensor's content before the call.
 void fill(const TensorSpec& tensor, int index, View to);
 std::vector<double> to_doubles(ConstView view);

@@ -71,13 +71,13 @@ HWY_INLINE void for_vectors(size_t count, Full&& full, Part&& part) {
 
 // e^x by Cody-Waite reduction and a polynomial of degree 6 (coefficients: Taylor's, the interval is
 // [-ln2/2, ln2/2], the remainder below 2e-8 relative); 0 below -87.3, e^88.37 above 88.37; a NaN stays a
-// NaN (of two operands, x86's maximum and minimum return the second if one is a NaN).
+// NaN, for which the bounds are selected: minimum and maximum treat a NaN as each target likes.
 HWY_INLINE VF exp_f32(VF x) {
   const F32 d;
   const hn::RebindToSigned<F32> di;
-  const VF low = hn::Set(d, -87.33654f);
+  const VF low = hn::Set(d, -87.33654f), high = hn::Set(d, 88.37f);
   const auto underflow = hn::Lt(x, low);
-  x = hn::Min(hn::Set(d, 88.37f), hn::Max(low, x));
+  x = hn::IfThenElse(hn::Gt(x, high), high, hn::IfThenElse(underflow, low, x));
   const VF n = hn::Round(hn::Mul(x, hn::Set(d, 1.44269504088896341f)));
   VF r = hn::NegMulAdd(n, hn::Set(d, 0.693145751953125f), x);
   r = hn::NegMulAdd(n, hn::Set(d, 1.42860677e-6f), r);
