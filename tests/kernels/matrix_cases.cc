@@ -108,7 +108,8 @@ OperationCase embedding_forward_case(const EmbeddingSizes& s) {
                 reference::embedding_forward(v.integers(kTokens), v.integers(kPositions), v[kWte], v[kWpe], v[kX]);
                 v.set_bound(kX, [&](int64_t i) { return kUnit * std::fabs(v[kX][i]); });
               },
-          .flops = static_cast<double>(s.N * s.C)};
+          .flops = static_cast<double>(s.N * s.C),
+          .bytes_of_rows = static_cast<double>(s.N * (3 * s.C + 2) * size_bytes(DType::kF32))};
 }
 
 // A row of the tables receives at most N additions.
@@ -138,7 +139,8 @@ OperationCase embedding_backward_case(const EmbeddingSizes& s) {
                 v.set_bound(kDwte, [&](int64_t i) { return static_cast<double>(s.N) * kUnit * dwte[i]; });
                 v.set_bound(kDwpe, [&](int64_t i) { return static_cast<double>(s.N) * kUnit * dwpe[i]; });
               },
-          .flops = 2.0 * static_cast<double>(s.N * s.C)};
+          .flops = 2.0 * static_cast<double>(s.N * s.C),
+          .bytes_of_rows = static_cast<double>(s.N * (5 * s.C + 2) * size_bytes(DType::kF32))};
 }
 
 namespace {

@@ -66,6 +66,7 @@ void Values::set_bound(int i, const std::function<double(int64_t)>& bound_of_ele
 }
 
 double OperationCase::bytes() const {
+  if (bytes_of_rows > 0) return bytes_of_rows;
   double sum = 0;
   for (const auto& t : tensors) {
     sum += static_cast<double>(t.shape.count() * size_bytes(t.type)) * (t.role == Role::kUpdated ? 2 : 1);
