@@ -49,9 +49,16 @@ int64_t parse_integer(const std::string& name, const std::string& text) {
   return value;
 }
 
+// The first word, and what follows the spaces behind it.
+std::pair<std::string, std::string> split_word(const std::string& text) {
+  const size_t space = text.find(' '), rest = text.find_first_not_of(' ', space);
+  return {text.substr(0, space), rest == std::string::npos || space == std::string::npos ? "" : text.substr(rest)};
+}
+
 // "NAME VALUE" applied to a copy, so that a bad value changes nothing.
 GenerateOptions with_setting(GenerateOptions o, const std::string& name, const std::string& value) {
   SamplingOptions& s = o.sampling;
+  if (name.empty()) fail(ErrorCode::kUsage, "/set needs a name and a value, such as /set temperature 0.7");
   if (name == "temperature") {
     s.temperature = parse_number(name, value);
   } else if (name == "top-k") {
@@ -86,7 +93,8 @@ std::vector<Conversation::Turn> load_conversation(const std::string& path) {
   if (path.empty()) fail(ErrorCode::kUsage, "/load needs a file name");
   const Json json = read_json(path);
   return with_context("reading '" + path + "'", [&] {
-    if (get_string(json, "format") != "inkstone conversation 1" || !json.contains("turns") || !json["turns"].is_array()) {
+    const bool known = get_string(json, "format") == "inkstone conversation 1";
+    if (!known || !json.contains("turns") || !json["turns"].is_array()) {
       fail(ErrorCode::kInvalidData, "not a saved conversation");
     }
     std::vector<Conversation::Turn> turns;
@@ -163,9 +171,7 @@ class Chat {
       });
       return true;
     }
-    const size_t space = text.find(' ');
-    const std::string command = text.substr(0, space);
-    const std::string rest = space == std::string::npos ? "" : text.substr(text.find_first_not_of(' ', space) == std::string::npos ? text.size() : text.find_first_not_of(' ', space));
+    const auto [command, rest] = split_word(text);
     if (command == "/quit" || command == "/exit") return false;
     run_command(command, rest);
     return true;
@@ -182,8 +188,8 @@ class Chat {
       conversation_.clear();
       note("(a new conversation)");
     } else if (command == "/set") {
-      const size_t space = rest.find(' ');
-      options_ = with_setting(options_, rest.substr(0, space), space == std::string::npos ? "" : rest.substr(space + 1));
+      const auto [name, value] = split_word(rest);
+      options_ = with_setting(options_, name, value);
     } else if (command == "/settings") {
       show_settings();
     } else if (command == "/save") {
@@ -199,9 +205,11 @@ class Chat {
 
   void show_settings() const {
     const SamplingOptions& s = options_.sampling;
-    print(fmt::format("temperature {}, top-k {}, top-p {}, min-p {}, repetition-penalty {}, max-tokens {}, seed {}{}\n",
-                      s.temperature, s.top_k, s.top_p, s.min_p, s.repetition_penalty, options_.max_tokens, options_.seed,
-                      options_.stop.empty() ? "" : ", stop '" + options_.stop.front() + "'"));
+    std::string text = fmt::format("temperature {}, top-k {}, top-p {}, min-p {}, repetition-penalty {}", s.temperature,
+                                   s.top_k, s.top_p, s.min_p, s.repetition_penalty);
+    text += fmt::format(", max-tokens {}, seed {}", options_.max_tokens, options_.seed);
+    for (const std::string& stop : options_.stop) text += ", stop '" + stop + "'";
+    print(text + "\n");
   }
 
   template <typename Write>

@@ -5,10 +5,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <iostream>
 #include <iterator>
+#include <limits>
 #include <random>
 
 #include "base/error.h"
@@ -39,15 +41,72 @@ CLI::App* add_command(CLI::App& parent, Selection& selection, const std::string&
   CLI::App* command = parent.add_subcommand(name, description);
   command->footer("Example:\n" + example);
   command->add_option("--threads", selection.threads, "threads to use; 0: one per processor")
-      ->check(CLI::Range(0, 4096));
+      ->check(whole_number(0, 4096))
+      ->type_name("N");
   command->callback([&selection, run = std::move(run)] { selection.run = run; });
   return command;
 }
 
+CLI::Validator whole_number(int64_t low, int64_t high) {
+  const bool bounded = high < int64_t{1} << 40;
+  const std::string range = bounded ? fmt::format("from {} to {}", low, high) : fmt::format("of {} or more", low);
+  const auto check = [low, high, range](const std::string& text) {
+    int64_t value = 0;
+    const char* end = text.data() + text.size();
+    const auto [at, error] = std::from_chars(text.data(), end, value);
+    if (error == std::errc() && at == end && value >= low && value <= high) return std::string();
+    return fmt::format("found '{}', expected a whole number {}", text, range);
+  };
+  return CLI::Validator([check](std::string& text) { return check(text); }, "");
+}
+
+void add_seed_option(CLI::App* command, std::optional<uint64_t>& seed) {
+  command->add_option("--seed", seed, "the same seed writes the same text; random without it")
+      ->check(whole_number(0, std::numeric_limits<int64_t>::max()))
+      ->type_name("N");
+}
+
+void add_compute_options(CLI::App* command, ComputeArguments& a) {
+  command->add_option("--dtype", a.dtype, "type of the arithmetic: f32 or bf16")
+      ->check(CLI::IsMember({"f32", "bf16"}))
+      ->capture_default_str();
+  command->add_option("--device", a.device, "cpu or cuda")->capture_default_str();
+}
+
+LoadOptions load_options(const ComputeArguments& a) {
+  return {.device = a.device, .compute = a.dtype == "bf16" ? ComputeType::kBF16 : ComputeType::kF32};
+}
+
+std::vector<TokenId> parse_token_ids(std::string_view text) {
+  std::vector<TokenId> ids;
+  for (size_t i = 0; i < text.size();) {
+    if (std::string_view(" \t\r\n,[]").find(text[i]) != std::string_view::npos) {
+      ++i;
+      continue;
+    }
+    TokenId id = 0;
+    const auto [end, error] = std::from_chars(text.data() + i, text.data() + text.size(), id);
+    if (error != std::errc() || id < 0) {
+      fail(ErrorCode::kInvalidData, "at byte {}: found '{}', expected a token id", i, text.substr(i, 10));
+    }
+    ids.push_back(id);
+    i = static_cast<size_t>(end - text.data());
+  }
+  return ids;
+}
+
 void print(std::string_view text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return;
-  if (errno == EPIPE) throw BrokenPipe{};
-  fail(ErrorCode::kInputOutput, "cannot write to standard output: {}", errno_text(errno));
+  std::fflush(stdout);  // what others wrote comes first
+  while (!text.empty()) {
+    const ssize_t n = ::write(STDOUT_FILENO, text.data(), text.size());
+    if (n >= 0) {
+      text.remove_prefix(static_cast<size_t>(n));
+    } else if (errno == EPIPE) {
+      throw BrokenPipe{};
+    } else if (errno != EINTR) {
+      fail(ErrorCode::kInputOutput, "cannot write to standard output: {}", errno_text(errno));
+    }
+  }
 }
 
 void note(std::string_view text) {
@@ -77,14 +136,18 @@ void StatusLine::clear() {
 InterruptFlag::InterruptFlag() {
   interrupted = 0;
   struct sigaction action {};
-  action.sa_handler = on_signal;
-  ::sigaction(SIGINT, &action, nullptr);
-  ::sigaction(SIGTERM, &action, nullptr);
+  action.sa_handler = on_signal;  // without SA_RESTART: Ctrl-C must end the waiting for a line
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction before {};
+    ::sigaction(signal, nullptr, &before);
+    if (before.sa_handler == SIG_IGN) continue;
+    ::sigaction(signal, &action, nullptr);
+    caught_.push_back(signal);
+  }
 }
 
 InterruptFlag::~InterruptFlag() {
-  ::signal(SIGINT, SIG_DFL);
-  ::signal(SIGTERM, SIG_DFL);
+  for (const int signal : caught_) ::signal(signal, SIG_DFL);
 }
 
 bool InterruptFlag::raised() const { return interrupted != 0; }

@@ -8,8 +8,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "inkstone/error.h"
+#include "inkstone/model.h"
 
 namespace inkstone::cli {
 
@@ -26,6 +28,23 @@ struct Selection {
 CLI::App* add_command(CLI::App& parent, Selection& selection, const std::string& name, const std::string& description,
                       const std::string& example, std::function<int()> run);
 
+// A check for an option: a whole number in the range. CLI11's own puts its bounds into the help text, where most are
+// noise.
+CLI::Validator whole_number(int64_t low, int64_t high = int64_t{1} << 40);
+
+// --seed: 0 or more; absent: `seed` stays empty.
+void add_seed_option(CLI::App* command, std::optional<uint64_t>& seed);
+
+// Where and in which type a model computes: --device and --dtype of the commands that use a model.
+struct ComputeArguments {
+  std::string dtype = "f32", device = "cpu";
+};
+void add_compute_options(CLI::App* command, ComputeArguments& arguments);
+LoadOptions load_options(const ComputeArguments& arguments);
+
+// Token ids separated by white space, commas or brackets: "1 2 3", "[1, 2, 3]". Throws kInvalidData.
+std::vector<TokenId> parse_token_ids(std::string_view text);
+
 // One function per command, each in its own file.
 void add_tokenizer_command(CLI::App& app, Selection& selection);
 void add_prepare_command(CLI::App& app, Selection& selection);
@@ -39,7 +58,8 @@ void add_eval_command(CLI::App& app, Selection& selection);
 void add_info_command(CLI::App& app, Selection& selection);
 void add_bench_command(CLI::App& app, Selection& selection);
 
-// Writes to standard output or throws kInputOutput; a closed pipe throws BrokenPipe, which main() takes quietly.
+// Writes to standard output at once; a signal in between does no harm. Throws kInputOutput; a closed pipe throws
+// BrokenPipe, which main() takes quietly.
 void print(std::string_view text);
 struct BrokenPipe {};
 
@@ -61,7 +81,8 @@ class StatusLine {
   bool shown_ = false;
 };
 
-// Ctrl-C (and SIGTERM): while one lives, the first signal only sets the flag; a second one ends the program at once.
+// Ctrl-C, SIGTERM and the end of the terminal (SIGHUP): while one lives, the first signal only sets the flag; a second
+// one ends the program at once. A signal that the parent had ignored (nohup, a background job) stays ignored.
 class InterruptFlag {
  public:
   InterruptFlag();
@@ -70,6 +91,9 @@ class InterruptFlag {
   InterruptFlag& operator=(const InterruptFlag&) = delete;
   bool raised() const;
   void reset();
+
+ private:
+  std::vector<int> caught_;
 };
 
 // "1h02m", "3m20s", "12s".

@@ -18,11 +18,12 @@ namespace inkstone::cli {
 void add_generate_options(CLI::App* c, GenerateArguments& a) {
   SamplingOptions& s = a.options.sampling;
   c->add_option("--max-tokens", a.options.max_tokens, "most tokens to write")
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40))
+      ->check(whole_number(0))
       ->capture_default_str();
   c->add_option("--temperature", s.temperature, "0: always the most probable token")->capture_default_str();
   c->add_option("--top-k", s.top_k, "only the k most probable; 0: all")->capture_default_str();
-  c->add_option("--top-p", s.top_p, "only the most probable that together have this probability")->capture_default_str();
+  c->add_option("--top-p", s.top_p, "only the most probable that together have this probability")
+      ->capture_default_str();
   c->add_option("--min-p", s.min_p, "none below this part of the largest probability")->capture_default_str();
   c->add_option("--repetition-penalty", s.repetition_penalty, "above 1: tokens that occurred become less probable")
       ->capture_default_str();
@@ -30,17 +31,13 @@ void add_generate_options(CLI::App* c, GenerateArguments& a) {
       ->capture_default_str();
   c->add_option("--stop", a.options.stop, "end before this text; may be given several times")->take_all();
   c->add_flag("--ignore-eos", a.options.ignore_end_of_text, "write on past the end mark");
-  c->add_option("--seed", a.seed, "the same seed writes the same text; random without it");
-  c->add_option("--dtype", a.dtype, "type of the arithmetic: f32 or bf16")
-      ->check(CLI::IsMember({"f32", "bf16"}))
-      ->capture_default_str();
-  c->add_option("--device", a.device, "cpu or cuda")->capture_default_str();
+  add_seed_option(c, a.seed);
+  add_compute_options(c, a.compute);
 }
 
 Generator load_generator(const std::string& model, const GenerateArguments& a) {
   const auto folder = find_model_folder(model);
-  const auto compute = a.dtype == "bf16" ? ComputeType::kBF16 : ComputeType::kF32;
-  return Generator(Model::load(folder, {.device = a.device, .compute = compute}), Tokenizer::load(folder));
+  return Generator(Model::load(folder, load_options(a.compute)), Tokenizer::load(folder));
 }
 
 namespace {
@@ -176,10 +173,10 @@ void add_generate_command(CLI::App& app, Selection& selection) {
   c->add_option("--prompt-file", a->prompt_file, "file whose whole text is the prompt");
   c->add_option("--prompts-file", a->prompts_file, "file with a prompt per line, or JSON lines with \"prompt\"");
   c->add_option("-n,--samples", a->generate.options.samples, "continuations of each prompt")
-      ->check(CLI::Range(1, 1'000'000))
+      ->check(whole_number(1, 1'000'000))
       ->capture_default_str();
   c->add_option("--parallel", a->parallel, "sequences written at once; the text does not depend on it")
-      ->check(CLI::Range(1, 4096))
+      ->check(whole_number(1, 4096))
       ->capture_default_str();
   c->add_option("-o,--output", a->output, "write to this file instead of standard output");
   c->add_flag("--completion-only", a->completion_only, "do not repeat the prompt");

@@ -11,8 +11,8 @@ namespace inkstone::cli {
 
 struct GenerateArguments {
   GenerateOptions options;
+  ComputeArguments compute;
   std::optional<uint64_t> seed;
-  std::string dtype = "f32", device = "cpu";
 };
 
 void add_generate_options(CLI::App* command, GenerateArguments& arguments);

@@ -50,7 +50,9 @@ Json describe_shard(const fs::path& file) {
 
 Json describe_tokenizer(const fs::path& path) {
   const Tokenizer tokenizer = Tokenizer::load(path);
-  const char* type = tokenizer.type() == TokenizerType::kBpe ? "bpe" : tokenizer.type() == TokenizerType::kChar ? "char" : "byte";
+  const char* type = tokenizer.type() == TokenizerType::kBpe    ? "bpe"
+                     : tokenizer.type() == TokenizerType::kChar ? "char"
+                                                                : "byte";
   Json json = {{"kind", "tokenizer"}, {"path", path.string()}, {"type", type}, {"vocab_size", tokenizer.vocab_size()}};
   if (const auto id = tokenizer.end_of_text()) json["end_of_text"] = *id;
   return json;
@@ -95,13 +97,14 @@ void add_info_command(CLI::App& app, Selection& selection) {
                             "  inkstone info run\n  inkstone info data/train_000000.bin", [a] {
                               const Json json = describe(a->path);
                               if (a->json) {
-                                print(json.dump() + "\n");
+                                print(json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
                               } else {
                                 print_flat(json, "");
                               }
                               return kExitDone;
                             });
-  c->add_option("PATH", a->path)->required();
+  c->add_option("PATH", a->path, "folder of a model, run, prepared data or tokenizer; shard; tokenizer.json")
+      ->required();
   c->add_flag("--json", a->json, "print a JSON object");
 }
 

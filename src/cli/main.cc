@@ -3,6 +3,8 @@
 #include <csignal>
 #include <exception>
 #include <new>
+#include <optional>
+#include <sstream>
 
 #include "base/error.h"
 #include "base/threads.h"
@@ -16,6 +18,24 @@ int report(const Error& e) {
   return e.code() == ErrorCode::kUsage ? kExitUsage : kExitFailed;
 }
 
+// What CLI11 would report as a missing subcommand, said better. nullopt if the words begin with a command.
+std::optional<std::string> command_error(const CLI::App& app, int argc, char** argv) {
+  std::string known;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    if (argc > 1 && command->get_name() == argv[1]) return std::nullopt;
+    known += (known.empty() ? "" : ", ") + command->get_name();
+  }
+  if (argc < 2) return "no command given, expected one of " + known;
+  if (argv[1][0] == '-') return std::nullopt;  // an option: CLI11 knows
+  return fmt::format("there is no command '{}', expected one of {}", argv[1], known);
+}
+
+int fail_usage(std::string_view what) {
+  note(fmt::format("inkstone: error: {}", what));
+  note("Run `inkstone --help`, or `inkstone COMMAND --help`, for what is expected.");
+  return kExitUsage;
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Inkstone: GPT-2, whole, in one native program.", "inkstone");
   app.set_version_flag("--version", "inkstone " INKSTONE_VERSION);
@@ -27,13 +47,15 @@ int run(int argc, char** argv) {
                          add_eval_command, add_info_command, add_bench_command}) {
     add(app, selection);
   }
+  if (const auto error = command_error(app, argc, argv)) return fail_usage(*error);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
-    note(std::string("inkstone: error: ") + e.what());
-    note("Run `inkstone --help`, or `inkstone COMMAND --help`, for what is expected.");
-    return kExitUsage;
+    if (e.get_exit_code() != 0) return fail_usage(e.what());
+    std::ostringstream text;  // --help, --version
+    app.exit(e, text, text);
+    print(text.str());
+    return kExitDone;
   }
   set_thread_count(selection.threads);
   return selection.run();

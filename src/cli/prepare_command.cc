@@ -29,10 +29,12 @@ std::string progress_text(const PrepareProgress& p, double seconds) {
   if (p.stage == PrepareProgress::Stage::kScanning) {
     return fmt::format("reading {:.1f} MB, {:.1f} MB/s", done / 1e6, rate / 1e6);
   }
-  std::string text = fmt::format("encoding {:.1f} MB/s, {:.2f} M tokens", rate / 1e6, static_cast<double>(p.tokens) / 1e6);
+  std::string text =
+      fmt::format("encoding {:.1f} MB/s, {:.2f} M tokens", rate / 1e6, static_cast<double>(p.tokens) / 1e6);
   if (p.bytes_total <= 0) return text;
   const double total = static_cast<double>(p.bytes_total);
-  return fmt::format("{}, {:.0f} %, {} left", text, 100 * done / total, duration_text((total - done) / std::max(rate, 1.0)));
+  const double seconds_left = (total - done) / std::max(rate, 1.0);
+  return fmt::format("{}, {:.0f} %, {} left", text, 100 * done / total, duration_text(seconds_left));
 }
 
 void print_report(const PrepareReport& r, const std::string& output) {
@@ -85,7 +87,6 @@ void add_prepare_command(CLI::App& app, Selection& selection) {
   command->add_option("--tokenizer", a->tokenizer, "folder or tokenizer.json")->required();
   command->add_option("-o,--output", a->output, "folder for the shards, the tokenizer and report.json")->required();
   command->add_option("--val-fraction", a->val_fraction, "part of the text that validates and is never trained on")
-      ->check(CLI::Range(0.0, 0.999))
       ->capture_default_str();
   command->add_flag("--json", a->json, "print report.json on one line");
 }

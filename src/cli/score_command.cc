@@ -15,14 +15,12 @@ namespace inkstone::cli {
 namespace {
 
 struct Arguments {
-  std::string model, context, completion, output, tokens, file, task = "perplexity", device = "cpu", dtype = "f32";
+  ComputeArguments compute;
+  std::string model, context, completion, output, tokens, file, task = "perplexity";
   bool json = false;
 };
 
-Model load_model(const Arguments& a) {
-  return Model::load(a.model,
-                     {.device = a.device, .compute = a.dtype == "bf16" ? ComputeType::kBF16 : ComputeType::kF32});
-}
+Model load_model(const Arguments& a) { return Model::load(a.model, load_options(a.compute)); }
 
 // Tokens of a context: an empty one is the beginning of a document.
 std::vector<TokenId> context_tokens(const Tokenizer& tokenizer, const std::string& text) {
@@ -56,13 +54,7 @@ int run_score(const Arguments& a) {
 }
 
 int run_logits(const Arguments& a) {
-  std::vector<TokenId> tokens;
-  for (const Json& id : parse_json("[" + a.tokens + "]")) {
-    if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() > INT32_MAX) {
-      fail(ErrorCode::kUsage, "--tokens holds '{}', expected token ids such as 1,2,3", id.dump());
-    }
-    tokens.push_back(id.get<TokenId>());
-  }
+  const auto tokens = parse_token_ids(a.tokens);
   const Model model = load_model(a);
   const auto logits = model.logits(tokens);
   write_npy(a.output, logits, {static_cast<int64_t>(tokens.size()), model.config().vocab_size});
@@ -94,7 +86,7 @@ int run_eval(const Arguments& a) {
                {"perplexity", std::exp(nats / count)}, {"word_perplexity", std::exp(nats / words)},
                {"bits_per_byte", bits_per_byte}}.dump() + "\n");
   } else {
-    print(fmt::format("{} tokens, {} bytes: {:.4f} nats per token\nperplexity {:.3f} per token, {:.3f} per word "
+    print(fmt::format("{} tokens, {} bytes: {:.4f} nats per token\nperplexity {:.5g} per token, {:.5g} per word "
                       "(separated by white space); {:.4f} bits per byte\n",
                       tokens.size(), text.size(), nats / count, std::exp(nats / count), std::exp(nats / words),
                       bits_per_byte));
@@ -104,8 +96,7 @@ int run_eval(const Arguments& a) {
 
 void add_model_options(CLI::App* c, Arguments& a) {
   c->add_option("MODEL", a.model, "model or run folder")->required();
-  c->add_option("--device", a.device, "cpu or cuda")->capture_default_str();
-  c->add_option("--dtype", a.dtype, "f32 or bf16")->check(CLI::IsMember({"f32", "bf16"}))->capture_default_str();
+  add_compute_options(c, a.compute);
 }
 
 }  // namespace
@@ -126,7 +117,14 @@ void add_logits_command(CLI::App& app, Selection& selection) {
   CLI::App* c = add_command(app, selection, "logits", "Logits as a NumPy file, for checking against other programs",
                             "  inkstone logits run --tokens 1,2,3 -o logits.npy", [a] { return run_logits(*a); });
   add_model_options(c, *a);
-  c->add_option("--tokens", a->tokens, "token ids, separated by commas")->required();
+  const auto check = [](const std::string& text) {
+    try {
+      return parse_token_ids(text).empty() ? std::string("there is no token id in it") : std::string();
+    } catch (const Error& e) {
+      return std::string(e.what());
+    }
+  };
+  c->add_option("--tokens", a->tokens, "token ids, separated by commas")->required()->check(check);
   c->add_option("-o,--output", a->output, "file for a float32 array (tokens, vocabulary)")->required();
 }
 

@@ -1,13 +1,14 @@
 // `inkstone tokenizer train | encode | decode`.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
-#include <charconv>
-#include <cstring>
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "cli/command.h"
+#include "corpus/document_reader.h"
 #include "corpus/documents.h"
 #include "inkstone/tokenizer.h"
 
@@ -27,40 +28,97 @@ TokenizerType parse_type(const std::string& name) {
   return TokenizerType::kBpe;
 }
 
-int train_tokenizer(const TrainArguments& a) {
-  const std::vector<std::filesystem::path> inputs(a.inputs.begin(), a.inputs.end());
-  const auto files = list_inputs(inputs);
-  size_t next_file = 0;
-  int64_t bytes = 0, texts = 0;
-  std::vector<std::string> documents;  // of the current file, last one first
-  const auto next_text = [&]() -> std::optional<std::string> {
-    while (documents.empty()) {
-      if (next_file == files.size()) return std::nullopt;
+// The documents of the inputs, a piece at a time, with what was left out said on the way.
+class TrainingText {
+ public:
+  explicit TrainingText(const TrainArguments& a)
+      : files_(list_inputs(std::vector<std::filesystem::path>(a.inputs.begin(), a.inputs.end()), &left_out_)) {
+    for (const DroppedDocument& d : left_out_) say_left_out(d.source, d.reason);
+  }
+
+  std::optional<std::string> next() {
+    while (true) {
+      if (reader_ && reader_->next(piece_)) {
+        bytes_ += static_cast<int64_t>(piece_.text.size());
+        documents_ += piece_.last;
+        show_progress();
+        return std::string(piece_.text);
+      }
+      if (next_file_ == files_.size()) {
+        status_.show("learning the vocabulary");
+        return std::nullopt;
+      }
+      const std::filesystem::path& file = files_[next_file_++];
       std::string why_not;
-      auto text = read_document_file(files[next_file], why_not);
-      if (!text) note(fmt::format("left out: {}: {}", files[next_file].string(), why_not));
-      ++next_file;
-      if (text) documents = split_documents(*std::move(text));
-      std::reverse(documents.begin(), documents.end());
+      reader_ = open_documents(file, why_not);
+      if (!reader_) say_left_out(file == "-" ? "standard input" : file.string(), why_not);
     }
-    std::string text = std::move(documents.back());
-    documents.pop_back();
-    bytes += static_cast<int64_t>(text.size());
-    ++texts;
-    return text;
-  };
+  }
+
+  int64_t bytes() const { return bytes_; }
+  int64_t documents() const { return documents_; }
+  void clear_status() { status_.clear(); }
+
+ private:
+  void say_left_out(const std::string& source, const std::string& reason) {
+    status_.clear();
+    note(fmt::format("left out: {}: {}", source, reason));
+  }
+
+  void show_progress() {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - shown_ < std::chrono::milliseconds(200)) return;
+    shown_ = now;
+    const double seconds = std::chrono::duration<double>(now - begin_).count();
+    const double megabytes = static_cast<double>(bytes_) / 1e6;
+    status_.show(fmt::format("reading {:.1f} MB, {:.1f} MB/s, file {} of {}", megabytes, megabytes / seconds,
+                             next_file_, files_.size()));
+  }
+
+  std::vector<DroppedDocument> left_out_;
+  std::vector<std::filesystem::path> files_;
+  size_t next_file_ = 0;
+  std::optional<DocumentReader> reader_;
+  DocumentPiece piece_;
+  int64_t bytes_ = 0, documents_ = 0;
+  StatusLine status_;
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now(), shown_ = begin_;
+};
+
+// A model, a run and prepared data mean their ids by the vocabulary beside them: a new one would spoil them.
+void refuse_folder_in_use(const std::filesystem::path& folder) {
+  for (const char* name : {"config.json", "checkpoints", "report.json"}) {
+    if (!std::filesystem::exists(folder / name)) continue;
+    fail(ErrorCode::kUsage, "the output folder '{}' holds '{}', whose token ids would change their meaning; choose "
+         "another folder", folder.string(), name);
+  }
+}
+
+int train_tokenizer(const TrainArguments& a) {
+  refuse_folder_in_use(a.output);
+  TrainingText text(a);
   TokenizerTrainOptions options;
   options.type = parse_type(a.type);
   if (a.vocab_size > 0) options.vocab_size = a.vocab_size;
   options.min_frequency = a.min_frequency;
-  const Tokenizer tokenizer = Tokenizer::train(next_text, options);
+  const Tokenizer tokenizer = with_context(fmt::format("'{}'", fmt::join(a.inputs, "', '")), [&] {
+    return Tokenizer::train([&] { return text.next(); }, options);
+  });
+  while (text.next()) {  // a byte vocabulary needs no text; the counts are of all of it
+  }
+  text.clear_status();
   tokenizer.save(a.output);
   if (a.json) {
-    print(Json{{"vocab_size", tokenizer.vocab_size()}, {"type", a.type}, {"documents", texts}, {"bytes", bytes},
-               {"output", a.output}}.dump() + "\n");
+    print(Json{{"vocab_size", tokenizer.vocab_size()},
+               {"type", a.type},
+               {"documents", text.documents()},
+               {"bytes", text.bytes()},
+               {"output", a.output}}
+              .dump(-1, ' ', false, Json::error_handler_t::replace) +
+          "\n");
   } else {
     note(fmt::format("{}: {} vocabulary of {} tokens from {} documents, {:.1f} MB", a.output, a.type,
-                     tokenizer.vocab_size(), texts, static_cast<double>(bytes) / 1e6));
+                     tokenizer.vocab_size(), text.documents(), static_cast<double>(text.bytes()) / 1e6));
   }
   return kExitDone;
 }
@@ -104,34 +162,27 @@ std::vector<TokenId> parse_binary(std::string_view bytes) {
   return ids;
 }
 
-// Numbers separated by anything: "1 2 3", "[1, 2, 3]".
-std::vector<TokenId> parse_numbers(std::string_view text) {
-  std::vector<TokenId> ids;
-  for (size_t i = 0; i < text.size();) {
-    if (std::string_view(" \t\r\n,[]").find(text[i]) != std::string_view::npos) {
-      ++i;
-      continue;
-    }
-    TokenId id = 0;
-    const auto [end, error] = std::from_chars(text.data() + i, text.data() + text.size(), id);
-    if (error != std::errc()) {
-      fail(ErrorCode::kInvalidData, "at byte {}: found '{}', expected a token id", i, text.substr(i, 10));
-    }
-    ids.push_back(id);
-    i = static_cast<size_t>(end - text.data());
-  }
-  return ids;
-}
-
 std::vector<TokenId> parse_ids(std::string_view bytes, const std::string& format) {
   if (format == "u16") return parse_binary<uint16_t>(bytes);
   if (format == "u32") return parse_binary<uint32_t>(bytes);
-  return parse_numbers(bytes);
+  return parse_token_ids(bytes);
 }
 
 SpecialTokens parse_special(const std::string& name) {
   if (name == "allow") return SpecialTokens::kAllow;
   return name == "refuse" ? SpecialTokens::kRefuse : SpecialTokens::kAsText;
+}
+
+int encode_text(const CodeArguments& a) {
+  const Tokenizer tokenizer = Tokenizer::load(a.tokenizer);
+  print(format_ids(tokenizer.encode(read_input(a.file), parse_special(a.special)), a.format));
+  return kExitDone;
+}
+
+int decode_ids(const CodeArguments& a) {
+  const Tokenizer tokenizer = Tokenizer::load(a.tokenizer);
+  print(tokenizer.decode(parse_ids(read_input(a.file), a.format)));
+  return kExitDone;
 }
 
 void add_code_options(CLI::App* command, CodeArguments& a) {
@@ -158,27 +209,24 @@ void add_tokenizer_command(CLI::App& app, Selection& selection) {
       ->check(CLI::IsMember({"bpe", "char", "byte"}))
       ->capture_default_str();
   CLI::Option* size = train->add_option("--vocab-size", t->vocab_size, "of bpe: at most so many tokens (50257)")
-                          ->check(CLI::Range(int64_t{257}, int64_t{10'000'000}));
+                          ->check(whole_number(257, 10'000'000))
+                          ->type_name("N");
   train->add_option("--min-frequency", t->min_frequency, "of bpe: rarer pairs are not merged")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40))
+      ->check(whole_number(1))
       ->capture_default_str();
   train->add_flag("--json", t->json, "print a JSON object");
-  train->callback([t, size, train, &selection] {
+  train->callback([t, size, &selection] {
     if (size->count() > 0 && t->type != "bpe") {
       throw CLI::ValidationError("--vocab-size has no meaning for --type " + t->type + "; leave it out");
     }
     selection.run = [t] { return train_tokenizer(*t); };
-    (void)train;
   });
 
   auto e = std::make_shared<CodeArguments>();
   CLI::App* encode =
       add_command(*group, selection, "encode", "Text to token ids",
-                  "  echo 'Hello, world' | inkstone tokenizer encode --tokenizer vocabulary --format json", [e] {
-                    const Tokenizer tokenizer = Tokenizer::load(e->tokenizer);
-                    print(format_ids(tokenizer.encode(read_input(e->file), parse_special(e->special)), e->format));
-                    return kExitDone;
-                  });
+                  "  echo 'Hello, world' | inkstone tokenizer encode --tokenizer vocabulary --format json",
+                  [e] { return encode_text(*e); });
   add_code_options(encode, *e);
   encode->add_option("--special", e->special, "special tokens in the text: taken as text, allowed, or refused")
       ->check(CLI::IsMember({"text", "allow", "refuse"}))
@@ -186,11 +234,8 @@ void add_tokenizer_command(CLI::App& app, Selection& selection) {
 
   auto d = std::make_shared<CodeArguments>();
   CLI::App* decode = add_command(*group, selection, "decode", "Token ids to text",
-                                 "  echo '15496 11 995' | inkstone tokenizer decode --tokenizer vocabulary", [d] {
-                                   const Tokenizer tokenizer = Tokenizer::load(d->tokenizer);
-                                   print(tokenizer.decode(parse_ids(read_input(d->file), d->format)));
-                                   return kExitDone;
-                                 });
+                                 "  echo '15496 11 995' | inkstone tokenizer decode --tokenizer vocabulary",
+                                 [d] { return decode_ids(*d); });
   add_code_options(decode, *d);
 }
 

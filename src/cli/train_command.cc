@@ -2,12 +2,14 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "cli/command.h"
 #include "corpus/batch_loader.h"
+#include "formats/hf_config.h"
 #include "inkstone/generator.h"
 #include "inkstone/trainer.h"
 #include "train/options.h"
@@ -18,7 +20,7 @@ namespace {
 struct Arguments {
   TrainOptions options;
   std::string data, run, init, resume, model, schedule = "cosine", dtype = "f32";
-  int64_t steps = 0, layers = 0, heads = 0, width = 0, model_context = 0;
+  int64_t steps = 0, layers = 0, heads = 0, width = 0, context = 0;
   double min_lr = -1;
   int64_t warmup = -1;
   bool fall_back = false, json = false, finetune = false;
@@ -34,12 +36,15 @@ std::string preset_for(int64_t tokens) {
 
 ModelConfig chosen_model(const Arguments& a) {
   std::string name = a.model;
-  const bool sizes_given = a.layers > 0 || a.heads > 0 || a.width > 0 || a.model_context > 0;
+  const bool sizes_given = a.layers > 0 || a.heads > 0 || a.width > 0 || a.context > 0;
+  const bool all_sizes_given = a.layers > 0 && a.heads > 0 && a.width > 0 && a.context > 0;
   if (name.empty()) {
     const int64_t tokens = TokenStream(a.data, "train").count();
     name = preset_for(tokens);
-    note(fmt::format("no --model given: {} suits {} training tokens{}", name, tokens,
-                     sizes_given ? ", with the sizes that you gave" : ""));
+    if (!all_sizes_given) {
+      note(fmt::format("no --model given: {} suits {} training tokens{}", name, tokens,
+                       sizes_given ? ", with the sizes that you gave" : ""));
+    }
   }
   const auto base = preset(name);
   if (!base) {
@@ -49,14 +54,15 @@ ModelConfig chosen_model(const Arguments& a) {
   if (a.layers > 0) config.layers = a.layers;
   if (a.width > 0) config.width = a.width;
   if (a.heads > 0) config.heads = a.heads;
-  if (a.model_context > 0) config.context = a.model_context;
+  if (a.context > 0) config.context = a.context;
   return config;
 }
 
 // Fine-tuning: about three epochs, but at least 20 steps.
 int64_t finetune_steps(const Arguments& a) {
   const int64_t tokens = TokenStream(a.data, "train").count();
-  const int64_t context = a.options.context > 0 ? a.options.context : Model::load(a.init).config().context;
+  const int64_t context =
+      a.context > 0 ? a.context : read_hf_config(find_model_folder(a.init) / "config.json").context;
   const int64_t per_step = a.options.batch * a.options.accumulate * std::min(context, std::max<int64_t>(1, tokens - 1));
   return std::max<int64_t>(20, 3 * tokens / per_step);
 }
@@ -72,6 +78,8 @@ TrainOptions resolve(const Arguments& a) {
   if (a.finetune && a.steps == 0) o.steps = finetune_steps(a);
   o.min_lr = a.min_lr >= 0 ? a.min_lr : o.lr / 10;
   o.warmup = a.warmup >= 0 ? a.warmup : std::min<int64_t>(100, o.steps / 10);
+  if (!o.init.empty()) o.context = a.context;  // the model has its own: this one is the training window
+  validate(o);
   if (o.init.empty()) o.model = chosen_model(a);
   return o;
 }
@@ -91,6 +99,18 @@ Json step_json(const StepReport& r) {
   return json;
 }
 
+Json end_json(const TrainResult& r) {
+  Json json = {{"event", "end"},
+               {"step", r.step},
+               {"best_step", r.best_step},
+               {"checkpoint", r.last_checkpoint.string()},
+               {"reason", r.end == TrainResult::End::kDone      ? "done"
+                          : r.end == TrainResult::End::kStopped ? "stopped"
+                                                                : "early stop"}};
+  if (r.best_val_loss) json["best_val_loss"] = *r.best_val_loss;
+  return json;
+}
+
 // Shows a run's events: people get a status line and a line per evaluation, machines JSON lines.
 class Display {
  public:
@@ -103,31 +123,58 @@ class Display {
     };
     o.on_step = [this](const StepReport& r) { on_step(r); };
     o.on_sample = [this](int64_t step, const std::string& text) {
-      if (json_) return print(Json{{"event", "sample"}, {"step", step}, {"text", text}}.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+      if (json_) return print_json({{"event", "sample"}, {"step", step}, {"text", text}});
       permanent(fmt::format("--- sample at step {}\n{}\n---", step, text));
     };
     o.on_checkpoint = [this](const std::filesystem::path& path, bool best) {
-      if (json_) print(Json{{"event", "checkpoint"}, {"path", path.string()}, {"best", best}}.dump() + "\n");
+      if (json_) print_json({{"event", "checkpoint"}, {"path", path.string()}, {"best", best}});
     };
-    o.stop_requested = [this] { return interrupt_.raised(); };
-    o.make_sample = [this](const Model& model, const std::string& prompt) {
-      Generator generator(model, Tokenizer::load(data_));
-      GenerateOptions options;
-      options.max_tokens = 100;
-      options.sampling.temperature = 0.8;
-      return prompt + generator.generate(std::vector<std::string>{prompt}, options).front().text;
-    };
+    o.stop_requested = [this] { return interrupt_.raised() || reader_has_left_; };
+    o.make_sample = [this](const Model& model, const std::string& prompt) { return sample(model, prompt); };
     return o;
   }
 
+  // After the run. Returns the exit status.
+  int finish(const TrainResult& result, const std::string& run) {
+    const bool stopped = result.end == TrainResult::End::kStopped;
+    if (json_) print_json(end_json(result));
+    if (json_ && !stopped) return kExitDone;
+    const std::string quoted = shell_quoted(run);
+    if (stopped) {
+      permanent(fmt::format("stopped after step {}; everything is saved. Go on with:\n  inkstone train --resume {}",
+                            result.step, quoted));
+      return kExitInterrupted;
+    }
+    if (result.end == TrainResult::End::kEarlyStop) {
+      permanent(fmt::format("stopped early at step {}: the validation loss no longer falls", result.step));
+    }
+    if (result.best_val_loss) {
+      permanent(fmt::format("best validation loss {:.4f} nats per token, at step {}", *result.best_val_loss,
+                            result.best_step));
+    }
+    permanent(fmt::format("The model is in {0}. Next:\n  inkstone generate {0} --prompt 'Once'\n  inkstone chat {0}\n"
+                          "  inkstone train --resume {0} --steps {1}",
+                          quoted, result.step * 2));
+    return kExitDone;
+  }
+
+ private:
   void permanent(const std::string& text) {
     status_.clear();
     note(text);
   }
 
- private:
+  // A reader that left ends the run as Ctrl-C does: with a checkpoint.
+  void print_json(const Json& json) {
+    try {
+      if (!reader_has_left_) print(json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+    } catch (const BrokenPipe&) {
+      reader_has_left_ = true;
+    }
+  }
+
   void on_step(const StepReport& r) {
-    if (json_) return print(step_json(r).dump() + "\n");
+    if (json_) return print_json(step_json(r));
     if (r.val_loss || r.step == r.steps || !stderr_is_terminal()) {
       permanent(step_text(r));
     } else {
@@ -135,98 +182,107 @@ class Display {
     }
   }
 
+  std::string sample(const Model& model, const std::string& prompt) const {
+    Generator generator(model, Tokenizer::load(data_));
+    GenerateOptions options;
+    options.max_tokens = 100;
+    options.sampling.temperature = 0.8;
+    return prompt + generator.generate(std::vector<std::string>{prompt}, options).front().text;
+  }
+
   bool json_;
   std::string data_;
+  bool reader_has_left_ = false;
   StatusLine status_;
   InterruptFlag interrupt_;
 };
 
-int finish(const TrainResult& result, const std::string& run, bool json) {
-  if (json) {
-    Json line = {{"event", "end"}, {"step", result.step}, {"loss", result.loss}, {"best_step", result.best_step},
-                 {"checkpoint", result.last_checkpoint.string()},
-                 {"reason", result.end == TrainResult::End::kDone      ? "done"
-                            : result.end == TrainResult::End::kStopped ? "stopped"
-                                                                       : "early stop"}};
-    if (result.best_val_loss) line["best_val_loss"] = *result.best_val_loss;
-    print(line.dump() + "\n");
-    return result.end == TrainResult::End::kStopped ? kExitInterrupted : kExitDone;
-  }
-  const std::string quoted = shell_quoted(run);
-  if (result.end == TrainResult::End::kStopped) {
-    note(fmt::format("stopped after step {}; everything is saved. Go on with:\n  inkstone train --resume {}", result.step,
-                     quoted));
-    return kExitInterrupted;
-  }
-  if (result.end == TrainResult::End::kEarlyStop) {
-    note(fmt::format("stopped early at step {}: the validation loss no longer falls", result.step));
-  }
-  if (result.best_val_loss) {
-    note(fmt::format("best validation loss {:.4f} nats per token, at step {}", *result.best_val_loss, result.best_step));
-  }
-  note(fmt::format("The model is in {0}. Next:\n  inkstone generate {0} --prompt 'Once'\n  inkstone chat {0}\n"
-                   "  inkstone train --resume {0} --steps {1}",
-                   quoted, result.step * 2));
-  return kExitDone;
+// The data folder of a run; empty if it cannot be told: resume() then says what is wrong.
+std::string data_of_run(const std::filesystem::path& run) {
+  const std::filesystem::path description = run / "run.json";
+  if (!std::filesystem::exists(description)) return {};
+  const Json json = read_json(description);
+  return json.contains("options") ? get_string(json["options"], "data").value_or("") : "";
 }
 
 int run_train(const Arguments& a) {
-  if (!a.resume.empty()) {
-    const std::filesystem::path last = std::filesystem::path(a.resume) / "run.json";
-    std::string data;
-    if (std::filesystem::exists(last)) {
-      const Json json = read_json(last);
-      if (json.contains("options")) data = get_string(json["options"], "data").value_or("");
-    }
-    Display display(a.json, data);
-    ResumeOptions options{.run = a.resume, .fall_back = a.fall_back, .steps = std::nullopt};
-    if (a.steps > 0) options.steps = a.steps;
-    return finish(resume(options, display.observer()), a.resume, a.json);
-  }
   const TrainOptions options = resolve(a);
   Display display(a.json, a.data);
-  return finish(train(options, display.observer()), a.run, a.json);
+  return display.finish(train(options, display.observer()), a.run);
 }
 
-void add_training_options(CLI::App* c, Arguments& a) {
+int run_resume(const Arguments& a) {
+  Display display(a.json, data_of_run(a.resume));
+  ResumeOptions options{.run = a.resume, .fall_back = a.fall_back, .steps = std::nullopt};
+  if (a.steps > 0) options.steps = a.steps;
+  return display.finish(resume(options, display.observer()), a.resume);
+}
+
+void add_optimiser_options(CLI::App* c, Arguments& a) {
   TrainOptions& o = a.options;
-  const auto count = CLI::Range(int64_t{1}, int64_t{1} << 40);
-  const auto zero_or_more = CLI::Range(int64_t{0}, int64_t{1} << 40);
-  c->add_option("--steps", a.steps, "optimiser steps")->check(count);
-  c->add_option("--batch", o.batch, "sequences per micro-batch")->check(count)->capture_default_str();
-  c->add_option("--accumulate", o.accumulate, "micro-batches per step")->check(count)->capture_default_str();
   c->add_option("--lr", o.lr, "largest learning rate")->capture_default_str();
   c->add_option("--min-lr", a.min_lr, "learning rate at the end (a tenth of --lr)");
   c->add_option("--schedule", a.schedule, "after the warm-up")
       ->check(CLI::IsMember({"cosine", "linear", "constant", "wsd"}))
       ->capture_default_str();
-  c->add_option("--warmup", a.warmup, "steps of linear warm-up (100, or a tenth of --steps)")->check(zero_or_more);
-  c->add_option("--decay-fraction", o.decay_fraction, "of wsd: the part of the steps that decays")->capture_default_str();
+  c->add_option("--warmup", a.warmup, "steps of linear warm-up (100, or a tenth of --steps)")->check(whole_number(0));
+  c->add_option("--decay-fraction", o.decay_fraction, "of wsd: the part of the steps that decays")
+      ->capture_default_str();
   c->add_option("--weight-decay", o.weight_decay, "of matrices")->capture_default_str();
-  c->add_option("--beta1", o.beta1)->capture_default_str();
-  c->add_option("--beta2", o.beta2)->capture_default_str();
+  c->add_option("--beta1", o.beta1, "AdamW's decay of the mean gradient")->capture_default_str();
+  c->add_option("--beta2", o.beta2, "AdamW's decay of the mean squared gradient")->capture_default_str();
   c->add_option("--clip", o.clip, "largest gradient norm; 0: no clipping")->capture_default_str();
-  c->add_option("--dropout", o.dropout)->capture_default_str();
+  c->add_option("--dropout", o.dropout, "probability that an activation is dropped")->capture_default_str();
   c->add_option("--mask-rate", o.mask_rate, "probability that an input token is replaced by a random one")
       ->capture_default_str();
+}
+
+void add_report_options(CLI::App* c, Arguments& a) {
+  TrainOptions& o = a.options;
+  c->add_option("--eval-every", o.eval_every, "steps between validations; 0: only at the end")
+      ->check(whole_number(0))
+      ->capture_default_str();
+  c->add_option("--eval-tokens", o.eval_tokens, "validation tokens per evaluation; 0: all, at most 2^20")
+      ->check(whole_number(0))
+      ->capture_default_str();
+  c->add_option("--sample-every", o.sample_every, "steps between samples; 0: never")
+      ->check(whole_number(0))
+      ->capture_default_str();
+  c->add_option("--sample-prompt", o.sample_prompt, "text that the samples continue");
+  c->add_option("--save-every", o.save_every, "steps between checkpoints")
+      ->check(whole_number(1))
+      ->capture_default_str();
+  c->add_option("--keep", o.keep, "latest checkpoints kept, besides the best")
+      ->check(whole_number(1))
+      ->capture_default_str();
+  c->add_option("--patience", o.patience, "stop after so many evaluations without improvement; 0: never")
+      ->check(whole_number(0))
+      ->capture_default_str();
+  c->add_option("--log-every", o.log_every, "steps between reports")->check(whole_number(1))->capture_default_str();
+  c->add_flag("--json", a.json, "print JSON lines");
+}
+
+// What `train` and `finetune` share.
+void add_training_options(CLI::App* c, Arguments& a) {
+  TrainOptions& o = a.options;
+  c->add_option("--steps", a.steps,
+                a.finetune ? "optimiser steps (three epochs, at least 20)"
+                           : fmt::format("optimiser steps ({})", o.steps))
+      ->check(whole_number(1))
+      ->type_name("N");
+  c->add_option("--batch", o.batch, "sequences per micro-batch")->check(whole_number(1))->capture_default_str();
+  c->add_option("--accumulate", o.accumulate, "micro-batches per step")
+      ->check(whole_number(1))
+      ->capture_default_str();
+  add_optimiser_options(c, a);
   c->add_option("--dtype", a.dtype, "f32, or bf16: mixed precision with float32 master weights")
       ->check(CLI::IsMember({"f32", "bf16"}))
       ->capture_default_str();
   c->add_option("--device", o.device, "cpu or cuda")->capture_default_str();
-  c->add_option("--seed", o.seed)->capture_default_str();
-  c->add_option("--eval-every", o.eval_every, "steps; 0: only at the end")->check(zero_or_more)->capture_default_str();
-  c->add_option("--eval-tokens", o.eval_tokens, "validation tokens per evaluation; 0: all, at most 2^20")
-      ->check(zero_or_more)
+  c->add_option("--seed", o.seed, "of the initial weights, the order of the data and dropout")
+      ->check(whole_number(0, std::numeric_limits<int64_t>::max()))
       ->capture_default_str();
-  c->add_option("--sample-every", o.sample_every, "steps; 0: never")->check(zero_or_more)->capture_default_str();
-  c->add_option("--sample-prompt", o.sample_prompt);
-  c->add_option("--save-every", o.save_every, "steps")->check(count)->capture_default_str();
-  c->add_option("--keep", o.keep, "latest checkpoints kept, besides the best")->check(count)->capture_default_str();
-  c->add_option("--patience", o.patience, "stop after so many evaluations without improvement; 0: never")
-      ->check(zero_or_more)
-      ->capture_default_str();
-  c->add_option("--log-every", o.log_every, "steps")->check(count)->capture_default_str();
-  c->add_flag("--json", a.json, "print JSON lines");
+  add_report_options(c, a);
 }
 
 // With --resume, what the run was started with holds; only these may come along.
@@ -245,13 +301,14 @@ void refuse_with_resume(const CLI::App& command) {
 int run_train_command(const Arguments& a, const CLI::App& command) {
   if (!a.resume.empty()) {
     refuse_with_resume(command);
-    return run_train(a);
+    return run_resume(a);
   }
   if (a.fall_back) fail(ErrorCode::kUsage, "--fall-back goes with --resume");
   if (a.data.empty()) fail(ErrorCode::kUsage, "--data DIR is missing: a folder that `inkstone prepare` wrote");
   if (a.run.empty()) fail(ErrorCode::kUsage, "-o RUN is missing: the folder for the run");
-  if (!a.init.empty() && (!a.model.empty() || a.layers > 0 || a.heads > 0 || a.width > 0 || a.model_context > 0)) {
-    fail(ErrorCode::kUsage, "--init brings its own model: --model, --layers, --heads and --width have no meaning with it");
+  if (!a.init.empty() && (!a.model.empty() || a.layers > 0 || a.heads > 0 || a.width > 0)) {
+    fail(ErrorCode::kUsage,
+         "--init brings its own model: --model, --layers, --heads and --width have no meaning with it; leave them out");
   }
   return run_train(a);
 }
@@ -265,16 +322,16 @@ void add_train_command(CLI::App& app, Selection& selection) {
                             "  inkstone train --data data -o run --model gpt-baby --steps 5000 --dropout 0.2\n"
                             "  inkstone train --resume run",
                             [] { return kExitDone; });
-  c->add_option("--data", a->data, "folder that `inkstone prepare` wrote");
-  c->add_option("-o,--output", a->run, "folder for the run; must be absent or empty");
-  c->add_option("--resume", a->resume, "run folder to go on with");
+  c->add_option("--data", a->data, "folder that `inkstone prepare` wrote")->type_name("DIR");
+  c->add_option("-o,--output", a->run, "folder for the run; must be absent or empty")->type_name("RUN");
+  c->add_option("--resume", a->resume, "run folder to go on with")->type_name("RUN");
   c->add_flag("--fall-back", a->fall_back, "with --resume: use the newest intact checkpoint if the last is damaged");
   c->add_option("--init", a->init, "model folder to start from");
   c->add_option("--model", a->model, fmt::format("shape by name: {}", fmt::join(preset_names(), ", ")));
   c->add_option("--layers", a->layers)->check(CLI::Range(1, 1000));
   c->add_option("--heads", a->heads)->check(CLI::Range(1, 1024));
   c->add_option("--width", a->width)->check(CLI::Range(1, 65536));
-  c->add_option("--context", a->model_context)->check(CLI::Range(1, 1 << 20));
+  c->add_option("--context", a->context)->check(CLI::Range(1, 1 << 20));
   add_training_options(c, *a);
   c->callback([a, c, &selection] { selection.run = [a, c] { return run_train_command(*a, *c); }; });
 }
@@ -293,10 +350,10 @@ void add_finetune_command(CLI::App& app, Selection& selection) {
                             "The data must be prepared with the model's own tokenizer: prepare --tokenizer MODEL.",
                             [a] { return run_train(*a); });
   c->add_option("MODEL", a->init, "model or run folder")->required();
-  c->add_option("--data", a->data, "folder that `inkstone prepare` wrote")->required();
-  c->add_option("-o,--output", a->run, "folder for the run; must be absent or empty")->required();
-  c->add_option("--context", a->options.context, "training window; 0: the model's context")
-      ->check(CLI::Range(0, 1 << 20))
+  c->add_option("--data", a->data, "folder that `inkstone prepare` wrote")->required()->type_name("DIR");
+  c->add_option("-o,--output", a->run, "folder for the run; must be absent or empty")->required()->type_name("RUN");
+  c->add_option("--context", a->context, "training window; 0: the model's context")
+      ->check(whole_number(0, 1 << 20))
       ->capture_default_str();
   add_training_options(c, *a);
 }

@@ -122,7 +122,7 @@ void point_link(const fs::path& link, const fs::path& target) {
 }  // namespace
 
 CheckpointFolder::CheckpointFolder(fs::path run) : run_(std::move(run)), folder_(run_ / "checkpoints") {
-  make_folders(folder_);
+  if (!fs::exists(folder_)) return;
   for (const auto& entry : fs::directory_iterator(folder_)) {
     if (entry.path().extension() != ".tmp") continue;
     std::error_code ignored;
@@ -132,6 +132,7 @@ CheckpointFolder::CheckpointFolder(fs::path run) : run_(std::move(run)), folder_
 
 std::vector<int64_t> CheckpointFolder::steps() const {
   std::vector<int64_t> steps;
+  if (!fs::exists(folder_)) return steps;
   for (const auto& entry : fs::directory_iterator(folder_)) {
     if (const auto step = parse_step(entry.path().filename().string())) steps.push_back(*step);
   }

@@ -33,7 +33,7 @@ struct TrainerState {
 // The checkpoints of one run. Every change is done beside and renamed: a folder step-* is complete, or absent.
 class CheckpointFolder {
  public:
-  // Removes what a killed process left unfinished.
+  // Removes what a killed process left unfinished; makes nothing: the first save() does.
   explicit CheckpointFolder(std::filesystem::path run);
 
   // Steps with a checkpoint, ascending.

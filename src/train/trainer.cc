@@ -293,6 +293,13 @@ void require_new_run(const fs::path& run) {
   if (!fs::exists(run)) return;
   if (!fs::is_directory(run)) fail(ErrorCode::kUsage, "'{}' is not a folder", run.string());
   if (fs::is_empty(run)) return;
+  // Only looked at: another process may be at work there.
+  if (fs::exists(run / "run.json") && !fs::exists(run / "last")) {
+    fail(ErrorCode::kUsage,
+         "the run folder '{}' is not empty: it holds a run without a checkpoint; if that is not running any more, "
+         "remove it, or choose another -o",
+         run.string());
+  }
   fail(ErrorCode::kUsage, "the run folder '{}' is not empty; choose another -o, or go on with --resume {}", run.string(),
        run.string());
 }
@@ -339,6 +346,7 @@ TrainResult train(const TrainOptions& given, const TrainObserver& observer) {
   if (!options.init.empty()) options.init = fs::absolute(options.init);
   const Json description = {{"program", "inkstone"}, {"options", to_json(options)}};
   Session session(std::move(state), std::move(model), observer);
+  make_folders(given.run);  // only now: what was refused leaves no folder behind
   write_json(given.run / "run.json", description);
   return session.run();
 }

@@ -210,6 +210,15 @@ TEST_F(TrainerTest, RefusesAModelOfAnotherVocabulary) {
   const Error error = test::thrown_by([&] { train(o); });
   EXPECT_EQ(error.code(), ErrorCode::kMismatch);
   EXPECT_TRUE(test::mentions(error, "97"));
+  EXPECT_FALSE(fs::exists(o.run)) << "a refused run left a folder behind, which the next attempt would stumble over";
+}
+
+TEST_F(TrainerTest, SaysThatARunWithoutACheckpointCannotBeResumed) {
+  fs::create_directories(scratch / "run");
+  write_file(scratch / "run" / "run.json", "{}");
+  const Error error = test::thrown_by([&] { train(options("run")); });
+  EXPECT_EQ(error.code(), ErrorCode::kUsage);
+  EXPECT_TRUE(test::mentions(error, "without a checkpoint"));
 }
 
 TEST_F(TrainerTest, DivergenceIsAnErrorThatSavesNothing) {
