@@ -4,7 +4,7 @@
 The model is nanoGPT's arithmetic (tied output layer, fused attention, tanh GELU, no dropout) with fused
 AdamW and gradient clipping. Prints one JSON object per configuration, with inkstone's key names.
 
-  pytorch_train.py [--threads 2] [--batch 4] [--context 64] [--dtype f32|bf16] [--compile] [--steps 10]
+  pytorch_train.py [--threads 2] [--batch 4] [--context 64] [--dtype f32|bf16] [--compile] [--warmup 3] [--steps 10]
 """
 import argparse
 import json
@@ -58,6 +58,7 @@ def main():
     parser.add_argument("--context", type=int, default=64)
     parser.add_argument("--dtype", choices=["f32", "bf16"], default="f32")
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--warmup", type=int, default=3)
     parser.add_argument("--steps", type=int, default=10)
     a = parser.parse_args()
     torch.set_num_threads(a.threads)
@@ -79,7 +80,7 @@ def main():
         optimizer.step()
         return loss.item()
 
-    for _ in range(3):
+    for _ in range(a.warmup):
         step()
     times = []
     for _ in range(a.steps):
