@@ -37,9 +37,9 @@ enum class FinishReason {
 };
 
 struct GenerateOptions {
-  SamplingOptions sampling;
+  SamplingOptions sampling = {};
   int64_t max_tokens = 256;       // >= 0
-  std::vector<std::string> stop;  // stop strings, none empty
+  std::vector<std::string> stop = {};  // stop strings, none empty
   bool ignore_end_of_text = false;
   uint64_t seed = 0;
   int64_t samples = 1;            // continuations of each prompt

@@ -1,0 +1,72 @@
+// A text that user and model write in turn.
+#include "inkstone/generator.h"
+#include "small_generator.h"
+#include "support.h"
+
+namespace inkstone {
+namespace {
+
+const GenerateOptions kOptions{.max_tokens = 7, .ignore_end_of_text = true, .seed = 3};
+
+TEST(Conversation, ContinuesItsWholeText) {
+  Generator generator = test::small_generator();
+  Conversation conversation(generator);
+  const std::string first = conversation.reply("one", kOptions).text;
+  const std::string second = conversation.reply("two", kOptions).text;
+  ASSERT_EQ(conversation.turns().size(), 2u);
+  EXPECT_EQ(conversation.turns()[1].user, "two");
+  EXPECT_EQ(conversation.turns()[1].reply, second);
+  // The same history in another object, through restore, gives the same continuation.
+  Conversation other(generator);
+  other.restore({{"one", first}});
+  EXPECT_EQ(other.reply("two", kOptions).text, second);
+}
+
+TEST(Conversation, RetryWritesAnotherReplyAndUndoTakesTheTurnBack) {
+  Generator generator = test::small_generator();
+  Conversation conversation(generator);
+  EXPECT_FALSE(conversation.undo());
+  EXPECT_EQ(test::thrown_by([&] { conversation.retry(kOptions); }).code(), ErrorCode::kUsage);
+  const std::string first = conversation.reply("one", kOptions).text;
+  const std::string again = conversation.retry(kOptions).text;
+  EXPECT_NE(first, again);
+  EXPECT_EQ(conversation.turns().back().reply, again);
+  EXPECT_TRUE(conversation.undo());
+  EXPECT_TRUE(conversation.turns().empty());
+  EXPECT_EQ(conversation.reply("one", kOptions).text, first);  // as if nothing had been
+}
+
+TEST(Conversation, GoesOnPastTheContextTheSameWayAfterLoading) {
+  Generator generator = test::small_generator();
+  Conversation conversation(generator);
+  std::vector<Conversation::Turn> before_last;
+  std::string last;
+  for (int turn = 0; turn < 12; ++turn) {  // 12 * (4 + 7) tokens, the context is 24
+    before_last = conversation.turns();
+    last = conversation.reply("turn", kOptions).text;
+    EXPECT_EQ(conversation.turns().size(), static_cast<size_t>(turn + 1));
+  }
+  Conversation loaded(generator);
+  loaded.restore(before_last);
+  EXPECT_EQ(loaded.reply("turn", kOptions).text, last);
+  EXPECT_NO_THROW(conversation.reply(std::string(500, 'x'), kOptions));  // one turn longer than the context
+}
+
+TEST(Conversation, ACancelledReplyStays) {
+  Generator generator = test::small_generator();
+  Conversation conversation(generator);
+  const auto stop = [](size_t, int64_t, std::string_view) { return false; };
+  const Completion c = conversation.reply("one", kOptions, stop);
+  EXPECT_EQ(c.finish, FinishReason::kCancelled);
+  EXPECT_EQ(conversation.turns().back().reply, c.text);
+}
+
+TEST(Conversation, ABadOptionChangesNothing) {
+  Generator generator = test::small_generator();
+  Conversation conversation(generator);
+  EXPECT_EQ(test::thrown_by([&] { conversation.reply("one", {.max_tokens = -1}); }).code(), ErrorCode::kUsage);
+  EXPECT_TRUE(conversation.turns().empty());
+}
+
+}  // namespace
+}  // namespace inkstone

@@ -1,0 +1,97 @@
+// Whole continuations: the same text whatever runs beside it, stop rules, and text past the context.
+#include "inkstone/generator.h"
+
+#include <map>
+
+#include "base/utf8.h"
+#include "small_generator.h"
+#include "support.h"
+
+namespace inkstone {
+namespace {
+
+using test::kContext;
+
+const std::vector<std::string> kPrompts = {"To be", "", "红楼", "a much longer prompt than the others"};
+
+TEST(Generator, ATextDependsOnItsPromptSeedAndNumberAlone) {
+  Generator generator = test::small_generator();
+  const GenerateOptions options{.max_tokens = 40, .seed = 9, .samples = 3};  // past the context of 24
+  const auto together = generator.generate(kPrompts, options, {}, 5);
+  ASSERT_EQ(together.size(), 12u);
+  for (const int64_t parallel : {1, 2, 12}) {
+    const auto again = generator.generate(kPrompts, options, {}, parallel);
+    for (size_t i = 0; i < together.size(); ++i) {
+      EXPECT_EQ(again[i].tokens, together[i].tokens) << "parallel " << parallel << ", number " << i;
+      EXPECT_EQ(again[i].log_probs, together[i].log_probs);
+    }
+  }
+  const auto alone = generator.generate(std::vector<std::string>{kPrompts[2]}, options, {}, 2);
+  for (size_t s = 0; s < 3; ++s) EXPECT_EQ(alone[s].tokens, together[6 + s].tokens);
+  EXPECT_NE(together[0].tokens, together[1].tokens);  // samples differ
+}
+
+TEST(Generator, WhatIsStreamedIsTheText) {
+  Generator generator = test::small_generator();
+  std::map<std::pair<size_t, int64_t>, std::string> shown;
+  const auto results = generator.generate(kPrompts, {.max_tokens = 50, .seed = 4, .samples = 2},
+                                          [&](size_t p, int64_t s, std::string_view text) {
+                                            shown[{p, s}] += text;
+                                            return true;
+                                          });
+  for (const Completion& c : results) {
+    EXPECT_EQ((shown[{c.prompt_index, c.sample_index}]), c.text);
+    EXPECT_EQ(generator.tokenizer().decode(c.tokens), c.text);
+    EXPECT_EQ(c.tokens.size(), c.log_probs.size());
+  }
+}
+
+TEST(Generator, StopsWhereItIsToldTo) {
+  Generator generator = test::small_generator();
+  const std::vector<std::string> prompt = {"x"};
+  const Completion whole = generator.generate(prompt, {.max_tokens = 30, .ignore_end_of_text = true}).front();
+  ASSERT_EQ(whole.tokens.size(), 30u);
+  EXPECT_EQ(whole.finish, FinishReason::kLength);
+  GenerateOptions stop{.max_tokens = 30, .ignore_end_of_text = true};
+  stop.stop = {whole.text.substr(10, 3)};
+  const Completion cut = generator.generate(prompt, stop).front();
+  EXPECT_EQ(cut.finish, FinishReason::kStop);
+  EXPECT_EQ(cut.text, whole.text.substr(0, whole.text.find(stop.stop[0])));
+  const Completion none = generator.generate(prompt, {.max_tokens = 0}).front();
+  EXPECT_TRUE(none.text.empty());
+  const Completion cancelled = generator.generate(prompt, {.max_tokens = 30, .ignore_end_of_text = true},
+                                                  [](size_t, int64_t, std::string_view) { return false; }).front();
+  EXPECT_EQ(cancelled.finish, FinishReason::kCancelled);
+  EXPECT_LT(cancelled.tokens.size(), 6u);  // the first character ends it
+}
+
+TEST(Generator, EndsAtTheEndMark) {
+  Generator generator = test::small_generator();
+  int ended = 0;
+  for (const Completion& c :
+       generator.generate(std::vector<std::string>{"q"}, {.sampling = {.temperature = 3}, .max_tokens = 2000, .samples = 4})) {
+    ended += c.finish == FinishReason::kEndMark;
+    for (const TokenId token : c.tokens) EXPECT_NE(token, *generator.tokenizer().end_of_text());
+  }
+  EXPECT_GT(ended, 0);  // one of 257 ids, 8000 draws
+}
+
+TEST(Generator, NeverDrawsIdsThatTheTokenizerLacks) {
+  Generator generator = test::small_generator(500);
+  const auto c = generator.generate(std::vector<std::string>{"q"}, {.max_tokens = 200, .ignore_end_of_text = true}).front();
+  for (const TokenId token : c.tokens) EXPECT_LT(token, generator.tokenizer().vocab_size());
+}
+
+TEST(Generator, RefusesWhatDoesNotBelongTogether) {
+  const Tokenizer tokenizer = test::byte_tokenizer();
+  const Model model = Model::create({.layers = 1, .heads = 1, .width = 8, .context = 8, .vocab_size = 100}, 1);
+  EXPECT_EQ(test::thrown_by([&] { Generator(model, tokenizer); }).code(), ErrorCode::kMismatch);
+  Generator generator = test::small_generator();
+  for (const GenerateOptions& bad : {GenerateOptions{.max_tokens = -1}, GenerateOptions{.stop = {""}},
+                                     GenerateOptions{.samples = 0}, GenerateOptions{.sampling = {.top_p = 2}}}) {
+    EXPECT_EQ(test::thrown_by([&] { generator.generate(kPrompts, bad); }).code(), ErrorCode::kUsage);
+  }
+}
+
+}  // namespace
+}  // namespace inkstone

@@ -1,0 +1,108 @@
+// What may be drawn after each filter, and how often.
+#include "generate/sampler.h"
+
+#include <cmath>
+#include <map>
+#include <numeric>
+#include <random>
+
+#include "support.h"
+
+namespace inkstone {
+namespace {
+
+// Probabilities 0.4, 0.3, 0.2, 0.1 of ids 2, 0, 3, 1.
+const std::vector<float> kLogits = {std::log(0.3f), std::log(0.1f), std::log(0.4f), std::log(0.2f)};
+
+std::vector<TokenId> drawable(const SamplingOptions& options, const std::vector<TokenId>& history = {}) {
+  Sampler sampler;
+  sampler.choose(kLogits, 4, history, options, 0.5);
+  std::vector<TokenId> ids;
+  double total = 0;
+  for (const auto& c : sampler.candidates()) ids.push_back(c.token), total += c.probability;
+  EXPECT_NEAR(total, 1, 1e-12);
+  return ids;
+}
+
+using Ids = std::vector<TokenId>;
+
+TEST(Sampler, ZeroTemperatureTakesTheLargestAndTheLowestIdOnATie) {
+  Sampler sampler;
+  EXPECT_EQ(sampler.choose(kLogits, 4, {}, {.temperature = 0}, 0.99).token, 2);
+  EXPECT_EQ(sampler.choose(std::vector<float>{1, 3, 3, 2}, 4, {}, {.temperature = 0}, 0.99).token, 1);
+}
+
+TEST(Sampler, FiltersKeepWhatTheySay) {
+  EXPECT_EQ(drawable({}), (Ids{2, 0, 3, 1}));
+  EXPECT_EQ(drawable({.top_k = 2}), (Ids{2, 0}));
+  EXPECT_EQ(drawable({.top_k = 9}), (Ids{2, 0, 3, 1}));
+  EXPECT_EQ(drawable({.top_p = 0.69}), (Ids{2, 0}));
+  EXPECT_EQ(drawable({.top_p = 0.71}), (Ids{2, 0, 3}));
+  EXPECT_EQ(drawable({.top_p = 0}), (Ids{2}));
+  EXPECT_EQ(drawable({.min_p = 0.6}), (Ids{2, 0}));
+  EXPECT_EQ(drawable({.min_p = 1}), (Ids{2}));
+  // Top-k comes before top-p: of 0.4, 0.3 renormalised, 0.57 are enough.
+  EXPECT_EQ(drawable({.top_k = 2, .top_p = 0.55}), (Ids{2}));
+}
+
+TEST(Sampler, RepetitionPenaltyDividesPositiveAndMultipliesNegativeLogits) {
+  Sampler sampler;
+  const std::vector<float> logits = {2, 1.5, -1, -1.1f};
+  const SamplingOptions greedy{.temperature = 0, .repetition_penalty = 2};
+  EXPECT_EQ(sampler.choose(logits, 4, Ids{0}, greedy, 0).token, 1);
+  EXPECT_EQ(sampler.choose(logits, 4, Ids{1}, greedy, 0).token, 0);
+  const std::vector<float> negative = {-1, -1.5};
+  EXPECT_EQ(sampler.choose(negative, 2, Ids{0}, greedy, 0).token, 1);
+  // Only the last `window` tokens count.
+  SamplingOptions window = greedy;
+  window.repetition_window = 1;
+  EXPECT_EQ(sampler.choose(logits, 4, Ids{0, 3}, window, 0).token, 0);
+}
+
+TEST(Sampler, ReportsTheModelsOwnLogProbability) {
+  Sampler sampler;
+  const Choice choice = sampler.choose(kLogits, 4, {}, {.temperature = 0.3, .top_k = 1}, 0.2);
+  EXPECT_EQ(choice.token, 2);
+  EXPECT_NEAR(choice.log_prob, std::log(0.4), 1e-6);
+}
+
+TEST(Sampler, NeverDrawsUnusableIds) {
+  Sampler sampler;
+  for (int i = 0; i < 100; ++i) EXPECT_LT(sampler.choose(kLogits, 2, {}, {}, i / 100.0).token, 2);
+}
+
+TEST(Sampler, DrawsAsOftenAsTheProbabilitiesSay) {
+  Sampler sampler;
+  std::mt19937_64 random(1);
+  std::map<TokenId, int> count;
+  constexpr int kDraws = 40000;
+  for (int i = 0; i < kDraws; ++i) {
+    ++count[sampler.choose(kLogits, 4, {}, {.temperature = 0.5}, std::uniform_real_distribution<>()(random)).token];
+  }
+  // Temperature 1/2 squares the probabilities: 0.16, 0.09, 0.04, 0.01 over their sum.
+  const std::map<TokenId, double> expected = {{2, 0.16 / 0.3}, {0, 0.09 / 0.3}, {3, 0.04 / 0.3}, {1, 0.01 / 0.3}};
+  for (const auto& [token, p] : expected) {
+    // Five standard deviations of a binomial share.
+    EXPECT_NEAR(count[token] / double{kDraws}, p, 5 * std::sqrt(p * (1 - p) / kDraws)) << token;
+  }
+}
+
+TEST(Sampler, RefusesLogitsThatAreNoNumbers) {
+  Sampler sampler;
+  for (const float bad : {NAN, INFINITY}) {
+    const std::vector<float> logits = {0, bad, 1};
+    EXPECT_EQ(test::thrown_by([&] { sampler.choose(logits, 3, {}, {}, 0.5); }).code(), ErrorCode::kInvalidData);
+  }
+}
+
+TEST(SamplingOptions, RangesAreChecked) {
+  for (const SamplingOptions& bad :
+       {SamplingOptions{.temperature = -1}, {.temperature = NAN}, {.top_k = -1}, {.top_p = 1.5}, {.min_p = -0.1},
+        {.repetition_penalty = 0}, {.repetition_window = -2}}) {
+    EXPECT_EQ(test::thrown_by([&] { validate(bad); }).code(), ErrorCode::kUsage);
+  }
+  EXPECT_NO_THROW(validate(SamplingOptions{}));
+}
+
+}  // namespace
+}  // namespace inkstone
