@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/utf8.h"
 #include "cli/command.h"
 #include "cli/generate_options.h"
 #include "cli/line_editor.h"
@@ -82,10 +83,32 @@ GenerateOptions with_setting(GenerateOptions o, const std::string& name, const s
   return o;
 }
 
+// A string; where that cannot hold the text, for it is not UTF-8 (a model of bytes writes anything), its bytes as
+// numbers.
+Json text_to_json(const std::string& text) {
+  if (is_valid_utf8(text)) return text;
+  return std::vector<uint8_t>(text.begin(), text.end());
+}
+
+std::string text_from_json(const Json& turn, const char* key) {
+  const bool bytes = turn.is_object() && turn.contains(key) && turn[key].is_array();
+  if (!bytes) return required(get_string(turn, key), key);
+  std::string text;
+  for (const Json& byte : turn[key]) {
+    if (!byte.is_number_unsigned() || byte.get<uint64_t>() > 255) {
+      fail(ErrorCode::kInvalidData, "'{}' holds {}, expected bytes of 0 to 255", key, byte.dump());
+    }
+    text.push_back(static_cast<char>(byte.get<uint8_t>()));
+  }
+  return text;
+}
+
 void save_conversation(const std::string& path, const std::vector<Conversation::Turn>& turns) {
   if (path.empty()) fail(ErrorCode::kUsage, "/save needs a file name");
   Json list = Json::array();
-  for (const auto& turn : turns) list.push_back({{"user", turn.user}, {"reply", turn.reply}});
+  for (const auto& turn : turns) {
+    list.push_back({{"user", text_to_json(turn.user)}, {"reply", text_to_json(turn.reply)}});
+  }
   write_json(path, Json{{"format", "inkstone conversation 1"}, {"turns", list}});
 }
 
@@ -99,7 +122,7 @@ std::vector<Conversation::Turn> load_conversation(const std::string& path) {
     }
     std::vector<Conversation::Turn> turns;
     for (const Json& turn : json["turns"]) {
-      turns.push_back({required(get_string(turn, "user"), "user"), required(get_string(turn, "reply"), "reply")});
+      turns.push_back({text_from_json(turn, "user"), text_from_json(turn, "reply")});
     }
     return turns;
   });
@@ -128,7 +151,7 @@ class Chat {
         conversation_(generator_),
         options_(a.generate.options),
         interactive_(stdin_is_terminal() && stdout_is_terminal()),
-        editor_(interactive_ ? history_file() : std::filesystem::path()) {
+        editor_(interactive_ ? history_file() : std::filesystem::path(), interrupt_) {
     options_.seed = a.generate.seed.value_or(random_seed());
   }
 
@@ -154,7 +177,6 @@ class Chat {
       if (!line) return text.empty() ? std::nullopt : std::optional(text);
       if (editor_.interrupted()) {
         note("(Ctrl-D or /quit leaves)");
-        interrupt_.reset();
         return "";
       }
       text += *line;
@@ -214,14 +236,14 @@ class Chat {
 
   template <typename Write>
   void answer(Write&& write) {
-    interrupt_.reset();
     const Completion completion = write([&](size_t, int64_t, std::string_view text) {
       print(text);
       return !interrupt_.raised();
     });
     print("\n");
-    if (completion.finish == FinishReason::kCancelled) note("(stopped)");
-    interrupt_.reset();
+    if (completion.finish != FinishReason::kCancelled) return;
+    interrupt_.reset();  // here, not when an answer begins: a Ctrl-C that was quicker than that means it
+    note("(stopped)");
   }
 
   const Arguments& arguments_;
@@ -229,8 +251,8 @@ class Chat {
   Conversation conversation_;
   GenerateOptions options_;
   bool interactive_;
+  InterruptFlag interrupt_{InterruptFlag::Catch::kCtrlCOnly};
   LineEditor editor_;
-  InterruptFlag interrupt_;
 };
 
 }  // namespace

@@ -19,10 +19,10 @@
 namespace inkstone::cli {
 namespace {
 
-volatile std::sig_atomic_t interrupted = 0;
+volatile std::sig_atomic_t interrupted = 0, second_ends = 1;
 
 void on_signal(int signal) {
-  if (interrupted) {
+  if (interrupted && second_ends) {
     ::signal(signal, SIG_DFL);
     ::raise(signal);
   }
@@ -133,14 +133,15 @@ void StatusLine::clear() {
   shown_ = false;
 }
 
-InterruptFlag::InterruptFlag() {
+InterruptFlag::InterruptFlag(Catch which) {
   interrupted = 0;
+  second_ends = which == Catch::kAll;
   struct sigaction action {};
   action.sa_handler = on_signal;  // without SA_RESTART: Ctrl-C must end the waiting for a line
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     struct sigaction before {};
     ::sigaction(signal, nullptr, &before);
-    if (before.sa_handler == SIG_IGN) continue;
+    if (before.sa_handler == SIG_IGN || (which == Catch::kCtrlCOnly && signal != SIGINT)) continue;
     ::sigaction(signal, &action, nullptr);
     caught_.push_back(signal);
   }

@@ -83,9 +83,11 @@ class StatusLine {
 
 // Ctrl-C, SIGTERM and the end of the terminal (SIGHUP): while one lives, the first signal only sets the flag; a second
 // one ends the program at once. A signal that the parent had ignored (nohup, a background job) stays ignored.
+// kCtrlCOnly: neither ends the program, and the other signals are not caught. At most one lives at a time.
 class InterruptFlag {
  public:
-  InterruptFlag();
+  enum class Catch { kAll, kCtrlCOnly };
+  explicit InterruptFlag(Catch which = Catch::kAll);
   ~InterruptFlag();
   InterruptFlag(const InterruptFlag&) = delete;
   InterruptFlag& operator=(const InterruptFlag&) = delete;

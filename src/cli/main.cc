@@ -26,8 +26,12 @@ std::optional<std::string> command_error(const CLI::App& app, int argc, char** a
     known += (known.empty() ? "" : ", ") + command->get_name();
   }
   if (argc < 2) return "no command given, expected one of " + known;
-  if (argv[1][0] == '-') return std::nullopt;  // an option: CLI11 knows
-  return fmt::format("there is no command '{}', expected one of {}", argv[1], known);
+  const std::string_view word = argv[1];
+  if (word == "-h" || word == "--help" || word == "--version") return std::nullopt;
+  if (word.starts_with('-')) {
+    return fmt::format("'{}' stands where a command is expected: options come after the command", word);
+  }
+  return fmt::format("there is no command '{}', expected one of {}", word, known);
 }
 
 int fail_usage(std::string_view what) {

@@ -294,7 +294,8 @@ void refuse_with_resume(const CLI::App& command) {
       continue;
     }
     fail(ErrorCode::kUsage,
-         "--{} cannot be changed with --resume: the run goes on as it began. Start a new run with --init for that", name);
+         "--{} cannot be changed with --resume: the run goes on as it began. Start a new run with --init for that",
+         name);
   }
 }
 

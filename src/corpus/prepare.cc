@@ -80,8 +80,13 @@ std::vector<CorpusFile> readable_files(const std::vector<fs::path>& paths, const
   return files;
 }
 
-[[noreturn]] void fail_without_text(const std::vector<DroppedDocument>& dropped) {
-  if (dropped.empty()) fail(ErrorCode::kInvalidData, "no text found: the inputs hold no file");
+[[noreturn]] void fail_without_text(const std::vector<fs::path>& inputs,
+                                    const std::vector<DroppedDocument>& dropped) {
+  if (dropped.empty()) {
+    std::vector<std::string> names;
+    for (const fs::path& input : inputs) names.push_back(fmt::format("'{}'", input.string()));
+    fail(ErrorCode::kInvalidData, "no text found: there is no file in {}", fmt::join(names, ", "));
+  }
   std::vector<std::string> named;
   for (const DroppedDocument& d : dropped) {
     if (named.size() == kNamedFiles) break;
@@ -171,7 +176,7 @@ PrepareReport prepare(const PrepareOptions& options, const Tokenizer& tokenizer,
     progress({.bytes_done = bytes, .bytes_total = 0, .tokens = 0, .stage = Stage::kScanning});
   });
   dropped.insert(dropped.end(), scan.dropped.begin(), scan.dropped.end());
-  if (scan.validates.empty()) fail_without_text(dropped);
+  if (scan.validates.empty()) fail_without_text(options.inputs, dropped);
 
   PrepareReport report = report_of(scan);
   const auto on_encoded = [&](int64_t bytes, int64_t tokens) {

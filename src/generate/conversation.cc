@@ -29,16 +29,17 @@ struct Conversation::Impl {
     return tokens;
   }
 
-  // Keeps of the slot what is a prefix of the history; at least the last token is fed anew.
+  // Keeps of the slot what is a prefix of the history; at least the last token is fed anew. Where the window begins
+  // depends on the history alone and not on the way that led to it: a conversation that was loaded goes on as the one
+  // that was saved.
   std::vector<float> feed(const std::vector<TokenId>& history) {
+    const bool fits = history.size() <= static_cast<size_t>(decoder.capacity());
     size_t same = 0;
-    if (history.size() > window.first) {
-      const size_t most = std::min(held.size(), history.size() - window.first - 1);
-      while (same < most && held[same] == history[window.first + same]) ++same;
-    } else {
-      window.first = 0;
+    if (fits && window.first == 0) {
+      const size_t most = std::min(held.size(), history.size() - 1);
+      while (same < most && held[same] == history[same]) ++same;
     }
-    if (same == 0) window.first = 0;
+    window.first = 0;
     decoder.truncate(0, static_cast<int64_t>(same));
     return feed_rest(history);
   }

@@ -29,7 +29,9 @@ TokenizerSpec read_vocab_and_merges(const fs::path& vocab, const fs::path& merge
 
 TokenizerSpec read_folder(const fs::path& folder) {
   if (const fs::path json = folder / "tokenizer.json"; fs::exists(json)) {
-    return parse_tokenizer_json(read_file(json, kMaxFile_bytes));
+    return with_context("tokenizer.json", [&] {
+      return parse_tokenizer_json(read_file(json, kMaxFile_bytes));
+    });
   }
   constexpr std::pair<const char*, const char*> kPairs[] = {{"vocab.json", "merges.txt"},
                                                             {"encoder.json", "vocab.bpe"}};

@@ -1,0 +1,160 @@
+// The main job: text in, a trained model, text out, with every output that the command line promises.
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "base/file.h"
+#include "workspace.h"
+
+namespace inkstone::test {
+namespace {
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+std::vector<Json> json_lines(const std::string& text) {
+  std::vector<Json> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(Json::parse(line));
+  return lines;
+}
+
+void expect_keys(const Json& json, const Words& keys) {
+  for (const std::string& key : keys) EXPECT_TRUE(json.contains(key)) << "no '" << key << "' in " << json.dump();
+}
+
+class MainJobTest : public Workspace {};
+
+TEST_F(MainJobTest, FromTextToTextWithEveryTypeOfVocabulary) {
+  const std::string text = verses(60) + "naïve café — 你好, 世界 🙂\n";
+  for (const char* type : {"bpe", "char", "byte"}) {
+    SCOPED_TRACE(type);
+    for (const char* name : {"vocabulary", "data", "run", "tuned"}) fs::remove_all(*this / name);
+    write("text.txt", text);
+    const Outcome learnt = run_well({"tokenizer", "train", "text.txt", "-o", "vocabulary", "--type", type, "--json"});
+    EXPECT_EQ(Json::parse(learnt.out)["type"], type);
+    const Outcome ids = run_well({"tokenizer", "encode", "--tokenizer", "vocabulary", "--format", "json"}, text);
+    EXPECT_FALSE(Json::parse(ids.out).empty());
+    EXPECT_EQ(run_well({"tokenizer", "decode", "--tokenizer", "vocabulary"}, ids.out).out, text);
+
+    const Outcome prepared =
+        run_well({"prepare", "text.txt", "--tokenizer", "vocabulary", "-o", "data", "--json", "--threads", "1"});
+    expect_keys(Json::parse(prepared.out), {"documents", "train", "val", "dropped", "warnings"});
+
+    const Outcome trained = run_well(training("run", {"--steps", "40", "--eval-every", "20", "--log-every", "5",
+                                                      "--sample-every", "20", "--json"}));
+    const auto events = json_lines(trained.out);
+    expect_keys(events.front(), {"event", "step", "loss", "lr", "grad_norm", "tokens_per_s", "elapsed_s"});
+    EXPECT_EQ(events.back()["event"], "end");
+    EXPECT_EQ(events.back()["reason"], "done");
+
+    const Outcome written = run_well({"generate", "run", "--json", "--max-tokens", "12", "--threads", "1"});
+    expect_keys(Json::parse(written.out), {"prompt", "text", "tokens", "log_probs", "finish", "seed"});
+    const Outcome scored = run_well({"score", "run", "--context", "9 little", "--completion", " ducks", "--json"});
+    const Json score = Json::parse(scored.out);
+    double sum = 0;
+    for (const Json& token : score["tokens"]) sum += token["log_prob"].get<double>();
+    EXPECT_NEAR(score["log_prob"].get<double>(), sum, 1e-9);
+    const Outcome total = run_well({"score", "run", "--context", "9 little", "--completion", " ducks"});
+    EXPECT_NEAR(std::stod(total.out), sum, 1e-5);
+    const Json evaluated = Json::parse(run_well({"eval", "run", "text.txt", "--json", "--threads", "1"}).out);
+    EXPECT_NEAR(evaluated["perplexity"].get<double>(), std::exp(evaluated["loss"].get<double>()), 1e-6);
+    EXPECT_EQ(evaluated["bytes"], text.size());
+
+    run_well({"finetune", "run", "--data", "data", "-o", "tuned", "--steps", "20", "--threads", "1"});
+    EXPECT_EQ(Json::parse(run_well({"info", "tuned", "--json"}).out)["kind"], "run");
+    run_well({"train", "--resume", "tuned", "--steps", "25", "--threads", "1"});
+    EXPECT_EQ(Json::parse(run_well({"info", "tuned", "--json"}).out)["last"]["step"], 25);
+  }
+}
+
+TEST_F(MainJobTest, TheFewestWordsAreEnough) {
+  write("book.txt", verses(80));
+  run_well({"tokenizer", "train", "book.txt", "-o", "vocabulary"});
+  run_well({"prepare", "book.txt", "--tokenizer", "vocabulary", "-o", "data"});
+  const Outcome trained = run_well({"train", "--data", "data", "-o", "run", "--steps", "2", "--batch", "2", "--threads",
+                                    "1"});
+  EXPECT_NE(trained.err.find("gpt-micro"), std::string::npos) << "it says which shape it chose: " << trained.err;
+  EXPECT_NE(trained.err.find("inkstone chat run"), std::string::npos) << "it says what comes next: " << trained.err;
+  EXPECT_FALSE(run_well({"generate", "run"}).out.empty());
+}
+
+TEST_F(MainJobTest, MetricsHaveTheKeysThatScriptsRelyOn) {
+  make_run();
+  const auto lines = json_lines(read("run/metrics.jsonl"));
+  ASSERT_EQ(lines.size(), 6u);
+  for (const Json& line : lines) {
+    expect_keys(line, {"step", "loss", "lr", "grad_norm", "tokens_per_s", "elapsed_s"});
+    EXPECT_EQ(line.contains("val_loss"), line["step"].get<int64_t>() % 20 == 0);
+  }
+  EXPECT_LT(lines.back()["loss"].get<double>(), lines.front()["loss"].get<double>());
+}
+
+TEST_F(MainJobTest, InfoKnowsEveryKindOfThing) {
+  make_run();
+  const auto kind = [&](const std::string& path) {
+    EXPECT_NE(run_well({"info", path}).out.find("kind: "), std::string::npos);
+    return Json::parse(run_well({"info", path, "--json"}).out)["kind"].get<std::string>();
+  };
+  EXPECT_EQ(kind("run"), "run");
+  EXPECT_EQ(kind("run/last"), "model");
+  EXPECT_EQ(kind("data"), "prepared data");
+  EXPECT_EQ(kind("data/train_000000.bin"), "token shard");
+  EXPECT_EQ(kind("vocabulary"), "tokenizer");
+  EXPECT_EQ(kind("vocabulary/tokenizer.json"), "tokenizer");
+}
+
+TEST_F(MainJobTest, LogitsAreANumpyFileOfTokensByVocabulary) {
+  make_run();
+  run_well({"logits", "run", "--tokens", "1,2,3", "-o", "logits.npy"});
+  const std::string file = read("logits.npy");
+  const auto vocab = Json::parse(run_well({"info", "run/last", "--json"}).out)["vocab_size"].get<size_t>();
+  EXPECT_EQ(file.substr(1, 5), "NUMPY");
+  EXPECT_NE(file.find("(3, " + std::to_string(vocab) + ")"), std::string::npos);
+  EXPECT_EQ(file.size() % 64, (3 * vocab * 4) % 64);
+}
+
+TEST_F(MainJobTest, TextComesThroughStandardInput) {
+  const std::string text = verses(40);
+  run_well({"tokenizer", "train", "-", "-o", "vocabulary", "--type", "char"}, text);
+  run_well({"prepare", "-", "--tokenizer", "vocabulary", "-o", "piped"}, text);
+  write("text.txt", text);
+  run_well({"prepare", "text.txt", "--tokenizer", "vocabulary", "-o", "data"});
+  EXPECT_EQ(read("piped/train_000000.bin"), read("data/train_000000.bin"));
+}
+
+TEST_F(MainJobTest, IdsComeInEveryFormat) {
+  make_data(verses(20), "bpe");
+  const std::string text = "9 little ducks, über alles\n";
+  for (const char* format : {"text", "json", "u16", "u32"}) {
+    const Outcome ids = run_well({"tokenizer", "encode", "--tokenizer", "vocabulary", "--format", format}, text);
+    EXPECT_EQ(run_well({"tokenizer", "decode", "--tokenizer", "vocabulary", "--format", format}, ids.out).out, text);
+  }
+}
+
+TEST_F(MainJobTest, BenchPrintsTheKeysThatScriptsRelyOn) {
+  for (const char* what : {"gemm", "train", "prefill", "decode"}) {
+    const Outcome outcome = run_well({"bench", what, "--json", "--model", "gpt-nano", "--batch", "2", "--context", "16",
+                                      "--prompt", "16", "--repetitions", "3", "--threads", "1"});
+    const auto lines = json_lines(outcome.out);
+    ASSERT_FALSE(lines.empty());
+    for (const Json& line : lines) expect_keys(line, {"name", "dtype", "threads", "shape", "ms"});
+    if (std::string(what) == "gemm") {
+      expect_keys(lines.back(), {"gflops"});
+    } else {
+      expect_keys(lines.back(), {"tokens_per_s", "floor_ms", "floor_fraction"});
+    }
+  }
+}
+
+TEST_F(MainJobTest, LearnsRealText) {
+  INK_SHARED_DATA_OR_SKIP(shakespeare, "text/tinyshakespeare.txt");
+  make_data(read_file(shakespeare).substr(0, 300'000), "char");
+  const Outcome trained =
+      run_well({"train", "--data", "data", "-o", "run", "--layers", "2", "--heads", "2", "--width", "48", "--context",
+                "32", "--batch", "8", "--lr", "3e-3", "--steps", "300", "--eval-tokens", "8000", "--json", "--threads",
+                "1"});
+  // Characters drawn by their frequencies cost 3.3 nats: it has learnt from what stands before them.
+  EXPECT_LT(json_lines(trained.out).back()["best_val_loss"].get<double>(), 2.9);
+}
+
+}  // namespace
+}  // namespace inkstone::test
