@@ -65,12 +65,11 @@ class Reporter {
   Reporter(bool json, const BenchOptions& options) : json_(json), options_(options) {}
 
   void print(const Result& r) {
-    json_ ? print_json(r) : print_row(r);
-    std::fflush(stdout);
+    cli::print(json_ ? json_line(r) : table_row(r));
   }
 
  private:
-  void print_json(const Result& r) const {
+  std::string json_line(const Result& r) const {
     nlohmann::ordered_json line = {{"name", r.name},
                                    {"dtype", options_.dtype},
                                    {"threads", thread_count()},
@@ -81,21 +80,25 @@ class Reporter {
     if (r.floor_ms > 0) line["floor_ms"] = r.floor_ms, line["floor_fraction"] = r.floor_ms / r.ms;
     if (r.flops > 0) line["gflops"] = r.flops / r.ms / 1e6;
     if (r.bytes > 0) line["gb_per_s"] = r.bytes / r.ms / 1e6;
-    fmt::print("{}\n", line.dump());
+    return line.dump() + "\n";
   }
 
-  void print_row(const Result& r) {
+  std::string table_row(const Result& r) {
+    std::string text;
     if (!header_printed_) {
-      fmt::print("{:<18} {:<28} {:>10} {:>10} {:>10} {:>9} {:>9} {:>8}\n", "name (" + options_.dtype + ")", "shape",
-                 "ms median", "ms min", "tokens/s", "GFLOP/s", "GB/s", "of floor");
+      text = fmt::format("{:<18} {:<28} {:>10} {:>10} {:>10} {:>9} {:>9} {:>8}\n", "name (" + options_.dtype + ")",
+                         "shape", "ms median", "ms min", "tokens/s", "GFLOP/s", "GB/s", "of floor");
       header_printed_ = true;
     }
     const auto cell = [](bool there, double value, const char* format) {
       return there ? fmt::format(fmt::runtime(format), value) : std::string("-");
     };
-    fmt::print("{:<18} {:<28} {:>10.2f} {:>10.2f} {:>10} {:>9} {:>9} {:>8}\n", r.name, r.shape, r.ms, r.ms_min,
-               cell(r.tokens > 0, r.tokens / r.ms * 1e3, "{:.0f}"), cell(r.flops > 0, r.flops / r.ms / 1e6, "{:.0f}"),
-               cell(r.bytes > 0, r.bytes / r.ms / 1e6, "{:.1f}"), cell(r.floor_ms > 0, r.floor_ms / r.ms, "{:.2f}"));
+    text += fmt::format("{:<18} {:<28} {:>10.2f} {:>10.2f} {:>10} {:>9} {:>9} {:>8}\n", r.name, r.shape, r.ms, r.ms_min,
+                        cell(r.tokens > 0, r.tokens / r.ms * 1e3, "{:.0f}"),
+                        cell(r.flops > 0, r.flops / r.ms / 1e6, "{:.0f}"),
+                        cell(r.bytes > 0, r.bytes / r.ms / 1e6, "{:.1f}"),
+                        cell(r.floor_ms > 0, r.floor_ms / r.ms, "{:.2f}"));
+    return text;
   }
 
   bool json_;
@@ -216,17 +219,19 @@ void bench_decode(Backend& backend, const BenchOptions& options, const Machine& 
   report.print(result);
 }
 
-// Bytes of English-like text through a small vocabulary trained on it. There is no floor: reading the text costs nothing.
+// Bytes of English-like text through a small vocabulary trained on it. No floor: reading the text costs nothing.
 void bench_tokenizer(const BenchOptions& options, Reporter& report) {
   std::string text;
   for (int i = 0; text.size() < 4'000'000; ++i) {
-    text += fmt::format("And in the year {} the people of the valley went up to the hill; they didn't return, it's said.\n", i);
+    text += fmt::format(
+        "And in the year {} the people of the valley went up to the hill; they didn't return, it's said.\n", i);
   }
   bool done = false;
   const Tokenizer tokenizer = Tokenizer::train(
       [&]() -> std::optional<std::string> { return std::exchange(done, true) ? std::nullopt : std::optional(text); },
       {.vocab_size = 2000});
-  Result result{.name = "tokenizer encode", .shape = fmt::format("{:.1f} MB, 1 thread", static_cast<double>(text.size()) / 1e6)};
+  const double megabytes = static_cast<double>(text.size()) / 1e6;
+  Result result{.name = "tokenizer encode", .shape = fmt::format("{:.1f} MB, 1 thread", megabytes)};
   time_calls(options.repetitions, result, [&] { result.tokens = static_cast<double>(tokenizer.encode(text).size()); });
   result.bytes = static_cast<double>(text.size());
   report.print(result);
