@@ -62,5 +62,7 @@ function(inkstone_test name)
   target_link_libraries(${name} PRIVATE inkstone_test_support ${ARG_LINK} GTest::gtest_main)
   target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)  # quicker to build; what is tested is optimised
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS ${name}
-    ENVIRONMENT "INKSTONE_SOURCE_DIR=${PROJECT_SOURCE_DIR};INKSTONE_BINARY=${PROJECT_BINARY_DIR}/inkstone")
+    # Two properties, since a list would not survive the way through gtest_discover_tests.
+    ENVIRONMENT "INKSTONE_SOURCE_DIR=${PROJECT_SOURCE_DIR}"
+    ENVIRONMENT_MODIFICATION "INKSTONE_BINARY=set:${PROJECT_BINARY_DIR}/inkstone")
 endfunction()

@@ -43,6 +43,8 @@ struct GenerateOptions {
   bool ignore_end_of_text = false;
   uint64_t seed = 0;
   int64_t samples = 1;            // continuations of each prompt
+  // Asked before every step; true: what is being written ends as kCancelled, what is not begun has no Completion.
+  std::function<bool()> stop_requested = {};
 };
 
 struct Completion {
@@ -92,7 +94,8 @@ class Conversation {
   ~Conversation();
 
   // Adds the user's text and lets the model continue it. The completion becomes part of the text, also
-  // when it was cancelled. Each call with the same history and options gives the same text.
+  // when it was cancelled. Each call with the same history and options gives the same
+  // text, but for ties in the last bits of the logits where the history came from restore().
   Completion reply(std::string_view user_text, const GenerateOptions& options, const OnText& on_text = {});
   // Removes the last reply and writes another (the seed differs by the number of retries). kUsage: nothing to retry.
   Completion retry(const GenerateOptions& options, const OnText& on_text = {});

@@ -43,7 +43,7 @@ struct TokenizerTrainOptions {
 class Tokenizer {
  public:
   // Reads a folder (its tokenizer.json, else vocab.json + merges.txt, else encoder.json +
-  // vocab.bpe) or a tokenizer.json file. Throws kNotFound, kInvalidData, or kUnsupported (a model
+  // vocab.bpe), a run folder (its best, else last checkpoint) or a tokenizer.json file. Throws kNotFound, kInvalidData, or kUnsupported (a model
   // or pre-tokenizer that is not implemented, which is named).
   static Tokenizer load(const std::filesystem::path& folder_or_file);
 

@@ -91,7 +91,7 @@ struct ResumeOptions {
   std::optional<int64_t> steps = std::nullopt;  // train to this step instead (the schedule is stretched)
 };
 
-// Starts a run. Writes RUN/config of the run, RUN/metrics.jsonl, TensorBoard events and checkpoints
+// Starts a run. Writes RUN/run.json, RUN/metrics.jsonl, TensorBoard events and checkpoints
 // RUN/checkpoints/step-NNNNNNN, with the links RUN/last and RUN/best. kill -9 costs at most the steps
 // since the last checkpoint.
 TrainResult train(const TrainOptions& options, const TrainObserver& observer = {});

@@ -133,6 +133,7 @@ int run(const Arguments& a) {
   options.seed = a.generate.seed.value_or(random_seed());
   Output output(a.output);
   const InterruptFlag interrupt;
+  options.stop_requested = [&] { return interrupt.raised(); };
   const bool stream = prompts.size() == 1 && options.samples == 1 && !a.json;
   if (stream && !a.completion_only) output.write(prompts[0]);
   const auto begin = std::chrono::steady_clock::now();

@@ -30,8 +30,8 @@ struct Conversation::Impl {
   }
 
   // Keeps of the slot what is a prefix of the history; at least the last token is fed anew. Where the window begins
-  // depends on the history alone and not on the way that led to it: a conversation that was loaded goes on as the one
-  // that was saved.
+  // depends on the history alone and not on the way that led to it: a conversation that was loaded goes on from the same
+  // window as the one that was saved.
   std::vector<float> feed(const std::vector<TokenId>& history) {
     const bool fits = history.size() <= static_cast<size_t>(decoder.capacity());
     size_t same = 0;

@@ -65,6 +65,10 @@ class BatchRun {
 
   std::vector<Completion> run() {
     while (!waiting_.empty() || !active_.empty()) {
+      if (options_.stop_requested && options_.stop_requested()) {
+        cancel();
+        break;
+      }
       while (!waiting_.empty() && !free_.empty()) start();
       advance();
       step();
@@ -73,6 +77,34 @@ class BatchRun {
   }
 
  private:
+  // Ends what is being written; what was not begun has no result.
+  void cancel() {
+    for (Active& active : active_) {
+      active.sequence.finish(FinishReason::kCancelled, {});
+      take_result(active);
+    }
+    active_.clear();
+    std::vector<bool> begun(results_.size(), true);
+    for (const Task& task : waiting_) begun[place_of(task)] = false;
+    waiting_.clear();
+    std::vector<Completion> kept;
+    for (size_t i = 0; i < results_.size(); ++i) {
+      if (begun[i]) kept.push_back(std::move(results_[i]));
+    }
+    results_ = std::move(kept);
+  }
+
+  size_t place_of(const Task& task) const {
+    return task.prompt * static_cast<size_t>(options_.samples) + static_cast<size_t>(task.sample);
+  }
+
+  void take_result(Active& active) {
+    Completion& result = results_[place_of(active.task)];
+    result = active.sequence.take_result();
+    result.prompt_index = active.task.prompt;
+    result.sample_index = active.task.sample;
+  }
+
   void start() {
     const Task task = waiting_.front();
     waiting_.pop_front();
@@ -88,6 +120,7 @@ class BatchRun {
                   .logits = {}};
     free_.pop_back();
     feed_prompt(active);
+    if (task.sample + 1 == options_.samples) first_logits_[task.prompt] = {};  // nobody needs them any more
     active_.push_back(std::move(active));
   }
 
@@ -103,7 +136,7 @@ class BatchRun {
       return;
     }
     active.logits = refill(decoder_, active.slot, active.sequence.history(), active.window);
-    first_logits_[active.task.prompt] = active.logits;
+    if (options_.samples > 1) first_logits_[active.task.prompt] = active.logits;
   }
 
   // One token for every sequence; finished ones leave.
@@ -116,10 +149,7 @@ class BatchRun {
         ++at;
         continue;
       }
-      Completion& result = results_[at->task.prompt * options_.samples + at->task.sample];
-      result = at->sequence.take_result();
-      result.prompt_index = at->task.prompt;
-      result.sample_index = at->task.sample;
+      take_result(*at);
       free_.push_back(at->slot);
       at = active_.erase(at);
     }

@@ -27,7 +27,7 @@ TokenizerSpec read_vocab_and_merges(const fs::path& vocab, const fs::path& merge
       fs::exists(added) ? read_file(added, kMaxFile_bytes) : std::string());
 }
 
-TokenizerSpec read_folder(const fs::path& folder) {
+std::optional<TokenizerSpec> read_files_of(const fs::path& folder) {
   if (const fs::path json = folder / "tokenizer.json"; fs::exists(json)) {
     return with_context("tokenizer.json", [&] {
       return parse_tokenizer_json(read_file(json, kMaxFile_bytes));
@@ -39,6 +39,13 @@ TokenizerSpec read_folder(const fs::path& folder) {
     if (fs::exists(folder / vocab) && fs::exists(folder / merges)) {
       return read_vocab_and_merges(folder / vocab, folder / merges);
     }
+  }
+  return std::nullopt;
+}
+
+TokenizerSpec read_folder(const fs::path& folder) {
+  for (const fs::path& place : {folder, folder / "best", folder / "last"}) {  // a run folder's checkpoints
+    if (auto spec = read_files_of(place)) return *std::move(spec);
   }
   fail(ErrorCode::kNotFound,
        "no tokenizer there, expected tokenizer.json, or vocab.json and merges.txt, or encoder.json "

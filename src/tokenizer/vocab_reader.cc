@@ -8,6 +8,7 @@ namespace inkstone {
 namespace {
 
 constexpr size_t kMaxDepth = 64;
+constexpr size_t kMaxMembers = 10'000;  // of an object, as in base/json
 
 // Receives the events of nlohmann's SAX parser.
 class VocabularyHandler {
@@ -71,7 +72,13 @@ void VocabularyHandler::fail_merge(std::string_view found) const {
 Json& VocabularyHandler::place(Json v) {
   if (levels_.empty()) return rest_ = std::move(v);
   Level& level = levels_.back();
-  if (level.container->is_object()) return (*level.container)[level.key] = std::move(v);
+  if (level.container->is_object()) {
+    // An ordered object looks each new member up among all before it.
+    if (level.container->size() >= kMaxMembers) {
+      fail(ErrorCode::kInvalidData, "JSON object with more than {} members", kMaxMembers);
+    }
+    return (*level.container)[level.key] = std::move(v);
+  }
   level.container->push_back(std::move(v));
   return level.container->back();
 }

@@ -121,6 +121,14 @@ void point_link(const fs::path& link, const fs::path& target) {
 
 }  // namespace
 
+bool has_checkpoint(const fs::path& run) {
+  if (!fs::is_directory(run / "checkpoints")) return false;
+  for (const auto& entry : fs::directory_iterator(run / "checkpoints")) {
+    if (parse_step(entry.path().filename().string())) return true;
+  }
+  return false;
+}
+
 CheckpointFolder::CheckpointFolder(fs::path run) : run_(std::move(run)), folder_(run_ / "checkpoints") {
   if (!fs::exists(folder_)) return;
   for (const auto& entry : fs::directory_iterator(folder_)) {
@@ -170,6 +178,21 @@ fs::path CheckpointFolder::save(const TrainerState& state, const Network& networ
   }
   remove_old(state.options.keep, state.best_val_loss ? state.best_step : state.step);
   return final_path;
+}
+
+void CheckpointFolder::repair_links(const TrainerState& state) const {
+  const auto link = [&](const char* name, int64_t step) {
+    const fs::path target = fs::path("checkpoints") / path(step).filename();
+    std::error_code ignored;
+    if (fs::read_symlink(run_ / name, ignored) == target) return;
+    if (fs::exists(path(step))) {
+      point_link(run_ / name, target);
+    } else {
+      fs::remove(run_ / name, ignored);
+    }
+  };
+  link("last", state.step);
+  if (state.best_val_loss) link("best", state.best_step);
 }
 
 void CheckpointFolder::remove_old(int64_t keep, int64_t best_step) const {

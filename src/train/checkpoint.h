@@ -30,6 +30,9 @@ struct TrainerState {
   bool stopped_early = false;
 };
 
+// True if the run folder holds a complete checkpoint. Changes nothing.
+bool has_checkpoint(const std::filesystem::path& run);
+
 // The checkpoints of one run. Every change is done beside and renamed: a folder step-* is complete, or absent.
 class CheckpointFolder {
  public:
@@ -50,6 +53,10 @@ class CheckpointFolder {
   TrainerState read_state(int64_t step) const;
   // The moments; the weights are read by load_network.
   void read_moments(int64_t step, const Network& network, const Optimizer& optimizer) const;
+
+  // Points RUN/last at state.step, and RUN/best at state.best_step if that checkpoint is there (else RUN/best goes): a
+  // killed process may have left them behind.
+  void repair_links(const TrainerState& state) const;
 
   // Moves checkpoints after `step`, which are damaged, out of the way (step-NNNNNNN.damaged).
   void set_aside_after(int64_t step) const;

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/folder_lock.h"
 #include "base/hash.h"
 #include "base/json.h"
 #include "corpus/batch_loader.h"
@@ -48,8 +49,8 @@ class Session {
         model_(std::move(model)),
         network_(*model_.impl().network),
         tokenizer_(Tokenizer::load(options().data)),
-        train_(options().data, "train"),
-        val_(options().data, "val"),
+        train_(options().data, "train", tokenizer_.vocab_size()),
+        val_(options().data, "val", tokenizer_.vocab_size()),
         checkpoints_(options().run),
         optimizer_(network_),
         gradients_(network_) {
@@ -193,6 +194,7 @@ class Session {
     bool improved = false;
     if (val_.count() >= 2 && (last || due(options().eval_every))) {
       val_loss = evaluate();
+      if (!std::isfinite(*val_loss)) fail_diverged(step - 1, *val_loss);
       improved = note_evaluation(*val_loss);
     }
     if (val_loss || last || due(options().log_every)) report(outcome, val_loss);
@@ -294,7 +296,7 @@ void require_new_run(const fs::path& run) {
   if (!fs::is_directory(run)) fail(ErrorCode::kUsage, "'{}' is not a folder", run.string());
   if (fs::is_empty(run)) return;
   // Only looked at: another process may be at work there.
-  if (fs::exists(run / "run.json") && !fs::exists(run / "last")) {
+  if (fs::exists(run / "run.json") && !has_checkpoint(run)) {
     fail(ErrorCode::kUsage,
          "the run folder '{}' is not empty: it holds a run without a checkpoint; if that is not running any more, "
          "remove it, or choose another -o",
@@ -319,14 +321,17 @@ int64_t choose_checkpoint(const CheckpointFolder& checkpoints, const ResumeOptio
   for (; !steps.empty(); steps.pop_back()) {
     try {
       checkpoints.verify(steps.back());
-      checkpoints.set_aside_after(steps.back());
-      return steps.back();
+      break;
     } catch (const Error& e) {
-      if (!options.fall_back) throw;
+      if (!options.fall_back || e.code() != ErrorCode::kInvalidData) throw;
       if (observer.on_message) {
         observer.on_message(fmt::format("checkpoint of step {} is damaged and set aside: {}", steps.back(), e.what()));
       }
     }
+  }
+  if (!steps.empty()) {
+    checkpoints.set_aside_after(steps.back());
+    return steps.back();
   }
   fail(ErrorCode::kInvalidData, "no checkpoint in '{}' is intact", options.run.string());
 }
@@ -347,6 +352,7 @@ TrainResult train(const TrainOptions& given, const TrainObserver& observer) {
   const Json description = {{"program", "inkstone"}, {"options", to_json(options)}};
   Session session(std::move(state), std::move(model), observer);
   make_folders(given.run);  // only now: what was refused leaves no folder behind
+  const FolderLock lock(given.run);
   write_json(given.run / "run.json", description);
   return session.run();
 }
@@ -355,12 +361,17 @@ TrainResult resume(const ResumeOptions& given, const TrainObserver& observer) {
   if (!fs::is_directory(given.run / "checkpoints")) {
     fail(ErrorCode::kNotFound, "'{}' is not a run folder: it has no folder 'checkpoints'", given.run.string());
   }
+  const FolderLock lock(given.run);  // first: whoever is at work there has unfinished files
   const CheckpointFolder checkpoints(given.run);
   const int64_t step = choose_checkpoint(checkpoints, given, observer);
   TrainerState state = checkpoints.read_state(step);
   if (given.steps) state.options.steps = *given.steps;
-  if (given.steps && *given.steps > step) state.stopped_early = false;
+  if (given.steps && *given.steps > step) {
+    state.stopped_early = false;
+    state.evaluations_without_improvement = 0;
+  }
   validate(state.options);
+  checkpoints.repair_links(state);
   if (state.step >= state.options.steps && observer.on_message) {
     observer.on_message(fmt::format("this run is finished: it did {} of {} steps; to train longer, resume with --steps N",
                                     state.step, state.options.steps));

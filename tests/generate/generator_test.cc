@@ -65,6 +65,19 @@ TEST(Generator, StopsWhereItIsToldTo) {
   EXPECT_LT(cancelled.tokens.size(), 6u);  // the first character ends it
 }
 
+TEST(Generator, StopsABatchWhenAsked) {
+  Generator generator = test::small_generator();
+  GenerateOptions options{.max_tokens = 1000, .ignore_end_of_text = true, .samples = 5};
+  int steps = 0;
+  options.stop_requested = [&] { return ++steps > 4; };
+  const auto results = generator.generate(kPrompts, options, {}, 3);
+  ASSERT_EQ(results.size(), 3u);  // the other 17 were not begun
+  for (const Completion& c : results) {
+    EXPECT_EQ(c.finish, FinishReason::kCancelled);
+    EXPECT_EQ(c.tokens.size(), 4u);
+  }
+}
+
 TEST(Generator, EndsAtTheEndMark) {
   Generator generator = test::small_generator();
   int ended = 0;

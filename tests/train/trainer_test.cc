@@ -188,6 +188,51 @@ TEST_F(TrainerTest, SamplesThroughTheCaller) {
   EXPECT_EQ(samples, (std::vector<std::string>{"1 little...", "1 little..."}));
 }
 
+TEST_F(TrainerTest, RefusesARunThatAnotherProcessTrains) {
+  TrainOptions o = options("run");
+  std::optional<Error> error;
+  TrainObserver observer;
+  observer.on_step = [&](const StepReport&) {
+    if (!error) error = test::thrown_by([&] { resume({.run = o.run}); });
+  };
+  o.save_every = 1;  // so that there is a checkpoint to resume from
+  train(o, observer);
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->code(), ErrorCode::kUsage);
+  EXPECT_TRUE(test::mentions(*error, "another process"));
+}
+
+// A process killed between a checkpoint's rename and its links leaves them behind.
+TEST_F(TrainerTest, ResumingRepairsTheLinks) {
+  TrainOptions o = options("run");
+  train(o);
+  const auto last = fs::read_symlink(o.run / "last"), best = fs::read_symlink(o.run / "best");
+  for (const char* name : {"last", "best"}) fs::remove(o.run / name);
+  fs::create_directory_symlink("checkpoints/step-0000001", o.run / "best");
+  resume({.run = o.run});
+  EXPECT_EQ(fs::read_symlink(o.run / "last"), last);
+  EXPECT_EQ(fs::read_symlink(o.run / "best"), best);
+}
+
+TEST_F(TrainerTest, FallingBackLeavesNoLinkToWhatIsDamaged) {
+  TrainOptions o = options("run");
+  o.keep = 4;
+  train(o);
+  const auto damaged = CheckpointFolder(o.run).path(40) / "model.safetensors";
+  fs::resize_file(damaged, fs::file_size(damaged) - 1);
+  TrainObserver at_once;
+  at_once.stop_requested = [] { return true; };
+  resume({.run = o.run, .fall_back = true}, at_once);
+  for (const char* name : {"last", "best"}) EXPECT_TRUE(fs::exists(o.run / name / "config.json")) << name;
+}
+
+TEST_F(TrainerTest, AnEarlyStopDoesNotStopTheLongerRun) {
+  TrainOptions o = options("run");
+  o.lr = 1e-30, o.min_lr = 0, o.patience = 2, o.steps = 100;  // nothing improves after the first evaluation
+  ASSERT_EQ(train(o).end, TrainResult::End::kEarlyStop);
+  EXPECT_EQ(resume({.run = o.run, .steps = 200}).step, 50);  // two more evaluations, not one
+}
+
 TEST_F(TrainerTest, RefusesAFolderThatIsNotEmpty) {
   fs::create_directories(scratch / "run");
   write_file(scratch / "run" / "diary.txt", "mine");
