@@ -190,7 +190,8 @@ TEST_F(Prepare, WithoutAnyTextItSaysWhatWasLeftOut) {
   fs::create_directories(scratch / "nothing");
   const auto error = [&](const fs::path& input) { return test::thrown_by([&] { run({input}); }); };
   EXPECT_EQ(error(scratch / "nothing").code(), ErrorCode::kInvalidData);
-  EXPECT_TRUE(test::mentions(error(scratch / "nothing"), "no text found: the inputs hold no file"));
+  EXPECT_TRUE(test::mentions(error(scratch / "nothing"), "no text found: there is no file in '" +
+                                                              (scratch / "nothing").string() + "'"));
   for (int i = 0; i < 12; ++i) write_text(scratch / fmt::format("bad/{:02}", i), i < 2 ? "" : " \n");
   EXPECT_EQ(error(scratch / "bad").code(), ErrorCode::kInvalidData);
   EXPECT_TRUE(test::mentions(error(scratch / "bad"), "no text found: all was left out: '"));
