@@ -1,5 +1,7 @@
 #include "tokenizer/tokenizer_json.h"
 
+#include "base/file.h"
+
 #include <gtest/gtest.h>
 
 #include "samples.h"
@@ -88,6 +90,27 @@ TEST(TokenizerJson, RefusesOtherCharacterVocabularies) {
                "<0xE6>");
   expect_error(error([](Json& j) { j["model"]["vocab"].erase("t"); }), ErrorCode::kInvalidData,
                "0x74");
+}
+
+// An ordered object looks each new member up among all before it: a million of them would take hours.
+TEST(TokenizerJson, RefusesAnObjectOfTooManyMembers) {
+  std::string members;
+  for (int i = 0; i <= 10'000; ++i) members += (i > 0 ? ",\"k" : "\"k") + std::to_string(i) + "\":0";
+  const test::ScratchFolder scratch;
+  write_file(scratch / "tokenizer.json", "{\"x\":{" + members + "}}");
+  const Error error = test::thrown_by([&] { Tokenizer::load(scratch / "tokenizer.json"); });
+  EXPECT_EQ(error.code(), ErrorCode::kInvalidData);
+  EXPECT_TRUE(test::mentions(error, "more than 10000 members"));
+}
+
+// A run folder has its tokenizer in its checkpoints: the best, else the last.
+TEST(TokenizerJson, ARunFolderGivesItsCheckpointsTokenizer) {
+  const test::ScratchFolder run;
+  const Tokenizer original = Tokenizer::load(test::fixture("tokenizer/bpe.json"));
+  original.save(run / "last");
+  EXPECT_EQ(Tokenizer::load(run.path()).vocab_size(), original.vocab_size());
+  std::filesystem::remove_all(run / "last");
+  EXPECT_EQ(test::thrown_by([&] { Tokenizer::load(run.path()); }).code(), ErrorCode::kNotFound);
 }
 
 TEST(TokenizerJson, RefusesBrokenJson) {
