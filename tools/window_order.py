@@ -1,5 +1,5 @@
 """The order of training windows, written a second time: prints the values that tests/corpus/batch_loader_test.cc
-pins (WindowOrder.DependsOnSeedAndIndexAlone). Contract: src/corpus/batch_loader.h. Needs Python only."""
+pins (WindowOrder.DependsOnSeedAndIndexAlone). Contract: src/corpus/load/batch_loader.h. Needs Python only."""
 
 MASK32 = 0xFFFFFFFF
 DATA_ORDER = 3  # RandomStream::kDataOrder

@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "cli/command.h"
-#include "corpus/prepare.h"
+#include "corpus/prepare/prepare.h"
 
 namespace inkstone::cli {
 namespace {

@@ -8,8 +8,8 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "cli/command.h"
-#include "corpus/document_reader.h"
-#include "corpus/documents.h"
+#include "corpus/read/document_reader.h"
+#include "corpus/read/documents.h"
 #include "inkstone/tokenizer.h"
 
 namespace inkstone::cli {

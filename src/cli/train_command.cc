@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "cli/command.h"
-#include "corpus/batch_loader.h"
+#include "corpus/load/batch_loader.h"
 #include "formats/hf_config.h"
 #include "inkstone/generator.h"
 #include "inkstone/trainer.h"

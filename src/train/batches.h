@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "corpus/batch_loader.h"
+#include "corpus/load/batch_loader.h"
 #include "inkstone/trainer.h"
 
 namespace inkstone {

@@ -11,7 +11,7 @@
 #include "base/folder_lock.h"
 #include "base/hash.h"
 #include "base/json.h"
-#include "corpus/batch_loader.h"
+#include "corpus/load/batch_loader.h"
 #include "kernels/peak.h"
 #include "model/model_impl.h"
 #include "model/training_pass.h"

@@ -1,5 +1,5 @@
 // Token streams over shards, the order of training windows, evaluation windows.
-#include "corpus/batch_loader.h"
+#include "corpus/load/batch_loader.h"
 
 #include <algorithm>
 #include <numeric>

@@ -16,8 +16,8 @@
 #include <vector>
 
 #include "base/file.h"
-#include "corpus/batch_loader.h"
-#include "corpus/prepare.h"
+#include "corpus/load/batch_loader.h"
+#include "corpus/prepare/prepare.h"
 #include "support.h"
 
 namespace inkstone::test {

@@ -1,10 +1,10 @@
 // Documents in pieces: the same documents whatever the size of the pieces, and the same ids.
-#include "corpus/document_reader.h"
+#include "corpus/read/document_reader.h"
 
 #include <cstring>
 #include <random>
 
-#include "corpus/documents.h"
+#include "corpus/read/documents.h"
 #include "corpus_support.h"
 
 namespace inkstone {

@@ -1,5 +1,5 @@
 // Which files are found and read, and where documents begin and end.
-#include "corpus/documents.h"
+#include "corpus/read/documents.h"
 
 #include <sys/socket.h>
 #include <sys/stat.h>

@@ -1,5 +1,5 @@
 // The output folder: what may be written over, and that nothing is damaged by a failure.
-#include "corpus/output_folder.h"
+#include "corpus/prepare/output_folder.h"
 
 #include <sys/wait.h>
 

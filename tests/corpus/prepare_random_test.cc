@@ -3,7 +3,7 @@
 #include <random>
 
 #include "base/hash.h"
-#include "corpus/split.h"
+#include "corpus/prepare/split.h"
 #include "corpus_support.h"
 
 namespace inkstone {

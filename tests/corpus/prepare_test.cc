@@ -1,5 +1,5 @@
 // Text to shards: the split, the marks, the report, and every kind of bad input.
-#include "corpus/prepare.h"
+#include "corpus/prepare/prepare.h"
 
 #include <sys/stat.h>
 
@@ -9,9 +9,9 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/threads.h"
-#include "corpus/corpus_encoder.h"
-#include "corpus/scan.h"
-#include "corpus/split.h"
+#include "corpus/prepare/corpus_encoder.h"
+#include "corpus/prepare/scan.h"
+#include "corpus/prepare/split.h"
 #include "corpus_support.h"
 
 namespace inkstone {

@@ -1,5 +1,5 @@
 // Which documents validate, and where a single one is cut.
-#include "corpus/split.h"
+#include "corpus/prepare/split.h"
 
 #include <random>
 

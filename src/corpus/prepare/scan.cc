@@ -1,4 +1,4 @@
-#include "corpus/scan.h"
+#include "corpus/prepare/scan.h"
 
 #include <array>
 #include <optional>
@@ -7,8 +7,8 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/utf8.h"
-#include "corpus/document_reader.h"
-#include "corpus/split.h"
+#include "corpus/read/document_reader.h"
+#include "corpus/prepare/split.h"
 #include "inkstone/tokenizer.h"
 
 namespace inkstone {

@@ -1,4 +1,4 @@
-#include "corpus/document_reader.h"
+#include "corpus/read/document_reader.h"
 
 #include <algorithm>
 #include <cstring>
@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "base/utf8.h"
-#include "corpus/byte_source.h"
+#include "corpus/read/byte_source.h"
 #include "inkstone/tokenizer.h"
 
 namespace inkstone {

@@ -1,4 +1,4 @@
-#include "corpus/corpus_encoder.h"
+#include "corpus/prepare/corpus_encoder.h"
 
 #include <atomic>
 #include <exception>
@@ -8,7 +8,7 @@
 #include "base/hash.h"
 #include "base/threads.h"
 #include "base/utf8.h"
-#include "corpus/document_reader.h"
+#include "corpus/read/document_reader.h"
 
 namespace inkstone {
 namespace {

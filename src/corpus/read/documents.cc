@@ -1,10 +1,10 @@
-#include "corpus/documents.h"
+#include "corpus/read/documents.h"
 
 #include <cstring>
 
 #include "base/error.h"
-#include "corpus/byte_source.h"
-#include "corpus/document_reader.h"
+#include "corpus/read/byte_source.h"
+#include "corpus/read/document_reader.h"
 
 namespace inkstone {
 namespace {

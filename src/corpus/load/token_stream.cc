@@ -7,7 +7,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/json.h"
-#include "corpus/batch_loader.h"
+#include "corpus/load/batch_loader.h"
 #include "corpus/folder_layout.h"
 
 namespace inkstone {

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/error.h"
-#include "corpus/documents.h"
+#include "corpus/read/documents.h"
 
 namespace inkstone {
 namespace fs = std::filesystem;

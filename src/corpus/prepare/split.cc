@@ -1,4 +1,4 @@
-#include "corpus/split.h"
+#include "corpus/prepare/split.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "corpus/byte_source.h"
+#include "corpus/read/byte_source.h"
 
 #include <fcntl.h>
 #include <unistd.h>

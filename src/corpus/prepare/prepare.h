@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "corpus/documents.h"
+#include "corpus/read/documents.h"
 #include "inkstone/tokenizer.h"
 
 namespace inkstone {

@@ -11,9 +11,9 @@
 #include <utility>
 #include <vector>
 
-#include "corpus/scan.h"
-#include "corpus/split.h"
-#include "corpus/split_writer.h"
+#include "corpus/prepare/scan.h"
+#include "corpus/prepare/split.h"
+#include "corpus/prepare/split_writer.h"
 #include "inkstone/tokenizer.h"
 
 namespace inkstone {

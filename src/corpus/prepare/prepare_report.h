@@ -3,7 +3,7 @@
 
 #include <filesystem>
 
-#include "corpus/prepare.h"
+#include "corpus/prepare/prepare.h"
 
 namespace inkstone {
 

@@ -1,4 +1,4 @@
-#include "corpus/output_folder.h"
+#include "corpus/prepare/output_folder.h"
 
 #include <fcntl.h>
 #include <sys/file.h>

@@ -3,7 +3,7 @@
 
 #include "base/check.h"
 #include "base/rng.h"
-#include "corpus/batch_loader.h"
+#include "corpus/load/batch_loader.h"
 
 namespace inkstone {
 namespace {

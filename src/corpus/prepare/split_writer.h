@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "corpus/prepare.h"
+#include "corpus/prepare/prepare.h"
 #include "formats/token_shard.h"
 
 namespace inkstone {

@@ -1,4 +1,4 @@
-#include "corpus/prepare.h"
+#include "corpus/prepare/prepare.h"
 
 #include <fmt/ranges.h>
 
@@ -8,12 +8,12 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "corpus/byte_source.h"
-#include "corpus/corpus_encoder.h"
+#include "corpus/read/byte_source.h"
+#include "corpus/prepare/corpus_encoder.h"
 #include "corpus/folder_layout.h"
-#include "corpus/output_folder.h"
-#include "corpus/prepare_report.h"
-#include "corpus/scan.h"
+#include "corpus/prepare/output_folder.h"
+#include "corpus/prepare/prepare_report.h"
+#include "corpus/prepare/scan.h"
 
 namespace inkstone {
 namespace fs = std::filesystem;

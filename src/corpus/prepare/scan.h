@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "corpus/documents.h"
+#include "corpus/read/documents.h"
 
 namespace inkstone {
 

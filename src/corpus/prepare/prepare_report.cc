@@ -1,4 +1,4 @@
-#include "corpus/prepare_report.h"
+#include "corpus/prepare/prepare_report.h"
 
 #include <nlohmann/json.hpp>
 

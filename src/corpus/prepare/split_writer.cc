@@ -1,4 +1,4 @@
-#include "corpus/split_writer.h"
+#include "corpus/prepare/split_writer.h"
 
 #include <algorithm>
 #include <utility>
