@@ -19,6 +19,8 @@ namespace fs = std::filesystem;
 using TextSource = std::function<std::optional<std::string>()>;
 
 constexpr uint64_t kMaxFile_bytes = uint64_t{1} << 30;
+// From here on a memo of pieces is worth making.
+constexpr size_t kLongText_bytes = size_t{16} << 10;
 
 TokenizerSpec read_vocab_and_merges(const fs::path& vocab, const fs::path& merges) {
   const fs::path added = vocab.parent_path() / "added_tokens.json";
@@ -189,6 +191,8 @@ Tokenizer Tokenizer::train(const TextSource& next_text, const TokenizerTrainOpti
 std::vector<TokenId> Tokenizer::encode(std::string_view text, SpecialTokens special) const {
   std::vector<TokenId> ids;
   ids.reserve(text.size() / 3);
+  EncodeScratch scratch;
+  scratch.uses_memo = text.size() >= kLongText_bytes;
   size_t at = 0;
   while (special != SpecialTokens::kAsText) {
     const auto match = impl_->special_tokens.find(text, at);
@@ -199,11 +203,11 @@ std::vector<TokenId> Tokenizer::encode(std::string_view text, SpecialTokens spec
            "encode them as text",
            text.substr(match->begin, match->size_bytes), match->begin);
     }
-    impl_->encoder->encode(text.substr(at, match->begin - at), ids);
+    impl_->encoder->encode(text.substr(at, match->begin - at), scratch, ids);
     ids.push_back(match->id);
     at = match->begin + match->size_bytes;
   }
-  impl_->encoder->encode(text.substr(at), ids);
+  impl_->encoder->encode(text.substr(at), scratch, ids);
   return ids;
 }
 
