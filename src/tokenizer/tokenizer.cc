@@ -193,23 +193,23 @@ std::vector<TokenId> Tokenizer::encode(std::string_view text, SpecialTokens spec
   ids.reserve(text.size() / 3);
   EncodeScratch scratch;
   scratch.uses_memo = text.size() >= kLongText_bytes;
-  size_t at = 0;
-  while (special != SpecialTokens::kAsText) {
-    const auto match = impl_->special_tokens.find(text, at);
-    if (!match) break;
-    if (special == SpecialTokens::kRefuse) {
-      fail(ErrorCode::kInvalidData,
-           "the text has the special token '{}' at byte {}: remove it, or allow special tokens or "
-           "encode them as text",
-           text.substr(match->begin, match->size_bytes), match->begin);
-    }
-    impl_->encoder->encode(text.substr(at, match->begin - at), scratch, ids);
-    ids.push_back(match->id);
-    at = match->begin + match->size_bytes;
-  }
-  impl_->encoder->encode(text.substr(at), scratch, ids);
+  impl_->encode(text, special, scratch, ids);
   return ids;
 }
+
+std::vector<ByteRange> Tokenizer::offsets(std::span<const TokenId> ids) const {
+  std::vector<ByteRange> ranges;
+  ranges.reserve(ids.size());
+  size_t at = 0;
+  for (const TokenId id : ids) {
+    const size_t end = at + token_bytes(id).size();
+    ranges.push_back({at, end});
+    at = end;
+  }
+  return ranges;
+}
+
+bool Tokenizer::is_cut(std::string_view text, size_t at) const { return impl_->encoder->is_cut(text, at); }
 
 std::string Tokenizer::decode(std::span<const TokenId> ids) const {
   size_t size_bytes = 0;
