@@ -32,11 +32,39 @@ enum class TokenizerType {
   kByte,  // one token per byte
 };
 
+// How far Tokenizer::train is. While it reads, merges_wanted is 0.
+struct TokenizerTrainProgress {
+  int64_t text_bytes = 0;
+  int64_t merges = 0, merges_wanted = 0;
+};
+
 struct TokenizerTrainOptions {
   TokenizerType type = TokenizerType::kBpe;
   int64_t vocab_size = 50257;  // of kBpe: the upper bound, all special and byte tokens counted
   int64_t min_frequency = 2;   // of kBpe: a pair that occurs less often is not merged
+  // Of kBpe: a merge never makes a token of so many bytes or more; 0: no limit. As with Hugging Face, tokens of two
+  // bytes are always allowed.
+  int64_t max_token_length = 0;
+  // Of kBpe: the memory for the distinct pieces of the text (words, mostly), of which one of n bytes needs 9n + 64.
+  // A text with more of them has its rarest pieces forgotten on the way, which the report tells; below it the result
+  // is exact.
+  int64_t memory_bytes = int64_t{768} << 20;
   std::vector<std::string> special_tokens = {std::string(kEndOfText)};
+  // Called on the calling thread, after every text and after every merge. May throw, which ends the training.
+  std::function<void(const TokenizerTrainProgress&)> on_progress = {};
+};
+
+// What Tokenizer::train saw. Of kByte: nothing; of kChar: text_bytes.
+struct TokenizerTrainReport {
+  int64_t text_bytes = 0;
+  int64_t pieces = 0, distinct_pieces = 0;  // distinct: those that were kept to the end
+  int64_t forgotten_pieces = 0;             // occurrences of pieces that did not fit into the memory; 0: exact
+  int64_t undercount = 0;                   // no piece's count is too small by more than this
+  std::vector<int64_t> merge_counts;        // how often each merge's pair occurred when it was merged; never rises
+
+  // Of the merges, how many joined a pair that occurred at least `times` times: the others' tokens, if the vocabulary
+  // has them, are trained on fewer places than that per pass over the text.
+  int64_t merges_seen(int64_t times) const;
 };
 
 struct ByteRange {
@@ -58,13 +86,16 @@ class Tokenizer {
   // by code point and the bytes that no ASCII character stands for (kChar), or the bytes (kByte,
   // which reads no more than the first text). kBpe gives the merges and ids that Hugging Face's
   // BpeTrainer gives with the ByteLevel pre-tokenizer and the full byte alphabet; special tokens in
-  // the texts are ordinary text there as well. Source: Sennrich et al. 2016 (arXiv:1508.07909);
-  // Radford et al. 2019, section 2.2.
+  // the texts are ordinary text there as well. (But no merge makes the text of a special token, where Hugging Face's
+  // takes the special token's id.) kBpe runs on all threads; the result does not depend on their number. A long corpus
+  // is best given in texts of about a megabyte, cut where a document ends or before white space behind a letter.
+  // `report`, if given, is filled. Source: Sennrich et al. 2016 (arXiv:1508.07909); Radford et al. 2019, section 2.2.
   // Throws kUsage when vocab_size cannot hold the alphabet, or when a special token is listed
   // twice, is shorter than two characters or of the form <0xNN>; kInvalidData when there is no
   // text at all.
   static Tokenizer train(const std::function<std::optional<std::string>()>& next_text,
-                         const TokenizerTrainOptions& options);
+                         const TokenizerTrainOptions& options,
+                         TokenizerTrainReport* report = nullptr);
 
   // The ids of `text`, any bytes: decode(encode(x)) == x for every x. A maximal run of bytes that
   // are not valid UTF-8 is a piece of its own and cuts the text: what stands before and after it is

@@ -89,10 +89,32 @@ AtomicFile::AtomicFile(std::filesystem::path path)
   if (fd_ < 0) fail_errno("create", temporary_);
 }
 
+AtomicFile::AtomicFile(std::filesystem::path path, uint64_t keep_bytes)
+    : path_(std::move(path)), temporary_(path_), keeps_temporary_(true) {
+  temporary_ += ".partial";
+  fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+  if (fd_ < 0) fail_errno("create", temporary_);
+  const off_t size = ::lseek(fd_, 0, SEEK_END), keep = static_cast<off_t>(keep_bytes);
+  try {
+    if (size < keep) {
+      fail(ErrorCode::kInputOutput, "'{}' has {} bytes, expected at least {}", temporary_.string(), size, keep);
+    }
+    if (::ftruncate(fd_, keep) != 0 || ::lseek(fd_, keep, SEEK_SET) != keep) fail_errno("write", temporary_);
+  } catch (...) {
+    ::close(fd_);
+    throw;
+  }
+}
+
 AtomicFile::~AtomicFile() {
   if (fd_ < 0) return;
   ::close(fd_);
-  ::unlink(temporary_.c_str());
+  if (!keeps_temporary_) ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::sync() {
+  INK_CHECK(fd_ >= 0, "sync after commit");
+  if (::fdatasync(fd_) != 0) fail_errno("write", path_);
 }
 
 void AtomicFile::write(const void* data, size_t size_bytes) {
@@ -125,7 +147,7 @@ void AtomicFile::commit() {
   if (::fsync(fd_) != 0) fail_errno("write", path_);
   if (::close(std::exchange(fd_, -1)) != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0) {
     const int number = errno;
-    ::unlink(temporary_.c_str());
+    if (!keeps_temporary_) ::unlink(temporary_.c_str());
     errno = number;
     fail_errno("write", path_);
   }

@@ -39,6 +39,9 @@ class MappedFile {
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path path);
+  // For a file that outlives its process unfinished: the temporary file is "<path>.partial" and stays without
+  // commit(). Goes on behind the first `keep_bytes` of it; throws kInputOutput when it has less.
+  AtomicFile(std::filesystem::path path, uint64_t keep_bytes);
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
   ~AtomicFile();
@@ -47,11 +50,14 @@ class AtomicFile {
   void write(std::string_view text) { write(text.data(), text.size()); }
   // Overwrites bytes written before (a header whose counts are known only at the end).
   void write_at(uint64_t offset_bytes, const void* data, size_t size_bytes);
+  // What has been written survives a power cut.
+  void sync();
   void commit();
 
  private:
   std::filesystem::path path_;
   std::filesystem::path temporary_;
+  bool keeps_temporary_ = false;
   int fd_ = -1;
 };
 

@@ -29,9 +29,35 @@ void Hash64::add(std::string_view bytes) { XXH3_64bits_update(state_->xxh, bytes
 
 uint64_t Hash64::value() const { return XXH3_64bits_digest(state_->xxh); }
 
-std::string hash128_hex(std::string_view bytes) {
+Digest128 hash128(std::string_view bytes) {
   const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
-  return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
+  return {hash.high64, hash.low64};
+}
+
+struct Hash128::State {
+  XXH3_state_t* xxh = XXH3_createState();
+  ~State() { XXH3_freeState(xxh); }
+};
+
+Hash128::Hash128() : state_(std::make_unique<State>()) {
+  INK_CHECK(state_->xxh != nullptr, "no memory for a hash");
+  reset();
+}
+
+Hash128::~Hash128() = default;
+
+void Hash128::reset() { XXH3_128bits_reset(state_->xxh); }
+
+void Hash128::add(std::string_view bytes) { XXH3_128bits_update(state_->xxh, bytes.data(), bytes.size()); }
+
+Digest128 Hash128::value() const {
+  const XXH128_hash_t hash = XXH3_128bits_digest(state_->xxh);
+  return {hash.high64, hash.low64};
+}
+
+std::string hash128_hex(std::string_view bytes) {
+  const Digest128 hash = hash128(bytes);
+  return fmt::format("{:016x}{:016x}", hash.high, hash.low);
 }
 
 std::string hash128_hex_of_file(const std::filesystem::path& path) {

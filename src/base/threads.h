@@ -1,8 +1,12 @@
 // One pool of threads for everything: OpenMP's, which oneDNN uses too.
 #pragma once
 
+#include <algorithm>
+#include <atomic>
 #include <cstdint>
+#include <exception>
 #include <memory>
+#include <mutex>
 #include <type_traits>
 #include <utility>
 
@@ -30,6 +34,26 @@ void parallel_for(int64_t count, int64_t grain, F&& f) {
         (*static_cast<Function*>(context))(begin, end, thread);
       },
       const_cast<void*>(static_cast<const void*>(std::addressof(f))));
+}
+
+// Calls f(i, thread) for each i in [0, count), concurrently; each thread takes the next i when it is free, for work of
+// unequal size. 0 <= thread < thread_count(). What f throws first is thrown again when all threads have stopped; f must
+// not call parallel_for or parallel_each.
+template <typename F>
+void parallel_each(int64_t count, F&& f) {
+  std::atomic<int64_t> next{0};
+  std::mutex mutex;
+  std::exception_ptr error;
+  parallel_for(std::min<int64_t>(thread_count(), count), 1, [&](int64_t, int64_t, int thread) {
+    try {
+      for (int64_t i = next++; i < count; i = next++) f(i, thread);
+    } catch (...) {
+      next = count;
+      const std::lock_guard lock(mutex);
+      if (!error) error = std::current_exception();
+    }
+  });
+  if (error) std::rethrow_exception(error);
 }
 
 }  // namespace inkstone

@@ -78,7 +78,18 @@ void TokenShard::read(int64_t begin, std::span<TokenId> out) const {
 
 TokenShardWriter::TokenShardWriter(const std::filesystem::path& path, int bits)
     : file_(path), bits_(bits) {
-  INK_CHECK(bits == 16 || bits == 32, "token shards have 16 or 32 bits");
+  write_header_room();
+}
+
+TokenShardWriter::TokenShardWriter(const std::filesystem::path& path, int bits, int64_t keep_tokens)
+    : file_(path, keep_tokens == 0 ? 0 : static_cast<uint64_t>(kHeaderBytes + keep_tokens * (bits / 8))),
+      count_(keep_tokens),
+      bits_(bits) {
+  if (keep_tokens == 0) write_header_room();
+}
+
+void TokenShardWriter::write_header_room() {
+  INK_CHECK(bits_ == 16 || bits_ == 32, "token shards have 16 or 32 bits");
   const std::array<std::byte, kHeaderBytes> room{};
   file_.write(room.data(), room.size());
 }

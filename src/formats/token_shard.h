@@ -48,14 +48,20 @@ class TokenShardWriter {
  public:
   // bits: 16 (ids up to 65535) or 32.
   TokenShardWriter(const std::filesystem::path& path, int bits);
+  // The same, to be gone on with by another process: what is written before commit() lies in "<path>.partial", and
+  // its first `keep_tokens` are kept. Throws kInputOutput when there are fewer.
+  TokenShardWriter(const std::filesystem::path& path, int bits, int64_t keep_tokens);
   // Throws kInternal, and writes nothing of `tokens`, on an id outside [0, 2^bits) and on more than
   // kMaxShardTokens tokens in all.
   void write(std::span<const TokenId> tokens);
   int64_t count() const { return count_; }  // tokens written so far
+  // What has been written survives a power cut.
+  void sync() { file_.sync(); }
   // Writes the count into the header and puts the file in place.
   void commit();
 
  private:
+  void write_header_room();
   void write_as_u16(std::span<const TokenId> tokens);
 
   AtomicFile file_;

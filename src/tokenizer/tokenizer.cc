@@ -1,13 +1,7 @@
 #include "inkstone/tokenizer.h"
 
-#include <algorithm>
-#include <unordered_set>
-
 #include "base/error.h"
 #include "base/file.h"
-#include "base/utf8.h"
-#include "tokenizer/bpe_trainer.h"
-#include "tokenizer/byte_alphabet.h"
 #include "tokenizer/tokenizer_impl.h"
 #include "tokenizer/tokenizer_json.h"
 #include "tokenizer/vocab_merges.h"
@@ -16,7 +10,6 @@ namespace inkstone {
 namespace {
 
 namespace fs = std::filesystem;
-using TextSource = std::function<std::optional<std::string>()>;
 
 constexpr uint64_t kMaxFile_bytes = uint64_t{1} << 30;
 // From here on a memo of pieces is worth making.
@@ -54,124 +47,6 @@ TokenizerSpec read_folder(const fs::path& folder) {
        "and vocab.bpe");
 }
 
-// The checks that keep a special token apart from the ordinary ones.
-void check_special_tokens(const TokenizerTrainOptions& options) {
-  std::unordered_set<std::string> seen;
-  for (const std::string& text : options.special_tokens) {
-    if (!is_valid_utf8(text)) fail(ErrorCode::kUsage, "a special token is not valid UTF-8");
-    if (text.empty() || static_cast<size_t>(decode_utf8(text, 0).size_bytes) == text.size()) {
-      fail(ErrorCode::kUsage,
-           "special token '{}' is too short, at least two characters are expected", text);
-    }
-    if (text.size() == 6 && text.starts_with("<0x") && text.ends_with('>')) {
-      fail(ErrorCode::kUsage, "special token '{}' would be taken for the token of a byte", text);
-    }
-    if (!seen.insert(text).second)
-      fail(ErrorCode::kUsage, "special token '{}' is listed twice", text);
-  }
-}
-
-// Special tokens take the first ids, as with Hugging Face's trainers.
-TokenizerSpec start_spec(const TokenizerTrainOptions& options) {
-  TokenizerSpec spec;
-  spec.type = options.type;
-  for (const std::string& text : options.special_tokens) {
-    spec.special_tokens.push_back(
-        {.text = text, .id = static_cast<TokenId>(spec.special_tokens.size())});
-  }
-  return spec;
-}
-
-void append(TokenizerSpec& spec, std::string text) {
-  const size_t id = spec.special_tokens.size() + spec.vocabulary.size();
-  spec.vocabulary.push_back({std::move(text), static_cast<TokenId>(id)});
-}
-
-// Calls use(text) with every text that is not empty; throws when there is none. `use` returns false
-// to stop.
-template <typename Use>
-void for_each_text(const TextSource& next_text, Use&& use) {
-  bool any = false;
-  while (const std::optional<std::string> text = next_text()) {
-    if (text->empty()) continue;
-    any = true;
-    if (!use(*text)) return;
-  }
-  if (!any) fail(ErrorCode::kInvalidData, "there is no text to learn a vocabulary from");
-}
-
-TokenizerSpec train_bpe(const TextSource& next_text, const TokenizerTrainOptions& options) {
-  TokenizerSpec spec = start_spec(options);
-  const int64_t fixed = 256 + static_cast<int64_t>(options.special_tokens.size());
-  if (options.vocab_size < fixed || options.vocab_size > kMaxTokenId) {
-    fail(ErrorCode::kUsage,
-         "a vocabulary of {} tokens, expected {} (256 bytes and {} special tokens) to {}",
-         options.vocab_size, fixed, options.special_tokens.size(), kMaxTokenId);
-  }
-  BpeTrainOptions bpe{.vocab_size = options.vocab_size,
-                      .min_frequency = options.min_frequency,
-                      .first_id = static_cast<TokenId>(options.special_tokens.size()),
-                      .reserved = {}};
-  for (const std::string& text : options.special_tokens) {
-    if (auto bytes = from_byte_alphabet(text)) bpe.reserved.push_back(*std::move(bytes));
-  }
-  PieceCounts counts;
-  for_each_text(next_text, [&](const std::string& text) { return counts.add(text), true; });
-  const LearnedBpe learned = learn_bpe(counts, bpe);
-  for (const std::string& token : learned.tokens) append(spec, to_byte_alphabet(token));
-  for (const Merge& merge : learned.merges) {
-    const auto text = [&](TokenId id) {
-      return spec.vocabulary[static_cast<size_t>(id - bpe.first_id)].text;
-    };
-    spec.merges.emplace_back(text(merge.left), text(merge.right));
-  }
-  return spec;
-}
-
-// The characters in order of their code points, then the bytes that no character of one byte stands
-// for.
-TokenizerSpec train_char(const TextSource& next_text, const TokenizerTrainOptions& options) {
-  std::vector<bool> seen(0x110000);
-  for_each_text(next_text, [&](const std::string& text) {
-    for (size_t at = 0; at < text.size();) {
-      const Utf8Step step = decode_utf8(text, at);
-      if (step.ok) seen[step.code_point] = true;
-      at += static_cast<size_t>(step.size_bytes);
-    }
-    return true;
-  });
-  TokenizerSpec spec = start_spec(options);
-  for (uint32_t c = 0; c < seen.size(); ++c) {
-    if (!seen[c]) continue;
-    std::string text;
-    append_utf8(text, c);
-    append(spec, std::move(text));
-  }
-  for (uint32_t byte = 0; byte < 256; ++byte) {
-    if (byte >= 0x80 || !seen[byte]) append(spec, byte_token_text(static_cast<uint8_t>(byte)));
-  }
-  return spec;
-}
-
-TokenizerSpec train_byte(const TextSource& next_text, const TokenizerTrainOptions& options) {
-  for_each_text(next_text, [](const std::string&) { return false; });
-  TokenizerSpec spec = start_spec(options);
-  for (const uint8_t byte : bytes_in_alphabet_order()) {
-    append(spec, to_byte_alphabet(std::string(1, static_cast<char>(byte))));
-  }
-  return spec;
-}
-
-TokenizerSpec train_spec(const TextSource& next_text, const TokenizerTrainOptions& options) {
-  check_special_tokens(options);
-  switch (options.type) {
-    case TokenizerType::kBpe: return train_bpe(next_text, options);
-    case TokenizerType::kChar: return train_char(next_text, options);
-    case TokenizerType::kByte: return train_byte(next_text, options);
-  }
-  fail(ErrorCode::kInternal, "unknown tokenizer type {}", static_cast<int>(options.type));
-}
-
 }  // namespace
 
 Tokenizer Tokenizer::load(const fs::path& folder_or_file) {
@@ -182,10 +57,6 @@ Tokenizer Tokenizer::load(const fs::path& folder_or_file) {
             ? read_folder(folder_or_file)
             : parse_tokenizer_json(read_file(folder_or_file, kMaxFile_bytes))));
   });
-}
-
-Tokenizer Tokenizer::train(const TextSource& next_text, const TokenizerTrainOptions& options) {
-  return Tokenizer(std::make_shared<const Impl>(train_spec(next_text, options)));
 }
 
 std::vector<TokenId> Tokenizer::encode(std::string_view text, SpecialTokens special) const {
