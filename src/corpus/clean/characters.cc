@@ -45,6 +45,18 @@ size_t plain_size(const uint8_t* p, size_t left) {
   return (lead == 0xF0 && p[1] < 0x90) || (lead == 0xF4 && p[1] > 0x8F) ? 0 : 4;
 }
 
+// The end of a stretch of three-byte characters from `at` on of which none needs a closer look: most of Chinese,
+// Japanese and Korean. (Not U+0000-0FFF, 2000-2FFF, D000-DFFF and F000-FFFF.)
+size_t skip_plain_three_bytes(const uint8_t* bytes, size_t at, size_t size) {
+  constexpr uint32_t kCloserLook = (1u << 0x0) | (1u << 0x2) | (1u << 0xD) | (1u << 0xF);  // by the lead's low bits
+  for (; size - at >= 3; at += 3) {
+    const uint8_t* p = bytes + at;
+    const bool three_bytes = ((p[0] ^ 0xE0) & 0xF0) == 0 && (((p[1] ^ 0x80) | (p[2] ^ 0x80)) & 0xC0) == 0;
+    if (!three_bytes || ((kCloserLook >> (p[0] & 0x0F)) & 1) != 0) break;
+  }
+  return at;
+}
+
 bool is_newline_function(uint32_t c) { return (c >= 0x0A && c <= 0x0D) || c == 0x85 || c == 0x2028 || c == 0x2029; }
 
 bool is_control(uint32_t c) { return (c < 0x20 && c != '\t') || (c >= 0x7F && c <= 0x9F) || c == 0xFEFF; }
@@ -112,10 +124,14 @@ size_t find_unclean_character(std::string_view text, size_t at) {
     }
     const size_t stop = std::min(text.size(), at + kBlock_bytes);
     while (at < stop) {
-      const size_t size_bytes =
-          bytes[at] < 0x80 ? (is_plain_ascii(bytes[at]) ? 1 : 0) : plain_size(bytes + at, text.size() - at);
+      if (bytes[at] < 0x80) {
+        if (!is_plain_ascii(bytes[at])) return at;
+        ++at;
+        continue;
+      }
+      const size_t size_bytes = plain_size(bytes + at, text.size() - at);
       if (size_bytes == 0) return at;
-      at += size_bytes;
+      at = skip_plain_three_bytes(bytes, at + size_bytes, text.size());
     }
   }
   return at;

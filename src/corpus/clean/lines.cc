@@ -47,7 +47,7 @@ Range find_separator(std::string_view line) {
 }
 
 bool is_menu(std::string_view line, std::vector<Word>& words) {
-  if (ends_sentence(line)) return false;
+  if (find_separator(line).begin == std::string_view::npos || ends_sentence(line)) return false;
   int64_t separators = 0;
   for (bool last = false; !last;) {
     const Range separator = find_separator(line);

@@ -3,6 +3,9 @@
 #include <unicode/bytestream.h>
 #include <unicode/normalizer2.h>
 
+#include <cstdint>
+#include <string_view>
+
 #include "base/check.h"
 
 namespace inkstone {
@@ -42,10 +45,17 @@ bool is_normal(const icu::Normalizer2& rules, std::string_view part) {
   return rules.isNormalizedUTF8(piece(part), status) && U_SUCCESS(status);
 }
 
+// In words of the processor, by the compiler: many times as fast as ICU's quick check.
+bool is_ascii(std::string_view text) {
+  uint8_t all = 0;
+  for (const char c : text) all |= static_cast<uint8_t>(c);
+  return all < 0x80;
+}
+
 }  // namespace
 
 bool normalize(std::string& text, std::string& spare, Normalization form) {
-  if (form == Normalization::kNone || text.empty()) return false;
+  if (form == Normalization::kNone || is_ascii(text)) return false;
   const icu::Normalizer2& rules = normalizer(form);
   spare.clear();
   bool changed = false;

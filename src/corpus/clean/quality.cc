@@ -53,7 +53,8 @@ int64_t count_of(std::string_view text, std::string_view what) {
 template <typename F>
 void for_each_character(std::string_view text, F&& f) {
   for (size_t at = 0; at < text.size();) {
-    const Utf8Step step = decode_utf8(text, at);
+    const auto byte = static_cast<uint8_t>(text[at]);
+    const Utf8Step step = byte < 0x80 ? Utf8Step{byte, 1, true} : decode_utf8(text, at);
     at += static_cast<size_t>(step.size_bytes);
     f(step.ok ? step.code_point : uint32_t{0xFFFD});
   }
@@ -197,53 +198,72 @@ Repetition repeated_paragraphs(std::string_view text, HashCounts& seen) {
 
 // ---- n-grams of words
 
-// Hash of `size` words: it depends on their order.
-uint64_t ngram_hash(const Word* words, size_t size) {
-  uint64_t hash = size;
-  for (size_t i = 0; i < size; ++i) hash = (hash ^ words[i].hash) * 0x9E3779B97F4A7C15 + (hash >> 29);
-  return hash ^ (hash >> 32);
-}
+// The hashes of all n-grams of a text, for one n after the other in rising order.
+class Ngrams {
+ public:
+  Ngrams(const std::vector<Word>& words, std::vector<uint64_t>& hashes) : words_(words), hashes_(hashes) {
+    hashes_.assign(words.size(), 0);
+  }
 
-int64_t ngram_characters(const Word* words, size_t size) {
-  int64_t characters = 0;
-  for (size_t i = 0; i < size; ++i) characters += words[i].characters;
-  return characters;
-}
+  // n becomes `size`, which is not less than before.
+  void grow_to(size_t size) {
+    for (; size_ < size; ++size_) {
+      for (size_t i = 0; i + size_ < words_.size(); ++i) {
+        const uint64_t hash = (hashes_[i] ^ words_[i + size_].hash) * 0x9E3779B97F4A7C15;
+        hashes_[i] = hash ^ (hash >> 32);
+      }
+    }
+  }
+
+  size_t size() const { return size_; }
+  size_t count() const { return words_.size() < size_ ? 0 : words_.size() - size_ + 1; }
+  uint64_t hash(size_t i) const { return hashes_[i]; }
+  int64_t characters(size_t i) const {
+    int64_t characters = 0;
+    for (size_t k = i; k < i + size_; ++k) characters += words_[k].characters;
+    return characters;
+  }
+
+ private:
+  const std::vector<Word>& words_;
+  std::vector<uint64_t>& hashes_;
+  size_t size_ = 0;
+};
 
 // The most characters that one n-gram and its repetitions have.
-int64_t frequent_ngram_characters(const std::vector<Word>& words, size_t size, HashCounts& counts) {
+int64_t frequent_ngram_characters(const Ngrams& ngrams, HashCounts& counts) {
   int64_t most = 0;
-  counts.reset(words.size());
-  for (size_t i = 0; i + size <= words.size(); ++i) {
-    const int64_t before = counts.add(ngram_hash(&words[i], size));
-    if (before > 0) most = std::max(most, (before + 1) * ngram_characters(&words[i], size));
+  counts.reset(ngrams.count());
+  for (size_t i = 0; i < ngrams.count(); ++i) {
+    const int64_t before = counts.add(ngrams.hash(i));
+    if (before > 0) most = std::max(most, (before + 1) * ngrams.characters(i));
   }
   return most;
 }
 
 // Characters of n-grams that occurred before, each character counted once.
-int64_t repeated_ngram_characters(const std::vector<Word>& words, size_t size, HashCounts& counts) {
+int64_t repeated_ngram_characters(const Ngrams& ngrams, HashCounts& counts) {
   int64_t repeated = 0;
-  counts.reset(words.size());
-  for (size_t i = 0; i + size <= words.size();) {
-    if (counts.add(ngram_hash(&words[i], size)) == 0) {
-      ++i;
-    } else {
-      repeated += ngram_characters(&words[i], size);
-      i += size;
-    }
+  counts.reset(ngrams.count());
+  for (size_t i = 0; i < ngrams.count();) {
+    const bool is_repeated = counts.add(ngrams.hash(i)) != 0;
+    repeated += is_repeated ? ngrams.characters(i) : 0;
+    i += is_repeated ? ngrams.size() : 1;
   }
   return repeated;
 }
 
-DropReason judge_ngrams(const std::vector<Word>& words, const WordCounts& counts, HashCounts& seen) {
+DropReason judge_ngrams(const WordCounts& counts, QualityFilter::Scratch& scratch) {
+  Ngrams ngrams(scratch.words, scratch.ngrams);
   const size_t words_per_word = counts.mostly_unspaced() ? 2 : 1;  // a Chinese word has about two characters
   for (const NgramLimit& limit : kFrequentNgrams) {
-    const int64_t frequent = frequent_ngram_characters(words, limit.words * words_per_word, seen);
+    ngrams.grow_to(limit.words * words_per_word);
+    const int64_t frequent = frequent_ngram_characters(ngrams, scratch.counts);
     if (ratio(frequent, counts.characters) > limit.characters_max) return DropReason::kFrequentNgram;
   }
   for (const NgramLimit& limit : kRepeatedNgrams) {
-    const int64_t repeated = repeated_ngram_characters(words, limit.words * words_per_word, seen);
+    ngrams.grow_to(limit.words * words_per_word);
+    const int64_t repeated = repeated_ngram_characters(ngrams, scratch.counts);
     if (ratio(repeated, counts.characters) > limit.characters_max) return DropReason::kRepeatedNgrams;
   }
   return DropReason::kNone;
@@ -332,7 +352,7 @@ DropReason QualityFilter::judge_gopher(std::string_view text, Scratch& scratch) 
   }
   if (repeated_lines(text, scratch.counts).above_gopher()) return DropReason::kRepeatedLines;
   if (repeated_paragraphs(text, scratch.counts).above_gopher()) return DropReason::kRepeatedParagraphs;
-  return judge_ngrams(scratch.words, counts, scratch.counts);
+  return judge_ngrams(counts, scratch);
 }
 
 }  // namespace inkstone

@@ -26,6 +26,7 @@ class QualityFilter {
   // Memory that it uses from one document to the next.
   struct Scratch {
     std::vector<Word> words;
+    std::vector<uint64_t> ngrams;
     HashCounts counts;
   };
 

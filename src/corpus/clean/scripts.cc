@@ -3,6 +3,8 @@
 #include <unicode/uchar.h>
 #include <unicode/uscript.h>
 
+#include <cstdint>
+
 #include "base/error.h"
 #include "base/utf8.h"
 
@@ -27,15 +29,23 @@ ScriptShare::ScriptShare(const std::vector<std::string>& names)
 
 double ScriptShare::operator()(std::string_view text) const {
   int64_t letters = 0, wanted = 0;
+  const auto count = [&](int32_t script) {
+    ++letters;
+    if (wanted_[static_cast<size_t>(script)]) ++wanted;
+  };
   for (size_t at = 0; at < text.size();) {
+    const char ascii = static_cast<char>(text[at] | 0x20);
+    if (ascii >= 'a' && ascii <= 'z') count(USCRIPT_LATIN);
+    if (static_cast<uint8_t>(text[at]) < 0x80) {
+      ++at;
+      continue;
+    }
     const Utf8Step step = decode_utf8(text, at);
     at += static_cast<size_t>(step.size_bytes);
     const auto c = static_cast<UChar32>(step.code_point);
     if (!step.ok || (U_GET_GC_MASK(c) & U_GC_L_MASK) == 0) continue;
     const int32_t script = u_getIntPropertyValue(c, UCHAR_SCRIPT);
-    if (script == USCRIPT_COMMON || script == USCRIPT_INHERITED) continue;
-    ++letters;
-    if (wanted_[static_cast<size_t>(script)]) ++wanted;
+    if (script != USCRIPT_COMMON && script != USCRIPT_INHERITED) count(script);
   }
   return letters == 0 ? 0.0 : static_cast<double>(wanted) / static_cast<double>(letters);
 }

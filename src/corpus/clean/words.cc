@@ -14,7 +14,8 @@ class WordSplitter {
   void run() {
     const UnicodeClasses& classes = UnicodeClasses::instance();
     for (size_t at = 0; at < text_.size();) {
-      const Utf8Step step = decode_utf8(text_, at);
+      const auto byte = static_cast<uint8_t>(text_[at]);
+      const Utf8Step step = byte < 0x80 ? Utf8Step{byte, 1, true} : decode_utf8(text_, at);
       const size_t end = at + static_cast<size_t>(step.size_bytes);
       const CharClass kind = step.ok ? classes[step.code_point] : CharClass::kOther;
       if (kind == CharClass::kWhiteSpace) {
