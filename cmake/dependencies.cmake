@@ -14,6 +14,10 @@ find_package(ICU REQUIRED COMPONENTS uc i18n)
 pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
 # Every processor with SSSE3 that is still in use has SSE4 too: one compilation of each kernel less.
 target_compile_definitions(PkgConfig::HWY INTERFACE HWY_DISABLED_TARGETS=HWY_SSSE3)
+find_package(LibXml2 REQUIRED)
+find_package(simdjson CONFIG REQUIRED)
+pkg_check_modules(ARCHIVE REQUIRED IMPORTED_TARGET libarchive)
+find_path(CSV_INCLUDE_DIR csv.h REQUIRED)  # libcsv has no pkg-config file
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 include(${CMAKE_CURRENT_LIST_DIR}/cld2.cmake)
 if(NOT TARGET CLD2::CLD2)

@@ -68,6 +68,16 @@ bool is_valid_utf8(std::string_view text) {
   return true;
 }
 
+int64_t count_invalid_utf8(std::string_view text) {
+  int64_t invalid = 0;
+  for (size_t at = 0; at < text.size();) {
+    const Utf8Step step = decode_utf8(text, at);
+    invalid += step.ok ? 0 : 1;
+    at += static_cast<size_t>(step.size_bytes);
+  }
+  return invalid;
+}
+
 std::string replace_invalid_utf8(std::string_view text) {
   std::string result;
   result.reserve(text.size());

@@ -27,6 +27,9 @@ void append_utf8(std::string& text, uint32_t code_point);
 
 bool is_valid_utf8(std::string_view text);
 
+// Sequences that replace_invalid_utf8 replaces.
+int64_t count_invalid_utf8(std::string_view text);
+
 // Invalid sequences replaced by U+FFFD.
 std::string replace_invalid_utf8(std::string_view text);
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "base/error.h"
@@ -29,6 +30,15 @@ constexpr Signature kSignatures[] = {
 };
 
 }  // namespace
+
+ReadBytes read_from(std::string_view bytes) {
+  return [bytes](char* out, size_t size_bytes) mutable {
+    const size_t n = std::min(size_bytes, bytes.size());
+    std::memcpy(out, bytes.data(), n);
+    bytes.remove_prefix(n);
+    return n;
+  };
+}
 
 ByteSource::ByteSource(const std::filesystem::path& path) : owned_(path != "-") {
   fd_ = owned_ ? ::open(path.c_str(), O_RDONLY | O_CLOEXEC) : STDIN_FILENO;

@@ -3,10 +3,17 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 
 namespace inkstone {
+
+// Reads `size_bytes` into `out` and returns how many it read: fewer only at the end.
+using ReadBytes = std::function<size_t(char* out, size_t size_bytes)>;
+
+// Reads bytes in memory, which must outlive the reader.
+ReadBytes read_from(std::string_view bytes);
 
 class ByteSource {
  public:

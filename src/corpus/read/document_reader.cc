@@ -19,8 +19,6 @@ constexpr uint32_t kLastWhiteSpace = 0x3000;
 
 bool is_white_space(char c) { return kWhiteSpace.find(c) != std::string_view::npos; }
 
-bool is_blank(std::string_view text) { return text.find_first_not_of(kWhiteSpace) == std::string_view::npos; }
-
 // True if a character that is certainly no white space ends `text`.
 bool ends_in_ink(std::string_view text) {
   if (text.empty()) return false;
@@ -34,9 +32,28 @@ bool ends_in_ink(std::string_view text) {
          step.code_point > kLastWhiteSpace;
 }
 
+// The last cut at most `wanted` bytes into `text`, else the first one after that. There is none before `no_cut`.
+std::optional<size_t> find_cut(std::string_view text, size_t wanted, size_t no_cut) {
+  const auto is_cut = [text](size_t at) { return is_white_space(text[at]) && ends_in_ink(text.substr(0, at)); };
+  for (size_t at = wanted; at > no_cut; --at) {
+    if (is_cut(at)) return at;
+  }
+  for (size_t at = std::max(wanted + 1, no_cut); at < text.size(); ++at) {
+    if (is_cut(at)) return at;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
-DocumentReader::DocumentReader(Read read, size_t piece_bytes)
+bool is_blank(std::string_view text) { return text.find_first_not_of(kWhiteSpace) == std::string_view::npos; }
+
+size_t piece_size(std::string_view text, size_t piece_bytes) {
+  if (text.size() <= piece_bytes) return text.size();
+  return find_cut(text, piece_bytes, 0).value_or(text.size());
+}
+
+DocumentReader::DocumentReader(ReadBytes read, size_t piece_bytes)
     : read_(std::move(read)), piece_bytes_(std::max<size_t>(piece_bytes, 1)) {
   refill();
 }
@@ -100,20 +117,21 @@ std::optional<DocumentReader::Separator> DocumentReader::find_separator() {
   return std::nullopt;
 }
 
-// The last cut at most piece_bytes_ after begin_, else the first one after that, before `limit`.
 std::optional<size_t> DocumentReader::find_cut(size_t limit) {
-  const auto is_cut = [text = std::string_view(buffer_), this](size_t at) {
-    return is_white_space(text[at]) && ends_in_ink(text.substr(begin_, at - begin_));
-  };
-  const size_t wanted = begin_ + piece_bytes_;
-  for (size_t at = wanted; at > std::max(begin_, no_cut_); --at) {
-    if (is_cut(at)) return at;
-  }
-  for (size_t at = std::max(wanted + 1, no_cut_); at < limit; ++at) {
-    if (is_cut(at)) return at;
-  }
+  const std::string_view text = std::string_view(buffer_).substr(begin_, limit - begin_);
+  const auto cut = inkstone::find_cut(text, piece_bytes_, no_cut_ - std::min(no_cut_, begin_));
+  if (cut) return begin_ + *cut;
   no_cut_ = limit;
+  if (text.size() > std::max(piece_bytes_, kLongestPiece_bytes)) return forced_cut();
   return std::nullopt;
+}
+
+// Between two characters. Not before "<", for a mark at begin_ would stand at the start of a document.
+size_t DocumentReader::forced_cut() const {
+  const std::string_view text = std::string_view(buffer_).substr(begin_, std::max(piece_bytes_, kLongestPiece_bytes));
+  size_t size = text.size() - static_cast<size_t>(incomplete_utf8_tail(text));
+  while (size > 1 && buffer_[begin_ + size] == '<') --size;
+  return begin_ + size;
 }
 
 void DocumentReader::refill() {

@@ -4,10 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include "corpus/read/byte_source.h"
 
 namespace inkstone {
 
@@ -26,15 +27,14 @@ struct DocumentPiece {
 // always begins a piece there (only a white space piece, or one with a leading space, holds such a character,
 // and then as its first); its matches look at nothing before their start, and the match that ends at the cut
 // looks at nothing behind it (only \s+(?!\S) looks ahead, and it ends in white space). Vocabularies of
-// characters and of bytes have no context at all. A text without such a place stays whole, however long it is.
+// characters and of bytes have no context at all. A text without such a place is held in memory as a
+// whole; only after 64 MiB of it is it cut all the same, between two characters, which may change an id there.
 class DocumentReader {
  public:
   static constexpr size_t kPiece_bytes = size_t{1} << 20;
+  static constexpr size_t kLongestPiece_bytes = size_t{64} << 20;
 
-  // Reads as ByteSource::read: fewer bytes than asked for only at the end.
-  using Read = std::function<size_t(char* out, size_t size_bytes)>;
-
-  explicit DocumentReader(Read read, size_t piece_bytes = kPiece_bytes);
+  explicit DocumentReader(ReadBytes read, size_t piece_bytes = kPiece_bytes);
 
   // The next piece of a document that is not blank; false at the end.
   bool next(DocumentPiece& piece);
@@ -50,10 +50,11 @@ class DocumentReader {
   bool next_piece(DocumentPiece& piece);
   std::optional<Separator> find_separator();
   std::optional<size_t> find_cut(size_t limit);
+  size_t forced_cut() const;
   DocumentPiece take(size_t end, bool last);
   void refill();
 
-  Read read_;
+  ReadBytes read_;
   size_t piece_bytes_;
   std::string buffer_;
   size_t begin_ = 0;       // of what has not been returned
@@ -64,6 +65,12 @@ class DocumentReader {
   int64_t blank_documents_ = 0;
   int64_t bytes_read_ = 0;
 };
+
+// How much of `text`, a document or the rest of one, the next piece of about `piece_bytes` is: cuts stand as above.
+size_t piece_size(std::string_view text, size_t piece_bytes = DocumentReader::kPiece_bytes);
+
+// True if there is nothing but ASCII white space.
+bool is_blank(std::string_view text);
 
 // Opens a file, pipe or "-", after its byte order mark if it has one. nullopt with a reason in `why_not` when
 // it is empty, binary or cannot be read. The reader throws as ByteSource when reading fails later.

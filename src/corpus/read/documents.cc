@@ -1,7 +1,5 @@
 #include "corpus/read/documents.h"
 
-#include <cstring>
-
 #include "base/error.h"
 #include "corpus/read/byte_source.h"
 #include "corpus/read/document_reader.h"
@@ -40,14 +38,7 @@ std::optional<std::string> read_document_file(const std::filesystem::path& path,
 
 std::vector<std::string> split_documents(std::string text) {
   // In one block, so that every document is one piece.
-  DocumentReader reader(
-      [&text, at = size_t{0}](char* out, size_t size_bytes) mutable {
-        const size_t n = std::min(size_bytes, text.size() - at);
-        std::memcpy(out, text.data() + at, n);
-        at += n;
-        return n;
-      },
-      text.size() + 1);
+  DocumentReader reader(read_from(text), text.size() + 1);
   std::vector<std::string> documents;
   DocumentPiece piece;
   while (reader.next(piece)) documents.emplace_back(piece.text);

@@ -1,0 +1,144 @@
+#include "corpus/read/archive.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <exception>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+
+namespace inkstone {
+namespace {
+
+constexpr size_t kBlock_bytes = 256 * 1024;
+constexpr size_t kTarMagic_at = 257;
+
+using Handle = std::unique_ptr<struct archive, decltype(&archive_read_free)>;
+
+std::string error_text(struct archive* archive) {
+  const char* text = archive_error_string(archive);
+  return text != nullptr ? text : "unknown error of libarchive";
+}
+
+// Only what is linked in: other filters would start programs.
+Handle open_handle() {
+  Handle handle(archive_read_new(), &archive_read_free);
+  if (!handle) throw std::bad_alloc();
+  archive_read_support_filter_gzip(handle.get());
+  archive_read_support_filter_bzip2(handle.get());
+  archive_read_support_filter_xz(handle.get());
+  archive_read_support_filter_zstd(handle.get());
+  archive_read_support_format_tar(handle.get());
+  archive_read_support_format_zip_streamable(handle.get());
+  archive_read_support_format_raw(handle.get());
+  archive_read_support_format_empty(handle.get());
+  return handle;
+}
+
+std::string name_of(struct archive_entry* entry) {
+  // The plain name is null where the locale cannot hold it, the other where it is no UTF-8.
+  const char* name = archive_entry_pathname_utf8(entry);
+  if (name == nullptr) name = archive_entry_pathname(entry);
+  return name != nullptr ? name : "(a name that cannot be read)";
+}
+
+bool is_hidden(std::string_view name) {
+  for (size_t at = 0; at < name.size();) {
+    const size_t end = std::min(name.find('/', at), name.size());
+    const std::string_view part = name.substr(at, end - at);
+    if (part.starts_with('.') && part != "." && part != "..") return true;
+    at = end + 1;
+  }
+  return false;
+}
+
+std::string reason_to_leave_out(struct archive_entry* entry, std::string_view name) {
+  if (archive_entry_hardlink(entry) != nullptr || archive_entry_filetype(entry) == AE_IFLNK) return "a link";
+  if (archive_entry_filetype(entry) != AE_IFREG) return "not a file";
+  if (archive_entry_is_encrypted(entry)) return "encrypted";
+  return is_hidden(name) ? "hidden" : "";
+}
+
+}  // namespace
+
+struct Archive::Input {
+  ReadBytes read;
+  std::vector<char> block = std::vector<char>(kBlock_bytes);
+  std::exception_ptr error;  // of `read`; no exception may pass through libarchive
+  Handle handle = open_handle();
+
+  static la_ssize_t on_read(struct archive* archive, void* self, const void** data) {
+    auto& input = *static_cast<Input*>(self);
+    *data = input.block.data();
+    try {
+      return static_cast<la_ssize_t>(input.read(input.block.data(), input.block.size()));
+    } catch (...) {
+      input.error = std::current_exception();
+      archive_set_error(archive, EIO, "reading failed");
+      return ARCHIVE_FATAL;
+    }
+  }
+
+  [[noreturn]] void fail_damaged() {
+    if (error) std::rethrow_exception(std::exchange(error, nullptr));
+    fail(ErrorCode::kInvalidData, "damaged: {}", error_text(handle.get()));
+  }
+};
+
+std::string_view container_name(std::string_view head) {
+  constexpr std::pair<std::string_view, std::string_view> kMagics[] = {
+      {"\x1F\x8B\x08", "gzip"},     {"\xFD" "7zXZ", "xz"}, {"\x28\xB5\x2F\xFD", "zstd"},
+      {"PK\x03\x04", "zip"}, {"PK\x05\x06", "zip"}};
+  for (const auto& [magic, name] : kMagics) {
+    if (head.starts_with(magic)) return name;
+  }
+  // "BZh" alone may begin a text: then the block size, and the magic number of a block or of the end.
+  if (head.starts_with("BZh") && head.size() >= 10 && head[3] >= '1' && head[3] <= '9' &&
+      (head.substr(4, 6) == "1AY&SY" || head.substr(4, 6) == "\x17\x72\x45\x38\x50\x90")) {
+    return "bzip2";
+  }
+  if (head.size() > kTarMagic_at && head.substr(kTarMagic_at).starts_with("ustar")) return "tar";
+  return "";
+}
+
+Archive::Archive(ReadBytes read) : input_(std::make_unique<Input>()) {
+  input_->read = std::move(read);
+  struct archive* handle = input_->handle.get();
+  if (archive_read_open(handle, input_.get(), nullptr, &Input::on_read, nullptr) != ARCHIVE_OK) {
+    input_->fail_damaged();
+  }
+}
+
+Archive::~Archive() = default;
+
+bool Archive::next(Member& member) {
+  struct archive* handle = input_->handle.get();
+  struct archive_entry* entry = nullptr;
+  const int result = archive_read_next_header(handle, &entry);
+  if (result == ARCHIVE_EOF) return false;
+  if (result != ARCHIVE_OK && result != ARCHIVE_WARN) input_->fail_damaged();
+  if (archive_format(handle) == ARCHIVE_FORMAT_RAW) {
+    member = {.name = "", .why_not = ""};
+  } else {
+    member.name = name_of(entry);
+    member.why_not = reason_to_leave_out(entry, member.name);
+  }
+  return true;
+}
+
+size_t Archive::read(char* out, size_t size_bytes) {
+  size_t done = 0;
+  while (done < size_bytes) {
+    const la_ssize_t n = archive_read_data(input_->handle.get(), out + done, size_bytes - done);
+    if (n < 0) input_->fail_damaged();
+    if (n == 0) break;
+    done += static_cast<size_t>(n);
+  }
+  return done;
+}
+
+}  // namespace inkstone

@@ -1,0 +1,43 @@
+// Compressed files and archives, read member by member through libarchive.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "corpus/read/byte_source.h"
+
+namespace inkstone {
+
+// "gzip", "xz", "zstd", "bzip2", "zip" or "tar" for a file that begins with `head`; "" for all else.
+std::string_view container_name(std::string_view head);
+
+// Streams: memory is that of the decompressor, whatever the sizes that the archive claims or holds.
+class Archive {
+ public:
+  struct Member {
+    std::string name;      // inside the archive; "" for a compressed file that is no archive
+    std::string why_not;   // why its content is not to be read ("hidden", "a link", "encrypted"), else empty
+  };
+
+  // `read` gives the archive's own bytes. Throws what `read` throws.
+  explicit Archive(ReadBytes read);
+  Archive(const Archive&) = delete;
+  Archive& operator=(const Archive&) = delete;
+  ~Archive();
+
+  // The next member, in the archive's order; false at the end. Throws kInvalidData for a damaged archive, of which
+  // nothing more can be read.
+  bool next(Member& member);
+
+  // The current member's content, as ReadBytes. Throws kInvalidData when it is damaged or encrypted; the next member
+  // may still be readable.
+  size_t read(char* out, size_t size_bytes);
+
+ private:
+  struct Input;
+  std::unique_ptr<Input> input_;
+};
+
+}  // namespace inkstone

@@ -1,0 +1,68 @@
+// The documents of one input, whatever its format, encoding and compression.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "corpus/read/byte_source.h"
+#include "corpus/read/document_reader.h"
+
+namespace inkstone {
+
+enum class InputFormat { kAuto, kText, kJsonLines, kJson, kCsv, kTsv, kHtml };
+
+// "auto", "text", "markdown" (which is text), "jsonl", "json", "csv", "tsv", "html". Throws kUsage for other names.
+InputFormat parse_input_format(const std::string& name);
+
+struct ReadOptions {
+  // kAuto: by the name's ending, after that of its compression (.jsonl .ndjson .json .csv .tsv .html .htm .xhtml);
+  // what begins as a page does is HTML; all else is text.
+  InputFormat format = InputFormat::kAuto;
+  std::string json_field = "text";  // of an object; "a.b" is the member b of a
+  std::string csv_column = "text";  // a name in the first row, or a number from 1
+  std::string encoding = "";        // a name of ICU's; empty: detected, file by file
+};
+
+// Where a document stands.
+struct SourcePlace {
+  std::string source;    // a path; for a member of an archive "corpus.zip/inner/name.txt"
+  int64_t document = 0;  // its number inside that source, from 1, those left out included; 0: the source as a whole
+};
+
+// Called for each document, member or file that is left out, with the reason: "blank", "line 3: no field 'text'",
+// "hidden", "binary", "encrypted", ... A source that turns out to be damaged is reported too, after the documents
+// that could be read; the last of these may be cut short.
+using OnDropped = std::function<void(const SourcePlace&, const std::string& reason)>;
+
+// Memory stays bounded whatever the input's size: text comes in pieces, records in 256 MiB at most.
+class DocumentSource {
+ public:
+  virtual ~DocumentSource() = default;
+
+  // The next piece of a document that is not blank; false at the end. Every document that begins also ends. Bad
+  // input never throws: it is reported to OnDropped.
+  virtual bool next(DocumentPiece& piece) = 0;
+
+  // Of the piece that next() gave last.
+  virtual SourcePlace place() const = 0;
+  // Sequences of this document, so far, that could not be decoded and are U+FFFD now. Plain text in UTF-8 keeps its
+  // invalid bytes, and counts none.
+  virtual int64_t replaced() const = 0;
+
+  // Of the input itself, compressed as it is: for progress.
+  virtual int64_t bytes_read() const = 0;
+};
+
+// Opens a file or pipe, or standard input for "-". Throws kUsage for an unknown encoding, and nothing else: a file
+// that cannot be read is reported like all that is left out.
+std::unique_ptr<DocumentSource> open_source(const std::filesystem::path& path, const ReadOptions& options,
+                                            OnDropped on_dropped);
+
+// The same for bytes from elsewhere, under a name that stands for the path.
+std::unique_ptr<DocumentSource> open_source(std::string name, ReadBytes read, const ReadOptions& options,
+                                            OnDropped on_dropped);
+
+}  // namespace inkstone

@@ -1,0 +1,87 @@
+// A page as one record.
+#include <optional>
+#include <utility>
+
+#include "base/error.h"
+#include "base/utf8.h"
+#include "corpus/read/charset.h"
+#include "corpus/read/html_text.h"
+#include "corpus/read/record_reader.h"
+
+namespace inkstone {
+namespace {
+
+constexpr size_t kBlock_bytes = size_t{1} << 20;
+
+// All that `read` gives; nullopt when it is longer than kLongestHtml_bytes, once it is read to its end.
+std::optional<std::string> read_page(const ReadBytes& read) {
+  std::string page;
+  bool too_long = false;
+  for (size_t got = kBlock_bytes; got == kBlock_bytes;) {
+    const size_t old = page.size();
+    page.resize(old + kBlock_bytes);
+    got = read(page.data() + old, kBlock_bytes);
+    page.resize(old + got);
+    too_long = too_long || page.size() > kLongestHtml_bytes;
+    if (too_long) page.clear();
+  }
+  if (too_long) return std::nullopt;
+  return page;
+}
+
+// What the page is encoded in. Valid UTF-8 is UTF-8, whatever the page declares.
+std::string encoding_of_page(const std::string& page) {
+  const std::string detected = detect_encoding(page);
+  if (detected == "UTF-8") return detected;
+  const std::string declared = encoding_of_label(html_declared_encoding(page));
+  return declared.empty() || declared.starts_with("UTF-") ? detected : declared;
+}
+
+// In valid UTF-8; nullopt when that is too long.
+std::optional<std::string> decode_page(std::string page, std::string encoding, int64_t& replaced) {
+  if (encoding.empty()) encoding = encoding_of_page(page);
+  Utf8Stream stream(read_from(page), encoding);
+  if (stream.converts()) {
+    auto text = read_page([&](char* out, size_t n) { return stream.read(out, n); });
+    replaced = stream.replaced();
+    return text;
+  }
+  replaced = count_invalid_utf8(page);
+  return replaced > 0 ? replace_invalid_utf8(page) : page;
+}
+
+class HtmlReader : public RecordReader {
+ public:
+  HtmlReader(ReadBytes read, std::string encoding) : read_(std::move(read)), encoding_(std::move(encoding)) {}
+
+  bool next(Record& record) override {
+    if (std::exchange(done_, true)) return false;
+    record = {};
+    try {
+      auto page = read_page(read_);
+      if (page) page = decode_page(std::move(*page), encoding_, record.replaced);
+      if (page) {
+        record.text = html_text(*page);
+        if (record.text.empty()) record.why_not = "a page without text";
+      } else {
+        record.why_not = fmt::format("a page longer than {} MiB", kLongestHtml_bytes >> 20);
+      }
+    } catch (const Error& e) {
+      record.why_not = e.what();
+    }
+    return true;
+  }
+
+ private:
+  ReadBytes read_;
+  std::string encoding_;
+  bool done_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<RecordReader> open_html(ReadBytes read, std::string encoding) {
+  return std::make_unique<HtmlReader>(std::move(read), std::move(encoding));
+}
+
+}  // namespace inkstone

@@ -1,0 +1,363 @@
+// JSON lines, arrays and sequences of values: cut into records here, since simdjson cannot read an array in parts.
+#include <simdjson.h>
+
+#include <algorithm>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "base/error.h"
+#include "base/utf8.h"
+#include "corpus/read/record_reader.h"
+
+namespace inkstone {
+namespace {
+
+constexpr size_t kBlock_bytes = size_t{1} << 20;
+
+bool is_json_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+
+// The bytes of one value. simdjson reads up to SIMDJSON_PADDING bytes behind it.
+struct RawRecord {
+  std::string_view text;  // padded; valid until the next call
+  int64_t line = 1;       // in which it begins
+  std::string why_not;    // as in Record, without the line
+};
+
+// Cuts a stream into values by their brackets and quotes alone, or by lines.
+class JsonCutter {
+ public:
+  JsonCutter(ReadBytes read, JsonFraming framing)
+      : read_(std::move(read)), mode_(framing == JsonFraming::kLines ? Mode::kLines : Mode::kUnknown) {
+    buffer_.resize(simdjson::SIMDJSON_PADDING);
+  }
+
+  bool next(RawRecord& record) {
+    record.why_not.clear();
+    if (mode_ == Mode::kUnknown) start();
+    const bool found = mode_ == Mode::kLines ? next_line(record) : next_value(record);
+    // One value in a line: so are the others, and a malformed one then ends with its line.
+    if (found && mode_ == Mode::kFirstValue) {
+      mode_ = record.text.find('\n') == record.text.npos ? Mode::kLines : Mode::kValues;
+      scan_ = begin_;
+    }
+    return found;
+  }
+
+ private:
+  enum class Mode { kUnknown, kLines, kFirstValue, kValues, kArray, kAfterArray };
+
+  void start() {
+    skip_spaces();
+    mode_ = Mode::kFirstValue;
+    if (begin_ < end_ && buffer_[begin_] == '[') {
+      mode_ = Mode::kArray;
+      ++begin_;
+    }
+  }
+
+  bool next_line(RawRecord& record) {
+    for (bool more = true; more;) {
+      const char* found = static_cast<const char*>(std::memchr(data() + scan_, '\n', end_ - scan_));
+      if (found == nullptr && (more = refill())) continue;
+      const size_t line_end = found != nullptr ? static_cast<size_t>(found - data()) : end_;
+      const bool blank = !dropping_ && std::all_of(data() + begin_, data() + line_end, is_json_space);
+      if (!blank) take(line_end, record);
+      begin_ = scan_ = std::min(line_end + 1, end_);
+      if (found != nullptr) ++line_;
+      if (!blank) return true;
+      more = found != nullptr;
+    }
+    return false;
+  }
+
+  bool next_value(RawRecord& record) {
+    skip_spaces();
+    while (mode_ == Mode::kArray && begin_ < end_ && (buffer_[begin_] == ',' || buffer_[begin_] == ']')) {
+      if (buffer_[begin_++] == ']') mode_ = Mode::kAfterArray;
+      skip_spaces();
+    }
+    if (begin_ == end_) return end_of_values(record);
+    if (mode_ == Mode::kAfterArray) return rest_after_array(record);
+    scan_ = begin_;
+    const int64_t line = line_;
+    const bool whole = scan_value();
+    take(scan_, record);
+    if (!whole && record.why_not.empty()) record.why_not = "malformed JSON: the text ends inside the record";
+    count_lines(begin_, scan_);
+    record.line = line;
+    begin_ = scan_;
+    return true;
+  }
+
+  // An array that the text's end leaves open has lost records.
+  bool end_of_values(RawRecord& record) {
+    if (mode_ != Mode::kArray) return false;
+    mode_ = Mode::kAfterArray;
+    record = {.text = {}, .line = line_, .why_not = "malformed JSON: the text ends inside the array"};
+    return true;
+  }
+
+  bool rest_after_array(RawRecord& record) {
+    record = {.text = {}, .line = line_, .why_not = "malformed JSON: more after the end of the array, left out"};
+    do begin_ = scan_ = end_;
+    while (refill());
+    begin_ = scan_ = end_;
+    return true;
+  }
+
+  // Moves scan_ behind the value that begins at begin_; false when the text ends inside it.
+  bool scan_value() {
+    const char first = buffer_[begin_];
+    if (first != '{' && first != '[' && first != '"') return scan_scalar();
+    int64_t depth = 0;
+    bool in_string = false, escaped = false;
+    do {
+      for (; scan_ < end_; ++scan_) {
+        const char c = buffer_[scan_];
+        if (in_string) {
+          if (escaped) {
+            escaped = false;
+          } else if (c == '\\') {
+            escaped = true;
+          } else if (c == '"') {
+            in_string = false;
+          } else {
+            continue;
+          }
+        } else if (c == '"') {
+          in_string = true;
+        } else if (c == '{' || c == '[') {
+          ++depth;
+        } else if (c == '}' || c == ']') {
+          --depth;
+        } else {
+          continue;
+        }
+        if (depth == 0 && !in_string) return ++scan_, true;
+      }
+    } while (refill());
+    return false;
+  }
+
+  // A number, a word, or what is no JSON: up to the next comma, bracket or space.
+  bool scan_scalar() {
+    ++scan_;
+    do {
+      for (; scan_ < end_; ++scan_) {
+        if (const char c = buffer_[scan_]; is_json_space(c) || c == ',' || c == ']' || c == '{' || c == '"') return true;
+      }
+    } while (refill());
+    return true;
+  }
+
+  void skip_spaces() {
+    do {
+      for (; begin_ < end_ && is_json_space(buffer_[begin_]); ++begin_) line_ += buffer_[begin_] == '\n' ? 1 : 0;
+      scan_ = begin_;
+    } while (begin_ == end_ && refill());
+  }
+
+  void count_lines(size_t from, size_t to) { line_ += std::count(data() + from, data() + to, '\n'); }
+
+  void take(size_t end, RawRecord& record) {
+    record.text = {data() + begin_, end - begin_};
+    record.line = line_;
+    if (std::exchange(dropping_, false)) {
+      record = {.text = {}, .line = line_, .why_not = ""};
+      record.why_not = fmt::format("a record longer than {} MiB", kLongestRecord_bytes >> 20);
+    }
+  }
+
+  // Makes room by moving what is left to the front; a record too long to keep is forgotten while it is scanned.
+  // False at the end of the text.
+  bool refill() {
+    if (at_end_) return false;
+    scan_ = end_;
+    if (scan_ - begin_ > kLongestRecord_bytes) {
+      dropping_ = true;
+      if (mode_ != Mode::kLines) count_lines(begin_, scan_);
+      begin_ = scan_;
+    }
+    std::memmove(data(), data() + begin_, end_ - begin_);
+    end_ -= begin_;
+    scan_ = end_;
+    begin_ = 0;
+    if (buffer_.size() < end_ + kBlock_bytes + simdjson::SIMDJSON_PADDING) {
+      buffer_.resize(std::max(2 * end_, end_ + kBlock_bytes) + simdjson::SIMDJSON_PADDING);
+    }
+    const size_t got = read_(data() + end_, kBlock_bytes);
+    at_end_ = got < kBlock_bytes;
+    end_ += got;
+    return got > 0;
+  }
+
+  char* data() { return buffer_.data(); }
+
+  ReadBytes read_;
+  Mode mode_;
+  std::string buffer_;   // its last SIMDJSON_PADDING bytes are never text
+  size_t begin_ = 0;     // of what has not been returned
+  size_t scan_ = 0;      // the value that begins at begin_ reaches at least here
+  size_t end_ = 0;       // of what has been read
+  int64_t line_ = 1;     // of begin_
+  bool dropping_ = false, at_end_ = false;
+};
+
+// The value of four hexadecimal digits at text[at], or -1.
+int hex_value(std::string_view text, size_t at) {
+  if (at + 4 > text.size()) return -1;
+  int value = 0;
+  for (const char c : text.substr(at, 4)) {
+    const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                      : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    if (digit < 0) return -1;
+    value = 16 * value + digit;
+  }
+  return value;
+}
+
+// The code unit of the escape \uXXXX at text[at], or -1.
+int escaped_unit(std::string_view text, size_t at) {
+  return at < text.size() && text.substr(at, 2) == "\\u" ? hex_value(text, at + 2) : -1;
+}
+
+bool is_surrogate(int unit) { return unit >= 0xD800 && unit < 0xE000; }
+bool is_pair(int lead, int trail) {
+  return lead >= 0xD800 && lead < 0xDC00 && trail >= 0xDC00 && trail < 0xE000;
+}
+
+// Replaces each escaped surrogate without its partner by \uFFFD, in place; returns how many there were.
+int64_t repair_surrogates(std::string& json) {
+  constexpr size_t kEscape_bytes = 6;
+  int64_t repaired = 0;
+  for (size_t at = json.find('\\'); at < json.size(); at = json.find('\\', at)) {
+    const int unit = escaped_unit(json, at);
+    if (is_pair(unit, escaped_unit(json, at + kEscape_bytes))) {
+      at += 2 * kEscape_bytes;
+    } else if (is_surrogate(unit)) {
+      json.replace(at + 2, 4, "FFFD");
+      at += kEscape_bytes;
+      ++repaired;
+    } else {
+      at += 2;
+    }
+  }
+  return repaired;
+}
+
+// True if an escape in `json` may be a surrogate: \ud8 to \udf.
+bool may_have_surrogates(std::string_view json) {
+  return json.find("\\ud") != json.npos || json.find("\\uD") != json.npos;
+}
+
+using Element = simdjson::dom::element;
+
+// The member `field` of an object: by its whole name, else, at each dot, inside the member that stands before it.
+simdjson::simdjson_result<Element> find_member(Element element, std::string_view field) {
+  const auto whole = element[field];
+  if (whole.error() != simdjson::NO_SUCH_FIELD) return whole;
+  for (size_t dot = field.find('.'); dot != field.npos; dot = field.find('.', dot + 1)) {
+    Element inner;
+    if (element[field.substr(0, dot)].get(inner) != simdjson::SUCCESS || !inner.is_object()) continue;
+    const auto found = find_member(inner, field.substr(dot + 1));
+    if (found.error() == simdjson::SUCCESS) return found;
+  }
+  return whole;
+}
+
+const char* name_of(simdjson::dom::element_type type) {
+  using Type = simdjson::dom::element_type;
+  switch (type) {
+    case Type::ARRAY: return "an array";
+    case Type::OBJECT: return "an object";
+    case Type::STRING: return "a string";
+    case Type::BOOL: return "true or false";
+    case Type::NULL_VALUE: return "null";
+    default: return "a number";
+  }
+}
+
+class JsonReader : public RecordReader {
+ public:
+  JsonReader(ReadBytes read, std::string field, JsonFraming framing)
+      : cutter_(std::move(read), framing), field_(std::move(field)) {}
+
+  bool next(Record& record) override {
+    RawRecord raw;
+    if (!cutter_.next(raw)) return false;
+    record = {};
+    if (raw.why_not.empty()) raw.why_not = read_text(raw.text, record);
+    if (!raw.why_not.empty()) record.why_not = fmt::format("line {}: {}", raw.line, raw.why_not);
+    return true;
+  }
+
+ private:
+  // The reason when there is none.
+  std::string read_text(std::string_view padded, Record& record) {
+    Element root;
+    auto error = parser_.parse(padded.data(), padded.size(), false).get(root);
+    if (error == simdjson::UTF8_ERROR || error == simdjson::STRING_ERROR || may_have_surrogates(padded)) {
+      std::string repaired(padded);
+      if (error == simdjson::UTF8_ERROR) {
+        record.replaced += count_invalid_utf8(padded);
+        repaired = replace_invalid_utf8(padded);
+      }
+      record.replaced += repair_surrogates(repaired);
+      if (record.replaced > 0) error = parser_.parse(repaired).get(root);
+    }
+    if (error == simdjson::NUMBER_ERROR) return read_large_numbers(padded, record);
+    if (error) return fmt::format("malformed JSON ({})", simdjson::error_message(error));
+    return text_of(root, record);
+  }
+
+  std::string text_of(Element root, Record& record) const {
+    std::string_view text;
+    if (root.get(text) == simdjson::SUCCESS) return record.text = text, "";
+    if (!root.is_object()) return fmt::format("the record is {}, no object and no string", name_of(root.type()));
+    Element value;
+    if (find_member(root, field_).get(value) != simdjson::SUCCESS) return missing_field(root);
+    if (value.get(text) == simdjson::SUCCESS) return record.text = text, "";
+    return fmt::format("the field '{}' is {}, no string", field_, name_of(value.type()));
+  }
+
+  std::string missing_field(Element root) const {
+    std::string names;
+    int count = 0;
+    for (const auto member : simdjson::dom::object(root)) {
+      if (++count > 5) break;
+      names += fmt::format("{}'{}'", count > 1 ? ", " : "", member.key.substr(0, 40));
+    }
+    return fmt::format("no field '{}'; there is {}", field_, names.empty() ? "none" : names);
+  }
+
+  // simdjson refuses integers that no 64 bits hold; another field may well have one.
+  std::string read_large_numbers(std::string_view json, Record& record) {
+    const auto handler = [](int, nlohmann::json::parse_event_t event, nlohmann::json& value) {
+      if (event == nlohmann::json::parse_event_t::value && value.is_number()) value = 0;
+      return true;
+    };
+    const auto clean = nlohmann::json::parse(json, handler, false);
+    if (clean.is_discarded()) return "malformed JSON (a number)";
+    const std::string text = clean.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    Element root;
+    if (const auto error = parser_.parse(text).get(root)) {
+      return fmt::format("malformed JSON ({})", simdjson::error_message(error));
+    }
+    return text_of(root, record);
+  }
+
+  JsonCutter cutter_;
+  std::string field_;
+  simdjson::dom::parser parser_;
+};
+
+}  // namespace
+
+std::unique_ptr<RecordReader> open_json(ReadBytes read, std::string field, JsonFraming framing) {
+  return std::make_unique<JsonReader>(std::move(read), std::move(field), framing);
+}
+
+}  // namespace inkstone
