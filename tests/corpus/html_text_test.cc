@@ -12,7 +12,7 @@ TEST(HtmlText, LaysOutBlocksAndLeavesOutWhatNobodyReads) {
   EXPECT_EQ(html_text("<!DOCTYPE html><html><head><title>T</title><style>p{}</style></head><body><nav>Home</nav>"
                       "<h1>Head</h1><p>One  <b>bold</b>\n<i>word</i>.<p>Two<br>lines<br><br>far"
                       "<script>var a = '<p>x</p>';</script><div>a<div>b</div></div>c</body></html>"),
-            "Head\n\nOne bold word.\n\nTwo\nlines\n\nfar\na\nb\nc\n");
+            "Head\n\nOne bold word.\n\nTwo\nlines\n\nfar\n\na\nb\nc\n");
   EXPECT_EQ(html_text("<ul><li>one<li> two </ul>after<table><tr><td>1<td>2<tr><td>3<td>4</table>"),
             "one\ntwo\n\nafter\n\n1\t2\n3\t4\n");
 }

@@ -41,7 +41,7 @@ TEST(JsonLines, DropsWhatIsMalformedWithItsLine) {
 
 TEST(JsonLines, ReplacesAndCountsWhatIsNoCharacter) {
   const auto content = content_of("a.jsonl", "{\"text\": \"\\ud83d\\ude00 \\ud83d \\\\ud83d \\udE00\\ud83d\"}\n"
-                                             "{\"text\": \"a\xFF" "b\xE5\xAD\"}\n{\"text\": \"clean\"}\n");
+                                             "{\"text\": \"a\xFF" "b\xE5\xAD\"}\n{\"text\": \"clean\"}\n", {.encoding = "UTF-8"});
   EXPECT_EQ(content.documents, (Texts{"\xF0\x9F\x98\x80 \uFFFD \\ud83d \uFFFD\uFFFD", "a\uFFFDb\uFFFD", "clean"}));
   EXPECT_EQ(content.replaced, (std::vector<int64_t>{3, 2, 0}));
   EXPECT_TRUE(content.dropped.empty());

@@ -74,6 +74,7 @@ inline std::string make_archive(ArchiveSetup format, ArchiveSetup filter, const 
     EXPECT_EQ(archive_write_set_options(out.get(), "zip:encryption=traditional"), ARCHIVE_OK);
     EXPECT_EQ(archive_write_set_passphrase(out.get(), password), ARCHIVE_OK);
   }
+  EXPECT_EQ(archive_write_set_bytes_in_last_block(out.get(), 1), ARCHIVE_OK);
   const auto append = [](struct archive*, void* to, const void* data, size_t size) {
     static_cast<std::string*>(to)->append(static_cast<const char*>(data), size);
     return static_cast<la_ssize_t>(size);
@@ -90,7 +91,8 @@ inline std::string make_archive(ArchiveSetup format, ArchiveSetup filter, const 
     } else {
       archive_entry_set_size(entry.get(), static_cast<int64_t>(file.content.size()));
     }
-    EXPECT_EQ(archive_write_header(out.get(), entry.get()), ARCHIVE_OK) << archive_error_string(out.get());
+    // A warning where the locale cannot hold the name.
+    EXPECT_GE(archive_write_header(out.get(), entry.get()), ARCHIVE_WARN) << archive_error_string(out.get());
     if (file.type == AE_IFREG) {
       EXPECT_EQ(archive_write_data(out.get(), file.content.data(), file.content.size()),
                 static_cast<la_ssize_t>(file.content.size()));

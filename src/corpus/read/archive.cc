@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <exception>
 #include <utility>
 #include <vector>
@@ -69,6 +70,9 @@ struct Archive::Input {
   ReadBytes read;
   std::vector<char> block = std::vector<char>(kBlock_bytes);
   std::exception_ptr error;  // of `read`; no exception may pass through libarchive
+  std::string_view content;  // of the current member, decompressed and not yet handed out
+  int64_t content_at = 0;    // where that stands in the member
+  int64_t position = 0;      // where the next byte to hand out stands
   Handle handle = open_handle();
 
   static la_ssize_t on_read(struct archive* archive, void* self, const void** data) {
@@ -119,6 +123,8 @@ bool Archive::next(Member& member) {
   struct archive* handle = input_->handle.get();
   struct archive_entry* entry = nullptr;
   const int result = archive_read_next_header(handle, &entry);
+  input_->content = {};
+  input_->content_at = input_->position = 0;
   if (result == ARCHIVE_EOF) return false;
   if (result != ARCHIVE_OK && result != ARCHIVE_WARN) input_->fail_damaged();
   if (archive_format(handle) == ARCHIVE_FORMAT_RAW) {
@@ -130,15 +136,31 @@ bool Archive::next(Member& member) {
   return true;
 }
 
-size_t Archive::read(char* out, size_t size_bytes) {
-  size_t done = 0;
-  while (done < size_bytes) {
-    const la_ssize_t n = archive_read_data(input_->handle.get(), out + done, size_bytes - done);
-    if (n < 0) input_->fail_damaged();
-    if (n == 0) break;
-    done += static_cast<size_t>(n);
+// Not archive_read_data, which at a damaged place forgets what it has read before.
+size_t Archive::read_some(char* out, size_t size_bytes) {
+  Input& input = *input_;
+  while (input.content.empty()) {
+    const void* data = nullptr;
+    size_t size = 0;
+    la_int64_t offset = 0;
+    const int result = archive_read_data_block(input.handle.get(), &data, &size, &offset);
+    if (result == ARCHIVE_EOF) return 0;
+    if (result != ARCHIVE_OK) input.fail_damaged();
+    input.content = {static_cast<const char*>(data), size};
+    input.content_at = offset;
   }
-  return done;
+  // What a sparse file leaves out is zeros.
+  const int64_t hole = std::max<int64_t>(input.content_at - input.position, 0);
+  const size_t n = std::min(size_bytes, hole > 0 ? static_cast<size_t>(hole) : input.content.size());
+  if (hole > 0) {
+    std::memset(out, 0, n);
+  } else {
+    std::memcpy(out, input.content.data(), n);
+    input.content.remove_prefix(n);
+    input.content_at += static_cast<int64_t>(n);
+  }
+  input.position += static_cast<int64_t>(n);
+  return n;
 }
 
 }  // namespace inkstone

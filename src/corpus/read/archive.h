@@ -31,9 +31,9 @@ class Archive {
   // nothing more can be read.
   bool next(Member& member);
 
-  // The current member's content, as ReadBytes. Throws kInvalidData when it is damaged or encrypted; the next member
-  // may still be readable.
-  size_t read(char* out, size_t size_bytes);
+  // The next bytes of the current member, at most `size_bytes`; 0 at its end. Throws kInvalidData when what follows is
+  // damaged or encrypted; the next member may still be readable.
+  size_t read_some(char* out, size_t size_bytes);
 
  private:
   struct Input;

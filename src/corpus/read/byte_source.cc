@@ -55,13 +55,19 @@ ByteSource::~ByteSource() {
 size_t ByteSource::read(char* out, size_t size_bytes) {
   size_t done = 0;
   while (done < size_bytes) {
-    const ssize_t n = ::read(fd_, out + done, std::min(size_bytes - done, size_t{1} << 30));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail_errno();
+    const size_t n = read_some(out + done, size_bytes - done);
     if (n == 0) break;
-    done += static_cast<size_t>(n);
+    done += n;
   }
   return done;
+}
+
+size_t ByteSource::read_some(char* out, size_t size_bytes) {
+  for (;;) {
+    const ssize_t n = ::read(fd_, out, std::min(size_bytes, size_t{1} << 30));
+    if (n >= 0) return static_cast<size_t>(n);
+    if (errno != EINTR) fail_errno();
+  }
 }
 
 std::string reason_against(std::string_view head) {

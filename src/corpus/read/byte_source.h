@@ -27,6 +27,9 @@ class ByteSource {
   // Reads `size_bytes`, fewer only at the end. Throws as the constructor.
   size_t read(char* out, size_t size_bytes);
 
+  // Reads what one call of the system gives, at most `size_bytes`; 0 only at the end. Throws as the constructor.
+  size_t read_some(char* out, size_t size_bytes);
+
  private:
   int fd_ = -1;
   bool owned_ = true;

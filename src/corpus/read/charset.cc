@@ -51,6 +51,7 @@ size_t find_beyond_ascii(std::string_view text) {
 // A character that text may hold. Private use is none: random bytes would hit it too often.
 bool is_plausible(UChar32 c) {
   if (c < 0x20) return c == '\t' || c == '\n' || c == '\r' || c == '\f';
+  if (c >= 0x7F && c < 0xA0) return false;
   return u_isdefined(c) && u_charType(c) != U_PRIVATE_USE_CHAR && !U_IS_SURROGATE(c);
 }
 
@@ -187,12 +188,15 @@ TextStart examine_text(std::string_view head, const std::string& given) {
   if (head.size() == start.mark_bytes) {
     start.why_not = "empty";
   } else if (start.encoding.empty() && head.find('\0') != head.npos) {
+    start.why_not = reason_against(head);
+    if (start.why_not != "binary") return start;  // by its signature
+    start.why_not.clear();
     if (reads_as_utf16(head, false)) {
       start.encoding = "UTF-16LE";
     } else if (reads_as_utf16(head, true)) {
       start.encoding = "UTF-16BE";
     } else {
-      start.why_not = reason_against(head);
+      start.why_not = "binary";
     }
   }
   return start;

@@ -17,7 +17,7 @@ constexpr std::string_view kWhiteSpace = " \t\n\v\f\r";
 // The last white space character of Unicode (U+3000, the ideographic space). Above it nothing is.
 constexpr uint32_t kLastWhiteSpace = 0x3000;
 
-bool is_white_space(char c) { return kWhiteSpace.find(c) != std::string_view::npos; }
+bool is_white_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 // True if a character that is certainly no white space ends `text`.
 bool ends_in_ink(std::string_view text) {

@@ -72,29 +72,28 @@ class HeadedStream {
   size_t at_ = 0;
 };
 
-// Bytes that may fail in the middle: failure is an end, with a reason to report.
+// Bytes that may fail in the middle: failure is an end, with a reason to report. `read` may give fewer bytes than
+// wanted, and then fail at its next call; 0 is the end.
 struct GuardedBytes {
   ReadBytes read;
   int64_t bytes = 0;
-  std::string why_ended;
+  std::string why_ended = "";
+  bool ended = false;
 
   size_t operator()(char* out, size_t size_bytes) {
-    if (!why_ended.empty()) return 0;
+    size_t done = 0;
     try {
-      // In small steps, for what came before the failure counts.
-      constexpr size_t kStep_bytes = 256 * 1024;
-      size_t done = 0;
-      for (size_t step = 0; done < size_bytes; done += step) {
-        const size_t wanted = std::min(kStep_bytes, size_bytes - done);
-        step = read(out + done, wanted);
-        bytes += static_cast<int64_t>(step);
-        if (step < wanted) return done + step;
+      while (done < size_bytes && !ended) {
+        const size_t step = read(out + done, size_bytes - done);
+        ended = step == 0;
+        done += step;
       }
-      return done;
     } catch (const Error& e) {
+      ended = true;
       why_ended = e.what();
-      return 0;
     }
+    bytes += static_cast<int64_t>(done);
+    return done;
   }
 };
 
@@ -181,7 +180,7 @@ class RecordDocuments : public MemberReader {
       on_dropped_(document_, record_.why_not);
       record_.text.clear();
     } else if (stream_ && stream_->converts()) {
-      record_.replaced += count_replacements(record_.text);
+      record_.replaced = std::max(record_.replaced, count_replacements(record_.text));
     }
     return true;
   }
@@ -233,7 +232,7 @@ std::unique_ptr<MemberReader> open_member(const std::string& name, const std::sh
 class FileSource : public DocumentSource {
  public:
   FileSource(std::string name, ReadBytes read, ReadOptions options, OnDropped on_dropped)
-      : name_(std::move(name)), options_(std::move(options)), on_dropped_(std::move(on_dropped)), raw_{std::move(read), 0, ""} {}
+      : name_(std::move(name)), options_(std::move(options)), on_dropped_(std::move(on_dropped)), raw_{.read = std::move(read)} {}
 
   bool next(DocumentPiece& piece) override {
     if (!started_) start();
@@ -299,7 +298,7 @@ class FileSource : public DocumentSource {
     source_ = found.name.empty() ? name_ : name_ + "/" + found.name;
     if (found.name.ends_with('/')) return true;  // a folder is nothing to report
     if (!found.why_not.empty()) return drop_source(source_, found.why_not), true;
-    content_ = {.read = [this](char* out, size_t n) { return archive_->read(out, n); }, .bytes = 0, .why_ended = ""};
+    content_ = {.read = [this](char* out, size_t n) { return archive_->read_some(out, n); }};
     auto stream = std::make_shared<HeadedStream>([this](char* out, size_t n) { return content_(out, n); });
     if (const auto inner = container_name(stream->head()); !inner.empty()) {
       drop_source(source_, fmt::format("{} inside {}; unpack it first", inner, container_here(found)));
@@ -388,7 +387,7 @@ std::unique_ptr<DocumentSource> open_source(const std::filesystem::path& path, c
   auto file = std::make_shared<std::optional<ByteSource>>();
   ReadBytes read = [path, file](char* out, size_t n) {
     if (!*file) file->emplace(path);
-    return (*file)->read(out, n);
+    return (*file)->read_some(out, n);
   };
   return open_source(path.string(), std::move(read), options, std::move(on_dropped));
 }

@@ -61,7 +61,8 @@ class DocumentSource {
 std::unique_ptr<DocumentSource> open_source(const std::filesystem::path& path, const ReadOptions& options,
                                             OnDropped on_dropped);
 
-// The same for bytes from elsewhere, under a name that stands for the path.
+// The same for bytes from elsewhere, under a name that stands for the path. `read` may also give fewer bytes before
+// the end, which is where it gives none, and throw Error, as a file that fails does.
 std::unique_ptr<DocumentSource> open_source(std::string name, ReadBytes read, const ReadOptions& options,
                                             OnDropped on_dropped);
 
