@@ -163,6 +163,9 @@ class StreamEncoder {
   // Ends the text. The next add() begins another.
   void finish(std::vector<TokenId>& ids);
 
+  // Appends the ids of a whole text; only between two texts that come in parts.
+  void encode(std::string_view text, std::vector<TokenId>& ids);
+
  private:
   struct State;
   void encode_certain(bool at_end, std::vector<TokenId>& ids);

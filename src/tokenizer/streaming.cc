@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <string>
 
+#include "base/check.h"
 #include "base/utf8.h"
 #include "inkstone/tokenizer.h"
 #include "tokenizer/tokenizer_impl.h"
@@ -59,6 +60,11 @@ void StreamEncoder::encode_certain(bool at_end, std::vector<TokenId>& ids) {
 void StreamEncoder::add(std::string_view part, std::vector<TokenId>& ids) {
   state_->pending += part;
   encode_certain(false, ids);
+}
+
+void StreamEncoder::encode(std::string_view text, std::vector<TokenId>& ids) {
+  INK_CHECK(state_->pending.empty(), "another text is not finished");
+  state_->tokenizer.impl_->encode(text, state_->special, state_->scratch, ids);
 }
 
 void StreamEncoder::finish(std::vector<TokenId>& ids) { encode_certain(true, ids); }

@@ -73,6 +73,13 @@ inline std::map<std::string, std::string> snapshot(const std::filesystem::path& 
   return files;
 }
 
+// Every document as it is, whatever is in it and however often.
+inline PrepareOptions untouched(PrepareOptions options) {
+  options.clean = {.invalid = InvalidText::kKeep, .line_ends = false, .control_characters = false};
+  options.exact_duplicates = false;
+  return options;
+}
+
 // The reason for which `source` was left out, "" if it was not.
 inline std::string reason_for(const std::vector<DroppedDocument>& dropped, const std::filesystem::path& source) {
   for (const auto& d : dropped) {

@@ -87,10 +87,12 @@ TEST(PrepareRandom, DocumentsComeBackFromTheShards) {
     for (size_t i = 0; i < files; ++i) {
       test::write_text(scratch / ("in/" + std::to_string(i)), random_file(random, documents));
     }
-    const PrepareOptions options{.inputs = {scratch / "in"},
-                                 .output = scratch / "out",
-                                 .val_fraction = std::array{0.0, 0.1, 0.5, 0.99}[random() % 4],
-                                 .shard_tokens = static_cast<int64_t>(1 + random() % 40)};
+    PrepareOptions options = test::untouched({.inputs = {scratch / "in"},
+                                              .output = scratch / "out",
+                                              .val_fraction = std::array{0.0, 0.1, 0.5, 0.99}[random() % 4],
+                                              .shard_tokens = static_cast<int64_t>(1 + random() % 40)});
+    options.batch_bytes = 100 + random() % 2000;
+    options.read.encoding = "UTF-8";  // what looks like another is meant as it is
     SCOPED_TRACE(testing::PrintToString(documents));
     const Tokenizer& tokenizer = tokenizers[random() % 3];
     if (documents.empty()) {

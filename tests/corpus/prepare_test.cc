@@ -4,12 +4,13 @@
 #include <sys/stat.h>
 
 #include <nlohmann/json.hpp>
+#include <random>
 #include <thread>
 
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/threads.h"
-#include "corpus/prepare/corpus_encoder.h"
+#include "base/utf8.h"
 #include "corpus/prepare/scan.h"
 #include "corpus/prepare/split.h"
 #include "corpus_support.h"
@@ -25,7 +26,7 @@ class Prepare : public testing::Test {
  protected:
   PrepareReport run(const std::vector<fs::path>& inputs, double val_fraction = 0.1,
                     const Tokenizer& tokenizer = test::byte_tokenizer()) {
-    return prepare({.inputs = inputs, .output = out, .val_fraction = val_fraction}, tokenizer);
+    return prepare(test::untouched({.inputs = inputs, .output = out, .val_fraction = val_fraction}), tokenizer);
   }
   PrepareReport run_text(std::string_view text, double val_fraction = 0.1,
                          const Tokenizer& tokenizer = test::byte_tokenizer()) {
@@ -97,9 +98,8 @@ TEST_F(Prepare, ALongSingleDocumentIsCutInTheRightPlace) {
   const auto train = documents("train").at(0).substr(6), val = documents("val").at(0).substr(6);
   EXPECT_TRUE(train + val == text);
   const int64_t characters = static_cast<int64_t>(text.size() / period) * 22;
-  bool valid = true;
-  EXPECT_EQ(count_characters(train, &valid), characters * 3 / 4);
-  EXPECT_TRUE(valid);
+  EXPECT_EQ(count_characters(train), characters * 3 / 4);
+  EXPECT_TRUE(is_valid_utf8(train));
 }
 
 TEST_F(Prepare, TinyShakespeareIsDividedAsNanoGptDoes) {
@@ -166,11 +166,12 @@ TEST_F(Prepare, LeavesOutWhatIsNoTextAndSaysSo) {
   EXPECT_EQ(reason("blank"), "blank");
   EXPECT_EQ(reason("binary"), "binary");
   EXPECT_EQ(reason("marks"), "empty");
-  EXPECT_EQ(reason("some"), "blank (2 documents)");
+  EXPECT_EQ(reason("some"), "blank");
+  EXPECT_EQ(report.dropped_reasons.at("blank").documents, 3);
   EXPECT_EQ(reason(".hidden"), "hidden");
   EXPECT_EQ(reason("dangling"), "a symbolic link to nothing");
   EXPECT_EQ(reason("good"), "");
-  EXPECT_EQ(report.dropped.size(), 7u);
+  EXPECT_EQ(report.dropped.size(), 8u);
   EXPECT_EQ(report.files, 2);
   EXPECT_EQ(report.documents_in, 2);
 }
@@ -352,23 +353,180 @@ TEST_F(Prepare, ReportsProgress) {
   EXPECT_EQ(calls.back().tokens, 40 << 20);
 }
 
+// The file is changed between the two readings.
 TEST_F(Prepare, NoticesAFileThatChangesMeanwhile) {
-  const auto path = write_text(scratch / "in", "first\n<|endoftext|>\nsecond\n");
-  const CorpusScan scan = scan_corpus({{.path = path, .source = "the file"}}, 0.1, [](int64_t) {});
-  const Tokenizer tokenizer = test::byte_tokenizer();
-  const auto encode = [&] {
-    const ShardOptions shards{.bits = 16, .shard_tokens = 1000};
-    SplitWriters writers{.train = SplitWriter(scratch.path(), "train", shards),
-                         .val = SplitWriter(scratch.path(), "val", shards)};
-    encode_corpus(scan, tokenizer, {}, writers, [](int64_t, int64_t) {});
-  };
-  encode();
-  for (const char* text : {"first\n<|endoftext|>\nSecond\n", "first\n", "", "first\n<|endoftext|>\nsecond\n<|endoftext|>\nthird"}) {
-    write_text(path, text);
-    const auto error = test::thrown_by(encode);
+  const auto path = scratch / "in";
+  for (const char* text : {"first\n<|endoftext|>\nSecond\n", "first\n", "",
+                           "first\n<|endoftext|>\nsecond\n<|endoftext|>\nthird"}) {
+    write_text(path, "first\n<|endoftext|>\nsecond\n");
+    const auto error = test::thrown_by([&] {
+      prepare({.inputs = {path}, .output = out}, test::byte_tokenizer(), [&](const PrepareProgress& p) {
+        if (p.stage == PrepareProgress::Stage::kScanning) write_text(path, text);
+      });
+    });
     EXPECT_EQ(error.code(), ErrorCode::kInputOutput);
-    EXPECT_TRUE(test::mentions(error, "'the file' changed while it was read"));
+    EXPECT_TRUE(test::mentions(error, "in' changed while it was read"));
+    EXPECT_FALSE(fs::exists(out));
   }
+}
+
+TEST_F(Prepare, CleansAndSaysWhatItDid) {
+  write_text(scratch / "in", "one\r\ntwo\r\n<|endoftext|>\n\xEF\xBB\xBF" "a\x01z\xFF\n");
+  const PrepareReport report = prepare({.inputs = {scratch / "in"}, .output = out, .val_fraction = 0, .read = {.encoding = "UTF-8"}},
+                                       test::byte_tokenizer());
+  EXPECT_EQ(documents("train"), (Documents{"one\ntwo\n", "az\uFFFD\n"}));
+  EXPECT_EQ(report.cleaned.line_ends, 2);
+  EXPECT_EQ(report.cleaned.control_characters, 2);
+  EXPECT_EQ(report.cleaned.invalid_sequences, 1);
+  EXPECT_EQ(report.invalid_utf8_documents, 1);
+  EXPECT_EQ(report.warnings.back(),
+            "1 documents have bytes that are not valid in their encoding; U+FFFD stands for them now");
+}
+
+TEST_F(Prepare, DropsDocumentsThatAreNotValid) {
+  write_text(scratch / "in", "a\xFF\n<|endoftext|>\nbb\n<|endoftext|>\ncc\n");
+  const PrepareReport report = prepare({.inputs = {scratch / "in"}, .output = out, .val_fraction = 0,
+                                        .read = {.encoding = "UTF-8"}, .clean = {.invalid = InvalidText::kDrop}},
+                                       test::byte_tokenizer());
+  EXPECT_EQ(documents("train"), (Documents{"bb\n", "cc\n"}));
+  ASSERT_EQ(report.dropped.size(), 1u);
+  EXPECT_EQ(report.dropped[0].reason, "invalid UTF-8");
+  EXPECT_EQ(report.dropped[0].document, 1);
+  EXPECT_EQ(report.dropped_reasons.at("invalid UTF-8").bytes, 3);
+}
+
+TEST_F(Prepare, DropsDuplicatesAndKeepsTheFirst) {
+  write_text(scratch / "in/a", "same\n<|endoftext|>\nother\n<|endoftext|>\nsame\n");
+  write_text(scratch / "in/b", "same\r\n");  // the same when it is cleaned
+  write_text(scratch / "in/c", "more\n");
+  PrepareOptions options{.inputs = {scratch / "in"}, .output = out, .val_fraction = 0};
+  options.dropped_file = scratch / "dropped.jsonl";
+  const PrepareReport report = prepare(options, test::byte_tokenizer());
+  EXPECT_EQ(documents("train"), (Documents{"same\n", "other\n", "more\n"}));
+  EXPECT_EQ(report.documents_in, 5);
+  EXPECT_EQ(report.dropped_reasons.at("duplicate").documents, 2);
+  EXPECT_EQ(report.dropped_reasons.at("duplicate").bytes, 10);
+  const Json first = Json::parse(read_file(scratch / "dropped.jsonl").substr(0, read_file(scratch / "dropped.jsonl").find('\n')));
+  EXPECT_EQ(first["source"], (scratch / "in/a").string());
+  EXPECT_EQ(first["document"], 3);
+  EXPECT_EQ(first["reason"], "duplicate");
+  options.exact_duplicates = false;
+  EXPECT_EQ(prepare(options, test::byte_tokenizer()).train.documents, 5);
+}
+
+TEST_F(Prepare, DropsNearDuplicates) {
+  std::string text;
+  for (int i = 0; i < 300; ++i) text += fmt::format("word{} ", i * 7919 % 1000);
+  write_text(scratch / "in/a", text + "end");
+  write_text(scratch / "in/b", text + "other end");
+  write_text(scratch / "in/c", "a text of its own");
+  PrepareOptions options{.inputs = {scratch / "in"}, .output = out, .val_fraction = 0, .near_duplicates = true};
+  const PrepareReport report = prepare(options, test::byte_tokenizer());
+  EXPECT_EQ(documents("train"), (Documents{text + "end", "a text of its own"}));
+  EXPECT_EQ(report.dropped_reasons.at("near-duplicate").documents, 1);
+  options.near_duplicates = false;
+  EXPECT_EQ(prepare(options, test::byte_tokenizer()).train.documents, 3);
+}
+
+// A vocabulary's pre-tokenizer decides where a long document may be cut; here the parts are cut in the middle of
+// nothing but white space and letters.
+TEST_F(Prepare, ALongDocumentGetsTheIdsOfTheWhole) {
+  std::string text;
+  for (int i = 0; text.size() < 20'000'000; ++i) text += i % 1000 == 0 ? "\n\n " : fmt::format("wört{} ", i % 977);
+  const Tokenizer tokenizer = test::make_tokenizer(TokenizerType::kBpe, text.substr(0, 100'000));
+  write_text(scratch / "in/long", text);
+  write_text(scratch / "in/short", "short");
+  const PrepareReport report = run({scratch / "in"}, 0, tokenizer);
+  std::vector<TokenId> expected = tokenizer.encode(text);
+  expected.push_back(*tokenizer.end_of_text());
+  for (const TokenId id : tokenizer.encode("short")) expected.push_back(id);
+  expected.push_back(*tokenizer.end_of_text());
+  EXPECT_TRUE(test::tokens_of(out, "train") == expected);
+  EXPECT_EQ(report.long_documents, 1);
+}
+
+TEST_F(Prepare, GoesOnWhereItWasInterrupted) {
+  for (int f = 0; f < 5; ++f) {
+    std::string text;
+    for (int i = 0; i < 400; ++i) text += fmt::format("text {} of file {}\r\n<|endoftext|>\n", i * i % 350, f);
+    write_text(scratch / fmt::format("in/{}", f), text);
+  }
+  write_text(scratch / "in/empty", "");
+  PrepareOptions options{.inputs = {scratch / "in"}, .output = out, .val_fraction = 0.3, .shard_tokens = 3000};
+  options.near_duplicates = true;
+  options.minhash = {.shingle_words = 2, .bands = 4, .rows = 4};
+  options.checkpoint_seconds = 0;
+  options.batch_bytes = 1500;
+  options.dropped_file = scratch / "dropped.jsonl";
+  const Tokenizer tokenizer = test::make_tokenizer(TokenizerType::kBpe);
+  prepare(options, tokenizer);
+  const auto expected = test::snapshot(out);
+  const std::string expected_dropped = read_file(options.dropped_file);
+  EXPECT_GT(expected.size(), 6u);
+  std::mt19937 random(5);
+  for (int round = 0; round < 5; ++round) {
+    fs::remove_all(out);
+    fs::remove(options.dropped_file);
+    int interruptions = 0;
+    for (bool done = false; !done;) {
+      int batches = static_cast<int>(random() % 12);
+      options.stop = [&] { return batches-- == 0; };
+      try {
+        const PrepareReport report = prepare(options, tokenizer);
+        EXPECT_EQ(report.resumed, interruptions > 0);
+        done = true;
+      } catch (const Interrupted&) {
+        ++interruptions;
+        EXPECT_FALSE(fs::exists(out / "report.json"));
+      }
+    }
+    EXPECT_GT(interruptions, 3);
+    EXPECT_EQ(test::snapshot(out), expected);
+    EXPECT_EQ(read_file(options.dropped_file), expected_dropped);
+  }
+}
+
+TEST_F(Prepare, AnotherCallDoesNotGoOnWithWhatWasInterrupted) {
+  std::string text;
+  for (int i = 0; i < 400; ++i) text += fmt::format("text {}\n<|endoftext|>\n", i);
+  write_text(scratch / "in", text);
+  PrepareOptions options{.inputs = {scratch / "in"}, .output = out};
+  options.batch_bytes = 1000;
+  const auto interrupt = [&] {
+    int batches = 3;
+    options.stop = [&batches] { return batches-- == 0; };
+    EXPECT_THROW(prepare(options, test::byte_tokenizer()), Interrupted);
+    options.stop = {};
+  };
+  interrupt();
+  options.val_fraction = 0.5;
+  EXPECT_FALSE(prepare(options, test::byte_tokenizer()).resumed);
+  interrupt();
+  write_text(scratch / "in", text + "more");
+  EXPECT_FALSE(prepare(options, test::byte_tokenizer()).resumed);
+  EXPECT_EQ(documents("train").size() + documents("val").size(), 401u);
+  interrupt();
+  EXPECT_TRUE(prepare(options, test::byte_tokenizer()).resumed);
+}
+
+TEST_F(Prepare, ChoosesTheBitsOfATokenAsTold) {
+  write_text(scratch / "in", "0123456789");
+  PrepareOptions options{.inputs = {scratch / "in"}, .output = out, .bits = 32};
+  prepare(options, test::byte_tokenizer());
+  EXPECT_EQ(TokenShard(out / "train_000000.bin").bits(), 32);
+  options.bits = 8;
+  EXPECT_EQ(test::thrown_by([&] { prepare(options, test::byte_tokenizer()); }).code(), ErrorCode::kUsage);
+}
+
+TEST_F(Prepare, ReportsLengthsAndFrequentTokens) {
+  write_text(scratch / "in", "aaaa\n<|endoftext|>\nbba\n<|endoftext|>\nb\n");
+  const PrepareReport report = run({scratch / "in"}, 0);
+  EXPECT_EQ(report.token_lengths, (std::vector<int64_t>{0, 1, 2}));  // 2, 4 and 5 tokens
+  ASSERT_GE(report.frequent_tokens.size(), 3u);
+  const Tokenizer tokenizer = test::byte_tokenizer();
+  EXPECT_EQ(report.frequent_tokens[0].id, tokenizer.token_id("a"));
+  EXPECT_EQ(report.frequent_tokens[0].count, 5);
+  EXPECT_EQ(report.frequent_tokens[1].count, 3);
 }
 
 }  // namespace

@@ -1,21 +1,28 @@
 #include "corpus/prepare/corpus_encoder.h"
 
-#include <atomic>
-#include <exception>
-#include <mutex>
+#include <algorithm>
+#include <bit>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <utility>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/threads.h"
 #include "base/utf8.h"
-#include "corpus/read/document_reader.h"
+#include "corpus/prepare/split.h"
 
 namespace inkstone {
 namespace {
 
-// Enough to keep many threads busy with pieces of 1 MiB; ids take 4 bytes each, at most one for each byte.
-constexpr size_t kBatch_bytes = size_t{32} << 20;
-constexpr size_t kBatch_texts = 100'000;
+constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
+// What may tell whether a piece begins between two parts: more than a character on either side.
+constexpr size_t kBorder_bytes = 64;
+
+int64_t count_in(const Json& json, std::string_view key) { return required(get_integer(json, key, 0, kMax), key); }
 
 // Bytes of the first `characters` characters of `text`, or of all of it when it has fewer. What it has is
 // subtracted from `characters`.
@@ -27,126 +34,237 @@ size_t take_characters(std::string_view text, int64_t& characters) {
   return at;
 }
 
-[[noreturn]] void fail_changed(const ScannedFile& file) {
+[[noreturn]] void fail_changed(const std::string& source) {
   fail(ErrorCode::kInputOutput,
-       "'{}' changed while it was read: run prepare again when no other program writes to it", file.file.source);
+       "'{}' changed while it was read: run prepare again when no other program writes to it", source);
 }
+
+// A text that is encoded by itself.
+struct Job {
+  std::string text;
+  Fate fate = Fate::kTrain;
+  bool ends_document = false;
+  std::vector<TokenId> ids = {};
+};
+
+Json json_of_counts(const SplitReport& split) { return {{"documents", split.documents}, {"bytes", split.bytes}}; }
 
 class CorpusEncoder {
  public:
-  CorpusEncoder(const CorpusScan& scan, const Tokenizer& tokenizer, const EncodeOptions& options,
-                SplitWriters& writers, const OnEncoded& on_encoded)
-      : scan_(scan),
-        end_of_text_(options.training_characters ? std::nullopt : tokenizer.end_of_text()),
-        training_left_(options.training_characters),
-        writers_(writers),
-        on_encoded_(on_encoded),
-        encoder_(tokenizer, [&writers](Split split, std::span<const TokenId> ids) { writers[split].write(ids); }) {}
-
-  SplitReports encode() {
-    for (const ScannedFile& file : scan_.files) encode_file(file);
-    encoder_.flush();
-    report_progress();
-    reports_.train.tokens = writers_.train.tokens();
-    reports_.val.tokens = writers_.val.tokens();
-    return reports_;
+  CorpusEncoder(const EncodeTask& task, SplitWriters& writers, const Json& state, DroppedLog& dropped)
+      : task_(task), writers_(writers), dropped_(dropped), cleaner_(task.options.clean), records_(task.scanned.records) {
+    totals_.token_counts.resize(static_cast<size_t>(task.tokenizer.vocab_size()));
+    if (task.plan.kept == 1) {
+      training_left_ = training_characters(task.plan.kept_characters, task.options.val_fraction);
+    } else {
+      end_of_text_ = task.tokenizer.end_of_text();
+    }
+    if (!state.is_null()) restore(state);
+    scratch_.resize(static_cast<size_t>(thread_count()));
+    for (int i = 0; i < thread_count(); ++i) encoders_.emplace_back(task.tokenizer);
   }
+
+  void add(DocumentBatch& batch) {
+    choose(batch);
+    clean(batch);
+    std::vector<Job> jobs;
+    for (size_t i = 0; i < batch.parts.size(); ++i) add_part(batch.parts[i], fates_[i], numbers_[i], jobs);
+    encode(jobs);
+    for (const Job& job : jobs) write(job);
+  }
+
+  void finish() {
+    if (totals_.documents != static_cast<int64_t>(task_.plan.fates.size())) fail_changed(task_.files.back().source);
+  }
+
+  Json state(const ReadPosition& position) {
+    return {{"stage", "encode"},
+            {"position", to_json(position)},
+            {"totals", to_json(task_.totals)},
+            {"documents", totals_.documents},
+            {"train", json_of_counts(totals_.train)},
+            {"val", json_of_counts(totals_.val)},
+            {"token_counts", totals_.token_counts},
+            {"token_lengths", totals_.token_lengths},
+            {"train_shards", writers_.train.state()},
+            {"val_shards", writers_.val.state()},
+            {"dropped", dropped_.state()}};
+  }
+
+  int64_t tokens() const { return writers_.train.tokens() + writers_.val.tokens(); }
+
+  EncodedTotals totals() const { return totals_; }
 
  private:
-  void encode_file(const ScannedFile& file) {
-    std::string why_not;
-    auto reader = open_documents(file.file.path, why_not);
-    if (!reader) fail_changed(file);
-    size_t documents = 0;
-    uint64_t fingerprint = 0;
-    Hash64 hash;
-    DocumentPiece piece;
-    const std::string context = "reading '" + file.file.source + "'";
-    while (with_context(context, [&] { return reader->next(piece); })) {
-      if (documents == file.documents) fail_changed(file);
-      hash.add(piece.text);
-      if (training_left_) {
-        add_cut(piece);
-      } else {
-        add(piece, scan_.validates[file.first_document + documents] ? Split::kValidation : Split::kTrain);
-      }
-      if (!piece.last) continue;
-      fingerprint = next_fingerprint(fingerprint, hash.value());
-      hash.reset();
-      ++documents;
+  const DocumentRecord& record(int64_t document) const {
+    return reinterpret_cast<const DocumentRecord*>(records_.bytes().data())[document];
+  }
+
+  void restore(const Json& state) {
+    totals_.documents = count_in(state, "documents");
+    for (const auto& [name, split] : {std::pair{"train", &totals_.train}, std::pair{"val", &totals_.val}}) {
+      split->documents = count_in(state.at(name), "documents");
+      split->bytes = count_in(state.at(name), "bytes");
     }
-    if (documents != file.documents || fingerprint != file.fingerprint) fail_changed(file);
+    totals_.token_counts = state.at("token_counts").get<std::vector<int64_t>>();
+    totals_.token_lengths = state.at("token_lengths").get<std::vector<int64_t>>();
+    if (training_left_ && totals_.train.bytes > 0) training_left_ = 0;  // the one document has been written
   }
 
-  void add(const DocumentPiece& piece, Split split) {
-    add_text(piece.text, split, piece.last ? end_of_text_ : std::nullopt);
-    if (piece.last) ++reports_[split].documents;
+  // The fate of each part, and the lines of the report about those that are dropped here.
+  void choose(const DocumentBatch& batch) {
+    fates_.clear();
+    numbers_.clear();
+    for (const DocumentPart& part : batch.parts) {
+      if (totals_.documents >= static_cast<int64_t>(task_.plan.fates.size())) fail_changed(part.place.source);
+      const Fate fate = task_.plan.fates[static_cast<size_t>(totals_.documents)];
+      fates_.push_back(fate);
+      numbers_.push_back(totals_.documents);
+      if (!part.last) continue;
+      if (fate == Fate::kDuplicate || fate == Fate::kNearDuplicate) {
+        const char* reason = fate == Fate::kDuplicate ? "duplicate" : "near-duplicate";
+        dropped_.add({part.place.source, reason, part.place.document}, record(totals_.documents).bytes);
+      }
+      ++totals_.documents;
+    }
   }
 
-  // A piece of the one document of the corpus. The cut is a cut of the text: what stands before and after it
-  // is encoded by itself.
-  void add_cut(const DocumentPiece& piece) {
-    const size_t training = take_characters(piece.text, *training_left_);
-    add_text(piece.text.substr(0, training), Split::kTrain, std::nullopt);
-    add_text(piece.text.substr(training), Split::kValidation, std::nullopt);
-    if (!piece.last) return;
-    for (SplitReport* report : {&reports_.train, &reports_.val}) report->documents = report->bytes > 0 ? 1 : 0;
+  static bool is_kept(Fate fate) { return fate == Fate::kTrain || fate == Fate::kValidation; }
+
+  void clean(DocumentBatch& batch) {
+    parallel_each(static_cast<int64_t>(batch.parts.size()), [&](int64_t i, int thread) {
+      const size_t at = static_cast<size_t>(i);
+      DocumentPart& part = batch.parts[at];
+      if (!is_kept(fates_[at])) return;
+      auto& scratch = scratch_[static_cast<size_t>(thread)];
+      if (!part.first || !part.last) {
+        cleaner_.clean_piece(part.text, scratch);
+      } else if (cleaner_.clean(part.text, scratch); hash64(part.text) != record(numbers_[at]).hash) {
+        fail_changed(part.place.source);
+      }
+    });
   }
 
-  void add_text(std::string_view text, Split split, std::optional<TokenId> end) {
-    if (text.empty()) return;
-    bytes_ += static_cast<int64_t>(text.size());
-    reports_[split].bytes += static_cast<int64_t>(text.size());
-    if (encoder_.add(text, split, end)) report_progress();
+  void add_part(DocumentPart& part, Fate fate, int64_t number, std::vector<Job>& jobs) {
+    if (!is_kept(fate)) return;
+    SplitReport& split = fate == Fate::kTrain ? totals_.train : totals_.val;
+    if (!training_left_) split.bytes += static_cast<int64_t>(part.text.size());
+    if (!training_left_ && part.last) ++split.documents;
+    const bool whole = part.first && part.last;
+    if (!whole) check_long(part, number);
+    if (training_left_) return add_cut(part, jobs);
+    if (whole) {
+      jobs.push_back({std::move(part.text), fate, true});
+    } else {
+      add_text(std::move(part.text), fate, part.last, jobs);
+    }
   }
 
-  void report_progress() { on_encoded_(bytes_, writers_.train.tokens() + writers_.val.tokens()); }
+  // The hash of a long document is made part after part.
+  void check_long(const DocumentPart& part, int64_t number) {
+    if (part.first) long_hash_.reset();
+    long_hash_.add(part.text);
+    if (part.last && long_hash_.value() != record(number).hash) fail_changed(part.place.source);
+  }
 
-  const CorpusScan& scan_;
-  std::optional<TokenId> end_of_text_;
-  std::optional<int64_t> training_left_;
-  SplitReports reports_;
-  int64_t bytes_ = 0;
+  // A part of a long document. It is held back until it is known that the next one may be encoded by itself.
+  void add_text(std::string text, Fate fate, bool last, std::vector<Job>& jobs) {
+    if (text.empty() && !last) return;
+    if (!held_.text.empty() && is_border(held_.text, text)) flush(jobs);
+    held_.text += text;
+    held_.fate = fate;
+    held_.ends_document = last;
+    if (last) flush(jobs);
+  }
+
+  bool is_border(std::string_view left, std::string_view right) const {
+    if (right.empty()) return false;
+    const std::string_view end = left.substr(left.size() - std::min(left.size(), kBorder_bytes));
+    const std::string border = std::string(end) + std::string(right.substr(0, kBorder_bytes));
+    return task_.tokenizer.is_cut(border, end.size());
+  }
+
+  void flush(std::vector<Job>& jobs) {
+    if (held_.text.empty() && !held_.ends_document) return;
+    jobs.push_back(std::exchange(held_, {}));
+  }
+
+  // Of the one document of the corpus. The cut is a cut of the text: what stands before and after it is encoded by
+  // itself.
+  void add_cut(DocumentPart& part, std::vector<Job>& jobs) {
+    const size_t training = take_characters(part.text, *training_left_);
+    totals_.train.bytes += static_cast<int64_t>(training);
+    totals_.val.bytes += static_cast<int64_t>(part.text.size() - training);
+    if (training > 0) add_text(part.text.substr(0, training), Fate::kTrain, false, jobs);
+    if (training < part.text.size()) {
+      if (held_.fate == Fate::kTrain) flush(jobs);
+      add_text(part.text.substr(training), Fate::kValidation, false, jobs);
+    }
+    if (!part.last) return;
+    held_.ends_document = true;
+    flush(jobs);
+    for (SplitReport* report : {&totals_.train, &totals_.val}) report->documents = report->bytes > 0 ? 1 : 0;
+  }
+
+  void encode(std::vector<Job>& jobs) {
+    parallel_each(static_cast<int64_t>(jobs.size()), [&](int64_t i, int thread) {
+      Job& job = jobs[static_cast<size_t>(i)];
+      StreamEncoder& encoder = encoders_[static_cast<size_t>(thread)];
+      job.ids.reserve(job.text.size() / 3);
+      encoder.encode(job.text, job.ids);
+      if (job.ends_document && end_of_text_) job.ids.push_back(*end_of_text_);
+    });
+  }
+
+  void write(const Job& job) {
+    writers_[job.fate].write(job.ids);
+    for (const TokenId id : job.ids) ++totals_.token_counts[static_cast<size_t>(id)];
+    document_tokens_ += static_cast<int64_t>(job.ids.size());
+    if (!job.ends_document) return;
+    add_length(std::exchange(document_tokens_, 0) - (end_of_text_ ? 1 : 0));
+  }
+
+  void add_length(int64_t tokens) {
+    if (tokens <= 0) return;
+    const size_t bin = static_cast<size_t>(std::bit_width(static_cast<uint64_t>(tokens))) - 1;
+    if (totals_.token_lengths.size() <= bin) totals_.token_lengths.resize(bin + 1);
+    ++totals_.token_lengths[bin];
+  }
+
+  const EncodeTask& task_;
   SplitWriters& writers_;
-  const OnEncoded& on_encoded_;
-  ParallelEncoder encoder_;
+  DroppedLog& dropped_;
+  const Cleaner cleaner_;
+  const MappedFile records_;
+  std::optional<TokenId> end_of_text_;
+  std::optional<int64_t> training_left_;  // characters, of a corpus that is one document
+  EncodedTotals totals_;
+  int64_t document_tokens_ = 0;           // of the document that is being written
+  std::vector<Cleaner::Scratch> scratch_;  // by thread
+  std::vector<StreamEncoder> encoders_;
+  std::vector<Fate> fates_;               // of the batch, by part
+  std::vector<int64_t> numbers_;          // of the documents
+  Job held_;
+  Hash64 long_hash_;
 };
 
 }  // namespace
 
-bool ParallelEncoder::add(std::string_view text, Split split, std::optional<TokenId> end) {
-  jobs_.push_back({.text = std::string(text), .split = split, .end = end, .ids = {}});
-  pending_bytes_ += text.size();
-  if (pending_bytes_ < kBatch_bytes && jobs_.size() < kBatch_texts) return false;
-  flush();
-  return true;
-}
-
-void ParallelEncoder::flush() {
-  std::atomic<size_t> next{0};
-  std::mutex mutex;
-  std::exception_ptr error;
-  // Texts differ in length: each thread takes the next one when it is free.
-  parallel_for(thread_count(), 1, [&](int64_t, int64_t, int) {
-    try {
-      for (size_t i = next++; i < jobs_.size(); i = next++) {
-        jobs_[i].ids = tokenizer_.encode(jobs_[i].text, SpecialTokens::kAsText);
-        if (jobs_[i].end) jobs_[i].ids.push_back(*jobs_[i].end);
-      }
-    } catch (...) {
-      const std::lock_guard lock(mutex);
-      error = std::current_exception();
-    }
-  });
-  if (error) std::rethrow_exception(error);
-  for (const Job& job : jobs_) on_tokens_(job.split, job.ids);
-  jobs_.clear();
-  pending_bytes_ = 0;
-}
-
-SplitReports encode_corpus(const CorpusScan& scan, const Tokenizer& tokenizer, const EncodeOptions& options,
-                           SplitWriters& writers, const OnEncoded& on_encoded) {
-  return CorpusEncoder(scan, tokenizer, options, writers, on_encoded).encode();
+EncodedTotals encode_corpus(const EncodeTask& task, SplitWriters& writers, Checkpoints& checkpoints,
+                            DroppedLog& dropped, const OnEncoded& on_encoded) {
+  const Json none(nullptr), &found = checkpoints.found();
+  const Json& state = !found.is_null() && get_string(found, "stage") == "encode" ? found : none;
+  CorpusEncoder encoder(task, writers, state, dropped);
+  const ReadPosition start = state.is_null() ? ReadPosition{} : read_position_of(state.at("position"));
+  CorpusReader reader(task.files, task.options.read, start, task.options.batch_bytes);
+  DocumentBatch batch;
+  while (reader.next(batch)) {
+    encoder.add(batch);
+    on_encoded(batch.bytes_read, encoder.tokens());
+    if (batch.ends_between_documents() && checkpoints.due()) checkpoints.save(encoder.state(batch.end));
+  }
+  encoder.finish();
+  return encoder.totals();
 }
 
 }  // namespace inkstone

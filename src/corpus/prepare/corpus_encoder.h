@@ -1,74 +1,51 @@
-// The second reading of a corpus: documents to tokens.
+// The second reading of a corpus: the documents that are kept become tokens.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <optional>
-#include <span>
-#include <string>
-#include <string_view>
-#include <utility>
 #include <vector>
 
+#include "corpus/prepare/checkpoints.h"
+#include "corpus/prepare/corpus_reader.h"
+#include "corpus/prepare/dropped_log.h"
+#include "corpus/prepare/plan.h"
+#include "corpus/prepare/prepare.h"
 #include "corpus/prepare/scan.h"
-#include "corpus/prepare/split.h"
 #include "corpus/prepare/split_writer.h"
 #include "inkstone/tokenizer.h"
 
 namespace inkstone {
 
-// Encodes texts on all threads and writes the tokens in the order of the texts, whatever the number of threads.
-class ParallelEncoder {
- public:
-  // `on_tokens` receives the ids of each text in turn. The tokenizer must outlive it.
-  using OnTokens = std::function<void(Split split, std::span<const TokenId> ids)>;
-  ParallelEncoder(const Tokenizer& tokenizer, OnTokens on_tokens)
-      : tokenizer_(tokenizer), on_tokens_(std::move(on_tokens)) {}
-
-  // Takes a copy. `end`, if any, follows the text's ids. True when it called flush(), which it does as soon as
-  // enough has come together.
-  bool add(std::string_view text, Split split, std::optional<TokenId> end);
-  // Encodes and passes on what has been added.
-  void flush();
-
- private:
-  struct Job {
-    std::string text;
-    Split split;
-    std::optional<TokenId> end;
-    std::vector<TokenId> ids;
-  };
-
-  const Tokenizer& tokenizer_;
-  OnTokens on_tokens_;
-  std::vector<Job> jobs_;
-  size_t pending_bytes_ = 0;
+// What the encoder counts on the way.
+struct EncodedTotals {
+  SplitReport train, val;               // without the shards
+  std::vector<int64_t> token_counts;    // by id
+  std::vector<int64_t> token_lengths;   // PrepareReport::token_lengths
+  int64_t documents = 0;                // that have passed by, those that are dropped included
 };
-
-struct EncodeOptions {
-  // Of a corpus that is one document: how many characters train. No end-of-text is written then.
-  std::optional<int64_t> training_characters;
-};
-
-// Bytes and tokens so far.
-using OnEncoded = std::function<void(int64_t bytes, int64_t tokens)>;
 
 struct SplitWriters {
   SplitWriter train, val;
 
-  SplitWriter& operator[](Split split) { return split == Split::kTrain ? train : val; }
+  SplitWriter& operator[](Fate fate) { return fate == Fate::kValidation ? val : train; }
 };
 
-struct SplitReports {
-  SplitReport train, val;  // documents, bytes and tokens; not the shards
+// Bytes of the input that have been read, and tokens that have been written.
+using OnEncoded = std::function<void(int64_t bytes, int64_t tokens)>;
 
-  SplitReport& operator[](Split split) { return split == Split::kTrain ? train : val; }
+struct EncodeTask {
+  const std::vector<CorpusFile>& files;
+  const PrepareOptions& options;
+  const Tokenizer& tokenizer;
+  const Plan& plan;
+  const ScanFiles& scanned;
+  const ScanTotals& totals;  // of the scan: kept in the checkpoints
 };
 
-// Reads the files again and writes every document. Throws kInputOutput when a file is not what it was when it
-// was scanned.
-SplitReports encode_corpus(const CorpusScan& scan, const Tokenizer& tokenizer, const EncodeOptions& options,
-                           SplitWriters& writers, const OnEncoded& on_encoded);
+// Reads the files again, cleans and encodes on all threads, and writes in the order read, whatever their number. Goes
+// on from checkpoints.found() if that is of this stage; the writers must come from there too. Throws kInputOutput when
+// a file is not what it was when it was scanned.
+EncodedTotals encode_corpus(const EncodeTask& task, SplitWriters& writers, Checkpoints& checkpoints,
+                            DroppedLog& dropped, const OnEncoded& on_encoded);
 
 }  // namespace inkstone

@@ -97,12 +97,18 @@ void OutputFolder::claim() {
     fail(ErrorCode::kUsage, "another prepare is writing into '{}' now: wait for its end or choose another folder",
          path_.string());
   }
-  // A publication that was interrupted stays marked until this one is complete.
+  std::error_code ignored;
+  publishing_ = fs::exists(work_ / kPublishingName, ignored);
+  if (publishing_) discard();  // some of what was staged has been moved
+  make_folders(staged());
+  make_folders(scratch());
+}
+
+// A publication that was interrupted stays marked until this one is complete.
+void OutputFolder::discard() {
   for (const std::string& name : names_in(work_)) {
     if (name != kPublishingName) remove_tree(work_ / name);
   }
-  std::error_code ignored;
-  publishing_ = fs::exists(work_ / kPublishingName, ignored);
   make_folders(staged());
   make_folders(scratch());
 }
@@ -111,9 +117,14 @@ void OutputFolder::claim() {
 void OutputFolder::release() noexcept {
   if (lock_ < 0) return;
   std::error_code ignored;
+  if (kept_ && !published_) {
+    ::close(std::exchange(lock_, -1));
+    return;
+  }
   if (publishing_ && !published_) {
     fs::remove_all(staged(), ignored);
     fs::remove_all(scratch(), ignored);
+    fs::remove(state(), ignored);
   } else {
     fs::remove_all(work_, ignored);
     if (made_ && !published_) fs::remove(path_, ignored);

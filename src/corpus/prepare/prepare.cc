@@ -2,18 +2,23 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
-#include "corpus/read/byte_source.h"
-#include "corpus/prepare/corpus_encoder.h"
+#include "base/hash.h"
 #include "corpus/folder_layout.h"
+#include "corpus/prepare/checkpoints.h"
+#include "corpus/prepare/corpus_encoder.h"
 #include "corpus/prepare/output_folder.h"
+#include "corpus/prepare/plan.h"
 #include "corpus/prepare/prepare_report.h"
 #include "corpus/prepare/scan.h"
+#include "corpus/read/byte_source.h"
 
 namespace inkstone {
 namespace fs = std::filesystem;
@@ -25,8 +30,9 @@ constexpr int64_t kMaxShardTokens = std::numeric_limits<int32_t>::max();
 constexpr int64_t kUsualContext = 1024;
 // Left-out files that an error names.
 constexpr size_t kNamedFiles = 10;
+constexpr size_t kFrequentTokens = 50;
 
-void validate(const PrepareOptions& options) {
+void validate(const PrepareOptions& options, const Tokenizer& tokenizer) {
   if (options.inputs.empty()) fail(ErrorCode::kUsage, "no input is named, expected files, folders or '-'");
   if (options.output.empty()) fail(ErrorCode::kUsage, "no output folder is named");
   if (!(options.val_fraction >= 0 && options.val_fraction < 1)) {
@@ -37,7 +43,18 @@ void validate(const PrepareOptions& options) {
     fail(ErrorCode::kUsage, "the shard size is {} tokens, expected 1 to {}", options.shard_tokens,
          kMaxShardTokens);
   }
+  if (options.bits != 0 && options.bits != 16 && options.bits != 32) {
+    fail(ErrorCode::kUsage, "tokens of {} bits, expected 16 or 32", options.bits);
+  }
+  if (options.bits == 16 && tokenizer.vocab_size() > 65536) {
+    fail(ErrorCode::kUsage, "a vocabulary of {} tokens does not fit into 16 bits: use 32", tokenizer.vocab_size());
+  }
+  static_cast<void>(Cleaner(options.clean));  // throws for options that contradict each other
+  static_cast<void>(MinHash(options.minhash));
 }
+
+// A device such as /dev/zero: copying it would never end.
+bool is_endless_nothing(std::string_view text) { return text.find_first_not_of('\0') == text.npos; }
 
 // Copies what can be read only once into a file; of a stream that is no text, only the beginning. Returns why
 // it cannot be read, "" if it can; throws when the copy cannot be written.
@@ -55,49 +72,89 @@ std::string spool(const fs::path& from, const fs::path& to) {
     }
     const std::string_view text = std::string_view(block).substr(0, n);
     file.write(text);
-    if (n < block.size() || (at_head && !reason_against(text.substr(0, kHead_bytes)).empty())) break;
+    if (n < block.size() || (at_head && is_endless_nothing(text))) break;
   }
   file.commit();
   return "";
 }
 
-// The files to read: those found, with copies in place of standard input and pipes.
-std::vector<CorpusFile> readable_files(const std::vector<fs::path>& paths, const fs::path& scratch,
-                                       std::vector<DroppedDocument>& dropped) {
+bool can_be_read_again(const fs::path& path) {
+  std::error_code ignored;
+  return path != "-" && fs::is_regular_file(path, ignored);
+}
+
+struct Corpus {
   std::vector<CorpusFile> files;
+  std::vector<DroppedDocument> dropped;
+  bool is_readable_again = true;  // by another process
+};
+
+// The files to read: those found, with copies in place of standard input and pipes.
+Corpus find_corpus(const OutputFolder& folder, const std::vector<fs::path>& paths,
+                   std::vector<DroppedDocument> dropped) {
+  Corpus corpus{.files = {}, .dropped = std::move(dropped)};
   for (const fs::path& path : paths) {
     CorpusFile file{.path = path, .source = path == "-" ? "standard input" : path.string()};
     std::error_code ignored;
-    if (path == "-" || !fs::is_regular_file(path, ignored)) {
-      file.path = scratch / fmt::format("{:06}", files.size());
+    if (!can_be_read_again(path)) {
+      corpus.is_readable_again = false;
+      file.path = folder.scratch() / fmt::format("input-{:06}", corpus.files.size());
       if (std::string reason = spool(path, file.path); !reason.empty()) {
-        dropped.push_back({file.source, std::move(reason)});
+        corpus.dropped.push_back({file.source, std::move(reason)});
         continue;
       }
     }
-    files.push_back(std::move(file));
+    const auto size = fs::file_size(file.path, ignored);
+    file.size_bytes = ignored ? 0 : static_cast<int64_t>(size);
+    corpus.files.push_back(std::move(file));
   }
-  return files;
+  return corpus;
 }
 
-[[noreturn]] void fail_without_text(const std::vector<fs::path>& inputs,
-                                    const std::vector<DroppedDocument>& dropped) {
-  if (dropped.empty()) {
+// All that decides what the output is: an unfinished prepare with the same may be gone on with.
+std::string fingerprint_of(const PrepareOptions& options, const Tokenizer& tokenizer, const Corpus& corpus) {
+  std::string text = prepare_options_json(options).dump(-1, ' ', false, Json::error_handler_t::replace);
+  text += fmt::format("|{}|{}|", kPrepareProgram, INKSTONE_VERSION);
+  for (TokenId id = 0; id < tokenizer.vocab_size(); ++id) text += hash128_hex(tokenizer.token_bytes(id));
+  for (const CorpusFile& file : corpus.files) {
+    std::error_code ignored;
+    const auto time = fs::last_write_time(file.path, ignored).time_since_epoch().count();
+    text += fmt::format("|{}|{}|{}", file.source, file.size_bytes, time);
+  }
+  for (const DroppedDocument& d : corpus.dropped) text += fmt::format("|{}|{}", d.source, d.reason);
+  return hash128_hex(text);
+}
+
+[[noreturn]] void fail_without_text(const std::vector<fs::path>& inputs, const DroppedLog& log) {
+  if (log.count() == 0) {
     std::vector<std::string> names;
     for (const fs::path& input : inputs) names.push_back(fmt::format("'{}'", input.string()));
     fail(ErrorCode::kInvalidData, "no text found: there is no file in {}", fmt::join(names, ", "));
   }
   std::vector<std::string> named;
-  for (const DroppedDocument& d : dropped) {
+  for (const DroppedDocument& d : log.examples()) {
     if (named.size() == kNamedFiles) break;
     named.push_back(fmt::format("'{}' ({})", d.source, d.reason));
   }
-  const size_t more = dropped.size() - named.size();
+  const size_t more = static_cast<size_t>(log.count()) - named.size();
   fail(ErrorCode::kInvalidData, "no text found: all was left out: {}{}", fmt::join(named, ", "),
        more > 0 ? fmt::format(" and {} more", more) : "");
 }
 
-std::vector<std::string> warnings_of(const CorpusScan& scan, const PrepareReport& report,
+std::string warning_of_invalid(int64_t documents, InvalidText policy) {
+  switch (policy) {
+    case InvalidText::kKeep:
+      return fmt::format("{} documents are not valid UTF-8; their bytes are kept as they are", documents);
+    case InvalidText::kReplace:
+      return fmt::format("{} documents have bytes that are not valid in their encoding; U+FFFD stands for them now",
+                         documents);
+    case InvalidText::kDrop:
+      return fmt::format("{} documents have bytes that are not valid in their encoding, and were dropped", documents);
+  }
+  return "";
+}
+
+std::vector<std::string> warnings_of(const ScanTotals& totals, const PrepareReport& report,
                                      const PrepareOptions& options, const Tokenizer& tokenizer) {
   std::vector<std::string> warnings;
   if (report.val.tokens == 0 && options.val_fraction > 0) {
@@ -107,87 +164,161 @@ std::vector<std::string> warnings_of(const CorpusScan& scan, const PrepareReport
     warnings.push_back(fmt::format("the training part has {} tokens, less than one context of {}",
                                    report.train.tokens, kUsualContext));
   }
-  if (!tokenizer.end_of_text() && report.documents_in > 1) {
+  if (!tokenizer.end_of_text() && !report.single_document) {
     warnings.push_back(fmt::format("the tokenizer has no {}: nothing marks where a document ends", kEndOfText));
   }
-  if (scan.invalid_utf8_documents > 0) {
-    warnings.push_back(fmt::format("{} documents are not valid UTF-8; their bytes are kept as they are",
-                                   scan.invalid_utf8_documents));
+  if (report.long_documents > 0 && Cleaner(options.clean).needs_whole_documents()) {
+    warnings.push_back(fmt::format("{} documents are longer than {} MiB: no rule about whole documents was applied",
+                                   report.long_documents, CorpusReader::kWhole_bytes >> 20));
   }
-  if (scan.inline_marks > 0) {
+  if (totals.invalid_documents > 0) {
+    warnings.push_back(warning_of_invalid(totals.invalid_documents, options.clean.invalid));
+  }
+  if (totals.inline_marks > 0) {
     warnings.push_back(fmt::format(
         "{} documents have {} inside a line, where it is text: only a line of its own separates documents",
-        scan.inline_marks, kEndOfText));
+        totals.inline_marks, kEndOfText));
   }
   return warnings;
 }
 
-void add_shards(SplitReport& split, SplitWriter& writer) {
+std::vector<TokenCount> most_frequent(const std::vector<int64_t>& counts) {
+  std::vector<TokenCount> tokens;
+  for (size_t id = 0; id < counts.size(); ++id) {
+    if (counts[id] > 0) tokens.push_back({static_cast<TokenId>(id), counts[id]});
+  }
+  const auto end = tokens.begin() + static_cast<std::ptrdiff_t>(std::min(kFrequentTokens, tokens.size()));
+  std::partial_sort(tokens.begin(), end, tokens.end(), [](const TokenCount& a, const TokenCount& b) {
+    return a.count != b.count ? a.count > b.count : a.id < b.id;
+  });
+  tokens.erase(end, tokens.end());
+  return tokens;
+}
+
+void finish_split(SplitReport& split, SplitWriter& writer) {
+  split.tokens = writer.tokens();
   split.shard_files = writer.finish();
   split.shards = static_cast<int64_t>(split.shard_files.size());
 }
 
-PrepareReport report_of(const CorpusScan& scan) {
+PrepareReport report_of(const ScanTotals& totals, const Plan& plan) {
   PrepareReport report;
-  report.files = static_cast<int64_t>(scan.files.size());
-  report.documents_in = static_cast<int64_t>(scan.validates.size());
-  report.bytes_in = scan.bytes;
-  report.invalid_utf8_documents = scan.invalid_utf8_documents;
-  report.single_document = scan.validates.size() == 1;
+  report.files = totals.files;
+  report.documents_in = totals.documents;
+  report.bytes_in = totals.bytes_in;
+  report.invalid_utf8_documents = totals.invalid_documents;
+  report.cleaned = totals.cleaned;
+  report.lines_removed = totals.lines_removed;
+  report.long_documents = totals.long_documents;
+  report.single_document = plan.kept == 1;
   return report;
 }
 
-// Encodes into `folder`: shards and tokenizer.
-void write_tokens(const CorpusScan& scan, const PrepareOptions& options, const Tokenizer& tokenizer,
-                  const fs::path& folder, const OnEncoded& on_encoded, PrepareReport& report) {
-  const ShardOptions shards{.bits = tokenizer.vocab_size() <= 65536 ? 16 : 32,
-                            .shard_tokens = options.shard_tokens};
-  SplitWriters writers{.train = SplitWriter(folder, std::string(kTrainSplit), shards),
-                       .val = SplitWriter(folder, std::string(kValidationSplit), shards)};
-  EncodeOptions encode;
-  if (report.single_document) {
-    encode.training_characters = training_characters(scan.characters, options.val_fraction);
+// One call of prepare.
+class Preparation {
+ public:
+  Preparation(const PrepareOptions& options, const Tokenizer& tokenizer, OutputFolder& folder, const Corpus& corpus,
+              const std::function<void(const PrepareProgress&)>& on_progress)
+      : options_(options),
+        tokenizer_(tokenizer),
+        folder_(folder),
+        corpus_(corpus),
+        on_progress_(on_progress),
+        checkpoints_(folder.state(), fingerprint_of(options, tokenizer, corpus), options.checkpoint_seconds,
+                     options.stop),
+        scanned_{folder.scratch() / "records", folder.scratch() / "bands"} {
+    for (const CorpusFile& file : corpus.files) bytes_total_ += file.size_bytes;
+    if (checkpoints_.found().is_null() && corpus.is_readable_again) folder.discard();
   }
-  SplitReports reports = encode_corpus(scan, tokenizer, encode, writers, on_encoded);
-  report.train = std::move(reports.train);
-  report.val = std::move(reports.val);
-  add_shards(report.train, writers.train);
-  add_shards(report.val, writers.val);
-  report.bytes_per_token =
-      static_cast<double>(report.bytes_in) / static_cast<double>(report.train.tokens + report.val.tokens);
-  tokenizer.save(folder);
-}
+
+  PrepareReport run() {
+    const Json& found = checkpoints_.found();
+    const bool resumed = !found.is_null();
+    DroppedLog dropped(options_.dropped_file, resumed ? found.at("dropped") : Json(nullptr));
+    if (!resumed) {
+      for (const DroppedDocument& d : corpus_.dropped) dropped.add(d);
+    }
+    const ScanTotals totals = scan(dropped);
+    const Plan plan = make_plan(scanned_, options_, folder_.scratch());
+    if (plan.kept == 0) fail_without_text(options_.inputs, dropped);
+    PrepareReport report = report_of(totals, plan);
+    report.resumed = resumed;
+    encode(totals, plan, dropped, report);
+    tokenizer_.save(folder_.staged());
+    report.warnings = warnings_of(totals, report, options_, tokenizer_);
+    report.dropped = dropped.examples();
+    report.dropped_reasons = dropped.reasons();
+    write_prepare_report(folder_.staged(), options_, tokenizer_, report);
+    dropped.commit();
+    folder_.publish();
+    return report;
+  }
+
+ private:
+  bool is_scanned() const {
+    return !checkpoints_.found().is_null() && get_string(checkpoints_.found(), "stage") == "encode";
+  }
+
+  ScanTotals scan(DroppedLog& dropped) {
+    if (is_scanned()) return scan_totals_of(checkpoints_.found().at("totals"));
+    return scan_corpus(corpus_.files, options_, scanned_, checkpoints_, dropped, [&](int64_t bytes) {
+      progress({.bytes_done = bytes, .bytes_total = bytes_total_, .tokens = 0,
+                .stage = PrepareProgress::Stage::kScanning});
+    });
+  }
+
+  void encode(const ScanTotals& totals, const Plan& plan, DroppedLog& dropped, PrepareReport& report) {
+    const auto state = [&](const char* key) { return is_scanned() ? checkpoints_.found().at(key) : Json(nullptr); };
+    const int bits = options_.bits != 0 ? options_.bits : tokenizer_.vocab_size() <= 65536 ? 16 : 32;
+    const ShardOptions shards{.bits = bits, .shard_tokens = options_.shard_tokens};
+    SplitWriters writers{
+        .train = SplitWriter(folder_.staged(), std::string(kTrainSplit), shards, state("train_shards")),
+        .val = SplitWriter(folder_.staged(), std::string(kValidationSplit), shards, state("val_shards"))};
+    const EncodeTask task{corpus_.files, options_, tokenizer_, plan, scanned_, totals};
+    EncodedTotals encoded = encode_corpus(task, writers, checkpoints_, dropped, [&](int64_t bytes, int64_t tokens) {
+      progress({.bytes_done = bytes, .bytes_total = bytes_total_, .tokens = tokens,
+                .stage = PrepareProgress::Stage::kEncoding});
+    });
+    report.train = std::move(encoded.train);
+    report.val = std::move(encoded.val);
+    finish_split(report.train, writers.train);
+    finish_split(report.val, writers.val);
+    report.token_lengths = std::move(encoded.token_lengths);
+    report.frequent_tokens = most_frequent(encoded.token_counts);
+    report.bytes_per_token = static_cast<double>(report.train.bytes + report.val.bytes) /
+                             static_cast<double>(report.train.tokens + report.val.tokens);
+  }
+
+  void progress(const PrepareProgress& p) const {
+    if (on_progress_) on_progress_(p);
+  }
+
+  const PrepareOptions& options_;
+  const Tokenizer& tokenizer_;
+  OutputFolder& folder_;
+  const Corpus& corpus_;
+  const std::function<void(const PrepareProgress&)>& on_progress_;
+  Checkpoints checkpoints_;
+  ScanFiles scanned_;
+  int64_t bytes_total_ = 0;
+};
 
 }  // namespace
 
 PrepareReport prepare(const PrepareOptions& options, const Tokenizer& tokenizer,
                       const std::function<void(const PrepareProgress&)>& on_progress) {
-  using Stage = PrepareProgress::Stage;
-  const auto progress = [&](const PrepareProgress& p) {
-    if (on_progress) on_progress(p);
-  };
-  validate(options);
-  std::vector<DroppedDocument> dropped;
-  const auto paths = list_inputs(options.inputs, &dropped, options.output);
+  validate(options, tokenizer);
+  std::vector<DroppedDocument> left_out;
+  const auto paths = list_inputs(options.inputs, &left_out, options.output);
   OutputFolder folder(options.output);
-  const auto files = readable_files(paths, folder.scratch(), dropped);
-
-  CorpusScan scan = scan_corpus(files, options.val_fraction, [&](int64_t bytes) {
-    progress({.bytes_done = bytes, .bytes_total = 0, .tokens = 0, .stage = Stage::kScanning});
-  });
-  dropped.insert(dropped.end(), scan.dropped.begin(), scan.dropped.end());
-  if (scan.validates.empty()) fail_without_text(options.inputs, dropped);
-
-  PrepareReport report = report_of(scan);
-  const auto on_encoded = [&](int64_t bytes, int64_t tokens) {
-    progress({.bytes_done = bytes, .bytes_total = scan.bytes, .tokens = tokens, .stage = Stage::kEncoding});
-  };
-  write_tokens(scan, options, tokenizer, folder.staged(), on_encoded, report);
-  report.warnings = warnings_of(scan, report, options, tokenizer);
-  report.dropped = std::move(dropped);
-  write_prepare_report(folder.staged(), options, tokenizer, report);
-  folder.publish();
-  return report;
+  if (!std::all_of(paths.begin(), paths.end(), can_be_read_again)) folder.discard();
+  const Corpus corpus = find_corpus(folder, paths, std::move(left_out));
+  try {
+    return Preparation(options, tokenizer, folder, corpus, on_progress).run();
+  } catch (const Interrupted&) {
+    if (corpus.is_readable_again) folder.keep();
+    throw;
+  }
 }
 
 }  // namespace inkstone

@@ -5,6 +5,8 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "corpus/folder_layout.h"
+#include "corpus/prepare/dropped_log.h"
+#include "corpus/prepare/split_writer.h"
 
 namespace inkstone {
 namespace {
@@ -21,10 +23,48 @@ std::string_view name_of(TokenizerType type) {
   return "unknown";
 }
 
-Json json_of(const PrepareOptions& options) {
-  Json inputs = Json::array();
-  for (const auto& input : options.inputs) inputs.push_back(input.string());
-  return {{"inputs", inputs}, {"val_fraction", options.val_fraction}, {"shard_tokens", options.shard_tokens}};
+std::string_view name_of(InvalidText invalid) {
+  switch (invalid) {
+    case InvalidText::kKeep: return "keep";
+    case InvalidText::kReplace: return "replace";
+    case InvalidText::kDrop: return "drop";
+  }
+  return "unknown";
+}
+
+std::string_view name_of(Normalization normalization) {
+  switch (normalization) {
+    case Normalization::kNone: return "none";
+    case Normalization::kNfc: return "nfc";
+    case Normalization::kNfkc: return "nfkc";
+  }
+  return "unknown";
+}
+
+std::string_view name_of(QualityRules rules) {
+  switch (rules) {
+    case QualityRules::kNone: return "none";
+    case QualityRules::kGopher: return "gopher";
+    case QualityRules::kC4: return "c4";
+    case QualityRules::kFineWeb: return "fineweb";
+  }
+  return "unknown";
+}
+
+Json json_of(const CleanOptions& clean) {
+  return {{"invalid_text", name_of(clean.invalid)},
+          {"line_ends", clean.line_ends},
+          {"control_characters", clean.control_characters},
+          {"normalization", name_of(clean.normalization)},
+          {"strip_boilerplate", clean.strip_boilerplate},
+          {"repeated_lines", clean.repeated_lines},
+          {"min_characters", clean.min_characters},
+          {"max_characters", clean.max_characters},
+          {"scripts", clean.keep_scripts},
+          {"script_fraction", clean.script_fraction},
+          {"languages", clean.languages},
+          {"language_fraction", clean.language_fraction},
+          {"quality", name_of(clean.quality)}};
 }
 
 Json json_of(const Tokenizer& tokenizer, const std::filesystem::path& folder) {
@@ -37,25 +77,80 @@ Json json_of(const Tokenizer& tokenizer, const std::filesystem::path& folder) {
 
 Json json_of(const SplitReport& split) {
   Json shards = Json::array();
-  for (const ShardReport& shard : split.shard_files) {
-    shards.push_back({{"file", shard.file}, {"tokens", shard.tokens}, {"hash128", shard.hash128}});
-  }
+  for (const ShardReport& shard : split.shard_files) shards.push_back(to_json(shard));
   return {{"documents", split.documents}, {"bytes", split.bytes}, {"tokens", split.tokens}, {"shards", shards}};
 }
 
 Json json_of(const std::vector<DroppedDocument>& dropped) {
   Json json = Json::array();
-  for (const auto& [source, reason] : dropped) json.push_back({{"source", source}, {"reason", reason}});
+  for (const DroppedDocument& d : dropped) json.push_back(to_json(d));
+  return json;
+}
+
+Json json_of(const std::map<std::string, DroppedCount>& reasons) {
+  Json json = Json::array();
+  for (const auto& [reason, count] : reasons) {
+    json.push_back({{"reason", reason}, {"documents", count.documents}, {"bytes", count.bytes}});
+  }
+  return json;
+}
+
+Json json_of_cleaning(const PrepareReport& report) {
+  return {{"invalid_sequences", report.cleaned.invalid_sequences},
+          {"line_ends", report.cleaned.line_ends},
+          {"control_characters", report.cleaned.control_characters},
+          {"lines_removed", report.lines_removed},
+          {"long_documents", report.long_documents}};
+}
+
+// Documents of 2^i to 2^(i+1) - 1 tokens.
+Json json_of_lengths(const std::vector<int64_t>& lengths) {
+  Json json = Json::array();
+  for (size_t i = 0; i < lengths.size(); ++i) {
+    if (lengths[i] == 0) continue;
+    const int64_t from = int64_t{1} << i;
+    json.push_back({{"from_tokens", from}, {"to_tokens", 2 * from - 1}, {"documents", lengths[i]}});
+  }
+  return json;
+}
+
+Json json_of_tokens(const std::vector<TokenCount>& tokens, const Tokenizer& tokenizer) {
+  Json json = Json::array();
+  for (const TokenCount& token : tokens) {
+    json.push_back({{"id", token.id}, {"text", tokenizer.token_bytes(token.id)}, {"count", token.count}});
+  }
   return json;
 }
 
 }  // namespace
 
+Json prepare_options_json(const PrepareOptions& options) {
+  Json inputs = Json::array();
+  for (const auto& input : options.inputs) inputs.push_back(input.string());
+  Json json = {{"inputs", inputs},
+               {"val_fraction", options.val_fraction},
+               {"shard_tokens", options.shard_tokens},
+               {"bits", options.bits},
+               {"format", static_cast<int>(options.read.format)},
+               {"json_field", options.read.json_field},
+               {"csv_column", options.read.csv_column},
+               {"encoding", options.read.encoding},
+               {"clean", json_of(options.clean)},
+               {"exact_duplicates", options.exact_duplicates},
+               {"near_duplicates", options.near_duplicates}};
+  if (options.near_duplicates) {
+    json["minhash"] = {{"shingle_words", options.minhash.shingle_words},
+                       {"bands", options.minhash.bands},
+                       {"rows", options.minhash.rows}};
+  }
+  return json;
+}
+
 void write_prepare_report(const std::filesystem::path& folder, const PrepareOptions& options,
                           const Tokenizer& tokenizer, const PrepareReport& report) {
   Json json = {{"program", kPrepareProgram},
                {"version", INKSTONE_VERSION},
-               {"options", json_of(options)},
+               {"options", prepare_options_json(options)},
                {"tokenizer", json_of(tokenizer, folder)},
                {"files", report.files},
                {"documents", report.documents_in},
@@ -63,9 +158,13 @@ void write_prepare_report(const std::filesystem::path& folder, const PrepareOpti
                {"bytes_per_token", report.bytes_per_token},
                {"single_document", report.single_document},
                {"invalid_utf8_documents", report.invalid_utf8_documents},
+               {"cleaning", json_of_cleaning(report)},
                {std::string(kTrainSplit), json_of(report.train)},
                {std::string(kValidationSplit), json_of(report.val)},
+               {"token_lengths", json_of_lengths(report.token_lengths)},
+               {"frequent_tokens", json_of_tokens(report.frequent_tokens, tokenizer)},
                {"warnings", report.warnings},
+               {"dropped_reasons", json_of(report.dropped_reasons)},
                {"dropped", json_of(report.dropped)}};
   write_json(folder / kReportName, json);
 }

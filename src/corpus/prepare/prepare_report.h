@@ -3,9 +3,13 @@
 
 #include <filesystem>
 
+#include "base/json.h"
 #include "corpus/prepare/prepare.h"
 
 namespace inkstone {
+
+// The options that decide what is written: they stand in the report.
+Json prepare_options_json(const PrepareOptions& options);
 
 // Writes folder/report.json. The tokenizer must have been saved into the folder.
 void write_prepare_report(const std::filesystem::path& folder, const PrepareOptions& options,

@@ -1,141 +1,267 @@
 #include "corpus/prepare/scan.h"
 
-#include <array>
+#include <limits>
+#include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "base/error.h"
-#include "base/hash.h"
+#include "base/file.h"
+#include "base/threads.h"
 #include "base/utf8.h"
-#include "corpus/read/document_reader.h"
-#include "corpus/prepare/split.h"
-#include "inkstone/tokenizer.h"
+#include "corpus/dedup/minhash.h"
 
 namespace inkstone {
 namespace {
 
-// Between two reports of progress.
-constexpr int64_t kReport_bytes = int64_t{16} << 20;
+constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
 
-// What one file adds to a CorpusScan; kept apart until the file has been read to its end.
-struct FileScan {
-  std::vector<uint64_t> hashes;
-  int64_t bytes = 0, characters = 0, invalid_utf8_documents = 0, inline_marks = 0, blank_documents = 0;
+int64_t count_in(const Json& json, std::string_view key) { return required(get_integer(json, key, 0, kMax), key); }
+
+// What one part of a batch is found to be.
+struct ScannedPart {
+  CleanResult cleaned;
+  int64_t bytes_in = 0;
+  DocumentRecord record;          // of a whole document; of a part: bytes and characters
+  bool has_mark = false;
+  std::vector<uint64_t> bands;    // of a whole document
 };
 
-// One document while its pieces come in.
-class DocumentScan {
+// What one thread needs.
+struct Worker {
+  Cleaner::Scratch scratch;
+  MinHash minhash;
+};
+
+class Scanner {
  public:
-  void add(std::string_view piece, FileScan& file) {
-    hash_.add(piece);
-    file.bytes += static_cast<int64_t>(piece.size());
-    file.characters += count_characters(piece, &valid_);
-    // A piece never ends inside the mark, which has no white space in it.
-    has_mark_ = has_mark_ || piece.find(kEndOfText) != piece.npos;
+  Scanner(const PrepareOptions& options, const ScanFiles& output, const Json& state, DroppedLog& dropped)
+      : options_(options),
+        cleaner_(options.clean),
+        totals_(state.is_null() ? ScanTotals{} : scan_totals_of(state.at("totals"))),
+        records_(output.records, static_cast<uint64_t>(totals_.documents) * sizeof(DocumentRecord)),
+        dropped_(dropped),
+        long_minhash_(options.minhash) {
+    if (options.near_duplicates) {
+      bands_.emplace(output.bands, static_cast<uint64_t>(totals_.documents) * bands_bytes());
+    }
+    if (!state.is_null()) {
+      const ReadPosition position = read_position_of(state.at("position"));
+      if (position.documents > 0) last_file_ = position.file;
+    }
+    for (int i = 0; i < thread_count(); ++i) workers_.push_back({.scratch = {}, .minhash = MinHash(options.minhash)});
   }
 
-  void finish(FileScan& file) {
-    file.hashes.push_back(hash_.value());
-    file.invalid_utf8_documents += valid_ ? 0 : 1;
-    file.inline_marks += has_mark_ ? 1 : 0;
-    hash_.reset();
-    valid_ = true;
-    has_mark_ = false;
+  void add(DocumentBatch& batch) {
+    std::vector<ScannedPart> scanned(batch.parts.size());
+    parallel_each(static_cast<int64_t>(scanned.size()), [&](int64_t i, int thread) {
+      const size_t at = static_cast<size_t>(i);
+      scanned[at] = scan(batch.parts[at], workers_[static_cast<size_t>(thread)]);
+    });
+    for (const DroppedDocument& d : batch.dropped) dropped_.add(d);
+    for (size_t i = 0; i < scanned.size(); ++i) {
+      const DocumentPart& part = batch.parts[i];
+      if (part.first && part.last) {
+        add_whole(part, scanned[i]);
+      } else {
+        add_part_of_long(part, scanned[i]);
+      }
+    }
+    write_records();
   }
+
+  Json state(const ReadPosition& position) {
+    records_.sync();
+    if (bands_) bands_->sync();
+    return {{"stage", "scan"}, {"position", to_json(position)}, {"totals", to_json(totals_)},
+            {"dropped", dropped_.state()}};
+  }
+
+  void commit() {
+    records_.commit();
+    if (bands_) bands_->commit();
+  }
+
+  const ScanTotals& totals() const { return totals_; }
 
  private:
-  Hash64 hash_;
-  bool valid_ = true, has_mark_ = false;
-};
+  size_t bands_bytes() const { return static_cast<size_t>(options_.minhash.bands) * sizeof(uint64_t); }
 
-// nullopt with a reason when the file is no text or cannot be read to its end.
-std::optional<FileScan> scan_file(const CorpusFile& file, int64_t bytes_before, const OnBytes& on_bytes,
-                                  std::string& why_not) {
-  auto reader = open_documents(file.path, why_not);
-  if (!reader) return std::nullopt;
-  try {
-    FileScan scan;
-    DocumentScan document;
-    DocumentPiece piece;
-    while (reader->next(piece)) {
-      document.add(piece.text, scan);
-      if (piece.last) document.finish(scan);
-      on_bytes(bytes_before + scan.bytes);
+  ScannedPart scan(DocumentPart& part, Worker& worker) const {
+    ScannedPart result;
+    const bool whole = part.first && part.last;
+    result.bytes_in = static_cast<int64_t>(part.text.size());
+    result.cleaned = whole ? cleaner_.clean(part.text, worker.scratch) : cleaner_.clean_piece(part.text, worker.scratch);
+    if (whole && part.replaced > 0 && options_.clean.invalid == InvalidText::kDrop) {
+      result.cleaned.reason = DropReason::kInvalidUtf8;
     }
-    scan.blank_documents = reader->blank_documents();
-    return scan;
-  } catch (const Error& e) {
-    why_not = fmt::format("unreadable: {}", e.what());
-    return std::nullopt;
+    if (!result.cleaned.kept()) return result;
+    result.record.bytes = static_cast<int64_t>(part.text.size());
+    result.record.characters = count_characters(
+        part.text, cleaner_.options().invalid == InvalidText::kReplace || result.cleaned.characters.invalid_sequences == 0);
+    result.has_mark = part.text.find(kEndOfText) != part.text.npos;
+    if (!whole) return result;
+    result.record.hash = hash64(part.text);
+    result.record.key = hash128(part.text);
+    if (bands_) {
+      worker.minhash.add(part.text);
+      const auto bands = worker.minhash.finish();
+      result.bands.assign(bands.begin(), bands.end());
+    }
+    return result;
   }
-}
 
-std::string reason_of_blank(int64_t documents) {
-  return documents == 1 ? "blank" : fmt::format("blank ({} documents)", documents);
-}
+  void add_counts(const ScannedPart& part) {
+    totals_.bytes_in += part.bytes_in;
+    totals_.cleaned.invalid_sequences += part.cleaned.characters.invalid_sequences;
+    totals_.cleaned.line_ends += part.cleaned.characters.line_ends;
+    totals_.cleaned.control_characters += part.cleaned.characters.control_characters;
+    totals_.lines_removed += part.cleaned.lines_removed;
+  }
 
-void append(const CorpusFile& file, const FileScan& scan, CorpusScan& corpus, SplitPlanner& planner) {
-  if (scan.blank_documents > 0) {
-    corpus.dropped.push_back({file.source, reason_of_blank(scan.blank_documents)});
+  void begin_document(const DocumentPart& part) {
+    if (last_file_ != part.file) ++totals_.files;
+    last_file_ = part.file;
   }
-  if (scan.hashes.empty()) {
-    // A file of separator lines and nothing between them has not even a blank document.
-    if (scan.blank_documents == 0) corpus.dropped.push_back({file.source, "empty"});
-    return;
+
+  void end_document(const DocumentPart& part, int64_t bytes_in, DropReason reason, bool invalid, bool has_mark,
+                    DocumentRecord record, std::span<const uint64_t> bands) {
+    ++totals_.documents;
+    totals_.cleaned.invalid_sequences += part.replaced;
+    totals_.invalid_documents += invalid || part.replaced > 0 ? 1 : 0;
+    if (reason != DropReason::kNone) {
+      record = DocumentRecord();
+      record.is_dropped = 1;
+      dropped_.add({part.place.source, std::string(name(reason)), part.place.document}, bytes_in);
+    } else {
+      totals_.inline_marks += has_mark ? 1 : 0;
+    }
+    record.has_bands = bands.empty() ? 0 : 1;
+    new_records_.push_back(record);
+    if (!bands_) return;
+    new_bands_.insert(new_bands_.end(), bands.begin(), bands.end());
+    new_bands_.resize(new_records_.size() * static_cast<size_t>(options_.minhash.bands));
   }
-  ScannedFile scanned{.file = file, .documents = scan.hashes.size()};
-  for (const uint64_t hash : scan.hashes) {
-    scanned.fingerprint = next_fingerprint(scanned.fingerprint, hash);
-    planner.add(hash);
+
+  void add_whole(const DocumentPart& part, const ScannedPart& scanned) {
+    begin_document(part);
+    add_counts(scanned);
+    end_document(part, scanned.bytes_in, scanned.cleaned.reason, scanned.cleaned.characters.invalid_sequences > 0,
+                 scanned.has_mark, scanned.record, scanned.bands);
   }
-  if (!corpus.files.empty()) {
-    scanned.first_document = corpus.files.back().first_document + corpus.files.back().documents;
+
+  // Its hashes are made here, part after part.
+  void add_part_of_long(const DocumentPart& part, const ScannedPart& scanned) {
+    if (part.first) {
+      begin_document(part);
+      ++totals_.long_documents;
+      long_ = {};
+      long_hash_.reset();
+      long_key_.reset();
+    }
+    add_counts(scanned);
+    long_hash_.add(part.text);
+    long_key_.add(part.text);
+    if (bands_) long_minhash_.add(part.text);
+    long_.bytes_in += scanned.bytes_in;
+    long_.record.bytes += scanned.record.bytes;
+    long_.record.characters += scanned.record.characters;
+    long_.cleaned.characters.invalid_sequences += scanned.cleaned.characters.invalid_sequences;
+    long_.has_mark = long_.has_mark || scanned.has_mark;
+    if (!part.last) return;
+    long_.record.hash = long_hash_.value();
+    long_.record.key = long_key_.value();
+    const auto bands = bands_ ? long_minhash_.finish() : std::span<const uint64_t>();
+    const bool invalid = long_.cleaned.characters.invalid_sequences > 0;
+    const bool drops = options_.clean.invalid == InvalidText::kDrop && (invalid || part.replaced > 0);
+    end_document(part, long_.bytes_in, drops ? DropReason::kInvalidUtf8 : DropReason::kNone, invalid, long_.has_mark,
+                 long_.record, bands);
   }
-  corpus.files.push_back(std::move(scanned));
-  corpus.bytes += scan.bytes;
-  corpus.characters += scan.characters;
-  corpus.invalid_utf8_documents += scan.invalid_utf8_documents;
-  corpus.inline_marks += scan.inline_marks;
-}
+
+  void write_records() {
+    records_.write(new_records_.data(), new_records_.size() * sizeof(DocumentRecord));
+    if (bands_) bands_->write(new_bands_.data(), new_bands_.size() * sizeof(uint64_t));
+    new_records_.clear();
+    new_bands_.clear();
+  }
+
+  const PrepareOptions& options_;
+  const Cleaner cleaner_;
+  ScanTotals totals_;
+  AtomicFile records_;
+  std::optional<AtomicFile> bands_;
+  DroppedLog& dropped_;
+  std::vector<Worker> workers_;
+  std::optional<size_t> last_file_;
+  std::vector<DocumentRecord> new_records_;  // of this batch
+  std::vector<uint64_t> new_bands_;
+  ScannedPart long_;  // the long document that is being read
+  Hash64 long_hash_;
+  Hash128 long_key_;
+  MinHash long_minhash_;
+};
 
 }  // namespace
 
-CorpusScan scan_corpus(const std::vector<CorpusFile>& files, double val_fraction, const OnBytes& on_bytes) {
-  CorpusScan corpus;
-  SplitPlanner planner(val_fraction);
-  const auto rarely = [&on_bytes, reported = int64_t{0}](int64_t bytes) mutable {
-    if (bytes - reported >= kReport_bytes) on_bytes(reported = bytes);
-  };
-  for (const CorpusFile& file : files) {
-    std::string why_not;
-    const auto scan = scan_file(file, corpus.bytes, rarely, why_not);
-    if (scan) {
-      append(file, *scan, corpus, planner);
-    } else {
-      corpus.dropped.push_back({file.source, why_not});
-    }
-  }
-  corpus.validates = planner.finish();
-  return corpus;
+Json to_json(const ScanTotals& t) {
+  return {{"files", t.files},
+          {"documents", t.documents},
+          {"bytes_in", t.bytes_in},
+          {"invalid_documents", t.invalid_documents},
+          {"inline_marks", t.inline_marks},
+          {"long_documents", t.long_documents},
+          {"invalid_sequences", t.cleaned.invalid_sequences},
+          {"line_ends", t.cleaned.line_ends},
+          {"control_characters", t.cleaned.control_characters},
+          {"lines_removed", t.lines_removed}};
 }
 
-int64_t count_characters(std::string_view text, bool* valid) {
+ScanTotals scan_totals_of(const Json& json) {
+  return {.files = count_in(json, "files"),
+          .documents = count_in(json, "documents"),
+          .bytes_in = count_in(json, "bytes_in"),
+          .invalid_documents = count_in(json, "invalid_documents"),
+          .inline_marks = count_in(json, "inline_marks"),
+          .long_documents = count_in(json, "long_documents"),
+          .cleaned = {.invalid_sequences = count_in(json, "invalid_sequences"),
+                      .line_ends = count_in(json, "line_ends"),
+                      .control_characters = count_in(json, "control_characters")},
+          .lines_removed = count_in(json, "lines_removed")};
+}
+
+Json to_json(const ReadPosition& position) {
+  return {{"file", position.file}, {"documents", position.documents}};
+}
+
+ReadPosition read_position_of(const Json& json) {
+  return {.file = static_cast<size_t>(count_in(json, "file")), .documents = count_in(json, "documents")};
+}
+
+ScanTotals scan_corpus(const std::vector<CorpusFile>& files, const PrepareOptions& options, const ScanFiles& output,
+                       Checkpoints& checkpoints, DroppedLog& dropped, const OnBytes& on_bytes) {
+  const Json& state = checkpoints.found();
+  Scanner scanner(options, output, state, dropped);
+  const ReadPosition start = state.is_null() ? ReadPosition{} : read_position_of(state.at("position"));
+  CorpusReader reader(files, options.read, start, options.batch_bytes);
+  DocumentBatch batch;
+  while (reader.next(batch)) {
+    scanner.add(batch);
+    on_bytes(batch.bytes_read);
+    if (batch.ends_between_documents() && checkpoints.due()) checkpoints.save(scanner.state(batch.end));
+  }
+  scanner.commit();
+  return scanner.totals();
+}
+
+int64_t count_characters(std::string_view text, bool is_valid) {
   int64_t count = 0;
-  for (size_t at = 0; at < text.size(); ++count) {
-    if (static_cast<uint8_t>(text[at]) < 0x80) {
-      ++at;
-      continue;
-    }
-    const Utf8Step step = decode_utf8(text, at);
-    if (!step.ok) *valid = false;
-    at += static_cast<size_t>(step.size_bytes);
+  if (is_valid) {
+    for (const char c : text) count += (static_cast<uint8_t>(c) & 0xC0) != 0x80 ? 1 : 0;
+    return count;
   }
+  for (size_t at = 0; at < text.size(); ++count) at += static_cast<size_t>(decode_utf8(text, at).size_bytes);
   return count;
-}
-
-uint64_t next_fingerprint(uint64_t fingerprint, uint64_t document_hash) {
-  const std::array<uint64_t, 2> both = {fingerprint, document_hash};
-  return hash64({reinterpret_cast<const char*>(both.data()), sizeof both});
 }
 
 }  // namespace inkstone

@@ -1,52 +1,62 @@
-// The first reading of a corpus: what is in it and which part each document belongs to.
+// The first reading of a corpus: what is in it. Every document leaves a record.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <string>
 #include <string_view>
 #include <vector>
 
-#include "corpus/read/documents.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "corpus/prepare/checkpoints.h"
+#include "corpus/prepare/corpus_reader.h"
+#include "corpus/prepare/dropped_log.h"
+#include "corpus/prepare/prepare.h"
 
 namespace inkstone {
 
-// A file to be read, and how to call it in reports (standard input is read from a copy).
-struct CorpusFile {
-  std::filesystem::path path;
-  std::string source;
+// Of one document, in the order read; hashes and sizes are those of the cleaned text.
+struct DocumentRecord {
+  uint64_t hash = 0;       // hash64, which chooses its part
+  Digest128 key;           // hash128, by which duplicates are found
+  int64_t bytes = 0, characters = 0;
+  uint32_t is_dropped = 0;  // by cleaning
+  uint32_t has_bands = 0;   // of MinHash, in the other file
+};
+static_assert(sizeof(DocumentRecord) == 48);
+
+// Where the scan leaves its records, and its MinHash bands: `bands` numbers of 64 bits for each document, in the
+// machine's byte order. The files are used by the same machine alone.
+struct ScanFiles {
+  std::filesystem::path records, bands;
 };
 
-// A file that has documents.
-struct ScannedFile {
-  CorpusFile file;
-  size_t first_document = 0;  // its number in the corpus
-  size_t documents = 0;
-  uint64_t fingerprint = 0;   // of the hashes of its documents: has it changed since?
+struct ScanTotals {
+  int64_t files = 0, documents = 0;
+  int64_t bytes_in = 0;  // before cleaning
+  int64_t invalid_documents = 0;
+  int64_t inline_marks = 0;  // documents with "<|endoftext|>" inside a line
+  int64_t long_documents = 0;
+  CharacterCounts cleaned;
+  int64_t lines_removed = 0;
 };
 
-struct CorpusScan {
-  std::vector<ScannedFile> files;
-  std::vector<bool> validates;  // per document, in the order read
-  int64_t bytes = 0;            // of documents
-  int64_t characters = 0;       // code points; an invalid sequence counts as one, as in Python with errors="replace"
-  int64_t invalid_utf8_documents = 0;
-  int64_t inline_marks = 0;     // documents with "<|endoftext|>" inside a line
-  std::vector<DroppedDocument> dropped;
-};
+Json to_json(const ScanTotals& totals);
+ScanTotals scan_totals_of(const Json& json);
+Json to_json(const ReadPosition& position);
+ReadPosition read_position_of(const Json& json);
 
-// Called now and then with the bytes read so far.
+// Bytes of the input that have been read.
 using OnBytes = std::function<void(int64_t bytes)>;
 
-// Reads every file once, in bounded memory. Files without text and blank documents go to `dropped`.
-CorpusScan scan_corpus(const std::vector<CorpusFile>& files, double val_fraction, const OnBytes& on_bytes);
+// Goes on from checkpoints.found() if there is one of this stage. What is left out goes to `dropped`.
+ScanTotals scan_corpus(const std::vector<CorpusFile>& files, const PrepareOptions& options, const ScanFiles& output,
+                       Checkpoints& checkpoints, DroppedLog& dropped, const OnBytes& on_bytes);
 
-// Code points of `text`; sets *valid to false when some sequence is not UTF-8.
-int64_t count_characters(std::string_view text, bool* valid);
-
-// Mixes the hash of one more document into a file's fingerprint.
-uint64_t next_fingerprint(uint64_t fingerprint, uint64_t document_hash);
+// Code points of `text`; an invalid sequence counts as one, as in Python with errors="replace". is_valid: it is known
+// that there is none.
+int64_t count_characters(std::string_view text, bool is_valid = false);
 
 }  // namespace inkstone

@@ -1,23 +1,49 @@
 #include "corpus/prepare/split_writer.h"
 
 #include <algorithm>
+#include <limits>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/hash.h"
 #include "corpus/folder_layout.h"
 
 namespace inkstone {
+namespace {
 
-SplitWriter::SplitWriter(std::filesystem::path folder, std::string split, const ShardOptions& options)
-    : folder_(std::move(folder)), split_(std::move(split)), options_(options) {}
+constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
+
+}  // namespace
+
+Json to_json(const ShardReport& shard) {
+  return {{"file", shard.file}, {"tokens", shard.tokens}, {"hash128", shard.hash128}};
+}
+
+SplitWriter::SplitWriter(std::filesystem::path folder, std::string split, const ShardOptions& options,
+                         const Json& state)
+    : folder_(std::move(folder)), split_(std::move(split)), options_(options) {
+  if (state.is_null()) return;
+  for (const Json& shard : state.at("shards")) {
+    finished_.push_back({required(get_string(shard, "file"), "file"),
+                         required(get_integer(shard, "tokens", 0, kMax), "tokens"),
+                         required(get_string(shard, "hash128"), "hash128")});
+    tokens_ += finished_.back().tokens;
+  }
+  const int64_t open_tokens = required(get_integer(state, "open_tokens", 0, kMax), "open_tokens");
+  if (open_tokens > 0) open_shard(open_tokens);
+  tokens_ += open_tokens;
+}
+
+std::string SplitWriter::next_name() const { return shard_name(split_, static_cast<int64_t>(finished_.size())); }
+
+void SplitWriter::open_shard(int64_t keep_tokens) {
+  shard_ = std::make_unique<TokenShardWriter>(folder_ / next_name(), options_.bits, keep_tokens);
+}
 
 void SplitWriter::write(std::span<const TokenId> tokens) {
   tokens_ += static_cast<int64_t>(tokens.size());
   while (!tokens.empty()) {
-    if (!shard_) {
-      const std::string name = shard_name(split_, static_cast<int64_t>(finished_.size()));
-      shard_ = std::make_unique<TokenShardWriter>(folder_ / name, options_.bits);
-    }
+    if (!shard_) open_shard(0);
     const int64_t room = options_.shard_tokens - shard_->count();
     const size_t n = static_cast<size_t>(std::min(room, static_cast<int64_t>(tokens.size())));
     shard_->write(tokens.first(n));
@@ -27,10 +53,17 @@ void SplitWriter::write(std::span<const TokenId> tokens) {
 }
 
 void SplitWriter::finish_shard() {
-  const std::string name = shard_name(split_, static_cast<int64_t>(finished_.size()));
+  const std::string name = next_name();
   shard_->commit();
   finished_.push_back({name, shard_->count(), hash128_hex_of_file(folder_ / name)});
   shard_.reset();
+}
+
+Json SplitWriter::state() {
+  if (shard_) shard_->sync();
+  Json shards = Json::array();
+  for (const ShardReport& shard : finished_) shards.push_back(to_json(shard));
+  return {{"shards", shards}, {"open_tokens", shard_ ? shard_->count() : 0}};
 }
 
 std::vector<ShardReport> SplitWriter::finish() {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/json.h"
 #include "corpus/prepare/prepare.h"
 #include "formats/token_shard.h"
 
@@ -20,14 +21,19 @@ struct ShardOptions {
 // Fills <split>_000000.bin, <split>_000001.bin, ... A document may lie across two shards.
 class SplitWriter {
  public:
-  SplitWriter(std::filesystem::path folder, std::string split, const ShardOptions& options);
+  // state: of an earlier writer of the same split, to go on from there; null: begin anew.
+  SplitWriter(std::filesystem::path folder, std::string split, const ShardOptions& options, const Json& state);
 
   void write(std::span<const TokenId> tokens);
   int64_t tokens() const { return tokens_; }
+  // What another writer needs to go on from here; all that was written survives a power cut.
+  Json state();
   // Completes the last shard. No shard is written for a split without tokens.
   std::vector<ShardReport> finish();
 
  private:
+  std::string next_name() const;
+  void open_shard(int64_t keep_tokens);
   void finish_shard();
 
   std::filesystem::path folder_;
@@ -37,5 +43,7 @@ class SplitWriter {
   std::vector<ShardReport> finished_;
   int64_t tokens_ = 0;
 };
+
+Json to_json(const ShardReport& shard);
 
 }  // namespace inkstone

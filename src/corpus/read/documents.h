@@ -1,6 +1,7 @@
 // Finding and reading the documents of a corpus: files, folders, standard input.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@ namespace inkstone {
 struct DroppedDocument {
   std::string source;  // path
   std::string reason;  // "empty", "binary", "blank", "hidden", "unreadable: Permission denied", ...
+  int64_t document = 0;  // its number in the source, from 1; 0: the source as a whole
 };
 
 // The files below `inputs`, folders walked recursively, in a stable order (sorted by path inside each

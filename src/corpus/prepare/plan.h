@@ -1,0 +1,25 @@
+// What becomes of each document: decided when all are known.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <vector>
+
+#include "corpus/prepare/prepare.h"
+#include "corpus/prepare/scan.h"
+
+namespace inkstone {
+
+enum class Fate : uint8_t { kTrain, kValidation, kDropped, kDuplicate, kNearDuplicate };
+
+struct Plan {
+  std::vector<Fate> fates;      // by document, in the order read
+  int64_t kept = 0;             // documents that train or validate
+  int64_t kept_bytes = 0, kept_characters = 0;
+};
+
+// Reads what scan_corpus wrote. scratch: a folder for files that are needed meanwhile. Near-duplicates are sought among
+// the documents that are no exact duplicates.
+Plan make_plan(const ScanFiles& scanned, const PrepareOptions& options, const std::filesystem::path& scratch);
+
+}  // namespace inkstone
