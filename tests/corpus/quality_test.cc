@@ -300,7 +300,8 @@ TEST(FineWeb, RepeatedLines) {
 TEST(FineWeb, IncludesGopherAndC4ButNotTheLastMark) {
   EXPECT_EQ(fineweb(Text().stop_words().words(30).line(". A b c d e. F g h i j.")), DropReason::kWordCount);
   EXPECT_EQ(fineweb(Text().stop_words().words(60).line(". {")), DropReason::kCurlyBracket);
-  std::string text = Text().stop_words().words(60).line(".\n").words(20).line("\n").words(20).line("!\nJavascript is off.");
+  std::string text = Text().stop_words().words(60).line(".\n").words(20).line("\n").words(20).line("!\n");
+  text += "Javascript is off.";
   Cleaner::Scratch scratch;
   const CleanResult result = Cleaner({.quality = QualityRules::kFineWeb}).clean(text, scratch);
   EXPECT_TRUE(result.kept()) << name(result.reason);
