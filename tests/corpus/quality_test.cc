@@ -197,9 +197,11 @@ TEST(Gopher, FrequentNgrams) {
 }
 
 TEST(Gopher, RepeatedNgrams) {
-  EXPECT_EQ(with_phrase(5, 2), DropReason::kNone);
-  EXPECT_EQ(with_phrase(5, 4, 125), DropReason::kNone);  // 15 of 125 words are repeated, 0.16 are in the 4-gram's
-  EXPECT_EQ(with_phrase(6, 2, 42 + 50), DropReason::kNone);
+  // Often, so that what is repeated outweighs the most frequent 4-gram.
+  EXPECT_EQ(with_phrase(5, 10, 300), DropReason::kNone);  // 45 words of 300
+  EXPECT_EQ(with_phrase(5, 10, 299), DropReason::kRepeatedNgrams);
+  EXPECT_EQ(with_phrase(6, 10, 386), DropReason::kNone);  // 54 of 386
+  EXPECT_EQ(with_phrase(6, 10, 385), DropReason::kRepeatedNgrams);
   struct Case {
     int words, total_inside, total_outside;  // the phrase, repeated once, is this part of the text
   };
