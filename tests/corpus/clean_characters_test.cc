@@ -1,4 +1,4 @@
-// Cleaning of characters and lines, the length, script and language filters, and that cleaning twice is cleaning once.
+// Cleaning of characters and lines; the length, script and language filters; cleaning twice is cleaning once.
 #include <gtest/gtest.h>
 
 #include "base/rng.h"
@@ -23,7 +23,9 @@ Cleaned clean(std::string text, const CleanOptions& options = {}) {
   return {std::move(text), result};
 }
 
-DropReason reason_for(const std::string& text, const CleanOptions& options) { return clean(text, options).result.reason; }
+DropReason reason_for(const std::string& text, const CleanOptions& options) {
+  return clean(text, options).result.reason;
+}
 
 TEST(CleanCharacters, CleanTextStays) {
   for (const std::string text : {"plain\tASCII, longer than one block of thirty-two bytes\n", "春眠不觉晓，处处闻啼鸟。",
@@ -58,9 +60,9 @@ TEST(CleanCharacters, EveryCodePointAtEveryPlace) {
     std::string text(c % 67, 'x');
     append_utf8(text, c);
     text.append(40, 'y');
-    const bool removed = (c < 0x20 && c != '\t' && !(c >= 0x0A && c <= 0x0D)) || (c >= 0x7F && c <= 0x9F && c != 0x85) ||
-                         c == 0xFEFF;
     const bool newline = (c >= 0x0B && c <= 0x0D) || c == 0x85 || c == 0x2028 || c == 0x2029;
+    const bool control = (c < 0x20 && c != '\t' && c != '\n') || (c >= 0x7F && c <= 0x9F) || c == 0xFEFF;
+    const bool removed = control && !newline;
     const std::string middle = removed ? "" : newline ? "\n" : text.substr(c % 67, text.size() - 40 - c % 67);
     ASSERT_EQ(clean(text).text, std::string(c % 67, 'x') + middle + std::string(40, 'y')) << "U+" << std::hex << c;
   }
@@ -68,7 +70,8 @@ TEST(CleanCharacters, EveryCodePointAtEveryPlace) {
 
 TEST(CleanCharacters, InvalidSequencesAreReplacedKeptOrDropTheDocument) {
   // A stray continuation byte, a cut sequence, overlong forms, a surrogate, beyond U+10FFFF, a cut one at the end.
-  const std::string bad = "a\x80" "b\xE4\xB8" "c\xC0\xAF" "d\xE0\x80\x80" "e\xED\xA0\x80" "f\xF4\x90\x80\x80g\xF0\x9F";
+  const std::string bad = "a\x80" "b\xE4\xB8" "c\xC0\xAF" "d\xE0\x80\x80" "e\xED\xA0\x80"
+                          "f\xF4\x90\x80\x80g\xF0\x9F";
   const Cleaned replaced = clean(bad);
   EXPECT_EQ(replaced.text, replace_invalid_utf8(bad));
   EXPECT_EQ(replaced.result.characters.invalid_sequences, 1 + 1 + 2 + 3 + 3 + 4 + 1);
@@ -154,7 +157,7 @@ TEST(Clean, ScriptsByTheirShareOfLetters) {
 
 TEST(Clean, LanguagesByTheirShareOfText) {
   const std::string english = "It was the best of times, it was the worst of times, it was the age of wisdom.";
-  const std::string german = "Die Würde des Menschen ist unantastbar. Sie zu achten und zu schützen ist Verpflichtung.";
+  const std::string german = "Die Würde des Menschen ist unantastbar. Sie zu achten und zu schützen ist Pflicht.";
   const std::string simplified = "学习是一件很重要的事情，我们应该每天都认真地读书和写字。";
   const std::string traditional = "學習是一件很重要的事情，我們應該每天都認真地讀書和寫字。";
   const CleanOptions options{.languages = {"en", "zh"}};

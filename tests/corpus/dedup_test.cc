@@ -148,7 +148,8 @@ std::vector<std::pair<DuplicateKey, uint64_t>> random_records(uint64_t count, ui
   const Random random(seed, RandomStream::kDataOrder);
   std::vector<std::pair<DuplicateKey, uint64_t>> records;
   for (uint64_t i = 0; i < count; ++i) {
-    records.push_back({{random.below(keys, 3 * i) << 40, random.below(2, 3 * i + 1)}, random.below(count, 3 * i + 2)});
+    const DuplicateKey key{random.below(keys, 3 * i) << 40, random.below(2, 3 * i + 1)};
+    records.push_back({key, random.below(count, 3 * i + 2)});
   }
   return records;
 }

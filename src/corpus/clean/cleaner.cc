@@ -18,7 +18,8 @@ CleanOptions checked(CleanOptions options) {
   check_fraction("language fraction", options.language_fraction);
   const int64_t low = options.min_characters, high = options.max_characters;
   if (low < 0 || high < 0) {
-    fail(ErrorCode::kUsage, "the limits of a document's length are {} and {} characters; none is negative", low, high);
+    fail(ErrorCode::kUsage, "the limits of a document's length are {} and {} characters; none is negative", low,
+         high);
   }
   if (high != 0 && low > high) {
     fail(ErrorCode::kUsage, "a document shall have at least {} and at most {} characters; none can", low, high);

@@ -106,7 +106,8 @@ std::string_view trimmed(std::string_view text) {
 
 bool ends_sentence(std::string_view line) {
   const LastCharacter last = last_character(line);
-  return is_closing_quote(last.code_point) || u_hasBinaryProperty(static_cast<UChar32>(last.code_point), UCHAR_S_TERM);
+  const auto c = static_cast<UChar32>(last.code_point);
+  return is_closing_quote(last.code_point) || u_hasBinaryProperty(c, UCHAR_S_TERM);
 }
 
 bool ends_with_ellipsis(std::string_view line) { return line.ends_with("...") || line.ends_with("…"); }

@@ -1,6 +1,8 @@
 #include "corpus/dedup/duplicates.h"
 
 #include <algorithm>
+#include <functional>
+#include <iterator>
 #include <map>
 #include <queue>
 #include <string>
@@ -185,8 +187,8 @@ Duplicates DuplicateFinder::finish(size_t examples_max) {
     auto bit = result.is_duplicate[duplicate.document];
     result.count += bit ? 0 : 1;
     bit = true;
-    const bool wanted = examples.size() < examples_max || (!examples.empty() && duplicate.document <= examples.rbegin()->first);
-    if (!wanted) return;
+    const bool full = examples.size() == examples_max;
+    if (full && (examples_max == 0 || duplicate.document > examples.rbegin()->first)) return;
     uint64_t& first = examples.try_emplace(duplicate.document, duplicate.first).first->second;
     first = std::min(first, duplicate.first);
     if (examples.size() > examples_max) examples.erase(std::prev(examples.end()));

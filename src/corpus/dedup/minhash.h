@@ -24,13 +24,14 @@ struct MinHashOptions {
 // words has one shingle, all of them. For each of bands * rows random permutations h the smallest h(shingle) is
 // kept: two documents agree in it with probability s, the Jaccard similarity of their sets of shingles. A band's
 // hash stands for `rows` of these minima and its own number. Two documents agree in at least one band with
-// probability 1 - (1 - s^rows)^bands: with the defaults 0.12 at s = 0.6, 0.56 at 0.7, 0.92 at 0.8, 1.00 at 0.9.
+// probability 1 - (1 - s^rows)^bands: with the defaults 0.21 at s = 0.6, 0.57 at 0.7, 0.77 at 0.75, 0.92 at 0.8 and
+// 1.00 at 0.9.
 //
 // The hashes are a pure function of the text and the options: the same on every machine, for every cut of the text
 // before white space, and for every version of ICU on characters that it knows. One object per thread.
 class MinHash {
  public:
-  // Throws kUsage unless 1 <= shingle_words <= 1000, and bands and rows are at least 1 and their product at most 4096.
+  // Throws kUsage unless 1 <= shingle_words <= 1000, bands and rows are at least 1 and their product at most 4096.
   explicit MinHash(const MinHashOptions& options = {});
 
   // The next part of a document; parts end where words end. Any bytes are allowed, those that are not UTF-8
