@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Trains a byte-level BPE on the same text with inkstone and with Hugging Face's tokenizers, and compares the results.
+"""Trains a byte-level BPE on the same text with inkstone and Hugging Face's tokenizers; compares.
 
 Compared are the merges, in order, and the ids of all tokens. Files are cut at the same places for both: into parts of
 about 64 KiB before an ASCII space behind a letter, where a piece always begins. Needs the package tokenizers (0.23).

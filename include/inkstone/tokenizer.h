@@ -83,7 +83,8 @@ class Tokenizer {
   // the texts are ordinary text there as well. (But no merge makes the text of a special token, where Hugging Face's
   // takes the special token's id.) kBpe runs on all threads; the result does not depend on their number. A long
   // corpus is best given in texts of about a megabyte, cut where a document ends or before white space behind a
-  // letter. `report`, if given, is filled. Source: Sennrich et al. 2016 (arXiv:1508.07909); Radford et al. 2019, section 2.2.
+  // letter. `report`, if given, is filled. Source: Sennrich et al. 2016 (arXiv:1508.07909); Radford et al. 2019,
+  // section 2.2.
   // Throws kUsage when vocab_size cannot hold the alphabet, or when a special token is listed
   // twice, is shorter than two characters or of the form <0xNN>; kInvalidData when there is no
   // text at all.
