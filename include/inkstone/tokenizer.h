@@ -77,8 +77,8 @@ struct ByteRange {
 class Tokenizer {
  public:
   // Reads a folder (its tokenizer.json, else vocab.json + merges.txt, else encoder.json +
-  // vocab.bpe), a run folder (its best, else last checkpoint) or a tokenizer.json file. Throws kNotFound, kInvalidData, or kUnsupported (a model
-  // or pre-tokenizer that is not implemented, which is named).
+  // vocab.bpe), a run folder (its best, else last checkpoint) or a tokenizer.json file. Throws kNotFound,
+  // kInvalidData, or kUnsupported (a model or pre-tokenizer that is not implemented, which is named).
   static Tokenizer load(const std::filesystem::path& folder_or_file);
 
   // Learns a vocabulary from texts. `next_text` yields one text a call and nullopt at the end.
@@ -87,9 +87,10 @@ class Tokenizer {
   // which reads no more than the first text). kBpe gives the merges and ids that Hugging Face's
   // BpeTrainer gives with the ByteLevel pre-tokenizer and the full byte alphabet; special tokens in
   // the texts are ordinary text there as well. (But no merge makes the text of a special token, where Hugging Face's
-  // takes the special token's id.) kBpe runs on all threads; the result does not depend on their number. A long corpus
-  // is best given in texts of about a megabyte, cut where a document ends or before white space behind a letter.
-  // `report`, if given, is filled. Source: Sennrich et al. 2016 (arXiv:1508.07909); Radford et al. 2019, section 2.2.
+  // takes the special token's id.) kBpe runs on all threads; the result does not depend on their number. A long
+  // corpus is best given in texts of about a megabyte, cut where a document ends or before white space behind a
+  // letter. `report`, if given, is filled. Source: Sennrich et al. 2016 (arXiv:1508.07909); Radford et al. 2019,
+  // section 2.2.
   // Throws kUsage when vocab_size cannot hold the alphabet, or when a special token is listed
   // twice, is shorter than two characters or of the form <0xNN>; kInvalidData when there is no
   // text at all.

@@ -51,7 +51,8 @@ class Words {
   template <typename F>
   void for_each(int64_t begin, int64_t end, F&& f) const {
     const uint32_t last = partitions_[static_cast<size_t>(end)];
-    for (uint32_t word = partitions_[static_cast<size_t>(begin)]; word < last; word += kHeader + cells_[word]) f(word);
+    uint32_t word = partitions_[static_cast<size_t>(begin)];
+    for (; word < last; word += kHeader + cells_[word]) f(word);
   }
 
  private:
@@ -174,7 +175,9 @@ void merge_in_word(Words& words, uint32_t word, const Merge& merge, Changes& cha
   const std::span<uint32_t> tokens = words.tokens(word);
   const uint32_t left = static_cast<uint32_t>(merge.left), right = static_cast<uint32_t>(merge.right);
   const uint32_t product = static_cast<uint32_t>(merge.product);
-  const auto is_place = [&](size_t i) { return i + 1 < tokens.size() && tokens[i] == left && tokens[i + 1] == right; };
+  const auto is_place = [&](size_t i) {
+    return i + 1 < tokens.size() && tokens[i] == left && tokens[i + 1] == right;
+  };
   size_t from = 0;
   while (from < tokens.size() && !is_place(from)) ++from;
   size_t to = from;
@@ -358,7 +361,8 @@ void Trainer::find_changes(std::span<const uint32_t> list, const Merge& merge) {
     Changes& changes = changes_[static_cast<size_t>(thread)];
     changes.before.set_vocab_size(static_cast<size_t>(merge.product) + 1);
     changes.after.set_vocab_size(static_cast<size_t>(merge.product) + 1);
-    merge_in_words(words_, list.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin)), merge, changes);
+    const auto part = list.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+    merge_in_words(words_, part, merge, changes);
   });
   for (size_t i = 1; i < changes_.size(); ++i) {
     changes_[0].before.take(changes_[i].before);
@@ -366,8 +370,8 @@ void Trainer::find_changes(std::span<const uint32_t> list, const Merge& merge) {
   }
 }
 
-// Where the pair stood after x, (x, left) became (x, product); likewise behind it. Where two of its places were side by
-// side, (right, left) became (product, product).
+// Where the pair stood after x, (x, left) became (x, product); likewise behind it. Where two of its places were side
+// by side, (right, left) became (product, product).
 void Trainer::apply_changes(const Merge& merge) {
   const auto queue = [&](TokenId left, TokenId right, Neighbours::Entry& entry) {
     if (entry.count < min_count_ || bytes(left).size() + bytes(right).size() >= max_length_) return;

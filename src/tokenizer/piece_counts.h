@@ -52,8 +52,8 @@ class PieceTable {
 };
 
 // Counts the pieces of many texts on all threads, in bounded memory. The texts are gathered into batches; the threads
-// take the texts of a batch one by one and count them in tables of their own, which are then added up in partitions by
-// hash. Counts, and what is forgotten, depend on the texts and their order alone, not on the number of threads.
+// take the texts of a batch one by one and count them in tables of their own, which are then added up in partitions
+// by hash. Counts, and what is forgotten, depend on the texts and their order alone, not on the number of threads.
 //
 // Memory: a distinct piece of n bytes is taken to need 9n + 64 bytes, which is what counting and learning merges need
 // for it. Below `memory_bytes` the counts are exact. When a batch has brought them above, the rarest pieces are

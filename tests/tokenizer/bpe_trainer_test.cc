@@ -204,7 +204,9 @@ TEST(PieceCounts, ForgetsTheRarestWhenMemoryIsShortWhateverTheThreads) {
 TEST(BpeTrainer, DoesNotDependOnTheThreads) {
   // Enough distinct words that the merges of frequent pairs are shared out.
   std::vector<std::string> texts = zipf_texts(2000);
-  for (int i = 0; i < 30000; ++i) texts.push_back(" abab" + std::to_string(i) + "th" + std::string(1, 'a' + i % 26) + "th");
+  for (int i = 0; i < 30000; ++i) {
+    texts.push_back(" abab" + std::to_string(i) + "th" + std::string(1, static_cast<char>('a' + i % 26)) + "th");
+  }
   const auto learn = [&](int threads) {
     const Threads set(threads);
     PieceCounts counts(PieceCounts::kMemory_bytes, 1 << 16);

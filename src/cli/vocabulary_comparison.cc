@@ -1,0 +1,60 @@
+#include "cli/vocabulary_comparison.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "base/threads.h"
+
+namespace inkstone::cli {
+namespace {
+
+double ratio(int64_t a, int64_t b) { return static_cast<double>(a) / static_cast<double>(std::max<int64_t>(1, b)); }
+
+}  // namespace
+
+void TextSample::add(std::string_view text) {
+  if (bytes_ >= limit_bytes_) return;
+  texts_.emplace_back(text);
+  bytes_ += static_cast<int64_t>(text.size());
+}
+
+ComparedVocabulary measure_vocabulary(const std::string& name, const Tokenizer& tokenizer, const TextSample& sample) {
+  const std::vector<std::string>& texts = sample.texts();
+  std::vector<int64_t> tokens(texts.size());
+  parallel_for(static_cast<int64_t>(texts.size()), 1, [&](int64_t begin, int64_t end, int) {
+    for (size_t i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i)
+      tokens[i] = static_cast<int64_t>(tokenizer.encode(texts[i]).size());
+  });
+  return {.name = name,
+          .vocab_size = tokenizer.vocab_size(),
+          .tokens = std::accumulate(tokens.begin(), tokens.end(), int64_t{0})};
+}
+
+std::string comparison_table(const std::vector<ComparedVocabulary>& compared, const TextSample& sample) {
+  size_t width = 10;
+  for (const ComparedVocabulary& c : compared) width = std::max(width, c.name.size());
+  std::string table = fmt::format("{:<{}}  {:>10}  {:>10}  {:>11}  {:>6}\n", "vocabulary", width, "size", "tokens",
+                                  "bytes/token", "ratio");
+  for (const ComparedVocabulary& c : compared) {
+    table += fmt::format("{:<{}}  {:>10}  {:>10}  {:>11.3f}  {:>6.3f}\n", c.name, width, c.vocab_size, c.tokens,
+                         ratio(sample.bytes(), c.tokens), ratio(c.tokens, compared.front().tokens));
+  }
+  return table;
+}
+
+Json comparison_json(const std::vector<ComparedVocabulary>& compared, const TextSample& sample) {
+  Json list = Json::array();
+  for (const ComparedVocabulary& c : compared) {
+    list.push_back(Json{{"tokenizer", c.name},
+                        {"vocab_size", c.vocab_size},
+                        {"tokens", c.tokens},
+                        {"bytes_per_token", ratio(sample.bytes(), c.tokens)},
+                        {"ratio", ratio(c.tokens, compared.front().tokens)}});
+  }
+  return list;
+}
+
+}  // namespace inkstone::cli
