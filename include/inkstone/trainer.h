@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "inkstone/model.h"
@@ -22,8 +23,12 @@ enum class Schedule {
 };
 
 struct TrainOptions {
-  std::filesystem::path data;  // a folder that `prepare` wrote
-  std::filesystem::path run;   // output; must be absent or empty
+  std::vector<std::filesystem::path> data;  // folders that `prepare` wrote, all with the same tokenizer
+  // What part of the training windows comes from each folder; only the ratios count. Empty: so that every token is
+  // seen equally often. Validation is per folder, its mean weighted in the same way.
+  std::vector<double> weights;
+  bool align_documents = false;  // windows begin where documents begin; docs/data.md
+  std::filesystem::path run;     // output; must be absent or empty
   ModelConfig model;           // vocab_size is taken from the data's tokenizer
   std::filesystem::path init;  // a model to start from (its config replaces `model`); empty: from scratch
 
@@ -44,7 +49,7 @@ struct TrainOptions {
   uint64_t seed = 1;
 
   int64_t eval_every = 250;   // steps; 0: only at the end
-  int64_t eval_tokens = 0;    // validation tokens per evaluation; 0: all, at most 2^20
+  int64_t eval_tokens = 0;    // validation tokens per evaluation and data set; 0: all, at most 2^20
   int64_t sample_every = 0;   // steps; 0: never
   std::string sample_prompt;
   int64_t save_every = 250;   // steps; the last step always saves
@@ -63,6 +68,8 @@ struct StepReport {
   double lr = 0, grad_norm = 0, tokens_per_s = 0, elapsed_s = 0, seconds_left = 0;
   double gemm_fraction = 0;     // of this machine's measured GEMM peak; 0: not measured
   std::optional<double> val_loss;
+  // With several data sets: the validation loss of each that has validation text, by its name.
+  std::vector<std::pair<std::string, double>> val_losses;
 };
 
 // Called from the training thread. Empty members are not called.

@@ -63,8 +63,13 @@ MappedFile::MappedFile(const std::filesystem::path& path, Access access) : path_
   if (size_ == 0) return;
   void* address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd.get(), 0);
   if (address == MAP_FAILED) fail_errno("map", path);
-  ::madvise(address, size_, access == Access::kSequential ? MADV_SEQUENTIAL : MADV_RANDOM);
   data_ = static_cast<const std::byte*>(address);
+  advise(access);
+}
+
+void MappedFile::advise(Access access) const {
+  if (size_ == 0) return;
+  ::madvise(const_cast<std::byte*>(data_), size_, access == Access::kSequential ? MADV_SEQUENTIAL : MADV_RANDOM);
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept

@@ -32,6 +32,7 @@ enum class RandomStream : uint64_t {
   kDataOrder = 3,
   kSampling = 4,
   kInputMask = 5,
+  kDataMixture = 6,
 };
 
 // A stream of random numbers addressed by (seed, stream, substream). Cheap to make; copyable.

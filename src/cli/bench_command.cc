@@ -4,18 +4,25 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "base/rng.h"
 #include "base/threads.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "cli/command.h"
+#include "corpus/load/batch_loader.h"
+#include "formats/token_shard.h"
 #include "inkstone/tokenizer.h"
 #include "kernels/peak.h"
 #include "model/decoder.h"
 #include "model/model_impl.h"
 #include "model/training_pass.h"
+#include "train/batches.h"
 #include "train/optimizer.h"
 
 namespace inkstone::cli {
@@ -237,12 +244,82 @@ void bench_tokenizer(const BenchOptions& options, Reporter& report) {
   report.print(result);
 }
 
+// A shard of random tokens with a document's end every 500 on average, in a folder that lives as long as this.
+class SyntheticData {
+ public:
+  SyntheticData(int64_t tokens, TokenId end_of_text)
+      : folder_(temporary_beside(std::filesystem::temp_directory_path() / "inkstone-bench")) {
+    make_folders(folder_);
+    TokenShardWriter writer(folder_ / "train_000000.bin", 16);
+    std::vector<TokenId> piece(1 << 20);
+    uint64_t state = 1;
+    while (writer.count() < tokens) {
+      for (TokenId& id : piece) {
+        state = state * 6364136223846793005u + 1442695040888963407u;  // Knuth's; Philox would take most of the time
+        id = static_cast<TokenId>((state >> 33) % 50'000);
+        if (id < 100) id = end_of_text;
+      }
+      writer.write(piece);
+    }
+    writer.commit();
+  }
+  ~SyntheticData() {
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
+  }
+  SyntheticData(const SyntheticData&) = delete;
+  SyntheticData& operator=(const SyntheticData&) = delete;
+  const std::filesystem::path& folder() const { return folder_; }
+
+ private:
+  std::filesystem::path folder_;
+};
+
+// Batches alone, one thread, out of 1e8 tokens (200 MB) in the page cache; bytes: 2 read and 8 written per token.
+void bench_loader_batches(const TokenStream& stream, const BenchOptions& options, bool align, int64_t batch,
+                          int64_t context, TokenId end_of_text, Reporter& report) {
+  TrainOptions train;
+  train.batch = batch;
+  train.align_documents = align;
+  const double weight = 1;
+  const TrainingBatches batches(std::span(&stream, 1), std::span(&weight, 1), train,
+                                {.context = context, .vocab_size = 50257, .end_of_text = end_of_text});
+  const int64_t micro_batches = std::max<int64_t>(1, (1 << 20) / (batch * context));
+  TokenBatch tokens;
+  int64_t step = 0;
+  Result result{.name = align ? "loader aligned" : "loader",
+                .shape = fmt::format("B={} T={}, {} batches", batch, context, micro_batches),
+                .tokens = static_cast<double>(micro_batches * batch * context)};
+  time_calls(options.repetitions, result, [&] {
+    for (int64_t i = 0; i < micro_batches; ++i) batches.read(step++, 0, tokens);
+  });
+  result.bytes = 10 * result.tokens;
+  report.print(result);
+}
+
+void bench_loader(const BenchOptions& options, Reporter& report) {
+  constexpr TokenId kEnd = 50256;
+  const SyntheticData data(100'000'000, kEnd);
+  const TokenStream stream(data.folder(), "train", 50257);
+  for (const bool align : {false, true}) {
+    for (const auto& [batch, context] : {std::pair{4, 64}, {8, 1024}}) {
+      bench_loader_batches(stream, options, align, batch, context, kEnd, report);
+    }
+  }
+  Result result{.name = "loader index", .shape = fmt::format("{} tokens, T=1024", stream.count()),
+                .tokens = static_cast<double>(stream.count())};
+  time_calls(3, result, [&] { const DocumentWindows windows(stream, 1024, kEnd); });
+  result.bytes = 2 * result.tokens;
+  report.print(result);
+}
+
 int run_bench(const BenchOptions& options, bool json) {
   const auto backend = make_backend(parse_device(options.device));
   Reporter report(json, options);
   Machine machine;
   const auto wanted = [&](std::string_view name) { return options.what == "all" || options.what == name; };
   if (options.what == "tokenizer") return bench_tokenizer(options, report), kExitDone;
+  if (options.what == "loader") return bench_loader(options, report), kExitDone;
   if (!json) print(backend->description() + "\n");
   bench_gemm(*backend, options, machine, report);  // every fraction is of this run's peak
   if (options.what == "gemm") return kExitDone;
@@ -251,6 +328,7 @@ int run_bench(const BenchOptions& options, bool json) {
   if (wanted("prefill")) bench_prefill(*backend, options, machine, report);
   if (wanted("decode")) bench_decode(*backend, options, machine, report);
   if (wanted("tokenizer")) bench_tokenizer(options, report);
+  if (wanted("loader")) bench_loader(options, report);
   return kExitDone;
 }
 
@@ -268,7 +346,7 @@ void add_bench_command(CLI::App& app, Selection& selection) {
   BenchOptions& o = a->options;
   const auto count = CLI::Range(int64_t{1}, int64_t{1} << 30);
   c->add_option("WHAT", o.what)
-      ->check(CLI::IsMember({"all", "gemm", "train", "prefill", "decode", "tokenizer"}))
+      ->check(CLI::IsMember({"all", "gemm", "train", "prefill", "decode", "tokenizer", "loader"}))
       ->capture_default_str();
   c->add_option("--model", o.model, "shape by name")->capture_default_str();
   c->add_option("--dtype", o.dtype)->check(CLI::IsMember({"f32", "bf16"}))->capture_default_str();

@@ -1,9 +1,13 @@
 // `inkstone info`: what a model, a run, a shard, a data folder or a vocabulary is.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/utf8.h"
 #include "cli/command.h"
@@ -34,18 +38,72 @@ Json describe_run(const fs::path& run) {
   return json;
 }
 
-// The first tokens as text, if a tokenizer lies beside the shard.
-std::string beginning_of(const TokenShard& shard) {
-  if (!fs::exists(shard.path().parent_path() / "tokenizer.json")) return {};
-  std::vector<TokenId> tokens(std::min<int64_t>(64, shard.count()));
-  shard.read(0, tokens);
-  return replace_invalid_utf8(Tokenizer::load(shard.path().parent_path()).decode(tokens));
+// Where --tokenizer says, or beside the shard.
+std::optional<Tokenizer> tokenizer_of(const TokenShard& shard, const std::string& given) {
+  if (!given.empty()) return Tokenizer::load(given);
+  const fs::path folder = shard.path().parent_path();
+  if (!fs::exists(folder / "tokenizer.json")) return std::nullopt;
+  return Tokenizer::load(folder);
 }
 
-Json describe_shard(const fs::path& file) {
+// The first tokens as text; a document's end is shown as its token at the end of a line.
+std::string beginning_of(const TokenShard& shard, const Tokenizer& tokenizer) {
+  constexpr int64_t kTokens = 128;
+  std::vector<TokenId> tokens(static_cast<size_t>(std::min(kTokens, shard.count())));
+  shard.read(0, tokens);
+  std::string text;
+  for (auto at = tokens.begin(); at != tokens.end();) {
+    const auto end = tokenizer.end_of_text() ? std::find(at, tokens.end(), *tokenizer.end_of_text()) : tokens.end();
+    text += replace_invalid_utf8(tokenizer.decode(std::span(at, end)));
+    if (end != tokens.end()) text += "<|endoftext|>\n";
+    at = end == tokens.end() ? end : end + 1;
+  }
+  return text;
+}
+
+int64_t count_of(TokenId wanted, const TokenShard& shard) {
+  constexpr int64_t kPiece = int64_t{1} << 16;
+  std::vector<TokenId> tokens;
+  int64_t count = 0;
+  for (int64_t begin = 0; begin < shard.count(); begin += kPiece) {
+    tokens.resize(static_cast<size_t>(std::min(kPiece, shard.count() - begin)));
+    shard.read(begin, tokens);
+    count += std::count(tokens.begin(), tokens.end(), wanted);
+  }
+  return count;
+}
+
+// The shard's checksum in the report.json beside it; nullopt if there is no report or no line for this shard.
+std::optional<std::string> reported_checksum(const fs::path& file) {
+  const fs::path report = file.parent_path() / "report.json";
+  if (!fs::exists(report)) return std::nullopt;
+  const Json json = read_json(report);
+  for (const char* split : {"train", "val"}) {
+    if (!json.is_object() || !json.contains(split) || !json[split].is_object()) continue;
+    if (!json[split].contains("shards") || !json[split]["shards"].is_array()) continue;
+    for (const Json& shard : json[split]["shards"]) {
+      if (!shard.is_object() || get_string(shard, "file") != file.filename().string()) continue;
+      return get_string(shard, "hash128");
+    }
+  }
+  return std::nullopt;
+}
+
+Json describe_shard(const fs::path& file, const std::string& tokenizer_path) {
   const TokenShard shard(file);
-  return {{"kind", "token shard"}, {"path", file.string()}, {"tokens", shard.count()}, {"bits", shard.bits()},
-          {"beginning", beginning_of(shard)}};
+  const std::string found = hash128_hex_of_file(file);
+  const auto reported = reported_checksum(file);
+  Json json = {{"kind", "token shard"}, {"path", file.string()},   {"tokens", shard.count()},
+               {"bits", shard.bits()},  {"hash128", found},
+               {"checksum", !reported ? "not in a report.json" : *reported == found ? "as in report.json" : "DIFFERS"}};
+  if (reported && *reported != found) json["reported_hash128"] = *reported;
+  const auto tokenizer = tokenizer_of(shard, tokenizer_path);
+  if (!tokenizer) return json;
+  with_context("showing '" + file.string() + "' as text", [&] {
+    if (const auto end = tokenizer->end_of_text()) json["end_of_text_tokens"] = count_of(*end, shard);
+    json["beginning"] = beginning_of(shard, *tokenizer);
+  });
+  return json;
 }
 
 Json describe_tokenizer(const fs::path& path) {
@@ -58,9 +116,12 @@ Json describe_tokenizer(const fs::path& path) {
   return json;
 }
 
-Json describe(const fs::path& path) {
+Json describe(const fs::path& path, const std::string& tokenizer) {
   if (!fs::exists(path)) fail(ErrorCode::kNotFound, "there is nothing at '{}'", path.string());
-  if (path.extension() == ".bin") return describe_shard(path);
+  if (path.extension() == ".bin") return describe_shard(path, tokenizer);
+  if (!tokenizer.empty()) {
+    fail(ErrorCode::kUsage, "--tokenizer is for showing a token shard (.bin) as text, '{}' is none", path.string());
+  }
   if (path.extension() == ".json") return describe_tokenizer(path);
   if (fs::is_directory(path / "checkpoints")) return describe_run(path);
   if (fs::exists(path / "config.json")) return describe_model(path);
@@ -74,13 +135,47 @@ Json describe(const fs::path& path) {
        "'{}' is not a model, run, data folder, tokenizer or token shard (.bin)", path.string());
 }
 
-void print_flat(const Json& json, const std::string& indent) {
+// 1234567 as 1,234,567.
+std::string grouped(int64_t value) {
+  std::string text = std::to_string(value);
+  const size_t first = text[0] == '-' ? 1 : 0;
+  for (size_t at = text.size(); at > first + 3;) text.insert(at -= 3, ",");
+  return text;
+}
+
+std::string scalar_text(const Json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_number_integer()) return grouped(value.get<int64_t>());
+  return value.dump();
+}
+
+// An entry of a list on one line.
+std::string entry_text(const Json& entry) {
+  if (!entry.is_structured()) return scalar_text(entry);
+  std::string text;
+  for (const auto& [key, value] : entry.items()) {
+    if (!text.empty()) text += ", ";
+    if (entry.is_object()) text += key + " ";
+    text += value.is_structured() ? value.dump(-1, ' ', false, Json::error_handler_t::replace) : scalar_text(value);
+  }
+  return text;
+}
+
+// What people read: numbers grouped, long lists cut (--json has everything).
+void print_readable(const Json& json, const std::string& indent) {
+  constexpr size_t kShown = 10;
   for (const auto& [key, value] : json.items()) {
     if (value.is_object()) {
       print(fmt::format("{}{}:\n", indent, key));
-      print_flat(value, indent + "  ");
+      print_readable(value, indent + "  ");
+    } else if (value.is_array()) {
+      const std::string count = value.empty() ? "none" : grouped(static_cast<int64_t>(value.size()));
+      print(fmt::format("{}{}: {}\n", indent, key, count));
+      for (size_t i = 0; i < std::min(kShown, value.size()); ++i) print(indent + "  " + entry_text(value[i]) + "\n");
+      if (value.size() <= kShown) continue;
+      print(fmt::format("{}  ... ({} more; --json has all)\n", indent, value.size() - kShown));
     } else {
-      print(fmt::format("{}{}: {}\n", indent, key, value.is_string() ? value.get<std::string>() : value.dump()));
+      print(fmt::format("{}{}: {}\n", indent, key, scalar_text(value)));
     }
   }
 }
@@ -89,22 +184,23 @@ void print_flat(const Json& json, const std::string& indent) {
 
 void add_info_command(CLI::App& app, Selection& selection) {
   struct Arguments {
-    std::string path;
+    std::string path, tokenizer;
     bool json = false;
   };
   auto a = std::make_shared<Arguments>();
   CLI::App* c = add_command(app, selection, "info", "What a model, run, shard, data folder or tokenizer is",
                             "  inkstone info run\n  inkstone info data/train_000000.bin", [a] {
-                              const Json json = describe(a->path);
+                              const Json json = describe(a->path, a->tokenizer);
                               if (a->json) {
                                 print(json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
                               } else {
-                                print_flat(json, "");
+                                print_readable(json, "");
                               }
                               return kExitDone;
                             });
   c->add_option("PATH", a->path, "folder of a model, run, prepared data or tokenizer; shard; tokenizer.json")
       ->required();
+  c->add_option("--tokenizer", a->tokenizer, "of a shard: to show its beginning with (the one beside it)");
   c->add_flag("--json", a->json, "print a JSON object");
 }
 

@@ -19,7 +19,8 @@ namespace {
 
 struct Arguments {
   TrainOptions options;
-  std::string data, run, init, resume, model, schedule = "cosine", dtype = "f32";
+  std::vector<std::string> data;
+  std::string run, init, resume, model, schedule = "cosine", dtype = "f32";
   int64_t steps = 0, layers = 0, heads = 0, width = 0, context = 0;
   double min_lr = -1;
   int64_t warmup = -1;
@@ -34,12 +35,18 @@ std::string preset_for(int64_t tokens) {
   return "gpt2";
 }
 
+int64_t training_tokens(const Arguments& a) {
+  int64_t tokens = 0;
+  for (const std::string& folder : a.data) tokens += TokenStream(folder, "train").count();
+  return tokens;
+}
+
 ModelConfig chosen_model(const Arguments& a) {
   std::string name = a.model;
   const bool sizes_given = a.layers > 0 || a.heads > 0 || a.width > 0 || a.context > 0;
   const bool all_sizes_given = a.layers > 0 && a.heads > 0 && a.width > 0 && a.context > 0;
   if (name.empty()) {
-    const int64_t tokens = TokenStream(a.data, "train").count();
+    const int64_t tokens = training_tokens(a);
     name = preset_for(tokens);
     if (!all_sizes_given) {
       note(fmt::format("no --model given: {} suits {} training tokens{}", name, tokens,
@@ -60,7 +67,7 @@ ModelConfig chosen_model(const Arguments& a) {
 
 // Fine-tuning: about three epochs, but at least 20 steps.
 int64_t finetune_steps(const Arguments& a) {
-  const int64_t tokens = TokenStream(a.data, "train").count();
+  const int64_t tokens = training_tokens(a);
   const int64_t context =
       a.context > 0 ? a.context : read_hf_config(find_model_folder(a.init) / "config.json").context;
   const int64_t per_step = a.options.batch * a.options.accumulate * std::min(context, std::max<int64_t>(1, tokens - 1));
@@ -69,7 +76,7 @@ int64_t finetune_steps(const Arguments& a) {
 
 TrainOptions resolve(const Arguments& a) {
   TrainOptions o = a.options;
-  o.data = a.data;
+  o.data.assign(a.data.begin(), a.data.end());
   o.run = a.run;
   o.init = a.init;
   o.schedule = parse_schedule(a.schedule);
@@ -87,6 +94,7 @@ TrainOptions resolve(const Arguments& a) {
 std::string step_text(const StepReport& r) {
   std::string text = fmt::format("step {}/{}  loss {:.4f}", r.step, r.steps, r.loss);
   if (r.val_loss) text += fmt::format("  val loss {:.4f}", *r.val_loss);
+  for (const auto& [name, loss] : r.val_losses) text += fmt::format("  {} {:.4f}", name, loss);
   return text + fmt::format("  lr {:.2e}  {:.0f} tokens/s  {:.0f} % of GEMM peak  {} left", r.lr, r.tokens_per_s,
                             100 * r.gemm_fraction, duration_text(r.seconds_left));
 }
@@ -96,6 +104,7 @@ Json step_json(const StepReport& r) {
                {"loss", r.loss},        {"lr", r.lr},               {"grad_norm", r.grad_norm},
                {"tokens_per_s", r.tokens_per_s}, {"elapsed_s", r.elapsed_s}, {"gemm_fraction", r.gemm_fraction}};
   if (r.val_loss) json["val_loss"] = *r.val_loss;
+  for (const auto& [name, loss] : r.val_losses) json["val_loss_" + name] = loss;
   return json;
 }
 
@@ -197,17 +206,19 @@ class Display {
   InterruptFlag interrupt_;
 };
 
-// The data folder of a run; empty if it cannot be told: resume() then says what is wrong.
+// A data folder of a run, for its tokenizer; empty if it cannot be told: resume() then says what is wrong.
 std::string data_of_run(const std::filesystem::path& run) {
   const std::filesystem::path description = run / "run.json";
   if (!std::filesystem::exists(description)) return {};
   const Json json = read_json(description);
-  return json.contains("options") ? get_string(json["options"], "data").value_or("") : "";
+  if (!json.contains("options")) return {};
+  const auto folders = data_folders_from_json(json["options"]);
+  return folders.empty() ? "" : folders.front().string();
 }
 
 int run_train(const Arguments& a) {
   const TrainOptions options = resolve(a);
-  Display display(a.json, a.data);
+  Display display(a.json, a.data.front());
   return display.finish(train(options, display.observer()), a.run);
 }
 
@@ -260,6 +271,19 @@ void add_report_options(CLI::App* c, Arguments& a) {
       ->capture_default_str();
   c->add_option("--log-every", o.log_every, "steps between reports")->check(whole_number(1))->capture_default_str();
   c->add_flag("--json", a.json, "print JSON lines");
+}
+
+// Returns --data, which takes one folder each time: a positional argument may follow it.
+CLI::Option* add_data_options(CLI::App* c, Arguments& a) {
+  CLI::Option* data = c->add_option("--data", a.data, "folder that `inkstone prepare` wrote; can be repeated");
+  data->type_name("DIR")->allow_extra_args(false);
+  c->add_option("--weights", a.options.weights,
+                "with several --data: the part of the windows of each, as 0.7,0.3 (every token equally often)")
+      ->delimiter(',')
+      ->type_name("W,W,...")
+      ->allow_extra_args(false);
+  c->add_flag("--align-documents", a.options.align_documents, "begin training windows where documents begin");
+  return data;
 }
 
 // What `train` and `finetune` share.
@@ -323,7 +347,7 @@ void add_train_command(CLI::App& app, Selection& selection) {
                             "  inkstone train --data data -o run --model gpt-baby --steps 5000 --dropout 0.2\n"
                             "  inkstone train --resume run",
                             [] { return kExitDone; });
-  c->add_option("--data", a->data, "folder that `inkstone prepare` wrote")->type_name("DIR");
+  add_data_options(c, *a);
   c->add_option("-o,--output", a->run, "folder for the run; must be absent or empty")->type_name("RUN");
   c->add_option("--resume", a->resume, "run folder to go on with")->type_name("RUN");
   c->add_flag("--fall-back", a->fall_back, "with --resume: use the newest intact checkpoint if the last is damaged");
@@ -351,7 +375,7 @@ void add_finetune_command(CLI::App& app, Selection& selection) {
                             "The data must be prepared with the model's own tokenizer: prepare --tokenizer MODEL.",
                             [a] { return run_train(*a); });
   c->add_option("MODEL", a->init, "model or run folder")->required();
-  c->add_option("--data", a->data, "folder that `inkstone prepare` wrote")->required()->type_name("DIR");
+  add_data_options(c, *a)->required();
   c->add_option("-o,--output", a->run, "folder for the run; must be absent or empty")->required()->type_name("RUN");
   c->add_option("--context", a->context, "training window; 0: the model's context")
       ->check(whole_number(0, 1 << 20))

@@ -2,20 +2,46 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+#include "base/error.h"
 #include "base/rng.h"
 #include "model/training_pass.h"
 
 namespace inkstone {
 
-TrainingBatches::TrainingBatches(const TokenStream& stream, const TrainOptions& options, int64_t context,
-                                 int64_t vocab_size)
-    : stream_(&stream),
-      order_(stream.count(), context, options.seed),
+namespace {
+
+// Of data set k; the first one's is the run's, so that one data set alone has the order that it always had.
+uint64_t order_seed(uint64_t seed, size_t k) { return seed + k * 0x9E3779B97F4A7C15u; }
+
+WindowOrder window_order(const TokenStream& stream, const TrainingBatches::Shape& shape, bool align, uint64_t seed) {
+  if (!align) return WindowOrder(stream.count(), shape.context, seed);
+  INK_CHECK(shape.end_of_text, "documents cannot be told apart");
+  DocumentWindows windows(stream, shape.context, *shape.end_of_text);
+  if (windows.ends() == 0) {
+    fail(ErrorCode::kUsage,
+         "'{}' has no <|endoftext|> in its training text, which is one document: leave out --align-documents",
+         stream.folder().string());
+  }
+  return WindowOrder(std::move(windows), seed);
+}
+
+}  // namespace
+
+TrainingBatches::TrainingBatches(std::span<const TokenStream> streams, std::span<const double> weights,
+                                 const TrainOptions& options, const Shape& shape)
+    : mixture_(weights, options.seed),
       batch_(options.batch),
       accumulate_(options.accumulate),
-      vocab_size_(vocab_size),
+      vocab_size_(shape.vocab_size),
       mask_rate_(options.mask_rate),
-      seed_(options.seed) {}
+      seed_(options.seed) {
+  INK_CHECK(streams.size() == weights.size(), "a weight for each stream");
+  for (size_t k = 0; k < streams.size(); ++k) {
+    sources_.push_back({&streams[k], window_order(streams[k], shape, options.align_documents, order_seed(seed_, k))});
+    INK_CHECK(sources_[k].order.length() == window(), "windows of different lengths");
+  }
+}
 
 void TrainingBatches::read(int64_t step, int64_t micro, TokenBatch& batch) const {
   const int64_t T = window();
@@ -23,10 +49,12 @@ void TrainingBatches::read(int64_t step, int64_t micro, TokenBatch& batch) const
   batch.targets.resize(batch_ * T);
   for (int64_t b = 0; b < batch_; ++b) {
     const int64_t index = (step * accumulate_ + micro) * batch_ + b;
-    const int64_t begin = order_.begin(index);
+    const Mixture::Draw draw = mixture_.draw(index);
+    const Source& source = sources_[draw.source];
+    const int64_t begin = source.order.begin(draw.index);
     const auto inputs = std::span(batch.inputs).subspan(b * T, T);
-    stream_->read(begin, inputs);
-    stream_->read(begin + 1, std::span(batch.targets).subspan(b * T, T));
+    source.stream->read(begin, inputs);
+    source.stream->read(begin + 1, std::span(batch.targets).subspan(b * T, T));
     if (mask_rate_ > 0) mask(index, inputs);
   }
 }

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "corpus/load/batch_loader.h"
+#include "corpus/load/mixture.h"
 #include "inkstone/trainer.h"
 
 namespace inkstone {
@@ -17,12 +19,22 @@ struct TokenBatch {
 
 class TrainingBatches {
  public:
-  // `context` is the window wanted; a shorter stream has shorter windows. The stream must outlive it.
-  TrainingBatches(const TokenStream& stream, const TrainOptions& options, int64_t context, int64_t vocab_size);
+  // What the model and the tokenizer say. `context` is the window wanted; of a single stream that is shorter, the
+  // window is the whole. With options.align_documents, `end_of_text` must be there; a
+  // stream without one then throws kUsage.
+  struct Shape {
+    int64_t context, vocab_size;
+    std::optional<TokenId> end_of_text = std::nullopt;
+  };
+  // Mixes the streams by `weights` (as Mixture; one for each stream). Several streams must have more than `context`
+  // tokens each. The streams must outlive it.
+  TrainingBatches(std::span<const TokenStream> streams, std::span<const double> weights, const TrainOptions& options,
+                  const Shape& shape);
 
   // T of every batch.
-  int64_t window() const { return order_.length(); }
-  int64_t windows_per_epoch() const { return order_.windows_per_epoch(); }
+  int64_t window() const { return sources_.front().order.length(); }
+  // Windows of an epoch of stream `source`.
+  int64_t windows_per_epoch(size_t source = 0) const { return sources_[source].order.windows_per_epoch(); }
   // Micro-batch `micro` (0 to accumulate - 1) of step `step`. With mask_rate, an input token is replaced by a uniformly
   // random one with that probability; targets stay as they are.
   void read(int64_t step, int64_t micro, TokenBatch& batch) const;
@@ -30,8 +42,12 @@ class TrainingBatches {
  private:
   void mask(int64_t window, std::span<TokenId> inputs) const;
 
-  const TokenStream* stream_;
-  WindowOrder order_;
+  struct Source {
+    const TokenStream* stream;
+    WindowOrder order;
+  };
+  std::vector<Source> sources_;
+  Mixture mixture_;
   int64_t batch_, accumulate_, vocab_size_;
   double mask_rate_;
   uint64_t seed_;

@@ -53,6 +53,7 @@ void MetricsLog::write(const StepReport& r) {
                                  {"tokens_per_s", r.tokens_per_s}, {"elapsed_s", r.elapsed_s}};
   if (r.gemm_fraction > 0) line["gemm_fraction"] = r.gemm_fraction;
   if (r.val_loss) line["val_loss"] = *r.val_loss;
+  for (const auto& [name, loss] : r.val_losses) line["val_loss_" + name] = loss;
   const std::string text = line.dump() + "\n";
   if (std::fwrite(text.data(), 1, text.size(), file_) != text.size() || std::fflush(file_) != 0) {
     fail(ErrorCode::kInputOutput, "cannot write '{}': {}", path_.string(), errno_text(errno));
@@ -60,6 +61,9 @@ void MetricsLog::write(const StepReport& r) {
   const double now = wall_time();
   events_->scalar("loss/train", r.step, static_cast<float>(r.loss), now);
   if (r.val_loss) events_->scalar("loss/validation", r.step, static_cast<float>(*r.val_loss), now);
+  for (const auto& [name, loss] : r.val_losses) {
+    events_->scalar("loss/validation_" + name, r.step, static_cast<float>(loss), now);
+  }
   events_->scalar("optimizer/lr", r.step, static_cast<float>(r.lr), now);
   events_->scalar("optimizer/grad_norm", r.step, static_cast<float>(r.grad_norm), now);
   events_->scalar("speed/tokens_per_s", r.step, static_cast<float>(r.tokens_per_s), now);

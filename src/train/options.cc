@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "corpus/load/mixture.h"
 
 namespace inkstone {
 namespace {
@@ -19,6 +20,27 @@ void require_count(std::string_view name, int64_t value, int64_t low) {
   constexpr int64_t kHigh = int64_t{1} << 40;
   if (value < low || value > kHigh) {
     fail(ErrorCode::kUsage, "--{} is {}, expected {} to {}", name, value, low, kHigh);
+  }
+}
+
+void validate_weights(const TrainOptions& o) {
+  if (o.weights.empty()) return;
+  if (o.weights.size() != o.data.size()) {
+    fail(ErrorCode::kUsage, "--weights has {} numbers, expected one for each --data: {}", o.weights.size(),
+         o.data.size());
+  }
+  constexpr double kMost = 1e9;
+  double sum = 0;
+  for (const double weight : o.weights) {
+    if (!(weight > 0 && weight <= kMost)) {
+      fail(ErrorCode::kUsage, "--weights has {}, expected numbers above 0 and at most {}", weight, kMost);
+    }
+    sum += weight;
+  }
+  for (const double weight : o.weights) {
+    if (weight >= Mixture::kLeastShare * sum) continue;
+    fail(ErrorCode::kUsage, "--weights has {}, less than a millionth of their sum {}: leave that data set out", weight,
+         sum);
   }
 }
 
@@ -45,7 +67,10 @@ Schedule parse_schedule(std::string_view name) {
 
 void validate(const TrainOptions& o) {
   constexpr double kHuge = 1e9;
-  if (o.data.empty()) fail(ErrorCode::kUsage, "no data folder given (--data DIR, which `inkstone prepare` writes)");
+  if (o.data.empty() || o.data.front().empty()) {
+    fail(ErrorCode::kUsage, "no data folder given (--data DIR, which `inkstone prepare` writes)");
+  }
+  validate_weights(o);
   if (o.run.empty()) fail(ErrorCode::kUsage, "no run folder given (-o RUN)");
   require_count("steps", o.steps, 1);
   require_count("batch", o.batch, 1);
@@ -89,7 +114,11 @@ Json to_json(const ModelConfig& c) {
 }
 
 Json to_json(const TrainOptions& o) {
-  return {{"data", std::filesystem::absolute(o.data).string()},
+  Json folders = Json::array();
+  for (const auto& folder : o.data) folders.push_back(std::filesystem::absolute(folder).string());
+  return {{"data", folders},
+          {"weights", o.weights},
+          {"align_documents", o.align_documents},
           {"init", o.init.string()},
           {"model", to_json(o.model)},
           {"steps", o.steps},
@@ -139,7 +168,29 @@ ModelConfig model_from_json(const Json& json) {
   return c;
 }
 
+std::vector<double> weights_from_json(const Json& json) {
+  std::vector<double> weights;
+  if (!json.contains("weights")) return weights;  // an earlier version's run
+  for (const Json& weight : json["weights"]) {
+    if (!weight.is_number()) fail(ErrorCode::kInvalidData, "'weights' is not a list of numbers");
+    weights.push_back(weight.get<double>());
+  }
+  return weights;
+}
+
 }  // namespace
+
+std::vector<std::filesystem::path> data_folders_from_json(const Json& options) {
+  const auto data = options.find("data");
+  if (data == options.end()) fail_missing_key("data");
+  const Json folders = data->is_array() ? *data : Json::array({*data});
+  std::vector<std::filesystem::path> paths;
+  for (const Json& folder : folders) {
+    if (!folder.is_string()) fail(ErrorCode::kInvalidData, "'data' is not a list of folders");
+    paths.emplace_back(folder.get<std::string>());
+  }
+  return paths;
+}
 
 TrainOptions train_options_from_json(const Json& json) {
   constexpr int64_t kMost = int64_t{1} << 40;
@@ -147,7 +198,9 @@ TrainOptions train_options_from_json(const Json& json) {
   const auto number = [&](const char* key) { return required(get_number(json, key, 0, 1e9), key); };
   const auto text = [&](const char* key) { return required(get_string(json, key), key); };
   TrainOptions o;
-  o.data = text("data");
+  o.data = data_folders_from_json(json);
+  o.weights = weights_from_json(json);
+  o.align_documents = get_boolean(json, "align_documents").value_or(false);
   o.init = text("init");
   if (!json.contains("model")) fail_missing_key("model");
   o.model = model_from_json(json["model"]);

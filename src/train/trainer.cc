@@ -9,14 +9,13 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/folder_lock.h"
-#include "base/hash.h"
 #include "base/json.h"
-#include "corpus/load/batch_loader.h"
 #include "kernels/peak.h"
 #include "model/model_impl.h"
 #include "model/training_pass.h"
 #include "train/batches.h"
 #include "train/checkpoint.h"
+#include "train/data_sets.h"
 #include "train/metrics.h"
 #include "train/options.h"
 #include "train/optimizer.h"
@@ -32,30 +31,23 @@ double seconds_now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-// Two folders with the same fingerprint hold the same tokens: prepare's report lists every shard's checksum.
-std::string fingerprint(const fs::path& data, const TokenStream& train, const TokenStream& val) {
-  const fs::path report = data / "report.json";
-  const std::string shards = fs::exists(report) ? hash128_hex_of_file(report) : "no report";
-  return fmt::format("train {} val {} report {}", train.count(), val.count(), shards);
-}
-
 // One run in this process: everything that stays the same from step to step.
 class Session {
  public:
   // The state's options are valid; the model holds the weights to start from.
-  Session(TrainerState state, Model model, const TrainObserver& observer)
+  Session(TrainerState state, Model model, DataSets data, const TrainObserver& observer)
       : state_(std::move(state)),
         observer_(observer),
         model_(std::move(model)),
         network_(*model_.impl().network),
-        tokenizer_(Tokenizer::load(options().data)),
-        train_(options().data, "train", tokenizer_.vocab_size()),
-        val_(options().data, "val", tokenizer_.vocab_size()),
+        data_(std::move(data)),
         checkpoints_(options().run),
         optimizer_(network_),
         gradients_(network_) {
     check_data();
-    batches_ = std::make_unique<TrainingBatches>(train_, options(), wanted_context(), network_.config().vocab_size);
+    batches_ = std::make_unique<TrainingBatches>(
+        data_.train(), data_.shares(), options(),
+        TrainingBatches::Shape{wanted_context(), network_.config().vocab_size, data_.tokenizer().end_of_text()});
     pass_ = std::make_unique<TrainingPass>(network_, options().batch, batches_->window(),
                                            static_cast<float>(options().dropout));
   }
@@ -93,27 +85,37 @@ class Session {
   }
 
   void check_data() {
-    if (tokenizer_.vocab_size() != network_.config().vocab_size) {
+    if (data_.tokenizer().vocab_size() != network_.config().vocab_size) {
       fail(ErrorCode::kMismatch,
            "the data in '{}' was prepared with a vocabulary of {} tokens, the model has {}; prepare the data with the "
            "model's own tokenizer",
-           options().data.string(), tokenizer_.vocab_size(), network_.config().vocab_size);
+           options().data.front().string(), data_.tokenizer().vocab_size(), network_.config().vocab_size);
     }
     if (wanted_context() > network_.config().context) {
       fail(ErrorCode::kUsage, "--context is {}, more than the model's {}", wanted_context(), network_.config().context);
     }
-    if (train_.count() < 2) {
-      fail(ErrorCode::kInvalidData, "'{}' has {} training tokens, expected at least 2", options().data.string(),
-           train_.count());
+    for (const TokenStream& stream : data_.train()) {
+      if (data_.count() == 1 || stream.count() > wanted_context()) continue;
+      fail(ErrorCode::kUsage,
+           "'{}' has {} training tokens, expected more than the context of {} to be mixed with others: leave it out, or "
+           "give a smaller --context",
+           stream.folder().string(), stream.count(), wanted_context());
     }
-    const std::string found = fingerprint(options().data, train_, val_);
+    const std::string found = data_.fingerprint();
     if (state_.data_fingerprint.empty()) state_.data_fingerprint = found;
     if (state_.data_fingerprint != found) {
       fail(ErrorCode::kMismatch,
-           "the data in '{}' has changed since this run began ({}, expected {}); put the old data back, or start a new "
+           "the data in {} has changed since this run began ({}, expected {}); put the old data back, or start a new "
            "run with --init {}",
-           options().data.string(), found, state_.data_fingerprint, options().run.string());
+           folders_text(), found, state_.data_fingerprint, options().run.string());
     }
+  }
+
+  // 'A', 'B'
+  std::string folders_text() const {
+    std::string text;
+    for (const fs::path& folder : options().data) text += fmt::format("{}'{}'", text.empty() ? "" : ", ", folder.string());
+    return text;
   }
 
   void announce() const {
@@ -122,9 +124,10 @@ class Session {
                     network_.config().layers, network_.config().heads, network_.config().width,
                     network_.config().context, network_.config().vocab_size,
                     static_cast<double>(network_.config().parameter_count()) / 1e6));
-    say(fmt::format("data: {} training tokens, {} validation tokens; {} tokens a step, {:.2f} epochs", train_.count(),
-                    val_.count(), per_step,
-                    static_cast<double>(per_step * options().steps) / static_cast<double>(train_.count())));
+    say(fmt::format("data: {} training tokens, {} validation tokens; {} tokens a step, {:.2f} epochs",
+                    data_.train_tokens(), data_.val_tokens(), per_step,
+                    static_cast<double>(per_step * options().steps) / static_cast<double>(data_.train_tokens())));
+    announce_data_sets(static_cast<double>(per_step * options().steps));
     const double bytes = 16.0 * static_cast<double>(network_.table().flat_count()) +
                          (network_.compute() == DType::kBF16 ? 2.0 * static_cast<double>(network_.table().flat_count()) : 0) +
                          static_cast<double>(TrainingPass::planned_bytes(network_.config(), network_.compute(),
@@ -134,10 +137,27 @@ class Session {
     if (batches_->window() < wanted_context()) {
       say(fmt::format("the training text is shorter than one context: it has {} tokens, the context is {}; training on "
                       "windows of {} tokens",
-                      train_.count(), wanted_context(), batches_->window()));
+                      data_.train_tokens(), wanted_context(), batches_->window()));
     }
-    if (val_.count() < 2) say("there is no validation text: no validation loss, no best checkpoint");
+    if (!data_.can_validate()) say("there is no validation text: no validation loss, no best checkpoint");
     if (state_.step > 0) say(fmt::format("resuming at step {} of {}", state_.step, options().steps));
+  }
+
+  // Of several: each one's part. Of aligned documents: what no window of an epoch has.
+  void announce_data_sets(double tokens) const {
+    for (size_t k = 0; k < data_.count(); ++k) {
+      const auto targets = static_cast<double>(data_.train()[k].count() - 1);
+      const auto in_epoch = static_cast<double>(batches_->windows_per_epoch(k) * batches_->window());
+      if (data_.count() > 1) {
+        say(fmt::format("  {}: {:.2f} % of the windows; {} training tokens, {} validation tokens, {:.2f} epochs",
+                        data_.names()[k], 100 * data_.shares()[k], data_.train()[k].count(), data_.val()[k].count(),
+                        data_.shares()[k] * tokens / in_epoch));
+      }
+      if (options().align_documents) {
+        say(fmt::format("  {}: windows begin where documents begin; {:.1f} % of the tokens are between windows and left out",
+                        data_.names()[k], 100 * (1 - in_epoch / targets)));
+      }
+    }
   }
 
   StepOutcome one_step() {
@@ -192,7 +212,8 @@ class Session {
     const auto due = [&](int64_t every) { return every > 0 && step % every == 0; };
     std::optional<double> val_loss;
     bool improved = false;
-    if (val_.count() >= 2 && (last || due(options().eval_every))) {
+    last_val_losses_.clear();
+    if (data_.can_validate() && (last || due(options().eval_every))) {
       val_loss = evaluate();
       if (!std::isfinite(*val_loss)) fail_diverged(step - 1, *val_loss);
       improved = note_evaluation(*val_loss);
@@ -204,9 +225,16 @@ class Session {
     return stop && !last && !state_.stopped_early;
   }
 
+  // The mean over the data sets; with several, each one's loss too.
   double evaluate() {
     const int64_t most = options().eval_tokens > 0 ? options().eval_tokens : kMostEvalTokens;
-    return mean_loss(*pass_, val_, options().batch, batches_->window(), most);
+    std::vector<std::optional<double>> losses(data_.count());
+    for (size_t k = 0; k < data_.count(); ++k) {
+      if (data_.val()[k].count() < 2) continue;
+      losses[k] = mean_loss(*pass_, data_.val()[k], options().batch, batches_->window(), most);
+      if (data_.count() > 1) last_val_losses_.emplace_back(data_.names()[k], *losses[k]);
+    }
+    return *weighted_mean(losses, data_.shares());
   }
 
   // True if this is the best validation loss so far.
@@ -234,7 +262,8 @@ class Session {
                  .lr = outcome.lr,
                  .grad_norm = outcome.grad_norm,
                  .elapsed_s = state_.elapsed_s,
-                 .val_loss = val_loss};
+                 .val_loss = val_loss,
+                 .val_losses = last_val_losses_};
     const double seconds = std::max(1e-9, now - report_s_);
     r.tokens_per_s = static_cast<double>(steps * per_step) / seconds;
     r.seconds_left = (now - start_s_) / static_cast<double>(state_.step - first_step_) *
@@ -256,7 +285,7 @@ class Session {
   }
 
   void save() {
-    last_checkpoint_ = checkpoints_.save(state_, network_, optimizer_, tokenizer_);
+    last_checkpoint_ = checkpoints_.save(state_, network_, optimizer_, data_.tokenizer());
     if (observer_.on_checkpoint) {
       observer_.on_checkpoint(last_checkpoint_, state_.best_val_loss && state_.best_step == state_.step);
     }
@@ -276,8 +305,7 @@ class Session {
   const TrainObserver& observer_;
   Model model_;
   Network& network_;
-  Tokenizer tokenizer_;
-  TokenStream train_, val_;
+  DataSets data_;
   CheckpointFolder checkpoints_;
   Optimizer optimizer_;
   Gradients gradients_;
@@ -288,6 +316,7 @@ class Session {
   double peak_flops_ = 1, start_s_ = 0, report_s_ = 0, last_loss_ = 0;
   int64_t first_step_ = 0, reported_step_ = 0;
   std::optional<double> last_val_loss_;
+  std::vector<std::pair<std::string, double>> last_val_losses_;  // of this step, if it evaluated
   fs::path last_checkpoint_;
 };
 
@@ -344,13 +373,14 @@ TrainResult train(const TrainOptions& given, const TrainObserver& observer) {
   TrainOptions& options = state.options;
   validate(options);
   require_new_run(options.run);
-  options.model.vocab_size = Tokenizer::load(options.data).vocab_size();
+  DataSets data(options);
+  options.model.vocab_size = data.tokenizer().vocab_size();
   if (options.init.empty()) validate(options.model);
   Model model = starting_model(options);
   options.model = model.config();
   if (!options.init.empty()) options.init = fs::absolute(options.init);
   const Json description = {{"program", "inkstone"}, {"options", to_json(options)}};
-  Session session(std::move(state), std::move(model), observer);
+  Session session(std::move(state), std::move(model), std::move(data), observer);
   make_folders(given.run);  // only now: what was refused leaves no folder behind
   const FolderLock lock(given.run);
   write_json(given.run / "run.json", description);
@@ -371,6 +401,7 @@ TrainResult resume(const ResumeOptions& given, const TrainObserver& observer) {
     state.evaluations_without_improvement = 0;
   }
   validate(state.options);
+  DataSets data(state.options);
   checkpoints.repair_links(state);
   if (state.step >= state.options.steps && observer.on_message) {
     observer.on_message(fmt::format("this run is finished: it did {} of {} steps; to train longer, resume with --steps N",
@@ -378,7 +409,7 @@ TrainResult resume(const ResumeOptions& given, const TrainObserver& observer) {
   }
   Model model = Model::load(checkpoints.path(step),
                             {.device = state.options.device, .compute = state.options.compute});
-  Session session(std::move(state), std::move(model), observer);
+  Session session(std::move(state), std::move(model), std::move(data), observer);
   session.restore_moments();
   return session.run();
 }

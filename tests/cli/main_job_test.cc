@@ -102,6 +102,58 @@ TEST_F(MainJobTest, InfoKnowsEveryKindOfThing) {
   EXPECT_EQ(kind("vocabulary/tokenizer.json"), "tokenizer");
 }
 
+TEST_F(MainJobTest, InfoShowsAShardsBeginningAndChecksIt) {
+  make_data("The first song.\n<|endoftext|>\nThe second song.\n<|endoftext|>\nThe third song.\n", "char");
+  const std::string shard = "data/train_000000.bin";
+  const Json found = Json::parse(run_well({"info", shard, "--json"}).out);
+  expect_keys(found, {"kind", "path", "tokens", "bits", "hash128", "checksum", "end_of_text_tokens", "beginning"});
+  EXPECT_EQ(found["checksum"], "as in report.json");
+  EXPECT_NE(found["beginning"].get<std::string>().find(" song.\n<|endoftext|>\n"), std::string::npos) << found;
+  EXPECT_EQ(found["end_of_text_tokens"], Json::parse(read("data/report.json"))["train"]["documents"]);
+
+  fs::create_directory(*this / "alone");
+  fs::copy(*this / shard, *this / "alone/train_000000.bin");
+  const Json alone = Json::parse(run_well({"info", "alone/train_000000.bin", "--json"}).out);
+  EXPECT_EQ(alone["checksum"], "not in a report.json");
+  EXPECT_FALSE(alone.contains("beginning"));
+  const Json given =
+      Json::parse(run_well({"info", "alone/train_000000.bin", "--tokenizer", "vocabulary", "--json"}).out);
+  EXPECT_EQ(given["beginning"], found["beginning"]);
+  expect_refused(2, {"info", "data", "--tokenizer", "vocabulary"}, {"--tokenizer", "token shard"});
+
+  std::string bytes = read(shard);
+  std::swap(bytes[1024], bytes[1026]);
+  write(shard, bytes);
+  const Json damaged = Json::parse(run_well({"info", shard, "--json"}).out);
+  EXPECT_EQ(damaged["checksum"], "DIFFERS");
+  EXPECT_EQ(damaged["reported_hash128"], found["hash128"]);
+}
+
+TEST_F(MainJobTest, InfoOfADataFolderIsAReportToRead) {
+  make_data();
+  const std::string text = run_well({"info", "data"}).out;
+  for (const char* part : {"  train:\n", "    documents: ", "    shards: 1\n      file train_000000.bin, tokens ",
+                           "  warnings: "}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
+  }
+  EXPECT_TRUE(Json::parse(run_well({"info", "data", "--json"}).out)["report"] == Json::parse(read("data/report.json")));
+}
+
+TEST_F(MainJobTest, MixesDataSets) {
+  make_data();
+  run_well({"prepare", "text.txt", "--tokenizer", "vocabulary", "-o", "more", "--val-fraction", "0.5"});
+  Words words = training("run", {"--data", "more", "--weights", "3,1", "--steps", "60"});
+  const Outcome outcome = run_well(words);
+  EXPECT_NE(outcome.err.find("data: 75.00 % of the windows"), std::string::npos) << outcome.err;
+  const Json last = json_lines(read("run/metrics.jsonl")).back();
+  expect_keys(last, {"val_loss", "val_loss_data", "val_loss_more"});
+  run_well({"train", "--resume", "run", "--steps", "70", "--threads", "1"});
+  words = training("other", {"--data", "more", "--weights", "3,nan"});
+  expect_refused(2, words, {"--weights has nan"});
+  expect_refused(2, training("other", {"--data", "data"}), {"given twice"});
+  expect_refused(2, training("other", {"--align-documents"}), {"one document", "--align-documents"});
+}
+
 TEST_F(MainJobTest, LogitsAreANumpyFileOfTokensByVocabulary) {
   make_run();
   run_well({"logits", "run", "--tokens", "1,2,3", "-o", "logits.npy"});

@@ -21,24 +21,41 @@ inline std::string rhyme(int lines) {
   return text;
 }
 
-// Trains a character vocabulary on the text and prepares it into `folder`.
-inline void prepare_text(const std::filesystem::path& folder, const std::string& text) {
-  const auto file = folder.parent_path() / (folder.filename().string() + ".txt");
-  write_file(file, text);
+inline Tokenizer character_tokenizer(const std::string& text) {
   bool done = false;
-  const Tokenizer tokenizer = Tokenizer::train(
+  return Tokenizer::train(
       [&]() -> std::optional<std::string> { return std::exchange(done, true) ? std::nullopt : std::optional(text); },
       {.type = TokenizerType::kChar});
+}
+
+// Prepares the text, a line <|endoftext|> between its documents, into `folder`.
+inline void prepare_text(const std::filesystem::path& folder, const std::string& text, const Tokenizer& tokenizer,
+                         double val_fraction = PrepareOptions().val_fraction) {
+  const auto file = folder.parent_path() / (folder.filename().string() + ".txt");
+  write_file(file, text);
   PrepareOptions options;
   options.inputs = {file};
   options.output = folder;
+  options.val_fraction = val_fraction;
   prepare(options, tokenizer);
+}
+
+// With a character vocabulary trained on the text.
+inline void prepare_text(const std::filesystem::path& folder, const std::string& text) {
+  prepare_text(folder, text, character_tokenizer(text));
+}
+
+// Documents of different lengths.
+inline std::string songs(int count) {
+  std::string text;
+  for (int i = 0; i < count; ++i) text += rhyme(1 + i % 3) + std::to_string(i) + "\n<|endoftext|>\n";
+  return text;
 }
 
 // A model that trains in moments.
 inline TrainOptions tiny_run(const std::filesystem::path& data, const std::filesystem::path& run) {
   TrainOptions o;
-  o.data = data;
+  o.data = {data};
   o.run = run;
   o.model = {.layers = 2, .heads = 2, .width = 32, .context = 16, .vocab_size = 1};
   o.steps = 40, o.batch = 4, o.warmup = 4, o.lr = 3e-3, o.min_lr = 3e-4;

@@ -14,7 +14,7 @@ namespace {
 
 TrainOptions base() {
   TrainOptions o;
-  o.data = "data", o.run = "run";
+  o.data = {"data"}, o.run = "run";
   o.steps = 1000, o.warmup = 100, o.lr = 1e-3, o.min_lr = 1e-4;
   return o;
 }

@@ -6,13 +6,16 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cmath>
 #include <csignal>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <thread>
 
 #include "corpus.h"
+#include "corpus/load/batch_loader.h"
 #include "train/checkpoint.h"
+#include "train/options.h"
 
 namespace inkstone {
 namespace {
@@ -108,7 +111,7 @@ TEST_F(TrainerTest, KilledAtAnyMomentItResumesToTheSameBytes) {
     ASSERT_GE(child, 0);
     if (child == 0) {
       // exec gives the child threads of its own; a fork alone would lose OpenMP's.
-      ::execl(INKSTONE_TRAINER_CHILD, "trainer_child", o.data.c_str(), o.run.c_str(), nullptr);
+      ::execl(INKSTONE_TRAINER_CHILD, "trainer_child", o.data.front().c_str(), o.run.c_str(), nullptr);
       ::_exit(127);
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(delay_ms));
@@ -277,14 +280,14 @@ TEST_F(TrainerTest, DivergenceIsAnErrorThatSavesNothing) {
 TEST_F(TrainerTest, AOneCharacterTextCannotTrain) {
   test::prepare_text(scratch / "one", "a");
   TrainOptions o = options("run");
-  o.data = scratch / "one";
+  o.data = {scratch / "one"};
   EXPECT_TRUE(test::mentions(test::thrown_by([&] { train(o); }), "expected at least 2"));
 }
 
 TEST_F(TrainerTest, ATextShorterThanTheContextTrains) {
   test::prepare_text(scratch / "short", "abcabcabca");
   TrainOptions o = options("run");
-  o.data = scratch / "short";
+  o.data = {scratch / "short"};
   std::string said;
   TrainObserver observer;
   observer.on_message = [&](const std::string& m) { said += m + "\n"; };
@@ -310,6 +313,132 @@ TEST_F(TrainerTest, AFullDiskDamagesNoCheckpoint) {
   EXPECT_EQ(weights(o.run), before);
   EXPECT_EQ(CheckpointFolder(o.run).steps().back(), 20);
   EXPECT_EQ(resume({.run = o.run}).step, 40);
+}
+
+// Two data sets of one vocabulary, and a run that mixes them and aligns their documents.
+class MixtureTest : public TrainerTest {
+ protected:
+  MixtureTest() {
+    const Tokenizer tokenizer = test::character_tokenizer(test::songs(60));
+    test::prepare_text(scratch / "songs", test::songs(60), tokenizer);
+    test::prepare_text(scratch / "few", test::songs(25), tokenizer);
+  }
+
+  TrainOptions mixed(const std::string& run) {
+    TrainOptions o = options(run);
+    o.data = {scratch / "songs", scratch / "few"};
+    o.weights = {0.7, 0.3};
+    return o;
+  }
+
+  void expect_refused(const TrainOptions& o, ErrorCode code, const std::string& text) {
+    const Error error = test::thrown_by([&] { train(o); });
+    EXPECT_EQ(error.code(), code) << error.what();
+    EXPECT_TRUE(test::mentions(error, text)) << error.what();
+    EXPECT_FALSE(fs::exists(o.run));
+  }
+};
+
+TEST_F(MixtureTest, StoppedAndResumedIsTheSameToTheByte) {
+  for (const bool align : {false, true}) {
+    TrainOptions whole = mixed(align ? "aligned" : "whole");
+    whole.align_documents = align;
+    train(whole);
+    TrainOptions part = whole;
+    part.run += "-part";
+    train(part, stop_at(13));
+    resume({.run = part.run});
+    EXPECT_EQ(weights(part.run), weights(whole.run));
+    EXPECT_EQ(moments(part.run), moments(whole.run));
+  }
+  EXPECT_NE(weights(scratch / "aligned"), weights(scratch / "whole"));
+}
+
+TEST_F(MixtureTest, ValidatesEachAndTheWeightedMean) {
+  train(mixed("run"));
+  const auto line = metrics(scratch / "run").back();
+  ASSERT_TRUE(line.contains("val_loss_songs") && line.contains("val_loss_few")) << line;
+  const double mean = 0.7 * line["val_loss_songs"].get<double>() + 0.3 * line["val_loss_few"].get<double>();
+  EXPECT_NEAR(line["val_loss"].get<double>(), mean, 1e-12);
+}
+
+TEST_F(MixtureTest, WithoutWeightsEveryTokenCountsTheSame) {
+  TrainOptions o = mixed("tokens"), given = mixed("given");
+  o.weights.clear();
+  given.weights = {static_cast<double>(TokenStream(o.data[0], "train").count()),
+                   static_cast<double>(TokenStream(o.data[1], "train").count())};
+  train(o);
+  train(given);
+  EXPECT_EQ(weights(o.run), weights(given.run));
+}
+
+TEST_F(MixtureTest, ADataSetWithoutValidationTextIsLeftOutOfTheMean) {
+  const Tokenizer tokenizer = Tokenizer::load(scratch / "songs");
+  test::prepare_text(scratch / "few", test::songs(25), tokenizer, 0);
+  train(mixed("run"));
+  const auto line = metrics(scratch / "run").back();
+  EXPECT_FALSE(line.contains("val_loss_few"));
+  EXPECT_EQ(line["val_loss"], line["val_loss_songs"]);
+}
+
+TEST_F(MixtureTest, RefusesChangedDataOfAnyOfThem) {
+  train(mixed("run"), stop_at(12));
+  const Tokenizer tokenizer = Tokenizer::load(scratch / "songs");
+  test::prepare_text(scratch / "few", test::songs(26), tokenizer);
+  const Error error = test::thrown_by([&] { resume({.run = scratch / "run"}); });
+  EXPECT_EQ(error.code(), ErrorCode::kMismatch);
+  EXPECT_TRUE(test::mentions(error, "has changed"));
+}
+
+TEST_F(MixtureTest, RefusesWhatCannotBeMixed) {
+  TrainOptions o = mixed("run");
+  for (const double weight : {0.0, -1.0, std::nan(""), HUGE_VAL}) {
+    o.weights = {weight, 1};
+    expect_refused(o, ErrorCode::kUsage, "--weights has");
+  }
+  o.weights = {1e-8, 1};
+  expect_refused(o, ErrorCode::kUsage, "a millionth");
+  o.weights = {1};
+  expect_refused(o, ErrorCode::kUsage, "--weights has 1 numbers, expected one for each --data: 2");
+  o = mixed("run");
+  o.data[1] = scratch / "songs/../songs/";
+  expect_refused(o, ErrorCode::kUsage, "given twice");
+  o.data[1] = scratch / "data";
+  expect_refused(o, ErrorCode::kMismatch, "another tokenizer");
+  o = mixed("run");
+  o.model.context = 1 << 14;
+  expect_refused(o, ErrorCode::kUsage, "to be mixed with others");
+}
+
+TEST_F(MixtureTest, RefusesToAlignWhatHasNoDocuments) {
+  TrainOptions o = options("run");
+  o.align_documents = true;
+  expect_refused(o, ErrorCode::kUsage, "one document");
+}
+
+TEST_F(MixtureTest, SameNamesAreNumbered) {
+  fs::create_directories(scratch / "other");
+  fs::copy(scratch / "few", scratch / "other/songs", fs::copy_options::recursive);
+  TrainOptions o = mixed("run");
+  o.data[1] = scratch / "other/songs";
+  train(o);
+  const auto line = metrics(scratch / "run").back();
+  EXPECT_TRUE(line.contains("val_loss_songs_1") && line.contains("val_loss_songs_2")) << line;
+}
+
+// The first version wrote one folder, and knew neither weights nor alignment.
+TEST_F(MixtureTest, TakesTheOptionsOfAnEarlierVersion) {
+  TrainOptions o = options("run");
+  nlohmann::ordered_json json = to_json(o);
+  json["data"] = json["data"][0];
+  json.erase("weights");
+  json.erase("align_documents");
+  const TrainOptions read = train_options_from_json(json);
+  EXPECT_EQ(read.data, std::vector<fs::path>{fs::absolute(scratch / "data")});
+  EXPECT_TRUE(read.weights.empty());
+  EXPECT_FALSE(read.align_documents);
+  json["data"] = 3;
+  EXPECT_EQ(test::thrown_by([&] { train_options_from_json(json); }).code(), ErrorCode::kInvalidData);
 }
 
 }  // namespace

@@ -81,10 +81,17 @@ void check_against_report(const fs::path& folder, const ShardList& found, const 
   }
 }
 
+// Without a way out of the loop, which compilers turn into vector instructions.
+TokenId largest(std::span<const TokenId> ids) {
+  TokenId most = 0;
+  for (const TokenId id : ids) most = std::max(most, id);
+  return most;
+}
+
 }  // namespace
 
 TokenStream::TokenStream(const fs::path& folder, const std::string& split, int64_t vocab_size)
-    : vocab_size_(vocab_size) {
+    : folder_(folder), vocab_size_(vocab_size) {
   std::error_code ignored;
   if (!fs::is_directory(folder, ignored)) {
     fail(ErrorCode::kNotFound, "'{}' is not a folder, expected one that prepare wrote", folder.string());
@@ -105,6 +112,10 @@ TokenStream::TokenStream(const fs::path& folder, const std::string& split, int64
   }
 }
 
+void TokenStream::advise(MappedFile::Access access) const {
+  for (const TokenShard& shard : shards_) shard.advise(access);
+}
+
 void TokenStream::read(int64_t begin, std::span<TokenId> out) const {
   INK_CHECK(begin >= 0 && begin <= count() && static_cast<int64_t>(out.size()) <= count() - begin,
             "tokens outside the stream");
@@ -114,10 +125,8 @@ void TokenStream::read(int64_t begin, std::span<TokenId> out) const {
     const int64_t at = begin - starts_[shard - 1];
     const size_t n = static_cast<size_t>(std::min(source.count() - at, static_cast<int64_t>(out.size())));
     source.read(at, out.first(n));
-    const auto bad = std::find_if(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(n), [&](TokenId id) {
-      return id < 0 || (vocab_size_ > 0 && id >= vocab_size_);
-    });
-    if (bad != out.begin() + static_cast<std::ptrdiff_t>(n)) {
+    if (vocab_size_ > 0 && largest(out.first(n)) >= vocab_size_) {
+      const auto bad = std::find_if(out.begin(), out.end(), [&](TokenId id) { return id >= vocab_size_; });
       fail(ErrorCode::kInvalidData, "'{}': token {} is {}, expected an id below {}: the shard is damaged",
            source.path().string(), at + (bad - out.begin()), *bad, vocab_size_);
     }

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "base/check.h"
 #include "base/rng.h"
@@ -53,13 +54,16 @@ WindowOrder::WindowOrder(int64_t tokens, int64_t context, uint64_t seed) : seed_
   offsets_ = std::min(length_, targets - windows_ * length_ + 1);
 }
 
+WindowOrder::WindowOrder(DocumentWindows windows, uint64_t seed)
+    : length_(windows.length()), windows_(windows.count()), offsets_(1), seed_(seed), aligned_(std::move(windows)) {}
+
 int64_t WindowOrder::begin(int64_t index) const {
   INK_CHECK(index >= 0, "negative window");
   const Random random = epoch_random(seed_, index / windows_);
-  const uint64_t offset = random.below(static_cast<uint64_t>(offsets_), 0);
-  const uint64_t window =
-      permute(random, static_cast<uint64_t>(index % windows_), static_cast<uint64_t>(windows_));
-  return static_cast<int64_t>(offset) + static_cast<int64_t>(window) * length_;
+  const auto window = static_cast<int64_t>(
+      permute(random, static_cast<uint64_t>(index % windows_), static_cast<uint64_t>(windows_)));
+  if (aligned_) return aligned_->begin(window);
+  return static_cast<int64_t>(random.below(static_cast<uint64_t>(offsets_), 0)) + window * length_;
 }
 
 EvalWindows::EvalWindows(int64_t tokens, int64_t context)

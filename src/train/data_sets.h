@@ -1,0 +1,48 @@
+// The data sets of a run: opened, checked against each other, and what part of the training windows each has.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "corpus/load/batch_loader.h"
+#include "inkstone/tokenizer.h"
+#include "inkstone/trainer.h"
+
+namespace inkstone {
+
+class DataSets {
+ public:
+  // options: validated. Throws kUsage when a folder is given twice or when documents are to be aligned that the
+  // tokenizer does not separate, kMismatch when two folders have different tokenizers, kInvalidData when a folder has
+  // fewer than 2 training tokens.
+  explicit DataSets(const TrainOptions& options);
+
+  const Tokenizer& tokenizer() const { return tokenizer_; }
+  size_t count() const { return names_.size(); }
+  // By position in options.data: the folder's own name, with its number where two have the same.
+  const std::vector<std::string>& names() const { return names_; }
+  std::span<const TokenStream> train() const { return train_; }
+  std::span<const TokenStream> val() const { return val_; }
+  // Parts of the training windows; their sum is 1.
+  const std::vector<double>& shares() const { return shares_; }
+  int64_t train_tokens() const;
+  int64_t val_tokens() const;
+  bool can_validate() const;
+  // Two runs with the same fingerprint train on the same tokens: prepare's reports list every shard's checksum.
+  std::string fingerprint() const;
+
+ private:
+  std::vector<std::filesystem::path> folders_;
+  Tokenizer tokenizer_;
+  std::vector<std::string> names_;
+  std::vector<TokenStream> train_, val_;
+  std::vector<double> shares_;
+};
+
+// The mean over the data sets that have a loss, weighted by their shares. nullopt if none has.
+std::optional<double> weighted_mean(std::span<const std::optional<double>> losses, std::span<const double> shares);
+
+}  // namespace inkstone
