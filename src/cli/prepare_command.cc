@@ -1,7 +1,8 @@
-// `inkstone prepare`: text files to token shards.
+// `inkstone prepare`: text of any kind to token shards.
 #include <fmt/format.h>
 
 #include <chrono>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
@@ -14,80 +15,205 @@ namespace {
 
 struct Arguments {
   std::vector<std::string> inputs;
-  std::string tokenizer, output;
-  double val_fraction = 0.1;
-  bool json = false;
+  std::string tokenizer, output, format = "auto";
+  std::string duplicates = "exact";
+  bool raw = false, json = false;
+  PrepareOptions options;
 };
+
+const std::map<std::string, InvalidText> kInvalidTexts = {
+    {"keep", InvalidText::kKeep}, {"replace", InvalidText::kReplace}, {"drop", InvalidText::kDrop}};
+const std::map<std::string, Normalization> kNormalizations = {
+    {"none", Normalization::kNone}, {"nfc", Normalization::kNfc}, {"nfkc", Normalization::kNfkc}};
+const std::map<std::string, QualityRules> kQualityRules = {{"none", QualityRules::kNone},
+                                                           {"gopher", QualityRules::kGopher},
+                                                           {"c4", QualityRules::kC4},
+                                                           {"fineweb", QualityRules::kFineWeb}};
 
 double seconds_now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-// "encoding 40 % 12.3 MB/s 1.2 M tokens, 30s left"
-std::string progress_text(const PrepareProgress& p, double seconds) {
-  const double done = static_cast<double>(p.bytes_done), rate = done / std::max(seconds, 1e-3);
-  if (p.stage == PrepareProgress::Stage::kScanning) {
-    return fmt::format("reading {:.1f} MB, {:.1f} MB/s", done / 1e6, rate / 1e6);
+// "encoding 40 %, 12.3 MB/s, 3.1 M tokens/s, 30s left"
+class Progress {
+ public:
+  void show(const PrepareProgress& p) {
+    const double now = seconds_now();
+    if (p.stage != stage_) restart(p, now);
+    if (now - shown_ < 0.2) return;
+    shown_ = now;
+    status_.show(text(p, now - stage_start_));
   }
-  std::string text =
-      fmt::format("encoding {:.1f} MB/s, {:.2f} M tokens", rate / 1e6, static_cast<double>(p.tokens) / 1e6);
-  if (p.bytes_total <= 0) return text;
-  const double total = static_cast<double>(p.bytes_total);
-  const double seconds_left = (total - done) / std::max(rate, 1.0);
-  return fmt::format("{}, {:.0f} %, {} left", text, 100 * done / total, duration_text(seconds_left));
+  void clear() { status_.clear(); }
+
+ private:
+  // What an interrupted prepare had done before does not count.
+  void restart(const PrepareProgress& p, double now) {
+    stage_ = p.stage;
+    stage_start_ = now;
+    bytes_before_ = p.bytes_done;
+    tokens_before_ = p.tokens;
+  }
+
+  std::string text(const PrepareProgress& p, double seconds) const {
+    seconds = std::max(seconds, 1e-3);
+    const double done = static_cast<double>(p.bytes_done), total = static_cast<double>(p.bytes_total);
+    const double rate = (done - static_cast<double>(bytes_before_)) / seconds;
+    const bool scans = p.stage == PrepareProgress::Stage::kScanning;
+    std::string text = scans ? "reading (1 of 2)" : "encoding (2 of 2)";
+    if (total > 0) text += fmt::format(" {:.0f} %", 100 * done / total);
+    text += fmt::format(", {:.1f} MB, {:.1f} MB/s", done / 1e6, rate / 1e6);
+    if (!scans) {
+      text += fmt::format(", {:.2f} M tokens/s", static_cast<double>(p.tokens - tokens_before_) / seconds / 1e6);
+    }
+    if (total > 0 && rate > 0) text += fmt::format(", {} left", duration_text((total - done) / rate));
+    return text;
+  }
+
+  StatusLine status_;
+  PrepareProgress::Stage stage_ = PrepareProgress::Stage::kScanning;
+  double stage_start_ = seconds_now(), shown_ = 0;
+  int64_t bytes_before_ = 0, tokens_before_ = 0;
+};
+
+std::string megabytes(int64_t bytes) { return fmt::format("{:.2f} MB", static_cast<double>(bytes) / 1e6); }
+
+void note_dropped(const PrepareReport& r, const std::string& output) {
+  constexpr size_t kShown = 3;
+  for (const auto& [reason, count] : r.dropped_reasons) {
+    std::string text = fmt::format("left out: {}: {}", reason, count.documents);
+    if (count.bytes > 0) text += fmt::format(" ({})", megabytes(count.bytes));
+    size_t shown = 0;
+    for (const DroppedDocument& d : r.dropped) {
+      if (d.reason.find(reason) == d.reason.npos || shown == kShown) continue;
+      text += fmt::format("{} {}", shown++ == 0 ? ":" : ",", d.source);
+      if (d.document > 0) text += fmt::format(" #{}", d.document);
+    }
+    if (count.documents > static_cast<int64_t>(shown)) text += ", ...";
+    note(text);
+  }
+  if (!r.dropped_reasons.empty()) note(fmt::format("(more examples are in {}/report.json)", output));
 }
 
-void print_report(const PrepareReport& r, const std::string& output) {
-  constexpr size_t kMostShown = 20;
-  for (size_t i = 0; i < std::min(kMostShown, r.dropped.size()); ++i) {
-    note(fmt::format("left out: {}: {}", r.dropped[i].source, r.dropped[i].reason));
+void note_lengths(const PrepareReport& r) {
+  int64_t documents = 0;
+  for (const int64_t n : r.token_lengths) documents += n;
+  if (documents < 2) return;
+  int64_t below = 0;
+  for (size_t i = 0; i < r.token_lengths.size(); ++i) {
+    below += r.token_lengths[i];
+    if (2 * below < documents) continue;
+    note(fmt::format("half of the documents have less than {} tokens", int64_t{2} << i));
+    return;
   }
-  if (r.dropped.size() > kMostShown) {
-    note(fmt::format("left out: {} more, all listed in {}/report.json", r.dropped.size() - kMostShown, output));
+}
+
+void print_report(const PrepareReport& r, const Arguments& a) {
+  note_dropped(r, a.output);
+  const CharacterCounts& c = r.cleaned;
+  if (c.line_ends + c.control_characters + c.invalid_sequences + r.lines_removed > 0) {
+    note(fmt::format("cleaned: {} line ends, {} control characters removed, {} invalid sequences, {} lines removed",
+                     c.line_ends, c.control_characters, c.invalid_sequences, r.lines_removed));
   }
   for (const std::string& warning : r.warnings) note("note: " + warning);
-  note(fmt::format("{}: {} documents, {:.2f} MB: {} training and {} validation tokens, {:.2f} bytes per token", output,
-                   r.documents_in, static_cast<double>(r.bytes_in) / 1e6, r.train.tokens, r.val.tokens,
+  note_lengths(r);
+  note(fmt::format("{}: {} of {} documents, {} of {}: {} training and {} validation tokens, {:.2f} bytes per token",
+                   a.output, r.single_document ? 1 : r.train.documents + r.val.documents, r.documents_in,
+                   megabytes(r.train.bytes + r.val.bytes), megabytes(r.bytes_in), r.train.tokens, r.val.tokens,
                    r.bytes_per_token));
 }
 
-int run(const Arguments& a) {
-  PrepareOptions options;
+PrepareOptions options_of(const Arguments& a) {
+  PrepareOptions options = a.options;
   options.inputs.assign(a.inputs.begin(), a.inputs.end());
   options.output = a.output;
-  options.val_fraction = a.val_fraction;
-  const Tokenizer tokenizer = Tokenizer::load(a.tokenizer);
-  StatusLine status;
-  double stage_start = seconds_now(), shown = 0;
-  auto stage = PrepareProgress::Stage::kScanning;
-  const PrepareReport report = prepare(options, tokenizer, [&](const PrepareProgress& p) {
-    const double now = seconds_now();
-    if (p.stage != stage) stage = p.stage, stage_start = now;
-    if (now - shown < 0.2) return;
-    shown = now;
-    status.show(progress_text(p, now - stage_start));
-  });
-  status.clear();
-  if (a.json) {
-    print(read_json(options.output / "report.json").dump() + "\n");
-  } else {
-    print_report(report, a.output);
+  options.read.format = parse_input_format(a.format);
+  options.exact_duplicates = a.duplicates != "keep";
+  options.near_duplicates = a.duplicates == "near";
+  if (a.raw) {
+    options.clean.invalid = InvalidText::kKeep;
+    options.clean.line_ends = options.clean.control_characters = false;
   }
-  return kExitDone;
+  return options;
+}
+
+int run(const Arguments& a) {
+  PrepareOptions options = options_of(a);
+  const InterruptFlag interrupt;
+  options.stop = [&] { return interrupt.raised(); };
+  const Tokenizer tokenizer = Tokenizer::load(a.tokenizer);
+  Progress progress;
+  try {
+    const PrepareReport report = prepare(options, tokenizer, [&](const PrepareProgress& p) { progress.show(p); });
+    progress.clear();
+    if (report.resumed) note("went on with the prepare that was interrupted");
+    if (a.json) {
+      print(read_json(options.output / "report.json").dump() + "\n");
+    } else {
+      print_report(report, a);
+    }
+    return kExitDone;
+  } catch (const Interrupted&) {
+    progress.clear();
+    note("interrupted; the same command goes on from here");
+    return kExitInterrupted;
+  }
+}
+
+void add_reading_options(CLI::App* command, Arguments& a) {
+  command->add_option("--format", a.format, "of the inputs; auto: by their names and contents")
+      ->check(CLI::IsMember({"auto", "text", "markdown", "jsonl", "json", "csv", "tsv", "html"}))
+      ->capture_default_str();
+  command->add_option("--json-field", a.options.read.json_field, "of JSON objects: the member with the text, a.b for b in a")
+      ->capture_default_str();
+  command->add_option("--csv-column", a.options.read.csv_column, "of CSV and TSV: a name in the first row, or a number from 1")
+      ->capture_default_str();
+  command->add_option("--encoding", a.options.read.encoding, "of the text (UTF-8, GB18030, Big5, ...); else detected");
+}
+
+void add_cleaning_options(CLI::App* command, Arguments& a) {
+  CleanOptions& clean = a.options.clean;
+  command->add_option("--invalid", clean.invalid, "bytes that are not valid: replace (default), drop the document, keep")
+      ->transform(CLI::CheckedTransformer(kInvalidTexts))->type_name("replace|drop|keep");
+  command->add_flag("--raw", a.raw, "no cleaning: line ends, control characters and invalid bytes stay");
+  command->add_option("--normalize", clean.normalization, "Unicode normalisation: none (default), nfc, nfkc")
+      ->transform(CLI::CheckedTransformer(kNormalizations))->type_name("none|nfc|nfkc");
+  command->add_flag("--strip-boilerplate", clean.strip_boilerplate, "remove lines about cookies, JavaScript and the like");
+  command->add_flag("--repeated-lines", clean.repeated_lines, "remove lines that a document has already");
+  command->add_option("--min-characters", clean.min_characters, "drop shorter documents")->check(whole_number(0));
+  command->add_option("--max-characters", clean.max_characters, "drop longer documents")->check(whole_number(0));
+  command->add_option("--quality", clean.quality, "published rules (docs/cleaning.md): none (default), gopher, c4, fineweb")
+      ->transform(CLI::CheckedTransformer(kQualityRules))->type_name("none|gopher|c4|fineweb");
+  command->add_option("--script", clean.keep_scripts, "keep documents in these scripts: Latin, Han, ...")->delimiter(',');
+  command->add_option("--language", clean.languages, "keep documents in these languages: en, zh, ...")->delimiter(',');
+  command->add_option("--duplicates", a.duplicates, "drop exact (default) or also near duplicates, or keep all")
+      ->check(CLI::IsMember({"exact", "near", "keep"}));
+  command->add_option("--dropped", a.options.dropped_file, "write a line of JSON for everything that is left out")
+      ->type_name("FILE");
 }
 
 }  // namespace
 
 void add_prepare_command(CLI::App& app, Selection& selection) {
   auto a = std::make_shared<Arguments>();
-  CLI::App* command = add_command(app, selection, "prepare", "Text files to token shards for training",
-                                  "  inkstone prepare book.txt letters/ --tokenizer vocabulary -o data",
-                                  [a] { return run(*a); });
-  command->add_option("INPUT", a->inputs, "text files, folders, or - for standard input")->required();
+  CLI::App* command = add_command(
+      app, selection, "prepare", "Text of any kind to token shards for training",
+      "  inkstone prepare book.txt letters/ --tokenizer vocabulary -o data\n"
+      "  inkstone prepare 'crawl/*.jsonl.gz' --json-field content --duplicates near --tokenizer vocabulary -o data",
+      [a] { return run(*a); });
+  command->add_option("INPUT", a->inputs,
+                      "text, Markdown, JSON lines, JSON, CSV, TSV, HTML, also in gz, xz, zst, bz2, tar and zip: files, "
+                      "folders, 'patterns*', @lists of files, or - for standard input")
+      ->required();
   command->add_option("--tokenizer", a->tokenizer, "folder or tokenizer.json")->required();
   command->add_option("-o,--output", a->output, "folder for the shards, the tokenizer and report.json")->required();
-  command->add_option("--val-fraction", a->val_fraction, "part of the text that validates and is never trained on")
+  command->add_option("--val-fraction", a->options.val_fraction, "part of the text that validates and is never trained on")
       ->capture_default_str();
+  command->add_option("--shard-tokens", a->options.shard_tokens, "tokens in a shard")->capture_default_str();
+  command->add_option("--bits", a->options.bits, "of a token: 16 or 32 (16 if the vocabulary allows)")
+      ->check(CLI::IsMember({16, 32}));
+  add_reading_options(command, *a);
+  add_cleaning_options(command, *a);
   command->add_flag("--json", a->json, "print report.json on one line");
 }
 

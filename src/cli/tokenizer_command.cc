@@ -1,17 +1,23 @@
 // `inkstone tokenizer encode | decode`, and the group they belong to.
-#include <nlohmann/json.hpp>
+#include <fmt/format.h>
+
+#include <span>
+#include <utility>
 
 #include "base/error.h"
-#include "base/json.h"
 #include "cli/command.h"
 #include "cli/tokenizer_training.h"
+#include "corpus/read/byte_source.h"
 #include "inkstone/tokenizer.h"
 
 namespace inkstone::cli {
 namespace {
 
+constexpr size_t kBlock_bytes = size_t{1} << 20;
+
 struct CodeArguments {
   std::string tokenizer, file = "-", format = "text", special = "text";
+  bool offsets = false;
 };
 
 template <typename T>
@@ -19,21 +25,47 @@ void append_binary(std::string& out, T value) {
   for (size_t i = 0; i < sizeof(T); ++i) out.push_back(static_cast<char>(value >> (8 * i)));
 }
 
-std::string format_ids(const std::vector<TokenId>& ids, const std::string& format) {
-  if (format == "json") return Json(ids).dump() + "\n";
-  std::string out;
-  for (const TokenId id : ids) {
-    if (format == "u32") {
-      append_binary(out, static_cast<uint32_t>(id));
-    } else if (format == "u16") {
-      if (id > 0xFFFF) fail(ErrorCode::kUsage, "token id {} does not fit into 16 bits; use --format u32", id);
-      append_binary(out, static_cast<uint16_t>(id));
-    } else {
-      out += (out.empty() ? "" : " ") + std::to_string(id);
-    }
+// Ids as they come, in one of the formats; with places, [id, begin, end] in bytes of the text, in JSON.
+class IdPrinter {
+ public:
+  IdPrinter(const Tokenizer& tokenizer, std::string format, bool offsets)
+      : tokenizer_(tokenizer), format_(std::move(format)), offsets_(offsets) {
+    if (format_ == "json") out_ = "[";
   }
-  return format == "text" ? out + "\n" : out;
-}
+
+  void add(std::span<const TokenId> ids) {
+    for (const TokenId id : ids) add(id);
+    print(out_);
+    out_.clear();
+  }
+
+  void finish() {
+    if (format_ == "json") out_ += "]\n";
+    if (format_ == "text") out_ += "\n";
+    print(out_);
+  }
+
+ private:
+  void add(TokenId id) {
+    if (format_ == "u32") return append_binary(out_, static_cast<uint32_t>(id));
+    if (format_ == "u16") {
+      if (id > 0xFFFF) fail(ErrorCode::kUsage, "token id {} does not fit into 16 bits; use --format u32", id);
+      return append_binary(out_, static_cast<uint16_t>(id));
+    }
+    if (!std::exchange(is_first_, false)) out_ += format_ == "json" ? "," : " ";
+    if (!offsets_) {
+      out_ += std::to_string(id);
+      return;
+    }
+    const size_t begin = std::exchange(at_, at_ + tokenizer_.token_bytes(id).size());
+    out_ += fmt::format("[{},{},{}]", id, begin, at_);
+  }
+
+  const Tokenizer& tokenizer_;
+  std::string format_, out_;
+  bool offsets_, is_first_ = true;
+  size_t at_ = 0;  // bytes of the text so far
+};
 
 template <typename T>
 std::vector<TokenId> parse_binary(std::string_view bytes) {
@@ -61,8 +93,23 @@ SpecialTokens parse_special(const std::string& name) {
 }
 
 int encode_text(const CodeArguments& a) {
+  if (a.offsets && a.format != "json") fail(ErrorCode::kUsage, "--offsets needs --format json");
   const Tokenizer tokenizer = Tokenizer::load(a.tokenizer);
-  print(format_ids(tokenizer.encode(read_input(a.file), parse_special(a.special)), a.format));
+  StreamEncoder encoder(tokenizer, parse_special(a.special));
+  IdPrinter printer(tokenizer, a.format, a.offsets);
+  with_context("encoding '" + a.file + "'", [&] {
+    ByteSource source(a.file);
+    std::string block(kBlock_bytes, '\0');
+    std::vector<TokenId> ids;
+    for (size_t n = kBlock_bytes; n == kBlock_bytes;) {
+      n = source.read(block.data(), block.size());
+      ids.clear();
+      encoder.add(std::string_view(block).substr(0, n), ids);
+      if (n < kBlock_bytes) encoder.finish(ids);
+      printer.add(ids);
+    }
+  });
+  printer.finish();
   return kExitDone;
 }
 
@@ -98,6 +145,7 @@ void add_tokenizer_command(CLI::App& app, Selection& selection) {
   encode->add_option("--special", e->special, "special tokens in the text: taken as text, allowed, or refused")
       ->check(CLI::IsMember({"text", "allow", "refuse"}))
       ->capture_default_str();
+  encode->add_flag("--offsets", e->offsets, "with --format json: [id, begin, end], the token's place in bytes");
 
   auto d = std::make_shared<CodeArguments>();
   CLI::App* decode = add_command(*group, selection, "decode", "Token ids to text",
