@@ -95,7 +95,7 @@ std::string incompressible(size_t size_bytes) {
 }
 
 TEST(Archive, KeepsWhatComesBeforeTheDamage) {
-  const std::string text = incompressible(3'000'000);
+  const std::string text = incompressible(1'500'000);
   for (const auto& [name, filter] : kCompressions) {
     const std::string whole = compress(filter, text);
     const auto cut = content_of("a", whole.substr(0, whole.size() / 2));
@@ -121,7 +121,7 @@ TEST(Archive, NoticesAChangedBit) {
   const std::string text = incompressible(100'000);
   for (const auto& [name, filter] : kCompressions) {
     std::string damaged = compress(filter, text);
-    damaged[damaged.size() / 2] ^= 1;
+    damaged[damaged.size() - 100] ^= 1;  // behind what decides that it is text
     if (std::string(name) == "zstd") continue;  // libarchive writes no checksum
     const auto content = content_of("a", damaged);
     ASSERT_EQ(content.dropped.size(), 1u) << name;

@@ -21,7 +21,8 @@ class Archive {
     std::string why_not;   // why its content is not to be read ("hidden", "a link", "encrypted"), else empty
   };
 
-  // `read` gives the archive's own bytes. Throws what `read` throws.
+  // `read` gives the archive's own bytes, and may give fewer than asked for before the end, where it gives none.
+  // Throws what `read` throws.
   explicit Archive(ReadBytes read);
   Archive(const Archive&) = delete;
   Archive& operator=(const Archive&) = delete;
