@@ -32,8 +32,8 @@ class Archive {
   // nothing more can be read.
   bool next(Member& member);
 
-  // The next bytes of the current member, at most `size_bytes`; 0 at its end. Throws kInvalidData when what follows is
-  // damaged or encrypted; the next member may still be readable.
+  // The next bytes of the current member, at most `size_bytes`; 0 at its end. Throws kInvalidData when what
+  // follows is damaged or encrypted; the next member may still be readable.
   size_t read_some(char* out, size_t size_bytes);
 
  private:

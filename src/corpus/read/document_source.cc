@@ -233,7 +233,10 @@ std::unique_ptr<MemberReader> open_member(const std::string& name, const std::sh
 class FileSource : public DocumentSource {
  public:
   FileSource(std::string name, ReadBytes read, ReadOptions options, OnDropped on_dropped)
-      : name_(std::move(name)), options_(std::move(options)), on_dropped_(std::move(on_dropped)), raw_{.read = std::move(read)} {}
+      : name_(std::move(name)),
+        options_(std::move(options)),
+        on_dropped_(std::move(on_dropped)),
+        raw_{.read = std::move(read)} {}
 
   bool next(DocumentPiece& piece) override {
     if (!started_) start();

@@ -1,4 +1,4 @@
-// Decompresses gzip with its checksums verified, which libarchive leaves out (3.6.2: "TODO: Verify the length and crc").
+// Decompresses gzip and verifies its checksums, which libarchive 3.6.2 does not.
 #pragma once
 
 #include <cstddef>
@@ -15,8 +15,8 @@ class GzipStream {
   GzipStream(GzipStream&&) noexcept;
   ~GzipStream();
 
-  // The next bytes, at most `size_bytes`; 0 at the end. Throws kInvalidData, after all that could be decompressed, for
-  // damaged, truncated or other bytes; zeros after the end are padding.
+  // The next bytes, at most `size_bytes`; 0 at the end. Throws kInvalidData, after all that could be
+  // decompressed, for damaged, truncated or other bytes; zeros after the end are padding.
   size_t read_some(char* out, size_t size_bytes);
 
  private:

@@ -149,7 +149,8 @@ class JsonCutter {
     ++scan_;
     do {
       for (; scan_ < end_; ++scan_) {
-        if (const char c = buffer_[scan_]; is_json_space(c) || c == ',' || c == ']' || c == '{' || c == '"') return true;
+        const char c = buffer_[scan_];
+        if (is_json_space(c) || c == ',' || c == ']' || c == '{' || c == '"') return true;
       }
     } while (refill());
     return true;

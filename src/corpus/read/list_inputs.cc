@@ -70,7 +70,8 @@ class InputWalker {
   }
 
   void add_list(const fs::path& list) {
-    const std::string text = with_context("the list of inputs '" + list.string() + "'", [&] { return read_file(list); });
+    const std::string context = "the list of inputs '" + list.string() + "'";
+    const std::string text = with_context(context, [&] { return read_file(list); });
     int number = 0;
     for (size_t at = 0; at < text.size();) {
       const size_t end = std::min(text.find('\n', at), text.size());
