@@ -15,7 +15,7 @@
 namespace inkstone {
 namespace {
 
-constexpr size_t kBlock_bytes = size_t{1} << 20;
+constexpr size_t kBlock_bytes = 256 * 1024;
 
 bool is_json_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
@@ -184,7 +184,7 @@ class JsonCutter {
       if (mode_ != Mode::kLines) count_lines(begin_, scan_);
       begin_ = scan_;
     }
-    std::memmove(data(), data() + begin_, end_ - begin_);
+    if (begin_ > 0) std::memmove(data(), data() + begin_, end_ - begin_);
     end_ -= begin_;
     scan_ = end_;
     begin_ = 0;
