@@ -16,6 +16,7 @@ pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
 target_compile_definitions(PkgConfig::HWY INTERFACE HWY_DISABLED_TARGETS=HWY_SSSE3)
 find_package(LibXml2 REQUIRED)
 find_package(simdjson CONFIG REQUIRED)
+find_package(ZLIB REQUIRED)
 pkg_check_modules(ARCHIVE REQUIRED IMPORTED_TARGET libarchive)
 find_path(CSV_INCLUDE_DIR csv.h REQUIRED)  # libcsv has no pkg-config file
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)

@@ -118,10 +118,10 @@ TEST(Archive, KeepsWhatComesBeforeTheDamage) {
 
 // One changed bit, which deflate decodes to something else: only the checksum tells.
 TEST(Archive, NoticesAChangedBit) {
-  const std::string text = incompressible(100'000);
+  const std::string text = incompressible(1'500'000);
   for (const auto& [name, filter] : kCompressions) {
     std::string damaged = compress(filter, text);
-    damaged[damaged.size() / 2] ^= 1;
+    damaged[damaged.size() - 100] ^= 1;  // behind what decides that it is text
     if (std::string(name) == "zstd") continue;  // libarchive writes no checksum
     const auto content = content_of("a", damaged);
     ASSERT_EQ(content.dropped.size(), 1u) << name;

@@ -95,6 +95,33 @@ TEST(ListInputs, LeavesOutTheOutputFolder) {
   EXPECT_EQ(list_inputs({scratch.path()}).size(), 2u);
 }
 
+TEST(ListInputs, PatternsStandForWhatTheyMatch) {
+  const test::ScratchFolder scratch;
+  const auto b = write_text(scratch / "b.txt", "x"), a = write_text(scratch / "a.txt", "x");
+  const auto inner = write_text(scratch / "d.txt/c", "x"), odd = write_text(scratch / "[a].txt", "x");
+  write_text(scratch / "other", "x");
+  EXPECT_EQ(list_inputs({scratch / "*.txt"}), (Paths{odd, a, b, inner}));
+  EXPECT_EQ(list_inputs({scratch / "[a].txt"}), Paths{odd});  // there under this name
+  EXPECT_EQ(list_inputs({scratch / "[ab].txt"}), (Paths{a, b}));
+  const Error error = test::thrown_by([&] { list_inputs({scratch / "*.csv"}); });
+  EXPECT_EQ(error.code(), ErrorCode::kNotFound);
+  EXPECT_TRUE(test::mentions(error, "*.csv' matches nothing"));
+}
+
+TEST(ListInputs, ListsNameInputs) {
+  const test::ScratchFolder scratch;
+  const auto b = write_text(scratch / "b.txt", "x"), a = write_text(scratch / "a.txt", "x");
+  const auto list = write_text(scratch / "list", b.string() + "\r\n\n" + (scratch / "*.txt").string());
+  EXPECT_EQ(list_inputs({"@" + list.string()}), (Paths{b, a}));
+  const auto broken = write_text(scratch / "broken", a.string() + "\n" + (scratch / "gone").string() + "\n");
+  const Error error = test::thrown_by([&] { list_inputs({"@" + broken.string()}); });
+  EXPECT_EQ(error.code(), ErrorCode::kNotFound);
+  EXPECT_TRUE(test::mentions(error, "broken', line 2: the input '"));
+  const Error no_list = test::thrown_by([&] { list_inputs({"@" + (scratch / "missing").string()}); });
+  EXPECT_EQ(no_list.code(), ErrorCode::kNotFound);
+  EXPECT_TRUE(test::mentions(no_list, "the list of inputs '"));
+}
+
 TEST(ListInputs, AMissingInputIsAnError) {
   const test::ScratchFolder scratch;
   fs::create_symlink(scratch / "nowhere", scratch / "dangling");

@@ -93,7 +93,7 @@ TEST(Json, ReadsLinesAndValuesUnderTheSameName) {
   EXPECT_EQ(content_of("-", "{\"text\": \"a\"}", {.format = InputFormat::kJson}).documents, Texts{"a"});
 }
 
-// Every record crosses the reader's blocks of 1 MiB somewhere.
+// Every record crosses the reader's blocks somewhere.
 TEST(Json, RecordsCrossBlocks) {
   for (const bool array : {false, true}) {
     Texts expected;

@@ -29,9 +29,10 @@ inline std::string text_of(const SourcePlace& place) { return place.source + "#"
 
 inline SourceContent content_of(const std::string& name, ReadBytes read, const ReadOptions& options = {}) {
   SourceContent content;
-  const auto source = open_source(name, std::move(read), options, [&](const SourcePlace& place, const std::string& why) {
+  const auto on_dropped = [&](const SourcePlace& place, const std::string& why) {
     content.dropped.push_back(text_of(place) + ": " + why);
-  });
+  };
+  const auto source = open_source(name, std::move(read), options, on_dropped);
   DocumentPiece piece;
   bool inside = false;
   while (source->next(piece)) {

@@ -25,11 +25,10 @@ std::string error_text(struct archive* archive) {
   return text != nullptr ? text : "unknown error of libarchive";
 }
 
-// Only what is linked in: other filters would start programs.
+// Only what is linked in: other filters would start programs. Not gzip: GzipStream.
 Handle open_handle() {
   Handle handle(archive_read_new(), &archive_read_free);
   if (!handle) throw std::bad_alloc();
-  archive_read_support_filter_gzip(handle.get());
   archive_read_support_filter_bzip2(handle.get());
   archive_read_support_filter_xz(handle.get());
   archive_read_support_filter_zstd(handle.get());

@@ -21,7 +21,8 @@ class Archive {
     std::string why_not;   // why its content is not to be read ("hidden", "a link", "encrypted"), else empty
   };
 
-  // `read` gives the archive's own bytes. Throws what `read` throws.
+  // `read` gives the archive's own bytes, and may give fewer than asked for before the end, where it gives none.
+  // Throws what `read` throws.
   explicit Archive(ReadBytes read);
   Archive(const Archive&) = delete;
   Archive& operator=(const Archive&) = delete;
@@ -31,8 +32,8 @@ class Archive {
   // nothing more can be read.
   bool next(Member& member);
 
-  // The next bytes of the current member, at most `size_bytes`; 0 at its end. Throws kInvalidData when what follows is
-  // damaged or encrypted; the next member may still be readable.
+  // The next bytes of the current member, at most `size_bytes`; 0 at its end. Throws kInvalidData when what
+  // follows is damaged or encrypted; the next member may still be readable.
   size_t read_some(char* out, size_t size_bytes);
 
  private:

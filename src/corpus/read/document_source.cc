@@ -11,6 +11,7 @@
 #include "base/utf8.h"
 #include "corpus/read/archive.h"
 #include "corpus/read/charset.h"
+#include "corpus/read/gzip_stream.h"
 #include "corpus/read/html_text.h"
 #include "corpus/read/record_reader.h"
 
@@ -232,7 +233,10 @@ std::unique_ptr<MemberReader> open_member(const std::string& name, const std::sh
 class FileSource : public DocumentSource {
  public:
   FileSource(std::string name, ReadBytes read, ReadOptions options, OnDropped on_dropped)
-      : name_(std::move(name)), options_(std::move(options)), on_dropped_(std::move(on_dropped)), raw_{.read = std::move(read)} {}
+      : name_(std::move(name)),
+        options_(std::move(options)),
+        on_dropped_(std::move(on_dropped)),
+        raw_{.read = std::move(read)} {}
 
   bool next(DocumentPiece& piece) override {
     if (!started_) start();
@@ -264,9 +268,14 @@ class FileSource : public DocumentSource {
   }
 
   void open_archive(std::shared_ptr<HeadedStream> stream) {
+    const bool gzip = container_name(stream->head()) == "gzip";
+    ReadBytes read = [stream = std::move(stream)](char* out, size_t n) { return stream->read(out, n); };
     try {
-      archive_ = std::make_unique<Archive>(
-          [stream = std::move(stream)](char* out, size_t n) { return stream->read(out, n); });
+      if (gzip) {
+        gzip_ = std::make_shared<GzipStream>(std::move(read));
+        read = [gzip = gzip_](char* out, size_t n) { return gzip->read_some(out, n); };
+      }
+      archive_ = std::make_unique<Archive>(std::move(read));
     } catch (const Error& e) {
       drop_source(name_, e.what());
     }
@@ -313,6 +322,15 @@ class FileSource : public DocumentSource {
   }
 
   bool end_archive() {
+    try {
+      // A tar archive ends before its file: the checksum is still to come.
+      std::array<char, 4096> rest;
+      while (gzip_ && gzip_->read_some(rest.data(), rest.size()) > 0) continue;
+    } catch (const Error& e) {
+      drop_source(name_, reason_of_end(e.what()));
+      archive_.reset();
+      return false;
+    }
     if (!raw_.why_ended.empty()) {
       drop_source(name_, reason_of_end(raw_.why_ended));
     } else if (members_ == 0) {
@@ -362,6 +380,7 @@ class FileSource : public DocumentSource {
   OnDropped on_dropped_;
   GuardedBytes raw_;                       // the input itself
   std::unique_ptr<Archive> archive_;       // null for a plain file
+  std::shared_ptr<GzipStream> gzip_;       // null for what is not in gzip
   GuardedBytes content_;                   // of the archive's current member
   std::shared_ptr<HeadedStream> pending_;  // a plain file that is not open yet
   std::unique_ptr<MemberReader> member_;

@@ -15,7 +15,7 @@
 namespace inkstone {
 namespace {
 
-constexpr size_t kBlock_bytes = size_t{1} << 20;
+constexpr size_t kBlock_bytes = 256 * 1024;
 
 bool is_json_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
@@ -115,28 +115,30 @@ class JsonCutter {
     int64_t depth = 0;
     bool in_string = false, escaped = false;
     do {
-      for (; scan_ < end_; ++scan_) {
-        const char c = buffer_[scan_];
+      const char *at = data() + scan_, *const end = data() + end_;
+      for (; at < end; ++at) {
+        if (escaped) {
+          escaped = false;
+          continue;
+        }
         if (in_string) {
-          if (escaped) {
-            escaped = false;
-          } else if (c == '\\') {
-            escaped = true;
-          } else if (c == '"') {
-            in_string = false;
-          } else {
-            continue;
-          }
-        } else if (c == '"') {
+          while (at < end && *at != '"' && *at != '\\') ++at;
+          if (at == end) break;
+          escaped = *at == '\\';
+          in_string = escaped;
+        } else if (*at == '"') {
           in_string = true;
-        } else if (c == '{' || c == '[') {
+        } else if (*at == '{' || *at == '[') {
           ++depth;
-        } else if (c == '}' || c == ']') {
+        } else if (*at == '}' || *at == ']') {
           --depth;
         } else {
           continue;
         }
-        if (depth == 0 && !in_string) return ++scan_, true;
+        if (depth == 0 && !in_string) {
+          scan_ = static_cast<size_t>(at - data()) + 1;
+          return true;
+        }
       }
     } while (refill());
     return false;
@@ -147,7 +149,8 @@ class JsonCutter {
     ++scan_;
     do {
       for (; scan_ < end_; ++scan_) {
-        if (const char c = buffer_[scan_]; is_json_space(c) || c == ',' || c == ']' || c == '{' || c == '"') return true;
+        const char c = buffer_[scan_];
+        if (is_json_space(c) || c == ',' || c == ']' || c == '{' || c == '"') return true;
       }
     } while (refill());
     return true;
@@ -174,14 +177,14 @@ class JsonCutter {
   // Makes room by moving what is left to the front; a record too long to keep is forgotten while it is scanned.
   // False at the end of the text.
   bool refill() {
-    if (at_end_) return false;
     scan_ = end_;
+    if (at_end_) return false;
     if (scan_ - begin_ > kLongestRecord_bytes) {
       dropping_ = true;
       if (mode_ != Mode::kLines) count_lines(begin_, scan_);
       begin_ = scan_;
     }
-    std::memmove(data(), data() + begin_, end_ - begin_);
+    if (begin_ > 0) std::memmove(data(), data() + begin_, end_ - begin_);
     end_ -= begin_;
     scan_ = end_;
     begin_ = 0;

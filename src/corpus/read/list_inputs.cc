@@ -1,12 +1,15 @@
 // The walk over input folders.
+#include <glob.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <map>
+#include <memory>
 #include <utility>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "corpus/read/documents.h"
 
 namespace inkstone {
@@ -48,8 +51,52 @@ class InputWalker {
     }
   }
 
-  // A path that the user named.
-  void add_input(const fs::path& path) {
+  // A path, list or pattern that the user named.
+  void add_input(const fs::path& input) {
+    if (is_missing(input) && input.native().starts_with('@')) {
+      add_list(input.native().substr(1));
+    } else {
+      add_path_or_pattern(input);
+    }
+  }
+
+  std::vector<fs::path> take_files() { return std::move(files_); }
+  std::vector<DroppedDocument> take_left_out() { return std::move(left_out_); }
+
+ private:
+  static bool is_missing(const fs::path& path) {
+    const int error = status_of(path).error;
+    return path != "-" && !is_link(path) && (error == ENOENT || error == ENOTDIR);
+  }
+
+  void add_list(const fs::path& list) {
+    const std::string context = "the list of inputs '" + list.string() + "'";
+    const std::string text = with_context(context, [&] { return read_file(list); });
+    int number = 0;
+    for (size_t at = 0; at < text.size();) {
+      const size_t end = std::min(text.find('\n', at), text.size());
+      std::string line = text.substr(at, end - at);
+      at = end + 1;
+      ++number;
+      if (line.ends_with('\r')) line.pop_back();
+      if (line.empty()) continue;
+      with_context(fmt::format("'{}', line {}", list.string(), number), [&] { add_path_or_pattern(line); });
+    }
+  }
+
+  void add_path_or_pattern(const fs::path& path) {
+    if (!is_missing(path) || path.native().find_first_of("*?[") == std::string::npos) return add_path(path);
+    glob_t found{};
+    const std::unique_ptr<glob_t, decltype(&::globfree)> owner(&found, &::globfree);
+    if (::glob(path.c_str(), GLOB_NOSORT, nullptr, &found) != 0) {
+      fail(ErrorCode::kNotFound, "the pattern '{}' matches nothing", path.string());
+    }
+    std::vector<std::string> matches(found.gl_pathv, found.gl_pathv + found.gl_pathc);
+    std::sort(matches.begin(), matches.end());
+    for (const std::string& match : matches) add_path(match);
+  }
+
+  void add_path(const fs::path& path) {
     if (path == "-") {
       if (has_standard_input_) return leave_out(path, "standard input is named twice");
       has_standard_input_ = true;
@@ -66,10 +113,6 @@ class InputWalker {
     add_file(path, status);
   }
 
-  std::vector<fs::path> take_files() { return std::move(files_); }
-  std::vector<DroppedDocument> take_left_out() { return std::move(left_out_); }
-
- private:
   void leave_out(const fs::path& path, std::string reason) {
     left_out_.push_back({path.string(), std::move(reason)});
   }

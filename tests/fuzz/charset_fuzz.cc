@@ -1,0 +1,43 @@
+// Detection and conversion: what is converted is valid UTF-8, and the same whatever the size of the reads.
+#include <iterator>
+
+#include "base/utf8.h"
+#include "corpus/read/charset.h"
+#include "fuzz_source.h"
+
+namespace inkstone {
+namespace {
+
+std::string read_in_steps(std::string_view bytes, const std::string& encoding, size_t step, bool& converts) {
+  Utf8Stream stream(read_from(bytes), encoding);
+  std::string text, part(step, '\0');
+  for (size_t got = step; got == step;) {
+    got = stream.read(part.data(), step);
+    text.append(part, 0, got);
+  }
+  converts = stream.converts();
+  return text;
+}
+
+void convert(std::string_view bytes, const std::string& given) {
+  const TextStart start = examine_text(bytes.substr(0, kHead_bytes), given);
+  if (!start.why_not.empty()) return;
+  bytes.remove_prefix(start.mark_bytes);
+  bool converts = false;
+  const std::string whole = read_in_steps(bytes, start.encoding, size_t{1} << 20, converts);
+  INK_CHECK(!converts || is_valid_utf8(whole), "fuzz");
+  INK_CHECK(converts || whole == bytes, "fuzz");
+  INK_CHECK(read_in_steps(bytes, start.encoding, 7, converts) == whole, "fuzz");
+}
+
+}  // namespace
+}  // namespace inkstone
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  constexpr const char* kEncodings[] = {"",       "UTF-8",  "UTF-16LE", "UTF-16BE", "UTF-32LE",     "GB18030",
+                                        "Big5",   "EUC-JP", "EUC-KR",   "KOI8-R",   "windows-1252", "windows-31j",
+                                        "UTF-16", "UTF-7",  "HZ",       "ISO-2022-JP"};
+  if (size == 0) return 0;
+  inkstone::convert(inkstone::fuzz::as_text(data + 1, size - 1), kEncodings[data[0] % std::size(kEncodings)]);
+  return 0;
+}
