@@ -21,4 +21,5 @@ configure_package_config_file(cmake/inkstoneConfig.cmake.in ${PROJECT_BINARY_DIR
                               INSTALL_DESTINATION ${config_folder})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/inkstoneConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/inkstoneConfig.cmake ${PROJECT_BINARY_DIR}/inkstoneConfigVersion.cmake
+              cmake/cld2.cmake
         DESTINATION ${config_folder})

@@ -5,6 +5,8 @@
 #include <functional>
 
 #include "base/error.h"
+#include "base/utf8.h"
+#include "tokenizer/long_piece_encoder.h"
 
 namespace inkstone {
 namespace {
@@ -27,39 +29,110 @@ uint64_t pop(std::vector<uint64_t>& heap) {
   return entry;
 }
 
+// The code point of three bytes that are one character, else 0.
+uint32_t three_byte_character(const char* text) {
+  const auto byte = [text](int i) { return static_cast<uint32_t>(static_cast<uint8_t>(text[i])); };
+  const uint32_t code_point = (byte(0) & 0x0F) << 12 | (byte(1) & 0x3F) << 6 | (byte(2) & 0x3F);
+  const bool is_three = (byte(0) & 0xF0) == 0xE0 && (byte(1) & 0xC0) == 0x80 && (byte(2) & 0xC0) == 0x80;
+  return is_three ? code_point : 0;
+}
+
 }  // namespace
 
 BpeModel::BpeModel(const std::array<TokenId, 256>& byte_tokens, std::vector<Merge> merges)
-    : byte_tokens_(byte_tokens), merges_(std::move(merges)) {
+    : byte_tokens_(byte_tokens), merges_(std::move(merges)), byte_pair_ranks_(65536, kNoMerge) {
   ranks_.reserve(merges_.size());
   for (size_t rank = 0; rank < merges_.size(); ++rank) {
     ranks_[merges_[rank].pair()] = static_cast<uint32_t>(rank);
   }
+  for (size_t pair = 0; pair < byte_pair_ranks_.size(); ++pair) {
+    byte_pair_ranks_[pair] = rank_of(byte_tokens_[pair >> 8], byte_tokens_[pair & 0xFF]);
+  }
+  if (!find_crossings()) return;
+  fill_three_byte_tokens();
+  long_pieces_ = std::make_unique<LongPieceEncoder>(*this);
 }
 
-void BpeModel::encode(std::string_view piece, Workspace& workspace,
-                      std::vector<TokenId>& out) const {
-  if (piece.size() <= kScanLimit_bytes) {
-    encode_by_scan(piece, out);
-    return;
+BpeModel::~BpeModel() = default;
+
+// True when the list is ordered: every merge joins bytes or products of merges above it, and makes a token that
+// nothing else makes. Otherwise it cannot be told in one pass which bytes meet, and all count as crossed.
+bool BpeModel::find_crossings() {
+  struct Ends {
+    uint8_t first, last;
+  };
+  IntegerMap<Ends> ends;
+  ends.reserve(merges_.size() + 256);
+  for (size_t b = 0; b < 256; ++b) {
+    ends[static_cast<uint32_t>(byte_tokens_[b])] = {static_cast<uint8_t>(b), static_cast<uint8_t>(b)};
   }
-  if (piece.size() >= kNowhere) {
-    fail(ErrorCode::kInvalidData,
-         "a run of {} bytes of one kind of character, at most {} can be encoded: is this text?",
-         piece.size(), kNowhere - 1);
+  for (const Merge& merge : merges_) {
+    const Ends* left = ends.find(static_cast<uint32_t>(merge.left));
+    const Ends* right = ends.find(static_cast<uint32_t>(merge.right));
+    if (left == nullptr || right == nullptr || ends.find(static_cast<uint32_t>(merge.product)) != nullptr) {
+      crossings_.set();
+      return false;
+    }
+    crossings_.set(size_t{left->last} << 8 | right->first);
+    const Ends product{left->first, right->last};
+    ends[static_cast<uint32_t>(merge.product)] = product;
   }
-  encode_by_heap(piece, workspace, out);
+  return true;
+}
+
+void BpeModel::fill_three_byte_tokens() {
+  three_byte_.assign(kThreeByteCount, {-1, -1, -1});
+  std::string character;
+  std::vector<TokenId> tokens;
+  for (uint32_t i = 0; i < kThreeByteCount; ++i) {
+    character.clear();
+    tokens.clear();
+    append_utf8(character, kFirstThreeByte + i);
+    encode_by_scan(character, tokens);
+    std::copy(tokens.begin(), tokens.end(), three_byte_[i].begin());
+  }
+}
+
+void BpeModel::encode(std::string_view piece, Workspace& workspace, std::vector<TokenId>& out) const {
+  size_t begin = 0;
+  for (size_t at = 1; at < piece.size(); ++at) {
+    if (crosses(static_cast<uint8_t>(piece[at - 1]), static_cast<uint8_t>(piece[at]))) continue;
+    encode_part(piece.substr(begin, at - begin), workspace, out);
+    begin = at;
+  }
+  encode_part(piece.substr(begin), workspace, out);
+}
+
+inline void BpeModel::encode_part(std::string_view part, Workspace& workspace, std::vector<TokenId>& out) const {
+  if (part.size() == 1) return out.push_back(byte_tokens_[static_cast<uint8_t>(part[0])]);
+  if (part.size() == 3 && !three_byte_.empty()) {
+    if (const uint32_t character = three_byte_character(part.data()); character >= kFirstThreeByte) {
+      for (const TokenId token : three_byte_[character - kFirstThreeByte]) {
+        if (token >= 0) out.push_back(token);
+      }
+      return;
+    }
+  }
+  if (part.size() <= kScanLimit_bytes) return encode_by_scan(part, out);
+  if (part.size() >= kNowhere) {
+    fail(ErrorCode::kInvalidData, "a run of {} bytes of one kind of character, at most {} can be encoded: is this text?",
+         part.size(), kNowhere - 1);
+  }
+  if (long_pieces_) return long_pieces_->encode(part, workspace, out);
+  encode_by_heap(part, workspace, out);
 }
 
 // ranks[i] belongs to the pair (tokens[i], tokens[i + 1]).
-void BpeModel::encode_by_scan(std::string_view piece, std::vector<TokenId>& out) const {
+void BpeModel::encode_by_scan(std::string_view part, std::vector<TokenId>& out) const {
   TokenId tokens[kScanLimit_bytes];
   uint32_t ranks[kScanLimit_bytes];
-  size_t size = piece.size();
-  for (size_t i = 0; i < size; ++i) tokens[i] = byte_tokens_[static_cast<uint8_t>(piece[i])];
-  for (size_t i = 0; i + 1 < size; ++i) ranks[i] = rank_of(tokens[i], tokens[i + 1]);
+  size_t size = part.size();
+  const auto byte = [part](size_t i) { return static_cast<uint8_t>(part[i]); };
+  for (size_t i = 0; i < size; ++i) tokens[i] = byte_tokens_[byte(i)];
+  for (size_t i = 0; i + 1 < size; ++i) ranks[i] = byte_pair_ranks_[size_t{byte(i)} << 8 | byte(i + 1)];
   while (size > 1) {
-    const size_t at = static_cast<size_t>(std::min_element(ranks, ranks + size - 1) - ranks);
+    size_t at = 0;
+    for (size_t i = 1; i + 1 < size; ++i) at = ranks[i] < ranks[at] ? i : at;
     if (ranks[at] == kNoMerge) break;
     tokens[at] = merges_[ranks[at]].product;
     --size;
@@ -74,15 +147,15 @@ void BpeModel::encode_by_scan(std::string_view piece, std::vector<TokenId>& out)
 }
 
 // One list node per byte: ranks[i] belongs to the pair (tokens[i], tokens[next[i]]).
-void BpeModel::fill(std::string_view piece, Workspace& w) const {
-  const uint32_t size = static_cast<uint32_t>(piece.size());
+void BpeModel::fill(std::string_view part, Workspace& w) const {
+  const uint32_t size = static_cast<uint32_t>(part.size());
   w.tokens.resize(size);
   w.ranks.resize(size);
   w.previous.resize(size);
   w.next.resize(size);
   w.heap.clear();
   for (uint32_t i = 0; i < size; ++i) {
-    w.tokens[i] = byte_tokens_[static_cast<uint8_t>(piece[i])];
+    w.tokens[i] = byte_tokens_[static_cast<uint8_t>(part[i])];
     w.previous[i] = i == 0 ? kNowhere : i - 1;
     w.next[i] = i + 1 == size ? kNowhere : i + 1;
   }
@@ -108,9 +181,8 @@ void BpeModel::merge_at(uint32_t at, Workspace& w) const {
   if (w.previous[at] != kNowhere) set_rank(w.previous[at]);
 }
 
-void BpeModel::encode_by_heap(std::string_view piece, Workspace& w,
-                              std::vector<TokenId>& out) const {
-  fill(piece, w);
+void BpeModel::encode_by_heap(std::string_view part, Workspace& w, std::vector<TokenId>& out) const {
+  fill(part, w);
   while (!w.heap.empty()) {
     const uint64_t entry = pop(w.heap);
     const uint32_t at = static_cast<uint32_t>(entry);

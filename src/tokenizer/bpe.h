@@ -2,7 +2,9 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -10,6 +12,8 @@
 #include "tokenizer/integer_map.h"
 
 namespace inkstone {
+
+class LongPieceEncoder;
 
 // Two tokens and the token that has the bytes of both. A merge's rank is its place in the list.
 struct Merge {
@@ -24,8 +28,13 @@ struct Merge {
 };
 
 // Replaces, again and again, the adjacent pair of lowest rank (of several the leftmost) by its
-// product, until no pair has a merge. Source: Sennrich et al. 2016 (arXiv:1508.07909). A piece of n
-// bytes costs O(n^2) below kScanLimit_bytes, where rescanning wins, and O(n log n) above.
+// product, until no pair has a merge. Source: Sennrich et al. 2016 (arXiv:1508.07909).
+//
+// A piece is cut first between bytes across which no merge of the vocabulary reaches: the parts are independent.
+// (With GPT-2's vocabulary that is between most Chinese characters.) A part of n bytes then costs O(n^2) up to
+// kScanLimit_bytes, where rescanning wins. A longer one costs O(n) by LongPieceEncoder when the list is ordered, as
+// every trained list is; else O(n log n) by a heap.
+//
 // Immutable: safe from several threads, each with its own Workspace.
 class BpeModel {
  public:
@@ -34,34 +43,49 @@ class BpeModel {
     std::vector<TokenId> tokens;
     std::vector<uint32_t> ranks, previous, next;
     std::vector<uint64_t> heap;
+    std::vector<bool> open_ends;
   };
+
+  static constexpr uint32_t kNoMerge = ~uint32_t{0};
 
   // No pair occurs twice; fewer than 2^32 - 1 merges.
   BpeModel(const std::array<TokenId, 256>& byte_tokens, std::vector<Merge> merges);
+  ~BpeModel();
 
-  // Appends the tokens of `piece` to `out`. Throws kInvalidData for a piece of 2^32 - 1 bytes or
-  // more.
+  // Appends the tokens of `piece` to `out`. Throws kInvalidData for a part of 2^32 - 1 bytes or more.
   void encode(std::string_view piece, Workspace& workspace, std::vector<TokenId>& out) const;
 
   const std::vector<Merge>& merges() const { return merges_; }
+  const std::array<TokenId, 256>& byte_tokens() const { return byte_tokens_; }
 
- private:
-  static constexpr uint32_t kNoMerge = ~uint32_t{0};
-  static constexpr size_t kScanLimit_bytes = 128;
-
+  // kNoMerge when the pair has none.
   uint32_t rank_of(TokenId left, TokenId right) const {
     const uint32_t* rank = ranks_.find(Merge::pair_key(left, right));
     return rank != nullptr ? *rank : kNoMerge;
   }
-  void encode_by_scan(std::string_view piece, std::vector<TokenId>& out) const;
-  void encode_by_heap(std::string_view piece, Workspace& workspace,
-                      std::vector<TokenId>& out) const;
-  void fill(std::string_view piece, Workspace& workspace) const;
+
+ private:
+  static constexpr size_t kScanLimit_bytes = 64;
+  // Characters of three bytes in UTF-8, most of Chinese, Japanese and Korean: their tokens are kept.
+  static constexpr uint32_t kFirstThreeByte = 0x800, kThreeByteCount = 0x10000 - kFirstThreeByte;
+  using ThreeByteTokens = std::array<TokenId, 3>;  // -1: fewer
+
+  bool find_crossings();
+  void fill_three_byte_tokens();
+  void encode_part(std::string_view part, Workspace& workspace, std::vector<TokenId>& out) const;
+  void encode_by_scan(std::string_view part, std::vector<TokenId>& out) const;
+  void encode_by_heap(std::string_view part, Workspace& workspace, std::vector<TokenId>& out) const;
+  void fill(std::string_view part, Workspace& workspace) const;
   void merge_at(uint32_t at, Workspace& workspace) const;
+  bool crosses(uint8_t left, uint8_t right) const { return crossings_[size_t{left} << 8 | right]; }
 
   std::array<TokenId, 256> byte_tokens_;
   std::vector<Merge> merges_;
   IntegerMap<uint32_t> ranks_;
+  std::vector<uint32_t> byte_pair_ranks_;      // [left << 8 | right], of the tokens of two bytes
+  std::bitset<65536> crossings_;               // [left << 8 | right]: some merge joins tokens that meet in these bytes
+  std::vector<ThreeByteTokens> three_byte_;    // by code point - kFirstThreeByte; empty unless ordered
+  std::unique_ptr<LongPieceEncoder> long_pieces_;  // null unless the list is ordered
 };
 
 }  // namespace inkstone

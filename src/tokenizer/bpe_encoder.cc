@@ -1,54 +1,23 @@
 #include "tokenizer/bpe_encoder.h"
 
+#include <array>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 namespace inkstone {
 
-static_assert(std::endian::native == std::endian::little,
-              "WholePieces keys are read as little-endian words");
+namespace {
 
-WholePieces::WholePieces(size_t capacity) : slots_(std::bit_ceil(2 * capacity + 2)) {}
+// Pieces that are looked up together.
+constexpr size_t kBatch = 128;
 
-WholePieces::Key WholePieces::make_key(std::string_view piece, size_t readable_bytes) {
-  Key key;
-  const size_t size = piece.size();
-  if (readable_bytes >= 16) {
-    std::memcpy(&key, piece.data(), 16);
-    if (size < 8) {
-      key.low &= (uint64_t{1} << (8 * size)) - 1;
-      key.high = 0;
-    } else {
-      key.high &= (uint64_t{1} << (8 * (size - 8))) - 1;
-    }
-  } else {
-    std::memcpy(&key, piece.data(), size);
-  }
-  key.high |= uint64_t{size} << 56;
-  return key;
-}
-
-size_t WholePieces::slot_of(const Key& key) const {
-  uint64_t h = (key.low ^ std::rotl(key.high, 23)) * uint64_t{0x9E3779B97F4A7C15};
-  h = (h ^ (h >> 32) ^ key.high) * uint64_t{0xD6E8FEB86659FD93};
-  const size_t mask = slots_.size() - 1;
-  size_t at = static_cast<size_t>(h >> 32) & mask;
-  while (slots_[at].key != key && slots_[at].id >= 0) at = (at + 1) & mask;
-  return at;
-}
-
-void WholePieces::insert(std::string_view piece, TokenId id) {
-  const Key key = make_key(piece, piece.size());
-  slots_[slot_of(key)] = {key, id};
-}
-
-TokenId WholePieces::find(std::string_view piece, size_t readable_bytes) const {
-  return slots_[slot_of(make_key(piece, readable_bytes))].id;
-}
+}  // namespace
 
 BpeEncoder::BpeEncoder(const Vocabulary& vocabulary, const std::vector<bool>& is_ordinary,
                        Parts parts)
     : vocabulary_(vocabulary),
+      pre_tokenizer_(std::move(parts.pre_tokenizer)),
       bpe_(parts.byte_tokens, std::move(parts.merges)),
       whole_pieces_(static_cast<size_t>(vocabulary.size())),
       ignore_merges_(parts.ignore_merges) {
@@ -62,9 +31,11 @@ void BpeEncoder::find_whole_pieces(const std::vector<bool>& is_ordinary) {
   std::vector<TokenId> scratch;
   for (TokenId id = 0; id < vocabulary_.size(); ++id) {
     const std::string_view bytes = vocabulary_.bytes(id);
-    if (bytes.empty() || bytes.size() > WholePieces::kMaxSize_bytes) continue;
+    if (bytes.empty() || bytes.size() > PieceKey::kMaxSize_bytes) continue;
     if (!is_ordinary[static_cast<size_t>(id)]) continue;
-    if (ignore_merges_ || merges_give(id, workspace, scratch)) whole_pieces_.insert(bytes, id);
+    if (ignore_merges_ || merges_give(id, workspace, scratch)) {
+      whole_pieces_.insert(PieceKey::of(bytes, bytes.size()), id);
+    }
   }
 }
 
@@ -75,23 +46,57 @@ bool BpeEncoder::merges_give(TokenId id, BpeModel::Workspace& workspace,
   return scratch.size() == 1 && scratch[0] == id;
 }
 
-void BpeEncoder::encode(std::string_view text, std::vector<TokenId>& out) const {
-  BpeModel::Workspace workspace;
-  for (size_t at = 0, end = 0; at < text.size(); at = end) {
-    end = pre_tokenizer_.piece_end(text, at);
-    const std::string_view piece = text.substr(at, end - at);
-    TokenId whole = -1;
-    if (piece.size() <= WholePieces::kMaxSize_bytes) {
-      whole = whole_pieces_.find(piece, text.size() - at);
-    } else if (ignore_merges_) {
-      whole = vocabulary_.find(piece).value_or(-1);
-    }
-    if (whole >= 0) {
+void BpeEncoder::encode(std::string_view text, EncodeScratch& scratch, std::vector<TokenId>& out) const {
+  std::array<size_t, kBatch> ends;
+  for (size_t at = 0; at < text.size();) {
+    const size_t count = pre_tokenizer_->split(text, at, ends);
+    encode_pieces(text, at, std::span(ends).first(count), scratch, out);
+    at = ends[count - 1];
+  }
+}
+
+// The table of whole pieces is larger than the fast caches: all of a batch is asked for before the first is needed.
+void BpeEncoder::encode_pieces(std::string_view text, size_t begin, std::span<const size_t> ends,
+                               EncodeScratch& scratch, std::vector<TokenId>& out) const {
+  std::array<PieceKey, kBatch> keys;
+  std::array<uint64_t, kBatch> hashes;
+  size_t at = begin;
+  for (size_t i = 0; i < ends.size(); at = ends[i++]) {
+    const size_t size = ends[i] - at;
+    if (size > PieceKey::kMaxSize_bytes) continue;
+    keys[i] = PieceKey::of(text.substr(at, size), text.size() - at);
+    hashes[i] = keys[i].hash();
+    whole_pieces_.prefetch(hashes[i]);
+  }
+  at = begin;
+  for (size_t i = 0; i < ends.size(); at = ends[i++]) {
+    const std::string_view piece = text.substr(at, ends[i] - at);
+    if (piece.size() > PieceKey::kMaxSize_bytes) {
+      encode_long(piece, scratch, out);
+    } else if (const TokenId whole = whole_pieces_.find(keys[i], hashes[i]); whole >= 0) {
       out.push_back(whole);
     } else {
-      bpe_.encode(piece, workspace, out);
+      encode_short(piece, keys[i], hashes[i], scratch, out);
     }
   }
+}
+
+void BpeEncoder::encode_short(std::string_view piece, const PieceKey& key, uint64_t hash, EncodeScratch& scratch,
+                              std::vector<TokenId>& out) const {
+  if (const auto known = scratch.memo.find(key, hash); !known.empty()) {
+    out.insert(out.end(), known.begin(), known.end());
+    return;
+  }
+  const size_t begin = out.size();
+  bpe_.encode(piece, scratch.bpe, out);
+  if (scratch.uses_memo) scratch.memo.insert(key, hash, std::span(out).subspan(begin));
+}
+
+void BpeEncoder::encode_long(std::string_view piece, EncodeScratch& scratch, std::vector<TokenId>& out) const {
+  if (ignore_merges_) {
+    if (const auto whole = vocabulary_.find(piece)) return out.push_back(*whole);
+  }
+  bpe_.encode(piece, scratch.bpe, out);
 }
 
 }  // namespace inkstone

@@ -13,7 +13,7 @@ CharEncoder::CharEncoder(const std::array<TokenId, 256>& byte_tokens,
   }
 }
 
-void CharEncoder::encode(std::string_view text, std::vector<TokenId>& out) const {
+void CharEncoder::encode(std::string_view text, EncodeScratch&, std::vector<TokenId>& out) const {
   for (size_t at = 0; at < text.size();) {
     const uint8_t byte = static_cast<uint8_t>(text[at]);
     if (byte < 0x80) {
@@ -34,7 +34,7 @@ void CharEncoder::encode(std::string_view text, std::vector<TokenId>& out) const
   }
 }
 
-void ByteEncoder::encode(std::string_view text, std::vector<TokenId>& out) const {
+void ByteEncoder::encode(std::string_view text, EncodeScratch&, std::vector<TokenId>& out) const {
   for (const char c : text) out.push_back(byte_tokens_[static_cast<uint8_t>(c)]);
 }
 

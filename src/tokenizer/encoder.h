@@ -5,16 +5,29 @@
 #include <vector>
 
 #include "inkstone/tokenizer.h"
+#include "tokenizer/bpe.h"
+#include "tokenizer/piece_key.h"
 
 namespace inkstone {
 
-// Immutable: encode() is safe from several threads.
+// What encoding needs besides its input and may keep from text to text; one thread's.
+struct EncodeScratch {
+  BpeModel::Workspace bpe;
+  PieceMemo memo;
+  bool uses_memo = true;  // false for short texts: the memo would take longer to make
+};
+
+// Immutable: encode() is safe from several threads, each with its own scratch.
 class Encoder {
  public:
   virtual ~Encoder() = default;
 
   // Appends the ids of `text`, any bytes, to `out`.
-  virtual void encode(std::string_view text, std::vector<TokenId>& out) const = 0;
+  virtual void encode(std::string_view text, EncodeScratch& scratch, std::vector<TokenId>& out) const = 0;
+
+  // True when `text` may be encoded in two parts, before and from text[at] on, 0 < at < text.size(), whatever
+  // comes before and after it.
+  virtual bool is_cut(std::string_view text, size_t at) const = 0;
 };
 
 }  // namespace inkstone

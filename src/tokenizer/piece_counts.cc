@@ -1,5 +1,8 @@
 #include "tokenizer/piece_counts.h"
 
+#include <array>
+#include <span>
+
 #include "base/error.h"
 #include "base/hash.h"
 
@@ -8,9 +11,13 @@ namespace inkstone {
 PieceCounts::PieceCounts() : slots_(1 << 12, kEmpty) {}
 
 void PieceCounts::add(std::string_view text) {
-  for (size_t at = 0, end = 0; at < text.size(); at = end) {
-    end = pre_tokenizer_.piece_end(text, at);
-    count_piece(text.substr(at, end - at));
+  std::array<size_t, 256> ends;
+  for (size_t at = 0; at < text.size();) {
+    const size_t count = pre_tokenizer_.split(text, at, ends);
+    for (const size_t end : std::span(ends).first(count)) {
+      count_piece(text.substr(at, end - at));
+      at = end;
+    }
   }
 }
 

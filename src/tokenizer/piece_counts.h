@@ -38,7 +38,7 @@ class PieceCounts {
   void count_piece(std::string_view piece);
   void grow();
 
-  PreTokenizer pre_tokenizer_;
+  Gpt2PreTokenizer pre_tokenizer_;
   std::string bytes_;  // of the distinct pieces, one after the other
   std::vector<Piece> pieces_;
   std::vector<uint32_t> slots_;  // hash table, open addressing, at most half full

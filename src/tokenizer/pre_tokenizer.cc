@@ -1,9 +1,32 @@
 #include "tokenizer/pre_tokenizer.h"
 
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+
 #include "base/utf8.h"
 
 namespace inkstone {
 namespace {
+
+// The last white space character of Unicode (U+3000, the ideographic space). Above it nothing is.
+constexpr uint32_t kLastWhiteSpace = 0x3000;
+
+// Bytes from 0x80 on are kInvalid here: they need decoding.
+constexpr std::array<CharClass, 256> kByteClasses = [] {
+  std::array<CharClass, 256> classes{};
+  for (size_t b = 0; b < 256; ++b) {
+    const bool letter = (b >= 'a' && b <= 'z') || (b >= 'A' && b <= 'Z'), digit = b >= '0' && b <= '9';
+    const bool space = b == ' ' || (b >= '\t' && b <= '\r');
+    classes[b] = b >= 0x80 ? CharClass::kInvalid
+                 : letter  ? CharClass::kLetter
+                 : digit   ? CharClass::kNumber
+                 : space   ? CharClass::kWhiteSpace
+                           : CharClass::kOther;
+  }
+  return classes;
+}();
 
 uint8_t byte_at(std::string_view text, size_t at) { return static_cast<uint8_t>(text[at]); }
 
@@ -19,32 +42,59 @@ size_t contraction_size(std::string_view text, size_t at) {
   return three ? 3 : 0;
 }
 
-bool joins_a_space(CharClass type) {
-  return type != CharClass::kWhiteSpace && type != CharClass::kInvalid;
+bool joins_a_space(CharClass type) { return type != CharClass::kWhiteSpace && type != CharClass::kInvalid; }
+
+bool is_continuation(uint8_t byte) { return (byte & 0xC0) == 0x80; }
+
+// How many of the eight bytes, from the first on, are ASCII letters: the high bit of each byte that is none, in bulk.
+size_t leading_letters(uint64_t bytes) {
+  constexpr uint64_t kEach = 0x0101010101010101, kHigh = 0x80 * kEach;
+  const uint64_t lower = (bytes | 0x20 * kEach) & ~kHigh;
+  const uint64_t from_a = lower + (0x80 - 'a') * kEach, above_z = lower + (0x80 - 'z' - 1) * kEach;
+  const uint64_t others = ~(from_a & ~above_z & ~bytes) & kHigh;
+  return others == 0 ? 8 : static_cast<size_t>(std::countr_zero(others)) / 8;
+}
+
+// Most pieces are ASCII words: eight bytes at a time.
+size_t letters_end(std::string_view text, size_t at) {
+  while (at + 8 <= text.size()) {
+    uint64_t bytes;
+    std::memcpy(&bytes, text.data() + at, 8);
+    const size_t letters = leading_letters(bytes);
+    at += letters;
+    if (letters < 8) break;
+  }
+  return at;
 }
 
 }  // namespace
 
-PreTokenizer::PreTokenizer() : classes_(UnicodeClasses::instance()) {
-  for (uint32_t c = 0; c < ascii_.size(); ++c) ascii_[c] = classes_[c];
-}
-
-PreTokenizer::Char PreTokenizer::classify(std::string_view text, size_t at) const {
+// Three bytes are most of what is not ASCII, and worth a way of their own: 0xE1..0xEF but 0xED have neither
+// overlong forms nor surrogates.
+inline Gpt2PreTokenizer::Char Gpt2PreTokenizer::classify(std::string_view text, size_t at) const {
   const uint8_t byte = byte_at(text, at);
-  if (byte < 0x80) return {ascii_[byte], 1};
+  if (byte < 0x80) return {kByteClasses[byte], 1};
+  if (byte < 0xC2 || byte > 0xF4) return {CharClass::kInvalid, 1};  // begins no character
+  if (byte > 0xE0 && byte < 0xF0 && byte != 0xED && at + 2 < text.size()) {
+    const uint8_t second = byte_at(text, at + 1), third = byte_at(text, at + 2);
+    if (is_continuation(second) && is_continuation(third)) {
+      const uint32_t code_point = (byte & 0x0Fu) << 12 | (second & 0x3Fu) << 6 | (third & 0x3Fu);
+      return {classes_[code_point], 3};
+    }
+  }
   const Utf8Step step = decode_utf8(text, at);
-  return {step.ok ? classes_[step.code_point] : CharClass::kInvalid,
-          static_cast<uint32_t>(step.size_bytes)};
+  return {step.ok ? classes_[step.code_point] : CharClass::kInvalid, static_cast<uint32_t>(step.size_bytes)};
 }
 
-size_t PreTokenizer::run_end(std::string_view text, size_t at, CharClass type) const {
+inline size_t Gpt2PreTokenizer::run_end(std::string_view text, size_t at, CharClass type) const {
+  if (type == CharClass::kLetter) at = letters_end(text, at);
   while (at < text.size()) {
-    const uint8_t byte = byte_at(text, at);
-    if (byte < 0x80) {
-      if (ascii_[byte] != type) return at;
+    const CharClass byte_class = kByteClasses[byte_at(text, at)];
+    if (byte_class == type && type != CharClass::kInvalid) {
       ++at;
       continue;
     }
+    if (byte_class != CharClass::kInvalid) return at;
     const Char next = classify(text, at);
     if (next.type != type) return at;
     at += next.size_bytes;
@@ -54,7 +104,7 @@ size_t PreTokenizer::run_end(std::string_view text, size_t at, CharClass type) c
 
 // \s+(?!\S)|\s+: a run that ends the text is one piece; otherwise its last character is left for
 // the next piece, unless it is alone.
-size_t PreTokenizer::white_space_end(std::string_view text, size_t at) const {
+size_t Gpt2PreTokenizer::white_space_end(std::string_view text, size_t at) const {
   const size_t begin = at;
   size_t last = at;
   while (at < text.size()) {
@@ -67,7 +117,7 @@ size_t PreTokenizer::white_space_end(std::string_view text, size_t at) const {
   return at;
 }
 
-size_t PreTokenizer::piece_end(std::string_view text, size_t at) const {
+inline size_t Gpt2PreTokenizer::piece_end(std::string_view text, size_t at) const {
   const char c = text[at];
   if (c == '\'') {
     if (const size_t size = contraction_size(text, at); size != 0) return at + size;
@@ -82,6 +132,29 @@ size_t PreTokenizer::piece_end(std::string_view text, size_t at) const {
   }
   if (first.type == CharClass::kWhiteSpace) return white_space_end(text, at);
   return run_end(text, at + first.size_bytes, first.type);
+}
+
+size_t Gpt2PreTokenizer::split(std::string_view text, size_t at, std::span<size_t> ends) const {
+  size_t count = 0;
+  while (at < text.size() && count < ends.size()) ends[count++] = at = piece_end(text, at);
+  return count;
+}
+
+bool Gpt2PreTokenizer::is_cut(std::string_view text, size_t at) const {
+  return is_ascii_white_space(text[at]) && ends_in_ink(text.substr(0, at));
+}
+
+bool is_ascii_white_space(char c) { return kByteClasses[static_cast<uint8_t>(c)] == CharClass::kWhiteSpace; }
+
+bool ends_in_ink(std::string_view text) {
+  if (text.empty()) return false;
+  const uint8_t last = byte_at(text, text.size() - 1);
+  if (last < 0x80) return last > 0x20 && last < 0x7F;
+  size_t lead = text.size() - 1;
+  const size_t lowest = text.size() - std::min<size_t>(text.size(), 4);
+  while (lead > lowest && is_continuation(byte_at(text, lead))) --lead;
+  const Utf8Step step = decode_utf8(text, lead);
+  return step.ok && lead + static_cast<size_t>(step.size_bytes) == text.size() && step.code_point > kLastWhiteSpace;
 }
 
 }  // namespace inkstone

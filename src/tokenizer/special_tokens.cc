@@ -8,7 +8,10 @@ SpecialTokenTable::SpecialTokenTable(std::vector<SpecialToken> tokens)
     : tokens_(std::move(tokens)) {
   std::sort(tokens_.begin(), tokens_.end(),
             [](const SpecialToken& a, const SpecialToken& b) { return a.text < b.text; });
-  for (const SpecialToken& token : tokens_) starts_[static_cast<uint8_t>(token.text[0])] = true;
+  for (const SpecialToken& token : tokens_) {
+    starts_[static_cast<uint8_t>(token.text[0])] = true;
+    longest_bytes_ = std::max(longest_bytes_, token.text.size());
+  }
   if (!tokens_.empty() && tokens_.front().text[0] == tokens_.back().text[0]) {
     only_start_ = tokens_.front().text[0];
   }

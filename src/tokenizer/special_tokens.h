@@ -35,6 +35,9 @@ class SpecialTokenTable {
   // The leftmost special token in text[from..]; of several at one place the longest.
   std::optional<Match> find(std::string_view text, size_t from) const;
 
+  // Of the longest token; 0 when there is none.
+  size_t longest_bytes() const { return longest_bytes_; }
+
   std::optional<TokenId> id_of(std::string_view text) const;
 
   // In the order of their texts.
@@ -45,6 +48,7 @@ class SpecialTokenTable {
   size_t next_candidate(std::string_view text, size_t from) const;
 
   std::vector<SpecialToken> tokens_;
+  size_t longest_bytes_ = 0;
   std::array<bool, 256> starts_{};
   std::optional<char> only_start_;  // when all tokens start with the same byte
 };

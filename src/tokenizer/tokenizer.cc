@@ -19,6 +19,8 @@ namespace fs = std::filesystem;
 using TextSource = std::function<std::optional<std::string>()>;
 
 constexpr uint64_t kMaxFile_bytes = uint64_t{1} << 30;
+// From here on a memo of pieces is worth making.
+constexpr size_t kLongText_bytes = size_t{16} << 10;
 
 TokenizerSpec read_vocab_and_merges(const fs::path& vocab, const fs::path& merges) {
   const fs::path added = vocab.parent_path() / "added_tokens.json";
@@ -189,23 +191,25 @@ Tokenizer Tokenizer::train(const TextSource& next_text, const TokenizerTrainOpti
 std::vector<TokenId> Tokenizer::encode(std::string_view text, SpecialTokens special) const {
   std::vector<TokenId> ids;
   ids.reserve(text.size() / 3);
-  size_t at = 0;
-  while (special != SpecialTokens::kAsText) {
-    const auto match = impl_->special_tokens.find(text, at);
-    if (!match) break;
-    if (special == SpecialTokens::kRefuse) {
-      fail(ErrorCode::kInvalidData,
-           "the text has the special token '{}' at byte {}: remove it, or allow special tokens or "
-           "encode them as text",
-           text.substr(match->begin, match->size_bytes), match->begin);
-    }
-    impl_->encoder->encode(text.substr(at, match->begin - at), ids);
-    ids.push_back(match->id);
-    at = match->begin + match->size_bytes;
-  }
-  impl_->encoder->encode(text.substr(at), ids);
+  EncodeScratch scratch;
+  scratch.uses_memo = text.size() >= kLongText_bytes;
+  impl_->encode(text, special, scratch, ids);
   return ids;
 }
+
+std::vector<ByteRange> Tokenizer::offsets(std::span<const TokenId> ids) const {
+  std::vector<ByteRange> ranges;
+  ranges.reserve(ids.size());
+  size_t at = 0;
+  for (const TokenId id : ids) {
+    const size_t end = at + token_bytes(id).size();
+    ranges.push_back({at, end});
+    at = end;
+  }
+  return ranges;
+}
+
+bool Tokenizer::is_cut(std::string_view text, size_t at) const { return impl_->encoder->is_cut(text, at); }
 
 std::string Tokenizer::decode(std::span<const TokenId> ids) const {
   size_t size_bytes = 0;

@@ -239,6 +239,25 @@ Tokenizer::Impl::Impl(const TokenizerSpec& spec)
       vocabulary, table.is_ordinary, BpeEncoder::Parts{alphabet, std::move(list), ignore_merges});
 }
 
+void Tokenizer::Impl::encode(std::string_view text, SpecialTokens special, EncodeScratch& scratch,
+                             std::vector<TokenId>& ids) const {
+  size_t at = 0;
+  while (special != SpecialTokens::kAsText) {
+    const auto match = special_tokens.find(text, at);
+    if (!match) break;
+    if (special == SpecialTokens::kRefuse) {
+      fail(ErrorCode::kInvalidData,
+           "the text has the special token '{}' at byte {}: remove it, or allow special tokens or "
+           "encode them as text",
+           text.substr(match->begin, match->size_bytes), match->begin);
+    }
+    encoder->encode(text.substr(at, match->begin - at), scratch, ids);
+    ids.push_back(match->id);
+    at = match->begin + match->size_bytes;
+  }
+  encoder->encode(text.substr(at), scratch, ids);
+}
+
 std::vector<Merge> Tokenizer::Impl::merges() const {
   const auto* bpe = dynamic_cast<const BpeEncoder*>(encoder.get());
   return bpe != nullptr ? bpe->merges() : std::vector<Merge>{};

@@ -30,13 +30,14 @@ bool is_one_character(std::string_view text) {
 // Whether ordinary text could hold these bytes as one piece.
 bool is_one_piece(const PreTokenizer& pre_tokenizer, const std::string& token) {
   const auto bytes = from_byte_alphabet(token);
-  return bytes && !bytes->empty() && pre_tokenizer.piece_end(*bytes, 0) == bytes->size();
+  size_t end = 0;
+  return bytes && !bytes->empty() && pre_tokenizer.split(*bytes, 0, {&end, 1}) == 1 && end == bytes->size();
 }
 
 std::vector<SpecialToken> find_special_tokens(const TokenizerSpec& spec) {
   std::unordered_set<std::string> made;
   for (const auto& [left, right] : spec.merges) made.insert(left + right);
-  const PreTokenizer pre_tokenizer;
+  const Gpt2PreTokenizer pre_tokenizer;
   std::vector<SpecialToken> special;
   for (const auto& [text, id] : spec.vocabulary) {
     if (is_one_character(text) || made.contains(text)) continue;

@@ -17,7 +17,9 @@ struct RandomModel {
   std::vector<Merge> merges;
   std::vector<std::string> tokens;  // by id
 
-  RandomModel(std::mt19937& random, size_t count) {
+  // ordered: every merge stands below those that make its parts, as in a trained list; products may still be out of
+  // reach of their own bytes.
+  RandomModel(std::mt19937& random, size_t count, bool ordered = false) {
     for (size_t i = 0; i < 256; ++i) {
       bytes[i] = static_cast<TokenId>(i);
       tokens.push_back(std::string(1, static_cast<char>(i)));
@@ -35,7 +37,7 @@ struct RandomModel {
       tokens.push_back(tokens[static_cast<size_t>(merge.left)] +
                        tokens[static_cast<size_t>(merge.right)]);
     }
-    std::shuffle(merges.begin(), merges.end(), random);
+    if (!ordered) std::shuffle(merges.begin(), merges.end(), random);
   }
 
   // The definition, word for word.
@@ -76,11 +78,48 @@ TEST(BpeModel, MergesTheLowestRankLeftmostFirst) {
   for (int round = 0; round < 60; ++round) {
     const RandomModel model(random, 1 + random() % 60);
     const BpeModel bpe(model.bytes, model.merges);
-    // 128 bytes is the last size that is scanned; above it a heap takes over.
-    for (const size_t size : {1u, 2u, 3u, 7u, 31u, 127u, 128u, 129u, 200u, 5u}) {
+    // 64 bytes is the last size that is scanned; above it a heap takes over.
+    for (const size_t size : {1u, 2u, 3u, 7u, 31u, 63u, 64u, 65u, 200u, 5u}) {
       const std::string piece = random_piece(random, size);
       ASSERT_EQ(encode(bpe, piece, workspace), model.encode(piece)) << "size " << size;
     }
+  }
+}
+
+// Above 64 bytes LongPieceEncoder takes over, which does not merge at all.
+TEST(BpeModel, LongPiecesOfOrderedListsAreWhatMergingGives) {
+  std::mt19937 random(12);
+  BpeModel::Workspace workspace;
+  for (int round = 0; round < 200; ++round) {
+    const RandomModel model(random, 1 + random() % 80, true);
+    const BpeModel bpe(model.bytes, model.merges);
+    for (const size_t size : {65u, 66u, 150u, 300u}) {
+      const std::string piece = random_piece(random, size);
+      ASSERT_EQ(encode(bpe, piece, workspace), model.encode(piece)) << "round " << round << ", size " << size;
+    }
+    const std::string run(100 + random() % 100, 'a');
+    ASSERT_EQ(encode(bpe, run, workspace), model.encode(run)) << "round " << round;
+  }
+}
+
+// A part of three bytes that is one character is looked up.
+TEST(BpeModel, CharactersOfThreeBytesAreWhatMergingGives) {
+  std::mt19937 random(13);
+  BpeModel::Workspace workspace;
+  RandomModel model(random, 0);
+  const auto add = [&](TokenId left, TokenId right) {
+    const TokenId product = static_cast<TokenId>(model.tokens.size());
+    model.merges.push_back({left, right, product});
+    model.tokens.push_back(model.tokens[static_cast<size_t>(left)] + model.tokens[static_cast<size_t>(right)]);
+    return product;
+  };
+  const TokenId middle = add(0xB8, 0xAD);  // 中 is E4 B8 AD
+  add(0xE4, 0xBD);
+  add(0xE4, middle);
+  add(0xAD, 0xE5);  // reaches from 中 into 国, E5 9B BD
+  const BpeModel bpe(model.bytes, model.merges);
+  for (const std::string piece : {"中", "国", "中国", "国中", "国国中中国", "\xE4\xB8", "\xE4\xB8\xAD\xAD", "\xC0\xB8\xAD"}) {
+    EXPECT_EQ(encode(bpe, piece, workspace), model.encode(piece)) << piece;
   }
 }
 
@@ -121,7 +160,8 @@ TEST(BpeEncoder, WholePiecesAreThoseThatMergesGive) {
       for (const TokenId id : model.encode(" " + token)) expected.push_back(id);
       if (token.find_first_not_of("abc") != std::string::npos) continue;  // other cuts
       expected.push_back('1');
-      encoder.encode(text, ids);
+      EncodeScratch scratch;
+      encoder.encode(text, scratch, ids);
       ASSERT_EQ(ids, expected) << text;
     }
   }
@@ -143,7 +183,8 @@ TEST(BpeEncoder, IgnoreMergesPrefersTheWholePiece) {
     const BpeEncoder encoder(vocabulary, ordinary,
                              {.byte_tokens = bytes, .merges = {}, .ignore_merges = ignore_merges});
     std::vector<TokenId> ids;
-    encoder.encode(text, ids);
+    EncodeScratch scratch;
+    encoder.encode(text, scratch, ids);
     return ids.front();
   };
   EXPECT_EQ(first(false, "abc"), 'a');
@@ -156,19 +197,40 @@ TEST(BpeEncoder, IgnoreMergesPrefersTheWholePiece) {
 TEST(WholePieces, FindsPiecesOfEverySizeAtEveryPlace) {
   const std::string text("abcdefghijklmno\0pqrst", 21);
   WholePieces pieces(64);
-  for (size_t size = 1; size <= WholePieces::kMaxSize_bytes; ++size) {
-    pieces.insert(text.substr(3, size), static_cast<TokenId>(size));
+  const auto find = [&](std::string_view piece, size_t readable_bytes) {
+    const PieceKey key = PieceKey::of(piece, readable_bytes);
+    return pieces.find(key, key.hash());
+  };
+  for (size_t size = 1; size <= PieceKey::kMaxSize_bytes; ++size) {
+    pieces.insert(PieceKey::of(std::string_view(text).substr(3, size), size), static_cast<TokenId>(size));
   }
-  pieces.insert(std::string_view("d\0", 2), 100);
-  for (size_t size = 1; size <= WholePieces::kMaxSize_bytes; ++size) {
-    EXPECT_EQ(pieces.find(std::string_view(text).substr(3, size), text.size() - 3),
-              static_cast<TokenId>(size));
-    const std::vector<char> exact(text.begin() + 3,
-                                  text.begin() + 3 + static_cast<std::ptrdiff_t>(size));
-    EXPECT_EQ(pieces.find({exact.data(), size}, size), static_cast<TokenId>(size));
+  pieces.insert(PieceKey::of(std::string_view("d\0", 2), 2), 100);
+  for (size_t size = 1; size <= PieceKey::kMaxSize_bytes; ++size) {
+    EXPECT_EQ(find(std::string_view(text).substr(3, size), text.size() - 3), static_cast<TokenId>(size));
+    const std::vector<char> exact(text.begin() + 3, text.begin() + 3 + static_cast<std::ptrdiff_t>(size));
+    EXPECT_EQ(find({exact.data(), size}, size), static_cast<TokenId>(size));
   }
-  EXPECT_EQ(pieces.find(std::string_view("d\0", 2), 2), 100);
-  EXPECT_EQ(pieces.find("e", 1), -1);
+  EXPECT_EQ(find(std::string_view("d\0", 2), 2), 100);
+  EXPECT_EQ(find("e", 1), -1);
+}
+
+TEST(PieceMemo, GivesThePiecesOwnTokensOrNone) {
+  PieceMemo memo;
+  std::mt19937 random(14);
+  std::map<std::string, std::vector<TokenId>> truth;
+  for (int i = 0; i < 50000; ++i) {
+    std::string piece = random_piece(random, 1 + random() % 15);
+    const PieceKey key = PieceKey::of(piece, piece.size());
+    const auto known = memo.find(key, key.hash());
+    if (!known.empty()) {
+      ASSERT_EQ(std::vector<TokenId>(known.begin(), known.end()), truth.at(piece));
+      continue;
+    }
+    std::vector<TokenId>& tokens = truth[piece];
+    if (tokens.empty()) tokens.assign(1 + random() % 7, static_cast<TokenId>(random() % 1000));
+    memo.insert(key, key.hash(), tokens);
+    ASSERT_EQ(memo.find(key, key.hash()).size(), tokens.size() <= PieceMemo::kMaxTokens ? tokens.size() : 0);
+  }
 }
 
 }  // namespace

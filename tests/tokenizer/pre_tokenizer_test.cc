@@ -5,6 +5,9 @@
 #include <unicode/uchar.h>
 #include <unicode/unistr.h>
 
+#include <array>
+#include <stdexcept>
+
 #include "base/utf8.h"
 #include "samples.h"
 #include "tokenizer/byte_alphabet.h"
@@ -15,13 +18,16 @@ namespace {
 using Pieces = std::vector<std::string>;
 
 Pieces cut(std::string_view text) {
-  static const PreTokenizer pre_tokenizer;
+  static const Gpt2PreTokenizer pre_tokenizer;
   Pieces pieces;
+  std::array<size_t, 3> ends;
   for (size_t at = 0; at < text.size();) {
-    const size_t end = pre_tokenizer.piece_end(text, at);
-    if (end <= at || end > text.size()) throw std::runtime_error("piece_end does not advance");
-    pieces.emplace_back(text.substr(at, end - at));
-    at = end;
+    const size_t count = pre_tokenizer.split(text, at, ends);
+    if (count == 0 || count > ends.size()) throw std::runtime_error("split does not advance");
+    for (size_t i = 0; i < count; at = ends[i++]) {
+      if (ends[i] <= at || ends[i] > text.size()) throw std::runtime_error("an end is out of place");
+      pieces.emplace_back(text.substr(at, ends[i] - at));
+    }
   }
   return pieces;
 }

@@ -1,0 +1,66 @@
+#include "corpus/clean/normalize.h"
+
+#include <unicode/bytestream.h>
+#include <unicode/normalizer2.h>
+
+#include "base/check.h"
+
+namespace inkstone {
+namespace {
+
+const icu::Normalizer2& normalizer(Normalization form) {
+  UErrorCode status = U_ZERO_ERROR;
+  const icu::Normalizer2* found = form == Normalization::kNfc ? icu::Normalizer2::getNFCInstance(status)
+                                                              : icu::Normalizer2::getNFKCInstance(status);
+  INK_CHECK(U_SUCCESS(status) && found != nullptr, "ICU has no normalisation data");
+  return *found;
+}
+
+// ICU counts bytes in 32 bits; texts beyond are cut before a line end, which nothing composes with.
+constexpr size_t kPart_bytes = size_t{1} << 28;
+
+size_t part_end(std::string_view text, size_t begin) {
+  if (text.size() - begin <= kPart_bytes) return text.size();
+  const size_t cut = text.rfind('\n', begin + kPart_bytes);
+  if (cut != std::string_view::npos && cut > begin) return cut;
+  const size_t later = text.find('\n', begin + kPart_bytes);
+  return later == std::string_view::npos ? text.size() : later;
+}
+
+icu::StringPiece piece(std::string_view text) { return {text.data(), static_cast<int32_t>(text.size())}; }
+
+// True if the part was normal; else its normal form is appended.
+void append_normal(const icu::Normalizer2& rules, std::string_view part, std::string& out) {
+  UErrorCode status = U_ZERO_ERROR;
+  icu::StringByteSink<std::string> sink(&out);
+  rules.normalizeUTF8(0, piece(part), sink, nullptr, status);
+  INK_CHECK(U_SUCCESS(status), u_errorName(status));
+}
+
+bool is_normal(const icu::Normalizer2& rules, std::string_view part) {
+  UErrorCode status = U_ZERO_ERROR;
+  return rules.isNormalizedUTF8(piece(part), status) && U_SUCCESS(status);
+}
+
+}  // namespace
+
+bool normalize(std::string& text, std::string& spare, Normalization form) {
+  if (form == Normalization::kNone || text.empty()) return false;
+  const icu::Normalizer2& rules = normalizer(form);
+  spare.clear();
+  bool changed = false;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = part_end(text, begin);
+    const std::string_view part = std::string_view(text).substr(begin, end - begin);
+    if (!changed && !is_normal(rules, part)) {
+      changed = true;
+      spare.assign(text, 0, begin);
+    }
+    if (changed) append_normal(rules, part, spare);
+    begin = end;
+  }
+  if (changed) text.swap(spare);
+  return changed;
+}
+
+}  // namespace inkstone

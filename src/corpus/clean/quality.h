@@ -1,0 +1,46 @@
+// Published rules that tell a document of text from lists, spam and the debris of web pages.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "corpus/clean/drop_reason.h"
+#include "corpus/clean/hash_counts.h"
+#include "corpus/clean/scripts.h"
+#include "corpus/clean/words.h"
+
+namespace inkstone {
+
+// The rules of the published corpora; docs/cleaning.md lists each with its threshold.
+enum class QualityRules {
+  kNone,
+  kGopher,   // Rae et al. 2021, arXiv:2112.11446, appendix A.1.1: quality and repetition
+  kC4,       // Raffel et al. 2020, arXiv:1910.10683, section 2.2: lines and pages; not its list of bad words
+  kFineWeb,  // Penedo et al. 2024, arXiv:2406.17557, section 3: kGopher, kC4 but for the lines' last mark, its own
+};
+
+// Judges documents after their lines have been dropped. Immutable, thread-safe.
+class QualityFilter {
+ public:
+  // Memory that it uses from one document to the next.
+  struct Scratch {
+    std::vector<Word> words;
+    HashCounts counts;
+  };
+
+  // english_stop_words: Gopher's rule of English words applies (to texts that are mostly Latin).
+  QualityFilter(QualityRules rules, bool english_stop_words);
+
+  // kNone, or the first rule that the text breaks.
+  DropReason judge(std::string_view text, Scratch& scratch) const;
+
+ private:
+  DropReason judge_gopher(std::string_view text, Scratch& scratch) const;
+
+  QualityRules rules_;
+  bool english_stop_words_;
+  ScriptShare latin_;
+};
+
+}  // namespace inkstone

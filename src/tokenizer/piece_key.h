@@ -1,0 +1,115 @@
+// Short pieces as integers, and what is known about them.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "inkstone/tokenizer.h"
+
+namespace inkstone {
+
+static_assert(std::endian::native == std::endian::little, "keys are read as little-endian words");
+
+// A piece of 1 to 15 bytes: the bytes, padded by zeros, and the length in the last byte. {0, 0} is no piece's.
+struct PieceKey {
+  static constexpr size_t kMaxSize_bytes = 15;
+
+  uint64_t low = 0, high = 0;
+
+  bool operator==(const PieceKey&) const = default;
+
+  // `readable_bytes` bytes from piece.data() on may be read: 16 make it faster.
+  static PieceKey of(std::string_view piece, size_t readable_bytes) {
+    PieceKey key;
+    const size_t size = piece.size();
+    if (readable_bytes >= 16) {
+      std::memcpy(&key, piece.data(), 16);
+      const uint64_t ones = ~uint64_t{0};
+      key.low &= size >= 8 ? ones : ~(ones << (8 * size));
+      key.high &= size > 8 ? ~(ones << (8 * (size - 8))) : 0;
+    } else {
+      std::memcpy(&key, piece.data(), size);
+    }
+    key.high |= uint64_t{size} << 56;
+    return key;
+  }
+
+  uint64_t hash() const {
+    uint64_t h = (low ^ std::rotl(high, 23)) * uint64_t{0x9E3779B97F4A7C15};
+    h = (h ^ (h >> 32) ^ high) * uint64_t{0xD6E8FEB86659FD93};
+    return h >> 32;
+  }
+};
+
+// The pieces that are one token, so that most pieces of a text need no merging: about 90 % of English ones.
+class WholePieces {
+ public:
+  explicit WholePieces(size_t capacity) : slots_(std::bit_ceil(2 * capacity + 2)) {}
+
+  void insert(const PieceKey& key, TokenId id) {
+    size_t at = key.hash() & mask();
+    while (slots_[at].key != key && slots_[at].id >= 0) at = (at + 1) & mask();
+    slots_[at] = {key, id};
+  }
+
+  // Asks the memory for what find() will look at.
+  void prefetch(uint64_t hash) const { __builtin_prefetch(&slots_[hash & mask()]); }
+
+  // -1 when absent. hash: key.hash().
+  TokenId find(const PieceKey& key, uint64_t hash) const {
+    size_t at = hash & mask();
+    while (slots_[at].key != key && slots_[at].id >= 0) at = (at + 1) & mask();
+    return slots_[at].id;
+  }
+
+ private:
+  struct Slot {
+    PieceKey key;
+    TokenId id = -1;
+  };
+
+  size_t mask() const { return slots_.size() - 1; }
+
+  std::vector<Slot> slots_;
+};
+
+// Remembers the tokens of pieces that were merged lately: a name is seldom alone in a text. Every piece has one place,
+// and the later takes it from the earlier. It is one thread's.
+class PieceMemo {
+ public:
+  static constexpr size_t kMaxTokens = 5;
+
+  // The tokens of the piece, none when it is not remembered.
+  std::span<const TokenId> find(const PieceKey& key, uint64_t hash) const {
+    if (entries_.empty()) return {};
+    const Entry& entry = entries_[hash & (kEntries - 1)];
+    return entry.key == key ? std::span(entry.tokens).first(entry.count) : std::span<const TokenId>();
+  }
+
+  void insert(const PieceKey& key, uint64_t hash, std::span<const TokenId> tokens) {
+    if (tokens.size() > kMaxTokens) return;
+    if (entries_.empty()) entries_.resize(kEntries);
+    Entry& entry = entries_[hash & (kEntries - 1)];
+    entry.key = key;
+    entry.count = static_cast<uint32_t>(tokens.size());
+    std::copy(tokens.begin(), tokens.end(), entry.tokens.begin());
+  }
+
+ private:
+  static constexpr size_t kEntries = 8192;  // 320 KiB
+  struct Entry {
+    PieceKey key;
+    uint32_t count = 0;
+    std::array<TokenId, kMaxTokens> tokens{};
+  };
+
+  std::vector<Entry> entries_;  // made at the first insertion
+};
+
+}  // namespace inkstone

@@ -1,0 +1,74 @@
+// Encoding and decoding of what comes in parts.
+#include <algorithm>
+#include <string>
+
+#include "base/utf8.h"
+#include "inkstone/tokenizer.h"
+#include "tokenizer/tokenizer_impl.h"
+
+namespace inkstone {
+
+namespace {
+
+// A special token cuts the text; so the text is certain up to the last one that no longer one can replace. Behind
+// that, a cut of the pre-tokenizer is certain where no special token can begin before it and end after it.
+size_t certain_end(const Tokenizer::Impl& impl, std::string_view text, SpecialTokens special, size_t& searched) {
+  const size_t longest = special == SpecialTokens::kAsText ? 0 : impl.special_tokens.longest_bytes();
+  if (text.size() <= longest) return 0;
+  const size_t limit = text.size() - longest;
+  size_t end = 0;
+  while (longest > 0) {
+    const auto match = impl.special_tokens.find(text, end);
+    if (!match || match->begin > limit) break;
+    end = match->begin + match->size_bytes;
+  }
+  const size_t lowest = std::max(end, searched);
+  for (size_t at = std::min(limit, text.size() - 1); at > lowest; --at) {
+    if (impl.encoder->is_cut(text.substr(end), at - end)) return at;
+  }
+  if (end == 0) searched = std::min(limit, text.size() - 1);
+  return end;
+}
+
+}  // namespace
+
+struct StreamEncoder::State {
+  Tokenizer tokenizer;
+  SpecialTokens special;
+  EncodeScratch scratch;
+  std::string pending;    // not encoded yet
+  size_t searched = 0;    // there is no cut in pending[0..searched)
+};
+
+StreamEncoder::StreamEncoder(Tokenizer tokenizer, SpecialTokens special)
+    : state_(new State{.tokenizer = std::move(tokenizer), .special = special, .scratch = {}, .pending = {}}) {}
+StreamEncoder::~StreamEncoder() = default;
+StreamEncoder::StreamEncoder(StreamEncoder&&) noexcept = default;
+
+void StreamEncoder::encode_certain(bool at_end, std::vector<TokenId>& ids) {
+  State& s = *state_;
+  const Tokenizer::Impl& impl = *s.tokenizer.impl_;
+  const std::string_view text = s.pending;
+  const size_t end = at_end ? text.size() : certain_end(impl, text, s.special, s.searched);
+  if (end == 0) return;
+  impl.encode(text.substr(0, end), s.special, s.scratch, ids);
+  s.pending.erase(0, end);
+  s.searched = 0;
+}
+
+void StreamEncoder::add(std::string_view part, std::vector<TokenId>& ids) {
+  state_->pending += part;
+  encode_certain(false, ids);
+}
+
+void StreamEncoder::finish(std::vector<TokenId>& ids) { encode_certain(true, ids); }
+
+std::string StreamDecoder::add(TokenId id) {
+  pending_ += tokenizer_.token_bytes(id);
+  const size_t held = static_cast<size_t>(incomplete_utf8_tail(pending_));
+  std::string text = pending_.substr(0, pending_.size() - held);
+  pending_.erase(0, text.size());
+  return text;
+}
+
+}  // namespace inkstone
