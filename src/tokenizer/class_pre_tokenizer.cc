@@ -20,8 +20,9 @@ bool is_unicode8_punctuation(UChar32 c) {
 
 bool ClassPreTokenizer::is_member(uint32_t code_point) const {
   if (members_ == Class::kNumber) return UnicodeClasses::instance()[code_point] == CharClass::kNumber;
-  if (code_point < 0x80) return code_point > 0x20 && code_point < 0x7F && !u_isalnum(static_cast<UChar32>(code_point));
-  return is_unicode8_punctuation(static_cast<UChar32>(code_point));
+  const auto c = static_cast<UChar32>(code_point);
+  if (c < 0x80) return u_isgraph(c) && !u_isalnum(c);
+  return is_unicode8_punctuation(c);
 }
 
 size_t ClassPreTokenizer::piece_end(std::string_view text, size_t at) const {

@@ -51,7 +51,8 @@ void PreTokenizerReader::add(const Json& json) {
     return;
   }
   // ByteLevel writes bytes as other characters, which later steps would see.
-  if (has_byte_level_) fail(ErrorCode::kUnsupported, "the pre_tokenizer '{}' after 'ByteLevel' is not supported", type);
+  if (has_byte_level_)
+    fail(ErrorCode::kUnsupported, "the pre_tokenizer '{}' after 'ByteLevel' is not supported", type);
   if (spec_.steps.size() == kMaxSteps) fail(ErrorCode::kUnsupported, "more than {} pre_tokenizers", kMaxSteps);
   if (type == "ByteLevel") {
     add_byte_level(json);

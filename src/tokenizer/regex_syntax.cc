@@ -82,7 +82,7 @@ void Translation::after_interval() {
 }
 
 void Translation::group() {
-  for (const std::string_view known : {"(?:", "(?=", "(?!", "(?>", "(?<=", "(?<!", "(?i:", "(?i)", "(?-i)", "(?-i:"}) {
+  for (const std::string_view known : {"(?:", "(?=", "(?!", "(?>", "(?<=", "(?<!", "(?i:", "(?i)"}) {
     if (comes(known)) return copy(known.size());
   }
   refuse(fmt::format("'{}'", pattern_.substr(at_, 4)));

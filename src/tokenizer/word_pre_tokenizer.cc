@@ -2,6 +2,7 @@
 
 #include <unicode/uchar.h>
 
+#include <algorithm>
 #include <array>
 #include <string>
 
@@ -164,8 +165,8 @@ size_t WordPreTokenizer::others_end(std::string_view text, size_t at) const {
   const size_t begin = text[at] == ' ' ? at + 1 : at;
   size_t end = run_end(text, begin, is_other);
   if (end == begin) return at;
-  while (end < text.size() && (text[end] == '\r' || text[end] == '\n' || (rules_.is_cased && text[end] == '/'))) ++end;
-  return end;
+  const size_t behind = text.find_first_not_of(rules_.is_cased ? "\r\n/" : "\r\n", end);
+  return std::min(behind, text.size());
 }
 
 size_t WordPreTokenizer::piece_end(std::string_view text, size_t at) const {
