@@ -16,6 +16,13 @@ if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
 endif()
 
+if(INKSTONE_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    message(FATAL_ERROR "INKSTONE_FUZZ needs Clang, and the compiler is ${CMAKE_CXX_COMPILER_ID}: configure in a "
+                        "new folder with --preset fuzz or CXX=clang++.")
+  endif()
+  set(INKSTONE_SANITIZE "fuzzer-no-link,address,undefined")
+endif()
 if(INKSTONE_SANITIZE)
   target_compile_options(inkstone_options INTERFACE -fsanitize=${INKSTONE_SANITIZE} -fno-omit-frame-pointer
     -fno-sanitize-recover=all)
@@ -65,4 +72,13 @@ function(inkstone_test name)
     # Two properties, since a list would not survive the way through gtest_discover_tests.
     ENVIRONMENT "INKSTONE_SOURCE_DIR=${PROJECT_SOURCE_DIR}"
     ENVIRONMENT_MODIFICATION "INKSTONE_BINARY=set:${PROJECT_BINARY_DIR}/inkstone")
+endfunction()
+
+# inkstone_fuzz(NAME LINK layers...)
+# A program of libFuzzer from NAME_fuzz.cc.
+function(inkstone_fuzz name)
+  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+  add_executable(${name}_fuzz ${name}_fuzz.cc)
+  target_link_libraries(${name}_fuzz PRIVATE inkstone_options ${ARG_LINK})
+  target_link_options(${name}_fuzz PRIVATE -fsanitize=fuzzer)
 endfunction()

@@ -98,7 +98,9 @@ class Tokenizer {
                          const TokenizerTrainOptions& options,
                          TokenizerTrainReport* report = nullptr);
 
-  // The ids of `text`, any bytes: decode(encode(x)) == x for every x. A maximal run of bytes that
+  // The ids of `text`, any bytes: decode(encode(x)) == x for every x, unless tokenizer.json
+  // normalises (NFC) or puts a space in front (add_prefix_space): then it gives the text so changed. No special
+  // token is added (Hugging Face's add_special_tokens=False). A maximal run of bytes that
   // are not valid UTF-8 is a piece of its own and cuts the text: what stands before and after it is
   // encoded as a text of its own. Special tokens are matched leftmost first, of several at one
   // place the longest, and cut the text likewise. Time is near-linear in the text.

@@ -9,6 +9,7 @@
 #include "tokenizer/bpe_encoder.h"
 #include "tokenizer/byte_alphabet.h"
 #include "tokenizer/char_encoder.h"
+#include "tokenizer/normalizing_encoder.h"
 
 namespace inkstone {
 namespace {
@@ -215,6 +216,8 @@ std::string byte_token_text(uint8_t byte) { return fmt::format("<0x{:02X}>", byt
 Tokenizer::Impl::Impl(const TokenizerSpec& spec)
     : type(spec.type),
       ignore_merges(spec.ignore_merges),
+      pre_tokenizer(spec.pre_tokenizer),
+      is_nfc(spec.is_nfc),
       vocabulary({}),
       special_tokens(spec.special_tokens) {
   check_special_tokens(special_tokens);
@@ -232,11 +235,14 @@ Tokenizer::Impl::Impl(const TokenizerSpec& spec)
   if (list.empty() && count_ordinary(table) == alphabet.size()) {
     type = TokenizerType::kByte;
     encoder = std::make_unique<ByteEncoder>(alphabet);
-    return;
+  } else {
+    type = TokenizerType::kBpe;
+    encoder = std::make_unique<BpeEncoder>(
+        vocabulary, table.is_ordinary,
+        BpeEncoder::Parts{alphabet, std::move(list), ignore_merges, make_pre_tokenizer(pre_tokenizer)});
   }
-  type = TokenizerType::kBpe;
-  encoder = std::make_unique<BpeEncoder>(
-      vocabulary, table.is_ordinary, BpeEncoder::Parts{alphabet, std::move(list), ignore_merges});
+  if (!is_nfc && !pre_tokenizer.add_prefix_space) return;
+  encoder = std::make_unique<NormalizingEncoder>(std::move(encoder), is_nfc, pre_tokenizer.add_prefix_space);
 }
 
 void Tokenizer::Impl::encode(std::string_view text, SpecialTokens special, EncodeScratch& scratch,
@@ -259,7 +265,8 @@ void Tokenizer::Impl::encode(std::string_view text, SpecialTokens special, Encod
 }
 
 std::vector<Merge> Tokenizer::Impl::merges() const {
-  const auto* bpe = dynamic_cast<const BpeEncoder*>(encoder.get());
+  const auto* normalizing = dynamic_cast<const NormalizingEncoder*>(encoder.get());
+  const auto* bpe = dynamic_cast<const BpeEncoder*>(normalizing != nullptr ? &normalizing->inner() : encoder.get());
   return bpe != nullptr ? bpe->merges() : std::vector<Merge>{};
 }
 

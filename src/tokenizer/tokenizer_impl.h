@@ -32,6 +32,8 @@ struct Tokenizer::Impl {
 
   TokenizerType type;
   bool ignore_merges;
+  PreTokenizerSpec pre_tokenizer;
+  bool is_nfc;
   Vocabulary vocabulary;
   SpecialTokenTable special_tokens;
   std::vector<bool> is_byte_token;         // of kChar, by id: written <0xNN>; empty otherwise

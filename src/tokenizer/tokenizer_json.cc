@@ -3,13 +3,14 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "tokenizer/pre_tokenizer_json.h"
 #include "tokenizer/vocab_reader.h"
 
 namespace inkstone {
 namespace {
 
 constexpr std::string_view kSupported =
-    "supported are GPT-2's byte-level BPE and character vocabularies with byte fallback";
+    "supported are byte-level BPE and character vocabularies with byte fallback";
 
 [[noreturn]] void fail_unsupported(std::string_view what) {
   fail(ErrorCode::kUnsupported, "{} is not supported; {}", what, kSupported);
@@ -49,22 +50,23 @@ void check_model(const Json& model) {
   refuse_text(model, "end_of_word_suffix");
 }
 
-// A post-processor may add tokens around every text; ByteLevel's moves offsets only.
-void check_around_model(const Json& root) {
-  const std::string normalizer = component_type(root, "normalizer");
-  if (!normalizer.empty()) fail_unsupported(fmt::format("the normalizer '{}'", normalizer));
-  const std::string post = component_type(root, "post_processor");
-  if (!post.empty() && post != "ByteLevel")
-    fail_unsupported(fmt::format("the post_processor '{}'", post));
+// The decoder of a byte-level BPE, which may stand in a Sequence alone.
+void check_byte_decoder(const Json* decoder) {
+  if (decoder == nullptr) return;
+  const std::string type = with_context("decoder", [&] { return required(get_string(*decoder, "type"), "type"); });
+  if (type == "ByteLevel") return;
+  if (type == "Sequence") {
+    const Json* steps = member(*decoder, "decoders");
+    if (steps != nullptr && steps->is_array() && steps->size() == 1) return check_byte_decoder(&(*steps)[0]);
+  }
+  fail_unsupported(fmt::format("the decoder '{}'", type));
 }
 
-void check_byte_level(const Json& root) {
-  const Json& pre_tokenizer = root["pre_tokenizer"];
-  refuse_flag(pre_tokenizer, "add_prefix_space", false, true, "the pre_tokenizer");
-  refuse_flag(pre_tokenizer, "use_regex", true, true, "the pre_tokenizer");
-  const std::string decoder = component_type(root, "decoder");
-  if (!decoder.empty() && decoder != "ByteLevel")
-    fail_unsupported(fmt::format("the decoder '{}'", decoder));
+void read_byte_level(const Json& root, TokenizerSpec& spec) {
+  spec.type = TokenizerType::kBpe;
+  spec.pre_tokenizer = read_pre_tokenizer(root["pre_tokenizer"]);
+  if (const Json* normalizer = member(root, "normalizer")) spec.is_nfc = read_is_nfc(*normalizer);
+  check_byte_decoder(member(root, "decoder"));
 }
 
 // The decoder is Sequence[ByteFallback, Fuse]: the tokens' bytes, one after the other.
@@ -74,6 +76,8 @@ void check_characters(const Json& root, const Json& model, const VocabularyLists
   }
   if (!lists.merges.empty())
     fail_unsupported("a BPE with merges and without the pre_tokenizer 'ByteLevel'");
+  const std::string normalizer = component_type(root, "normalizer");
+  if (!normalizer.empty()) fail_unsupported(fmt::format("the normalizer '{}' of a character vocabulary", normalizer));
   const std::string decoder = component_type(root, "decoder");
   bool matches = decoder == "Sequence";
   if (matches) {
@@ -84,18 +88,6 @@ void check_characters(const Json& root, const Json& model, const VocabularyLists
   }
   if (!matches)
     fail_unsupported(fmt::format("the decoder '{}' of a character vocabulary", decoder));
-}
-
-TokenizerType check_type(const Json& root, const Json& model, const VocabularyLists& lists) {
-  const std::string pre_tokenizer = component_type(root, "pre_tokenizer");
-  if (pre_tokenizer == "ByteLevel") {
-    check_byte_level(root);
-    return TokenizerType::kBpe;
-  }
-  if (!pre_tokenizer.empty())
-    fail_unsupported(fmt::format("the pre_tokenizer '{}'", pre_tokenizer));
-  check_characters(root, model, lists);
-  return TokenizerType::kChar;
 }
 
 SpecialToken read_special_token(const Json& json) {
@@ -137,9 +129,14 @@ TokenizerSpec parse_tokenizer_json(std::string_view text) {
   if (!lists.has_vocabulary)
     fail(ErrorCode::kInvalidData, "'model.vocab' is missing or not an object of ids");
   if (!lists.has_merges) fail(ErrorCode::kInvalidData, "'model.merges' is missing or not an array");
-  check_around_model(root);
+  if (const Json* post = member(root, "post_processor")) check_post_processor(*post);
   TokenizerSpec spec;
-  spec.type = check_type(root, *model, lists);
+  if (member(root, "pre_tokenizer") != nullptr) {
+    read_byte_level(root, spec);
+  } else {
+    check_characters(root, *model, lists);
+    spec.type = TokenizerType::kChar;
+  }
   spec.special_tokens = read_special_tokens(root);
   spec.ignore_merges = get_boolean(*model, "ignore_merges").value_or(false);
   spec.vocabulary = std::move(lists.vocabulary);

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "tokenizer/byte_alphabet.h"
+#include "tokenizer/pre_tokenizer_json.h"
 #include "tokenizer/tokenizer_impl.h"
 
 namespace inkstone {
@@ -100,8 +101,8 @@ Json tokenizer_json(const Impl& t, const std::vector<std::string>& texts) {
           {"truncation", nullptr},
           {"padding", nullptr},
           {"added_tokens", added_tokens_json(t)},
-          {"normalizer", nullptr},
-          {"pre_tokenizer", is_char ? Json(nullptr) : byte_level_json(true)},
+          {"normalizer", t.is_nfc ? Json{{"type", "NFC"}} : Json(nullptr)},
+          {"pre_tokenizer", is_char ? Json(nullptr) : write_pre_tokenizer(t.pre_tokenizer)},
           {"post_processor", is_char ? Json(nullptr) : byte_level_json(false)},
           {"decoder", is_char ? fallback : byte_level_json(true)},
           {"model", std::move(model)}};
@@ -109,11 +110,13 @@ Json tokenizer_json(const Impl& t, const std::vector<std::string>& texts) {
 
 bool has_end_of_text(const Impl& t) { return t.special_tokens.id_of(kEndOfText).has_value(); }
 
+bool has_gpt2_pieces(const Impl& t) { return t.pre_tokenizer.is_gpt2() && !t.is_nfc; }
+
 // transformers' GPT2Tokenizer makes its own pipeline (ByteLevel, no ignore_merges) and adds
 // <|endoftext|> when it is missing, so it suits GPT-2's kind only; PreTrainedTokenizerFast takes
 // tokenizer.json as it is, and both names mean the same in versions 4 and 5.
 bool suits_gpt2_class(const Impl& t) {
-  return t.type == TokenizerType::kBpe && has_end_of_text(t) && !t.ignore_merges;
+  return t.type == TokenizerType::kBpe && has_end_of_text(t) && !t.ignore_merges && has_gpt2_pieces(t);
 }
 
 Json special_tokens_map_json(const Impl& t) {
@@ -153,7 +156,8 @@ void save_vocab_and_merges(const Impl& t, const std::vector<std::string>& texts,
 void save_tokenizer(const Impl& t, const fs::path& folder) {
   make_folders(folder);
   const std::vector<std::string> texts = token_texts(t);
-  if (t.type == TokenizerType::kBpe) save_vocab_and_merges(t, texts, folder);
+  // The pair of files says nothing of the pre-tokenizer: it means GPT-2's.
+  if (t.type == TokenizerType::kBpe && has_gpt2_pieces(t)) save_vocab_and_merges(t, texts, folder);
   write_json(folder / "special_tokens_map.json", special_tokens_map_json(t));
   write_json(folder / "tokenizer_config.json", tokenizer_config_json(t));
   write_json(folder / "tokenizer.json", tokenizer_json(t, texts));

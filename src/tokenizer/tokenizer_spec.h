@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "inkstone/tokenizer.h"
+#include "tokenizer/pre_tokenizer_spec.h"
 #include "tokenizer/special_tokens.h"
 
 namespace inkstone {
@@ -26,6 +27,8 @@ struct TokenizerSpec {
       merges;  // in order of rank, texts as in the vocabulary
   std::vector<SpecialToken> special_tokens;
   bool ignore_merges = false;
+  PreTokenizerSpec pre_tokenizer;  // of kBpe and kByte
+  bool is_nfc = false;             // the normalizer; of kBpe and kByte
 };
 
 }  // namespace inkstone

@@ -1,0 +1,221 @@
+#!/usr/bin/env python3
+"""make_fuzz_corpora.py FOLDER: seeds for the targets of tests/fuzz, FOLDER/TARGET/NAME.
+
+Python's standard library only; the same files at every run.
+"""
+import bz2
+import gzip
+import io
+import json
+import lzma
+import pathlib
+import struct
+import sys
+import tarfile
+import zipfile
+
+END = "<|endoftext|>"
+TEXTS = [
+    "",
+    "Shall I compare thee to a summer's day?\nThou art more lovely, and more temperate.\n",
+    "明月光 夜来风雨声，花落知多少。\n",
+    "Ünïcödé — “quotes” … €5 ½ №\r\n",
+    "😀👩‍👩‍👧 🇩🇪 e\u0301 \u00a0\u3000\ufeff\u2028",
+]
+
+
+def byte_alphabet():
+    """GPT-2's characters of the 256 bytes."""
+    visible = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [b for b in range(256) if b not in visible]
+    characters = {b: chr(b) for b in visible} | {b: chr(256 + k) for k, b in enumerate(others)}
+    return [characters[b] for b in visible + others]
+
+
+MERGES = [("Ġ", "t"), ("h", "e"), ("Ġt", "he"), ("a", "a"), ("aa", "aa"), ("Ġ", "Ġ"), ("1", "2"), ("Ċ", "Ċ")]
+
+
+def vocabulary(merges):
+    tokens = byte_alphabet() + [a + b for a, b in merges]
+    return {token: i for i, token in enumerate(tokens)}
+
+
+BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+NO_REGEX = BYTE_LEVEL | {"use_regex": False}
+CL100K = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|"
+          r"\s*[\r\n]+|\s+(?!\S)|\s+")
+
+
+def split(pattern, behavior="Isolated", invert=False, kind="Regex"):
+    return {"type": "Split", "pattern": {kind: pattern}, "behavior": behavior, "invert": invert}
+
+
+def sequence(*steps):
+    return {"type": "Sequence", "pretokenizers": list(steps)}
+
+
+PRE_TOKENIZERS = {
+    "gpt2": BYTE_LEVEL,
+    "prefix": BYTE_LEVEL | {"add_prefix_space": True},
+    "cl100k": sequence(split(CL100K), NO_REGEX),
+    "removed": sequence(split(CL100K, "Removed", True), NO_REGEX),
+    "icu": sequence(split(r"[a-z]+|\s\S|(?i:x)+"), NO_REGEX),
+    "string": sequence(split("the", kind="String"), BYTE_LEVEL),
+    "digits": sequence({"type": "Digits", "individual_digits": True}, BYTE_LEVEL),
+    "punctuation": sequence({"type": "Punctuation", "behavior": "Isolated"}, BYTE_LEVEL),
+}
+
+
+def tokenizer_json(pre_tokenizer, merges=MERGES, pairs=False, **changes):
+    added = {"id": 256 + len(merges), "content": END, "single_word": False, "lstrip": False, "rstrip": False,
+             "normalized": False, "special": True}
+    model = {"type": "BPE", "ignore_merges": False, "vocab": vocabulary(merges),
+             "merges": [list(m) if pairs else " ".join(m) for m in merges]}
+    root = {"version": "1.0", "added_tokens": [added], "normalizer": None, "pre_tokenizer": pre_tokenizer,
+            "post_processor": None, "decoder": BYTE_LEVEL, "model": model}
+    return root | changes
+
+
+def char_tokenizer():
+    tokens = [END, *"ab é中"] + [f"<0x{b:02X}>" for b in range(256) if chr(b) not in "ab "]
+    steps = {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, {"type": "Fuse"}]}
+    root = tokenizer_json(None, decoder=steps)
+    root["added_tokens"][0]["id"] = 0
+    root["model"] = {"type": "BPE", "byte_fallback": True, "vocab": {t: i for i, t in enumerate(tokens)}, "merges": []}
+    return root
+
+
+def compact(value):
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def tokenizers():
+    yield from ((name, compact(tokenizer_json(pre))) for name, pre in PRE_TOKENIZERS.items())
+    yield "pairs", compact(tokenizer_json(BYTE_LEVEL, pairs=True))
+    yield "bytes", compact(tokenizer_json(BYTE_LEVEL, merges=[]))
+    yield "nfc", compact(tokenizer_json(BYTE_LEVEL, normalizer={"type": "NFC"}))
+    yield "char", compact(char_tokenizer())
+    yield "short", b'{"model":{"type":"BPE","vocab":{"a":0},"merges":["a a",["b","c"]]},"pre_tokenizer":null}'
+
+
+def vocab_merges():
+    lines = "#version: 0.2\n" + "".join(f"{a} {b}\n" for a, b in MERGES)
+    vocab = vocabulary(MERGES) | {END: 256 + len(MERGES)}
+    added = {"<pad>": 257 + len(MERGES)}
+    yield "gpt2", compact(vocab) + b"\0" + lines.encode()
+    yield "added", compact(vocab) + b"\0" + lines.encode() + b"\0" + compact(added)
+    yield "short", compact({"a": 0, "b": 1, "ab": 2}) + b"\0a b\r\n"
+
+
+def shards():
+    """Magic number, version and count, then the tokens: the target adds the rest of the header."""
+    ids = [0, 1, 50256, 65535]
+    yield "16", struct.pack("<3i4H", 20240520, 1, 4, *ids)
+    yield "32", struct.pack("<3i4I", 20240801, 7, 4, *ids)
+    yield "negative", struct.pack("<3iI", 20240801, 7, 1, 0x80000000)
+    yield "empty", struct.pack("<3i", 20240520, 1, 0)
+
+
+def safetensors():
+    header = {"__metadata__": {"format": "pt"},
+              "w": {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]},
+              "b": {"dtype": "BF16", "shape": [2], "data_offsets": [16, 20]}}
+    yield "two", compact(header) + b"\0" + bytes(range(20))
+    yield "scalar", compact({"s": {"dtype": "I64", "shape": [], "data_offsets": [0, 8]}}) + b"\0" + bytes(8)
+    yield "none", b"{}"
+    yield "file", struct.pack("<Q", 2) + b"{}"
+
+
+def jsons():
+    yield "object", compact({"n": 3, "a": [1.5, -2e9, None, True, {"b": "x\n\"\\中"}]})
+    yield "deep", b"[" * 20 + b"]" * 20
+    yield "numbers", b"[0,-0,1e308,1e-320,18446744073709551615,-9223372036854775808,0.1]"
+    yield "strings", rb'["\u0041\ud83d\ude00\u0000","\b\f\n\r\t\/"]'
+
+
+def jsonl():
+    lines = [compact({"text": text, "id": i}) for i, text in enumerate(TEXTS)]
+    yield "lines", b"\n".join(lines) + b"\n"
+    yield "crlf", b"\r\n".join(lines)
+    yield "array", b"[" + b",\n".join(lines) + b"]"
+    yield "nested", compact({"meta": {"text": "inner"}, "text": TEXTS[1]}) + b"\n\n{}\n"
+    yield "broken", lines[1] + b'\n{"text": "cut\n' + lines[2]
+
+
+def csv():
+    yield "plain", b"id,text\n1,one\n2,two words\n"
+    yield "quoted", 'id,text\r\n1,"a ""quote"", a comma"\r\n2,"two\nlines"\r\n'.encode()
+    yield "tsv", "id\ttext\n1\t中文\n2\t\n".encode()
+    yield "broken", b'text\n"open\n"a"b",c\n,,,\n'
+    yield "bom", b"\xef\xbb\xbftext\nx\n"
+
+
+def tar_of(files, mode):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode=mode) as tar:
+        for name, data in files:
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+    return out.getvalue()
+
+
+def zip_of(files, method):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        for name, data in files:
+            archive.writestr(zipfile.ZipInfo(name), data, method)
+    return out.getvalue()
+
+
+def archives():
+    text = TEXTS[1].encode() * 2
+    files = [("a.txt", text), ("folder/b.jsonl", b'{"text": "b"}\n'), ("folder/c.csv", b"text\nc\n")]
+    tar = tar_of(files, "w")
+    yield "a.tar", tar
+    for name, compress in (("gz", lambda data: gzip.compress(data, mtime=0)), ("xz", lzma.compress), ("bz2", bz2.compress)):
+        yield f"a.txt.{name}", compress(text)
+        yield f"a.tar.{name}", compress(tar)
+    yield "stored.zip", zip_of(files, zipfile.ZIP_STORED)
+    yield "deflated.zip", zip_of(files, zipfile.ZIP_DEFLATED)
+    yield "nested.zip", zip_of([("a.tar", tar_of(files[:1], "w"))], zipfile.ZIP_DEFLATED)
+    yield "two.gz", gzip.compress(b"one\n", mtime=0) + gzip.compress(b"two\n", mtime=0)
+    yield "cut.gz", gzip.compress(text, mtime=0)[:-9]
+
+
+def html():
+    yield "page", ("<!DOCTYPE html><html><head><meta charset=utf-8><title>T</title><style>p{}</style>"
+                   "<script>if (a<b) {}</script></head><body><h1>中文 &amp; &eacute; &#x4e2d;</h1><p>one<br>two"
+                   "<pre> kept\n  so</pre><ul><li>a<li>b</ul><table><tr><td>1<td>2</table></body></html>").encode()
+    yield "broken", b"<p><b>bold<i>both</b>italic</p></div><!-- open <a href='x>y"
+    yield "deep", b"<div>" * 40 + b"x"
+    yield "latin", '<meta http-equiv="Content-Type" content="text/html; charset=iso-8859-1">café'.encode("latin-1")
+
+
+def charsets():
+    """Short texts in the encodings that are to be detected."""
+    chinese = "床前明月光，疑是地上霜。舉頭望明月，低頭思故鄉。"
+    samples = {"utf-8": TEXTS[2], "utf-8-sig": TEXTS[3], "utf-16": TEXTS[4], "utf-16-le": TEXTS[1],
+               "utf-16-be": TEXTS[2], "gb18030": TEXTS[2] + TEXTS[4], "big5": chinese,
+               "shift_jis": "古池や蛙飛びこむ水の音", "latin-1": "Grüße, café, naïve, ½ £5\n"}
+    yield from ((name, text.encode(name)) for name, text in samples.items())
+
+
+TARGETS = {
+    "tokenizer_json": tokenizers, "vocab_merges": vocab_merges, "shard": shards, "safetensors_header": safetensors,
+    "json": jsons, "jsonl": jsonl, "csv": csv, "archive": archives, "html": html, "charset": charsets,
+}
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    for target, seeds in TARGETS.items():
+        folder = pathlib.Path(sys.argv[1]) / target
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in seeds():
+            (folder / name).write_bytes(data)
+
+
+if __name__ == "__main__":
+    main()
