@@ -1,7 +1,7 @@
 #include "tokenizer/bpe.h"
 
 #include <algorithm>
-#include <cstring>
+#include <bit>
 #include <functional>
 
 #include "base/error.h"
@@ -45,6 +45,7 @@ BpeModel::BpeModel(const std::array<TokenId, 256>& byte_tokens, std::vector<Merg
   for (size_t rank = 0; rank < merges_.size(); ++rank) {
     ranks_[merges_[rank].pair()] = static_cast<uint32_t>(rank);
   }
+  fill_filter();
   for (size_t pair = 0; pair < byte_pair_ranks_.size(); ++pair) {
     byte_pair_ranks_[pair] = rank_of(byte_tokens_[pair >> 8], byte_tokens_[pair & 0xFF]);
   }
@@ -54,6 +55,16 @@ BpeModel::BpeModel(const std::array<TokenId, 256>& byte_tokens, std::vector<Merg
 }
 
 BpeModel::~BpeModel() = default;
+
+void BpeModel::fill_filter() {
+  const size_t bits = std::bit_ceil(std::max<size_t>(16 * merges_.size(), 64));
+  filter_.assign(bits / 64, 0);
+  filter_shift_ = 64 - std::countr_zero(bits);
+  for (const Merge& merge : merges_) {
+    const uint64_t bit = filter_bit(merge.pair());
+    filter_[bit >> 6] |= uint64_t{1} << (bit & 63);
+  }
+}
 
 // True when the list is ordered: every merge joins bytes or products of merges above it, and makes a token that
 // nothing else makes. Otherwise it cannot be told in one pass which bytes meet, and all count as crossed.
@@ -80,6 +91,49 @@ bool BpeModel::find_crossings() {
   return true;
 }
 
+// A list of tokens in place: a token stands where its first byte is, next[i] is where the one behind it stands.
+// entries[i] belongs to the pair (tokens[i], tokens[next[i]]) and orders as those of the heap. Tokens -1, which have no
+// merge, stand behind the end and before the beginning, and all kSize entries are looked at: the processor then has no
+// branch to guess wrong but the last.
+template <size_t kSize>
+void BpeModel::encode_by_scan(std::string_view part, std::vector<TokenId>& out) const {
+  constexpr uint64_t kNone = ~uint64_t{0};
+  constexpr size_t kBefore = kSize + 1;
+  TokenId tokens[kSize + 2];
+  uint64_t entries[kSize + 2];
+  uint8_t next[kSize + 2], previous[kSize + 2];
+  const size_t size = std::min(part.size(), kSize);  // which it is: said for the compiler
+  const auto byte = [part](size_t i) { return static_cast<uint8_t>(part[i]); };
+  const auto entry_of = [](uint32_t rank, size_t at) {
+    return rank == kNoMerge ? kNone : heap_entry(rank, static_cast<uint32_t>(at));
+  };
+  std::fill_n(entries, kSize, kNone);
+  for (size_t i = 0; i < size; ++i) {
+    tokens[i] = byte_tokens_[byte(i)];
+    next[i] = static_cast<uint8_t>(i + 1);
+    previous[i] = static_cast<uint8_t>(i - 1);
+  }
+  tokens[size] = tokens[kBefore] = -1;
+  previous[0] = kBefore;
+  for (size_t i = 0; i + 1 < size; ++i) entries[i] = entry_of(byte_pair_ranks_[size_t{byte(i)} << 8 | byte(i + 1)], i);
+  while (true) {
+    uint64_t best[4] = {kNone, kNone, kNone, kNone};
+    for (size_t i = 0; i < kSize; i += 4) {
+      for (size_t k = 0; k < 4; ++k) best[k] = std::min(best[k], entries[i + k]);
+    }
+    const uint64_t first = std::min(std::min(best[0], best[1]), std::min(best[2], best[3]));
+    if (first == kNone) break;
+    const size_t at = static_cast<uint32_t>(first), gone = next[at], after = next[gone], before = previous[at];
+    tokens[at] = merges_[first >> 32].product;
+    entries[gone] = kNone;
+    next[at] = static_cast<uint8_t>(after);
+    previous[after] = static_cast<uint8_t>(at);
+    entries[at] = entry_of(rank_of(tokens[at], tokens[after]), at);
+    entries[before] = entry_of(rank_of(tokens[before], tokens[at]), before);
+  }
+  for (size_t i = 0; i < size; i = next[i]) out.push_back(tokens[i]);
+}
+
 void BpeModel::fill_three_byte_tokens() {
   three_byte_.assign(kThreeByteCount, {-1, -1, -1});
   std::string character;
@@ -88,7 +142,7 @@ void BpeModel::fill_three_byte_tokens() {
     character.clear();
     tokens.clear();
     append_utf8(character, kFirstThreeByte + i);
-    encode_by_scan(character, tokens);
+    encode_by_scan<16>(character, tokens);
     std::copy(tokens.begin(), tokens.end(), three_byte_[i].begin());
   }
 }
@@ -113,37 +167,14 @@ inline void BpeModel::encode_part(std::string_view part, Workspace& workspace, s
       return;
     }
   }
-  if (part.size() <= kScanLimit_bytes) return encode_by_scan(part, out);
+  if (part.size() <= 16) return encode_by_scan<16>(part, out);
+  if (part.size() <= kScanLimit_bytes) return encode_by_scan<kScanLimit_bytes>(part, out);
   if (part.size() >= kNowhere) {
     fail(ErrorCode::kInvalidData, "a run of {} bytes of one kind of character, at most {} can be encoded: is this text?",
          part.size(), kNowhere - 1);
   }
   if (long_pieces_) return long_pieces_->encode(part, workspace, out);
   encode_by_heap(part, workspace, out);
-}
-
-// ranks[i] belongs to the pair (tokens[i], tokens[i + 1]).
-void BpeModel::encode_by_scan(std::string_view part, std::vector<TokenId>& out) const {
-  TokenId tokens[kScanLimit_bytes];
-  uint32_t ranks[kScanLimit_bytes];
-  size_t size = part.size();
-  const auto byte = [part](size_t i) { return static_cast<uint8_t>(part[i]); };
-  for (size_t i = 0; i < size; ++i) tokens[i] = byte_tokens_[byte(i)];
-  for (size_t i = 0; i + 1 < size; ++i) ranks[i] = byte_pair_ranks_[size_t{byte(i)} << 8 | byte(i + 1)];
-  while (size > 1) {
-    size_t at = 0;
-    for (size_t i = 1; i + 1 < size; ++i) at = ranks[i] < ranks[at] ? i : at;
-    if (ranks[at] == kNoMerge) break;
-    tokens[at] = merges_[ranks[at]].product;
-    --size;
-    std::memmove(tokens + at + 1, tokens + at + 2, (size - at - 1) * sizeof tokens[0]);
-    if (at + 1 < size) {
-      std::memmove(ranks + at + 1, ranks + at + 2, (size - at - 2) * sizeof ranks[0]);
-      ranks[at] = rank_of(tokens[at], tokens[at + 1]);
-    }
-    if (at > 0) ranks[at - 1] = rank_of(tokens[at - 1], tokens[at]);
-  }
-  out.insert(out.end(), tokens, tokens + size);
 }
 
 // One list node per byte: ranks[i] belongs to the pair (tokens[i], tokens[next[i]]).

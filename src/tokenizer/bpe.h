@@ -60,7 +60,9 @@ class BpeModel {
 
   // kNoMerge when the pair has none.
   uint32_t rank_of(TokenId left, TokenId right) const {
-    const uint32_t* rank = ranks_.find(Merge::pair_key(left, right));
+    const uint64_t key = Merge::pair_key(left, right), bit = filter_bit(key);
+    if ((filter_[bit >> 6] >> (bit & 63) & 1) == 0) return kNoMerge;
+    const uint32_t* rank = ranks_.find(key);
     return rank != nullptr ? *rank : kNoMerge;
   }
 
@@ -70,9 +72,13 @@ class BpeModel {
   static constexpr uint32_t kFirstThreeByte = 0x800, kThreeByteCount = 0x10000 - kFirstThreeByte;
   using ThreeByteTokens = std::array<TokenId, 3>;  // -1: fewer
 
+  uint64_t filter_bit(uint64_t key) const { return (key * uint64_t{0xA0761D6478BD642F}) >> filter_shift_; }
+  void fill_filter();
   bool find_crossings();
   void fill_three_byte_tokens();
   void encode_part(std::string_view part, Workspace& workspace, std::vector<TokenId>& out) const;
+  // part.size() <= kSize.
+  template <size_t kSize>
   void encode_by_scan(std::string_view part, std::vector<TokenId>& out) const;
   void encode_by_heap(std::string_view part, Workspace& workspace, std::vector<TokenId>& out) const;
   void fill(std::string_view part, Workspace& workspace) const;
@@ -82,6 +88,10 @@ class BpeModel {
   std::array<TokenId, 256> byte_tokens_;
   std::vector<Merge> merges_;
   IntegerMap<uint32_t> ranks_;
+  // A bit for each pair that has a merge, and for one in sixteen that has none: most pairs have none, and this fits
+  // into a fast cache where ranks_ does not.
+  std::vector<uint64_t> filter_;
+  int filter_shift_ = 0;
   std::vector<uint32_t> byte_pair_ranks_;      // [left << 8 | right], of the tokens of two bytes
   std::bitset<65536> crossings_;               // [left << 8 | right]: some merge joins tokens that meet in these bytes
   std::vector<ThreeByteTokens> three_byte_;    // by code point - kFirstThreeByte; empty unless ordered

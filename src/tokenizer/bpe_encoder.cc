@@ -60,25 +60,33 @@ void BpeEncoder::encode_pieces(std::string_view text, size_t begin, std::span<co
                                EncodeScratch& scratch, std::vector<TokenId>& out) const {
   std::array<PieceKey, kBatch> keys;
   std::array<uint64_t, kBatch> hashes;
-  size_t at = begin;
-  for (size_t i = 0; i < ends.size(); at = ends[i++]) {
-    const size_t size = ends[i] - at;
-    if (size > PieceKey::kMaxSize_bytes) continue;
-    keys[i] = PieceKey::of(text.substr(at, size), text.size() - at);
+  std::array<TokenId, kBatch> whole;
+  const auto piece_at = [&](size_t i) {
+    const size_t at = i == 0 ? begin : ends[i - 1];
+    return std::string_view(text.data() + at, ends[i] - at);
+  };
+  for (size_t i = 0; i < ends.size(); ++i) {
+    const std::string_view piece = piece_at(i);
+    if (piece.size() > PieceKey::kMaxSize_bytes) continue;
+    keys[i] = PieceKey::of(piece, static_cast<size_t>(text.data() + text.size() - piece.data()));
     hashes[i] = keys[i].hash();
     whole_pieces_.prefetch(hashes[i]);
   }
-  at = begin;
-  for (size_t i = 0; i < ends.size(); at = ends[i++]) {
-    const std::string_view piece = text.substr(at, ends[i] - at);
-    if (piece.size() > PieceKey::kMaxSize_bytes) {
-      encode_long(piece, scratch, out);
-    } else if (const TokenId whole = whole_pieces_.find(keys[i], hashes[i]); whole >= 0) {
-      out.push_back(whole);
-    } else {
+  size_t copied = 0;  // into `out`
+  for (size_t i = 0; i < ends.size(); ++i) {
+    const std::string_view piece = piece_at(i);
+    const bool is_short = piece.size() <= PieceKey::kMaxSize_bytes;
+    whole[i] = is_short ? whole_pieces_.find(keys[i], hashes[i]) : TokenId{-1};
+    if (whole[i] >= 0) continue;
+    out.insert(out.end(), whole.begin() + copied, whole.begin() + i);
+    copied = i + 1;
+    if (is_short) {
       encode_short(piece, keys[i], hashes[i], scratch, out);
+    } else {
+      encode_long(piece, scratch, out);
     }
   }
+  out.insert(out.end(), whole.begin() + copied, whole.begin() + ends.size());
 }
 
 void BpeEncoder::encode_short(std::string_view piece, const PieceKey& key, uint64_t hash, EncodeScratch& scratch,

@@ -27,43 +27,56 @@ struct PieceKey {
   // `readable_bytes` bytes from piece.data() on may be read: 16 make it faster.
   static PieceKey of(std::string_view piece, size_t readable_bytes) {
     PieceKey key;
-    const size_t size = piece.size();
     if (readable_bytes >= 16) {
       std::memcpy(&key, piece.data(), 16);
-      const uint64_t ones = ~uint64_t{0};
-      key.low &= size >= 8 ? ones : ~(ones << (8 * size));
-      key.high &= size > 8 ? ~(ones << (8 * (size - 8))) : 0;
+      key.low &= kLowMasks[piece.size()];
+      key.high &= kHighMasks[piece.size()];
     } else {
-      std::memcpy(&key, piece.data(), size);
+      std::memcpy(&key, piece.data(), piece.size());
     }
-    key.high |= uint64_t{size} << 56;
+    key.high |= uint64_t{piece.size()} << 56;
     return key;
   }
 
+  // All bits of the key contribute to the highest bits, which are those to use.
   uint64_t hash() const {
-    uint64_t h = (low ^ std::rotl(high, 23)) * uint64_t{0x9E3779B97F4A7C15};
-    h = (h ^ (h >> 32) ^ high) * uint64_t{0xD6E8FEB86659FD93};
-    return h >> 32;
+    const uint64_t h = (low ^ std::rotl(high, 29)) * uint64_t{0x9E3779B97F4A7C15};
+    return (h ^ (h >> 32) ^ high) * uint64_t{0xD6E8FEB86659FD93};
   }
+
+ private:
+  // Of the first bytes, as many as a piece has.
+  static constexpr std::array<uint64_t, 16> make_masks(size_t first) {
+    std::array<uint64_t, 16> masks{};
+    for (size_t size = first + 1; size < 16; ++size) {
+      masks[size] = size - first >= 8 ? ~uint64_t{0} : (uint64_t{1} << (8 * (size - first))) - 1;
+    }
+    return masks;
+  }
+  static const std::array<uint64_t, 16> kLowMasks, kHighMasks;
 };
+
+inline constexpr std::array<uint64_t, 16> PieceKey::kLowMasks = PieceKey::make_masks(0);
+inline constexpr std::array<uint64_t, 16> PieceKey::kHighMasks = PieceKey::make_masks(8);
 
 // The pieces that are one token, so that most pieces of a text need no merging: about 90 % of English ones.
 class WholePieces {
  public:
-  explicit WholePieces(size_t capacity) : slots_(std::bit_ceil(2 * capacity + 2)) {}
+  explicit WholePieces(size_t capacity)
+      : slots_(std::bit_ceil(2 * capacity + 2)), shift_(64 - std::countr_zero(slots_.size())) {}
 
   void insert(const PieceKey& key, TokenId id) {
-    size_t at = key.hash() & mask();
+    size_t at = key.hash() >> shift_;
     while (slots_[at].key != key && slots_[at].id >= 0) at = (at + 1) & mask();
     slots_[at] = {key, id};
   }
 
   // Asks the memory for what find() will look at.
-  void prefetch(uint64_t hash) const { __builtin_prefetch(&slots_[hash & mask()]); }
+  void prefetch(uint64_t hash) const { __builtin_prefetch(&slots_[hash >> shift_]); }
 
   // -1 when absent. hash: key.hash().
   TokenId find(const PieceKey& key, uint64_t hash) const {
-    size_t at = hash & mask();
+    size_t at = hash >> shift_;
     while (slots_[at].key != key && slots_[at].id >= 0) at = (at + 1) & mask();
     return slots_[at].id;
   }
@@ -77,6 +90,7 @@ class WholePieces {
   size_t mask() const { return slots_.size() - 1; }
 
   std::vector<Slot> slots_;
+  int shift_;
 };
 
 // Remembers the tokens of pieces that were merged lately: a name is seldom alone in a text. Every piece has one place,
@@ -88,21 +102,22 @@ class PieceMemo {
   // The tokens of the piece, none when it is not remembered.
   std::span<const TokenId> find(const PieceKey& key, uint64_t hash) const {
     if (entries_.empty()) return {};
-    const Entry& entry = entries_[hash & (kEntries - 1)];
+    const Entry& entry = entries_[hash >> kShift];
     return entry.key == key ? std::span(entry.tokens).first(entry.count) : std::span<const TokenId>();
   }
 
   void insert(const PieceKey& key, uint64_t hash, std::span<const TokenId> tokens) {
     if (tokens.size() > kMaxTokens) return;
     if (entries_.empty()) entries_.resize(kEntries);
-    Entry& entry = entries_[hash & (kEntries - 1)];
+    Entry& entry = entries_[hash >> kShift];
     entry.key = key;
     entry.count = static_cast<uint32_t>(tokens.size());
     std::copy(tokens.begin(), tokens.end(), entry.tokens.begin());
   }
 
  private:
-  static constexpr size_t kEntries = 8192;  // 320 KiB
+  static constexpr size_t kEntries = 32768;  // 1.25 MiB
+  static constexpr int kShift = 64 - std::countr_zero(kEntries);
   struct Entry {
     PieceKey key;
     uint32_t count = 0;

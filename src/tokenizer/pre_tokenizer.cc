@@ -69,18 +69,22 @@ size_t letters_end(std::string_view text, size_t at) {
 
 }  // namespace
 
-// Three bytes are most of what is not ASCII, and worth a way of their own: 0xE1..0xEF but 0xED have neither
+// Two and three bytes are most of what is not ASCII, and worth a way of their own: 0xE1..0xEF but 0xED have neither
 // overlong forms nor surrogates.
 inline Gpt2PreTokenizer::Char Gpt2PreTokenizer::classify(std::string_view text, size_t at) const {
   const uint8_t byte = byte_at(text, at);
   if (byte < 0x80) return {kByteClasses[byte], 1};
   if (byte < 0xC2 || byte > 0xF4) return {CharClass::kInvalid, 1};  // begins no character
-  if (byte > 0xE0 && byte < 0xF0 && byte != 0xED && at + 2 < text.size()) {
-    const uint8_t second = byte_at(text, at + 1), third = byte_at(text, at + 2);
-    if (is_continuation(second) && is_continuation(third)) {
-      const uint32_t code_point = (byte & 0x0Fu) << 12 | (second & 0x3Fu) << 6 | (third & 0x3Fu);
-      return {classes_[code_point], 3};
-    }
+  const uint8_t second = at + 1 < text.size() ? byte_at(text, at + 1) : 0;
+  if (byte < 0xE0) {
+    if (!is_continuation(second)) return {CharClass::kInvalid, 1};
+    return {classes_[(byte & 0x1Fu) << 6 | (second & 0x3Fu)], 2};
+  }
+  if (byte > 0xE0 && byte < 0xF0 && byte != 0xED) {
+    if (!is_continuation(second)) return {CharClass::kInvalid, 1};
+    const uint8_t third = at + 2 < text.size() ? byte_at(text, at + 2) : 0;
+    if (!is_continuation(third)) return {CharClass::kInvalid, 2};
+    return {classes_[(byte & 0x0Fu) << 12 | (second & 0x3Fu) << 6 | (third & 0x3Fu)], 3};
   }
   const Utf8Step step = decode_utf8(text, at);
   return {step.ok ? classes_[step.code_point] : CharClass::kInvalid, static_cast<uint32_t>(step.size_bytes)};
@@ -119,6 +123,11 @@ size_t Gpt2PreTokenizer::white_space_end(std::string_view text, size_t at) const
 
 inline size_t Gpt2PreTokenizer::piece_end(std::string_view text, size_t at) const {
   const char c = text[at];
+  // An ASCII word, perhaps behind a space, is what most pieces are.
+  const size_t word = at + (c == ' ' ? 1 : 0);
+  if (word < text.size() && kByteClasses[byte_at(text, word)] == CharClass::kLetter) {
+    return run_end(text, word + 1, CharClass::kLetter);
+  }
   if (c == '\'') {
     if (const size_t size = contraction_size(text, at); size != 0) return at + size;
   }
