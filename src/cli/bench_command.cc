@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "cli/command.h"
 #include "corpus/load/batch_loader.h"
+#include "corpus/read/document_reader.h"
 #include "formats/token_shard.h"
 #include "inkstone/tokenizer.h"
 #include "kernels/peak.h"
@@ -33,6 +34,7 @@ struct BenchOptions {
   std::string model = "gpt2";
   std::string dtype = "f32";
   std::string device = "cpu";
+  std::string tokenizer, text;
   int64_t batch = 4, context = 64, prompt = 1024, repetitions = 10;
 };
 
@@ -226,22 +228,63 @@ void bench_decode(Backend& backend, const BenchOptions& options, const Machine& 
   report.print(result);
 }
 
-// Bytes of English-like text through a small vocabulary trained on it. No floor: reading the text costs nothing.
-void bench_tokenizer(const BenchOptions& options, Reporter& report) {
+std::string text_like_english() {
   std::string text;
   for (int i = 0; text.size() < 4'000'000; ++i) {
     text += fmt::format(
         "And in the year {} the people of the valley went up to the hill; they didn't return, it's said.\n", i);
   }
+  return text;
+}
+
+Tokenizer tokenizer_for(const std::string& text) {
   bool done = false;
-  const Tokenizer tokenizer = Tokenizer::train(
+  return Tokenizer::train(
       [&]() -> std::optional<std::string> { return std::exchange(done, true) ? std::nullopt : std::optional(text); },
       {.vocab_size = 2000});
-  const double megabytes = static_cast<double>(text.size()) / 1e6;
-  Result result{.name = "tokenizer encode", .shape = fmt::format("{:.1f} MB, 1 thread", megabytes)};
-  time_calls(options.repetitions, result, [&] { result.tokens = static_cast<double>(tokenizer.encode(text).size()); });
+}
+
+// Cut where it changes no id, so that every thread has something to do.
+std::vector<std::string_view> parts_of(std::string_view text) {
+  constexpr size_t kPart_bytes = size_t{256} << 10;
+  std::vector<std::string_view> parts;
+  while (!text.empty()) {
+    parts.push_back(text.substr(0, piece_size(text, std::min(kPart_bytes, text.size()))));
+    text.remove_prefix(parts.back().size());
+  }
+  return parts;
+}
+
+void bench_encoding(const Tokenizer& tokenizer, std::string_view text, int threads, int repetitions, Reporter& report) {
+  const int threads_before = thread_count();
+  set_thread_count(threads);
+  const std::vector<std::string_view> parts = parts_of(text);
+  Result result{.name = "tokenizer encode",
+                .shape = fmt::format("{:.1f} MB, {} threads", static_cast<double>(text.size()) / 1e6, threads)};
+  time_calls(repetitions, result, [&] {
+    std::vector<StreamEncoder> encoders;
+    for (int i = 0; i < threads; ++i) encoders.emplace_back(tokenizer);
+    std::vector<std::vector<TokenId>> ids(parts.size());
+    parallel_each(static_cast<int64_t>(parts.size()), [&](int64_t i, int thread) {
+      encoders[static_cast<size_t>(thread)].encode(parts[static_cast<size_t>(i)], ids[static_cast<size_t>(i)]);
+    });
+    result.tokens = 0;
+    for (const auto& part : ids) result.tokens += static_cast<double>(part.size());
+  });
   result.bytes = static_cast<double>(text.size());
   report.print(result);
+  set_thread_count(threads_before);
+}
+
+// --text through --tokenizer; else English-like text through a small vocabulary trained on it. No floor: reading the
+// text costs nothing.
+void bench_tokenizer(const BenchOptions& options, Reporter& report) {
+  const std::string text = options.text.empty() ? text_like_english() : read_file(options.text);
+  const Tokenizer tokenizer = options.tokenizer.empty() ? tokenizer_for(text) : Tokenizer::load(options.tokenizer);
+  bench_encoding(tokenizer, text, 1, static_cast<int>(options.repetitions), report);
+  if (thread_count() > 1) {
+    bench_encoding(tokenizer, text, thread_count(), static_cast<int>(options.repetitions), report);
+  }
 }
 
 // A shard of random tokens with a document's end every 500 on average, in a folder that lives as long as this.
@@ -354,6 +397,8 @@ void add_bench_command(CLI::App& app, Selection& selection) {
   c->add_option("--batch", o.batch, "sequences of a training step")->check(count)->capture_default_str();
   c->add_option("--context", o.context, "tokens of a training sequence")->check(count)->capture_default_str();
   c->add_option("--prompt", o.prompt, "tokens of a prompt")->check(count)->capture_default_str();
+  c->add_option("--tokenizer", o.tokenizer, "of the bench tokenizer: folder or tokenizer.json")->type_name("DIR");
+  c->add_option("--text", o.text, "of the bench tokenizer: a text file")->type_name("FILE");
   c->add_option("--repetitions", o.repetitions)->check(CLI::Range(3, 100000))->capture_default_str();
   c->add_flag("--json", a->json, "one JSON object per line");
 }

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "cli/command.h"
+#include "cli/reading_options.h"
 #include "corpus/prepare/prepare.h"
 
 namespace inkstone::cli {
@@ -15,7 +16,8 @@ namespace {
 
 struct Arguments {
   std::vector<std::string> inputs;
-  std::string tokenizer, output, format = "auto";
+  std::string tokenizer, output;
+  ReadingArguments reading;
   std::string duplicates = "exact";
   bool raw = false, json = false;
   PrepareOptions options;
@@ -127,7 +129,7 @@ PrepareOptions options_of(const Arguments& a) {
   PrepareOptions options = a.options;
   options.inputs.assign(a.inputs.begin(), a.inputs.end());
   options.output = a.output;
-  options.read.format = parse_input_format(a.format);
+  options.read = a.reading.read_options();
   options.exact_duplicates = a.duplicates != "keep";
   options.near_duplicates = a.duplicates == "near";
   if (a.raw) {
@@ -158,17 +160,6 @@ int run(const Arguments& a) {
     note("interrupted; the same command goes on from here");
     return kExitInterrupted;
   }
-}
-
-void add_reading_options(CLI::App* command, Arguments& a) {
-  command->add_option("--format", a.format, "of the inputs; auto: by their names and contents")
-      ->check(CLI::IsMember({"auto", "text", "markdown", "jsonl", "json", "csv", "tsv", "html"}))
-      ->capture_default_str();
-  command->add_option("--json-field", a.options.read.json_field, "of JSON objects: the member with the text, a.b for b in a")
-      ->capture_default_str();
-  command->add_option("--csv-column", a.options.read.csv_column, "of CSV and TSV: a name in the first row, or a number from 1")
-      ->capture_default_str();
-  command->add_option("--encoding", a.options.read.encoding, "of the text (UTF-8, GB18030, Big5, ...); else detected");
 }
 
 void add_cleaning_options(CLI::App* command, Arguments& a) {
@@ -212,7 +203,7 @@ void add_prepare_command(CLI::App& app, Selection& selection) {
   command->add_option("--shard-tokens", a->options.shard_tokens, "tokens in a shard")->capture_default_str();
   command->add_option("--bits", a->options.bits, "of a token: 16 or 32 (16 if the vocabulary allows)")
       ->check(CLI::IsMember({16, 32}));
-  add_reading_options(command, *a);
+  add_reading_options(command, a->reading);
   add_cleaning_options(command, *a);
   command->add_flag("--json", a->json, "print report.json on one line");
 }

@@ -9,8 +9,9 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "cli/reading_options.h"
 #include "cli/vocabulary_comparison.h"
-#include "corpus/read/document_reader.h"
+#include "corpus/read/document_source.h"
 #include "corpus/read/documents.h"
 #include "inkstone/tokenizer.h"
 
@@ -28,6 +29,7 @@ struct TrainArguments {
   std::string output, type = "bpe";
   int64_t vocab_size = 0, min_frequency = 2, max_token_length = 0, memory_mib = 768;
   double held_out = 0;
+  ReadingArguments reading;
   bool json = false;
 };
 
@@ -40,25 +42,21 @@ TokenizerType parse_type(const std::string& name) {
 // The documents of files and folders in parts of at most about 64 KiB, with what was left out said on the way.
 class CorpusText {
  public:
-  explicit CorpusText(const std::vector<std::string>& inputs)
-      : files_(list_inputs(std::vector<std::filesystem::path>(inputs.begin(), inputs.end()), &left_out_)) {
+  CorpusText(const std::vector<std::string>& inputs, const ReadOptions& options)
+      : options_(options),
+        files_(list_inputs(std::vector<std::filesystem::path>(inputs.begin(), inputs.end()), &left_out_)) {
     for (const DroppedDocument& d : left_out_) say_left_out(d.source, d.reason);
   }
 
   std::optional<std::string_view> next() {
-    while (true) {
-      if (reader_ && reader_->next(piece_)) {
-        bytes_ += static_cast<int64_t>(piece_.text.size());
-        documents_ += piece_.last;
-        show_progress();
-        return piece_.text;
-      }
-      if (next_file_ == files_.size()) return std::nullopt;
-      const std::filesystem::path& file = files_[next_file_++];
-      std::string why_not;
-      reader_ = open_documents(file, why_not, kPart_bytes);
-      if (!reader_) say_left_out(file == "-" ? "standard input" : file.string(), why_not);
+    while (rest_.empty()) {
+      if (!next_piece()) return std::nullopt;
     }
+    const std::string_view part = rest_.substr(0, piece_size(rest_, std::min(kPart_bytes, rest_.size())));
+    rest_.remove_prefix(part.size());
+    bytes_ += static_cast<int64_t>(part.size());
+    show_progress();
+    return part;
   }
 
   int64_t bytes() const { return bytes_; }
@@ -68,9 +66,25 @@ class CorpusText {
  private:
   static constexpr size_t kPart_bytes = size_t{64} << 10;
 
+  bool next_piece() {
+    while (!source_ || !source_->next(piece_)) {
+      if (next_file_ == files_.size()) return false;
+      source_ = open_source(files_[next_file_++], options_, [this](const SourcePlace& place, const std::string& reason) {
+        say_left_out(place.document > 0 ? fmt::format("{} #{}", place.source, place.document) : place.source, reason);
+      });
+    }
+    documents_ += piece_.last;
+    rest_ = piece_.text;
+    return true;
+  }
+
+  // All of a bad file's records would bury what matters.
   void say_left_out(const std::string& source, const std::string& reason) {
+    constexpr int64_t kShown = 20;
+    if (++left_out_count_ > kShown + 1) return;
     status_.clear();
-    note(fmt::format("left out: {}: {}", source, reason));
+    note(left_out_count_ > kShown ? "left out: more, which are not listed (prepare lists all with --dropped)"
+                                  : fmt::format("left out: {}: {}", source == "-" ? "standard input" : source, reason));
   }
 
   void show_progress() {
@@ -83,11 +97,14 @@ class CorpusText {
                              next_file_, files_.size()));
   }
 
+  ReadOptions options_;
   std::vector<DroppedDocument> left_out_;
+  int64_t left_out_count_ = 0;
   std::vector<std::filesystem::path> files_;
   size_t next_file_ = 0;
-  std::optional<DocumentReader> reader_;
+  std::unique_ptr<DocumentSource> source_;
   DocumentPiece piece_;
+  std::string_view rest_;  // of the piece
   int64_t bytes_ = 0, documents_ = 0;
   StatusLine status_;
   Clock::time_point begin_ = Clock::now(), shown_ = begin_;
@@ -97,7 +114,8 @@ class CorpusText {
 // `held_out` all that are chosen are kept from the training; without, about one in 64 is measured as well as learned.
 class TrainingText {
  public:
-  TrainingText(const std::vector<std::string>& inputs, double held_out) : corpus_(inputs), held_out_(held_out) {}
+  TrainingText(const std::vector<std::string>& inputs, const ReadOptions& options, double held_out)
+      : corpus_(inputs, options), held_out_(held_out) {}
 
   std::optional<std::string> next() {
     while (const auto text = corpus_.next()) {
@@ -244,7 +262,7 @@ void print_report(const TrainArguments& a, const Tokenizer& tokenizer, TrainingT
 int train_tokenizer(const TrainArguments& a) {
   refuse_folder_in_use(a.output);
   for (const std::string& name : a.compare) Tokenizer::load(name);  // fails now rather than after the training
-  TrainingText text(a.inputs, a.held_out);
+  TrainingText text(a.inputs, a.reading.read_options(), a.held_out);
   TokenizerTrainReport report;
   const Tokenizer tokenizer = learn(a, text, report);
   tokenizer.save(a.output);
@@ -264,10 +282,11 @@ struct CompareArguments {
   std::vector<std::string> tokenizers, texts;
   int64_t sample_mib = 64;
   bool json = false;
+  ReadingArguments reading;
 };
 
 int compare_tokenizers(const CompareArguments& a) {
-  CorpusText corpus(a.texts);
+  CorpusText corpus(a.texts, a.reading.read_options());
   TextSample sample(a.sample_mib << 20);
   while (sample.bytes() < a.sample_mib << 20) {
     const auto text = corpus.next();
@@ -311,7 +330,8 @@ void add_tokenizer_train_command(CLI::App& group, Selection& selection) {
   CLI::App* train = add_command(group, selection, "train", "Learn a vocabulary from text files",
                                 "  inkstone tokenizer train book.txt -o vocabulary --vocab-size 4096",
                                 [a] { return train_tokenizer(*a); });
-  train->add_option("INPUT", a->inputs, "files, folders, or - for standard input")->required();
+  train->add_option("INPUT", a->inputs, "text of any kind that prepare reads: files, folders, patterns, or - for standard input")
+      ->required();
   train->add_option("-o,--output", a->output, "folder for tokenizer.json (and vocab.json, merges.txt)")->required();
   train->add_option("--type", a->type, "bpe: GPT-2's byte-level BPE; char: one token per character; byte: 256 bytes")
       ->check(CLI::IsMember({"bpe", "char", "byte"}))
@@ -324,6 +344,7 @@ void add_tokenizer_train_command(CLI::App& group, Selection& selection) {
   train->add_option("--held-out", a->held_out, "share of the text, by content, to measure on and not to learn from")
       ->check(CLI::Range(0.0, 0.9))
       ->type_name("SHARE");
+  add_reading_options(train, a->reading);
   train->add_flag("--json", a->json, "print a JSON object");
   train->callback([a, train, &selection] {
     for (const char* option : {"--vocab-size", "--min-frequency", "--max-token-length", "--memory"}) {
@@ -347,6 +368,7 @@ void add_tokenizer_compare_command(CLI::App& group, Selection& selection) {
   compare->add_option("--sample", a->sample_mib, "measure on at most so many MiB, from the beginning")
       ->check(whole_number(1, int64_t{1} << 14))
       ->capture_default_str();
+  add_reading_options(compare, a->reading);
   compare->add_flag("--json", a->json, "print a JSON object");
 }
 

@@ -26,7 +26,11 @@ int64_t count_in(const Json& json, std::string_view key) { return required(get_i
 
 // Bytes of the first `characters` characters of `text`, or of all of it when it has fewer. What it has is
 // subtracted from `characters`.
-size_t take_characters(std::string_view text, int64_t& characters) {
+size_t take_characters(std::string_view text, bool is_valid, int64_t& characters) {
+  if (const int64_t all = count_characters(text, is_valid); all <= characters) {
+    characters -= all;
+    return text.size();
+  }
   size_t at = 0;
   for (; characters > 0 && at < text.size(); --characters) {
     at += static_cast<size_t>(decode_utf8(text, at).size_bytes);
@@ -192,7 +196,7 @@ class CorpusEncoder {
   // Of the one document of the corpus. The cut is a cut of the text: what stands before and after it is encoded by
   // itself.
   void add_cut(DocumentPart& part, std::vector<Job>& jobs) {
-    const size_t training = take_characters(part.text, *training_left_);
+    const size_t training = take_characters(part.text, task_.options.clean.invalid == InvalidText::kReplace, *training_left_);
     totals_.train.bytes += static_cast<int64_t>(training);
     totals_.val.bytes += static_cast<int64_t>(part.text.size() - training);
     if (training > 0) add_text(part.text.substr(0, training), Fate::kTrain, false, jobs);

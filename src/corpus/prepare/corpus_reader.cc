@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "corpus/read/byte_source.h"
-#include "tokenizer/pre_tokenizer.h"
 
 namespace inkstone {
 namespace {
@@ -16,18 +15,6 @@ std::unique_ptr<DocumentSource> open(const CorpusFile& file, const ReadOptions& 
   const auto bytes = std::make_shared<ByteSource>(file.path);
   const ReadBytes read = [bytes](char* out, size_t size_bytes) { return bytes->read(out, size_bytes); };
   return open_source(file.source, read, options, std::move(on_dropped));
-}
-
-// The last certain cut at most `wanted` bytes into the text, else the first behind; text.size() when there is none.
-size_t find_cut(std::string_view text, size_t wanted) {
-  const auto is_cut = [text](size_t at) { return is_ascii_white_space(text[at]) && ends_in_ink(text.substr(0, at)); };
-  for (size_t at = wanted; at > 0; --at) {
-    if (is_cut(at)) return at;
-  }
-  for (size_t at = wanted + 1; at < text.size(); ++at) {
-    if (is_cut(at)) return at;
-  }
-  return text.size();
 }
 
 }  // namespace
@@ -126,7 +113,7 @@ void CorpusReader::add_piece(const DocumentPiece& piece, DocumentSource& source)
 
 void CorpusReader::add_long(std::string_view text, bool first, bool last, DocumentSource& source) {
   while (text.size() > 2 * kPart_bytes) {
-    const size_t cut = find_cut(text, kPart_bytes);
+    const size_t cut = piece_size(text, kPart_bytes);
     if (cut == text.size()) break;
     add_part(std::string(text.substr(0, cut)), first, false, source);
     text.remove_prefix(cut);

@@ -9,32 +9,15 @@
 #include "base/utf8.h"
 #include "corpus/read/byte_source.h"
 #include "inkstone/tokenizer.h"
+#include "tokenizer/pre_tokenizer.h"
 
 namespace inkstone {
 namespace {
 
 constexpr std::string_view kWhiteSpace = " \t\n\v\f\r";
-// The last white space character of Unicode (U+3000, the ideographic space). Above it nothing is.
-constexpr uint32_t kLastWhiteSpace = 0x3000;
-
-bool is_white_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-
-// True if a character that is certainly no white space ends `text`.
-bool ends_in_ink(std::string_view text) {
-  if (text.empty()) return false;
-  const auto last = static_cast<uint8_t>(text.back());
-  if (last < 0x80) return last > 0x20 && last < 0x7F;
-  size_t lead = text.size() - 1;
-  const size_t lowest = text.size() - std::min<size_t>(text.size(), 4);
-  while (lead > lowest && (static_cast<uint8_t>(text[lead]) & 0xC0) == 0x80) --lead;
-  const Utf8Step step = decode_utf8(text, lead);
-  return step.ok && lead + static_cast<size_t>(step.size_bytes) == text.size() &&
-         step.code_point > kLastWhiteSpace;
-}
-
 // The last cut at most `wanted` bytes into `text`, else the first one after that. There is none before `no_cut`.
 std::optional<size_t> find_cut(std::string_view text, size_t wanted, size_t no_cut) {
-  const auto is_cut = [text](size_t at) { return is_white_space(text[at]) && ends_in_ink(text.substr(0, at)); };
+  const auto is_cut = [text](size_t at) { return is_ascii_white_space(text[at]) && ends_in_ink(text.substr(0, at)); };
   for (size_t at = wanted; at > no_cut; --at) {
     if (is_cut(at)) return at;
   }
