@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <functional>
+#include <span>
 
 #include "base/error.h"
 #include "base/utf8.h"
@@ -142,7 +143,7 @@ void BpeModel::fill_three_byte_tokens() {
     character.clear();
     tokens.clear();
     append_utf8(character, kFirstThreeByte + i);
-    encode_by_scan<16>(character, tokens);
+    encode_by_scan<8>(character, tokens);
     std::copy(tokens.begin(), tokens.end(), three_byte_[i].begin());
   }
 }
@@ -151,13 +152,16 @@ void BpeModel::encode(std::string_view piece, Workspace& workspace, std::vector<
   size_t begin = 0;
   for (size_t at = 1; at < piece.size(); ++at) {
     if (crosses(static_cast<uint8_t>(piece[at - 1]), static_cast<uint8_t>(piece[at]))) continue;
-    encode_part(piece.substr(begin, at - begin), workspace, out);
+    encode_part(piece.substr(begin, at - begin), piece.size() - begin, workspace, out);
     begin = at;
   }
-  encode_part(piece.substr(begin), workspace, out);
+  // A short piece in one part is what the caller has looked for in the memo, and puts into it.
+  if (begin == 0 && piece.size() <= PieceKey::kMaxSize_bytes && piece.size() > 1) return encode_short_part(piece, out);
+  encode_part(piece.substr(begin), piece.size() - begin, workspace, out);
 }
 
-inline void BpeModel::encode_part(std::string_view part, Workspace& workspace, std::vector<TokenId>& out) const {
+inline void BpeModel::encode_part(std::string_view part, size_t readable_bytes, Workspace& workspace,
+                                  std::vector<TokenId>& out) const {
   if (part.size() == 1) return out.push_back(byte_tokens_[static_cast<uint8_t>(part[0])]);
   if (part.size() == 3 && !three_byte_.empty()) {
     if (const uint32_t character = three_byte_character(part.data()); character >= kFirstThreeByte) {
@@ -167,7 +171,34 @@ inline void BpeModel::encode_part(std::string_view part, Workspace& workspace, s
       return;
     }
   }
+  if (part.size() > PieceKey::kMaxSize_bytes) return encode_long_part(part, workspace, out);
+  if (part.size() <= 3 || !workspace.uses_memo) return encode_short_part(part, out);
+  const PieceKey key = PieceKey::of(part, readable_bytes);
+  const uint64_t hash = key.hash();
+  if (const auto known = workspace.memo.find(key, hash); !known.empty()) {
+    for (const TokenId token : known) out.push_back(token);
+    return;
+  }
+  const size_t begin = out.size();
+  encode_short_part(part, out);
+  workspace.memo.insert(key, hash, std::span(out).subspan(begin));
+}
+
+void BpeModel::encode_short_part(std::string_view part, std::vector<TokenId>& out) const {
+  if (part.size() == 2) {
+    const uint8_t left = static_cast<uint8_t>(part[0]), right = static_cast<uint8_t>(part[1]);
+    const uint32_t rank = byte_pair_ranks_[size_t{left} << 8 | right];
+    if (rank != kNoMerge) return out.push_back(merges_[rank].product);
+    out.push_back(byte_tokens_[left]);
+    return out.push_back(byte_tokens_[right]);
+  }
+  if (part.size() <= 8) return encode_by_scan<8>(part, out);
+  encode_by_scan<16>(part, out);
+}
+
+void BpeModel::encode_long_part(std::string_view part, Workspace& workspace, std::vector<TokenId>& out) const {
   if (part.size() <= 16) return encode_by_scan<16>(part, out);
+  if (part.size() <= 32) return encode_by_scan<32>(part, out);
   if (part.size() <= kScanLimit_bytes) return encode_by_scan<kScanLimit_bytes>(part, out);
   if (part.size() >= kNowhere) {
     fail(ErrorCode::kInvalidData, "a run of {} bytes of one kind of character, at most {} can be encoded: is this text?",

@@ -10,6 +10,7 @@
 
 #include "inkstone/tokenizer.h"
 #include "tokenizer/integer_map.h"
+#include "tokenizer/piece_key.h"
 
 namespace inkstone {
 
@@ -31,19 +32,21 @@ struct Merge {
 // product, until no pair has a merge. Source: Sennrich et al. 2016 (arXiv:1508.07909).
 //
 // A piece is cut first between bytes across which no merge of the vocabulary reaches: the parts are independent.
-// (With GPT-2's vocabulary that is between most Chinese characters.) A part of n bytes then costs O(n^2) up to
-// kScanLimit_bytes, where rescanning wins. A longer one costs O(n) by LongPieceEncoder when the list is ordered, as
+// (With GPT-2's vocabulary that is between most Chinese characters.) The tokens of a short part may be remembered from
+// before. Else a part of n bytes costs O(n^2) up to kScanLimit_bytes, where rescanning wins. A longer one costs O(n) by LongPieceEncoder when the list is ordered, as
 // every trained list is; else O(n log n) by a heap.
 //
 // Immutable: safe from several threads, each with its own Workspace.
 class BpeModel {
  public:
-  // Memory that long pieces need, kept from piece to piece.
+  // What encoding needs besides its input and may keep from piece to piece.
   struct Workspace {
     std::vector<TokenId> tokens;
     std::vector<uint32_t> ranks, previous, next;
     std::vector<uint64_t> heap;
     std::vector<bool> open_ends;
+    PieceMemo memo;
+    bool uses_memo = true;  // false for short texts: the memo would take longer to make
   };
 
   static constexpr uint32_t kNoMerge = ~uint32_t{0};
@@ -76,7 +79,10 @@ class BpeModel {
   void fill_filter();
   bool find_crossings();
   void fill_three_byte_tokens();
-  void encode_part(std::string_view part, Workspace& workspace, std::vector<TokenId>& out) const;
+  void encode_part(std::string_view part, size_t readable_bytes, Workspace& workspace,
+                   std::vector<TokenId>& out) const;
+  void encode_short_part(std::string_view part, std::vector<TokenId>& out) const;
+  void encode_long_part(std::string_view part, Workspace& workspace, std::vector<TokenId>& out) const;
   // part.size() <= kSize.
   template <size_t kSize>
   void encode_by_scan(std::string_view part, std::vector<TokenId>& out) const;

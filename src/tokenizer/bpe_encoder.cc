@@ -91,12 +91,13 @@ void BpeEncoder::encode_pieces(std::string_view text, size_t begin, std::span<co
 
 void BpeEncoder::encode_short(std::string_view piece, const PieceKey& key, uint64_t hash, EncodeScratch& scratch,
                               std::vector<TokenId>& out) const {
+  if (piece.size() <= 3) return bpe_.encode(piece, scratch, out);  // quicker than remembering
   if (const auto known = scratch.memo.find(key, hash); !known.empty()) {
     out.insert(out.end(), known.begin(), known.end());
     return;
   }
   const size_t begin = out.size();
-  bpe_.encode(piece, scratch.bpe, out);
+  bpe_.encode(piece, scratch, out);
   if (scratch.uses_memo) scratch.memo.insert(key, hash, std::span(out).subspan(begin));
 }
 
@@ -104,7 +105,7 @@ void BpeEncoder::encode_long(std::string_view piece, EncodeScratch& scratch, std
   if (ignore_merges_) {
     if (const auto whole = vocabulary_.find(piece)) return out.push_back(*whole);
   }
-  bpe_.encode(piece, scratch.bpe, out);
+  bpe_.encode(piece, scratch, out);
 }
 
 }  // namespace inkstone

@@ -6,16 +6,11 @@
 
 #include "inkstone/tokenizer.h"
 #include "tokenizer/bpe.h"
-#include "tokenizer/piece_key.h"
 
 namespace inkstone {
 
-// What encoding needs besides its input and may keep from text to text; one thread's.
-struct EncodeScratch {
-  BpeModel::Workspace bpe;
-  PieceMemo memo;
-  bool uses_memo = true;  // false for short texts: the memo would take longer to make
-};
+// One thread's.
+using EncodeScratch = BpeModel::Workspace;
 
 // Immutable: encode() is safe from several threads, each with its own scratch.
 class Encoder {

@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 
 constexpr uint64_t kMaxFile_bytes = uint64_t{1} << 30;
 // From here on a memo of pieces is worth making.
-constexpr size_t kLongText_bytes = size_t{64} << 10;
+constexpr size_t kLongText_bytes = size_t{16} << 10;
 
 TokenizerSpec read_vocab_and_merges(const fs::path& vocab, const fs::path& merges) {
   const fs::path added = vocab.parent_path() / "added_tokens.json";
