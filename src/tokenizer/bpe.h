@@ -39,7 +39,7 @@ struct Merge {
 // Immutable: safe from several threads, each with its own Workspace.
 class BpeModel {
  public:
-  // What encoding needs besides its input and may keep from piece to piece.
+  // What encoding needs besides its input and may keep from piece to piece; of one thread and one model.
   struct Workspace {
     std::vector<TokenId> tokens;
     std::vector<uint32_t> ranks, previous, next;

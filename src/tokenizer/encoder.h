@@ -9,7 +9,7 @@
 
 namespace inkstone {
 
-// One thread's.
+// Of one thread and one encoder.
 using EncodeScratch = BpeModel::Workspace;
 
 // Immutable: encode() is safe from several threads, each with its own scratch.

@@ -74,10 +74,10 @@ std::vector<TokenId> encode(const BpeModel& bpe, std::string_view piece,
 
 TEST(BpeModel, MergesTheLowestRankLeftmostFirst) {
   std::mt19937 random(11);
-  BpeModel::Workspace workspace;
   for (int round = 0; round < 60; ++round) {
     const RandomModel model(random, 1 + random() % 60);
     const BpeModel bpe(model.bytes, model.merges);
+    BpeModel::Workspace workspace;
     // 64 bytes is the last size that is scanned; above it a heap takes over.
     for (const size_t size : {1u, 2u, 3u, 7u, 31u, 63u, 64u, 65u, 200u, 5u}) {
       const std::string piece = random_piece(random, size);
@@ -89,10 +89,10 @@ TEST(BpeModel, MergesTheLowestRankLeftmostFirst) {
 // Above 64 bytes LongPieceEncoder takes over, which does not merge at all.
 TEST(BpeModel, LongPiecesOfOrderedListsAreWhatMergingGives) {
   std::mt19937 random(12);
-  BpeModel::Workspace workspace;
   for (int round = 0; round < 200; ++round) {
     const RandomModel model(random, 1 + random() % 80, true);
     const BpeModel bpe(model.bytes, model.merges);
+    BpeModel::Workspace workspace;
     for (const size_t size : {65u, 66u, 150u, 300u}) {
       const std::string piece = random_piece(random, size);
       ASSERT_EQ(encode(bpe, piece, workspace), model.encode(piece)) << "round " << round << ", size " << size;
