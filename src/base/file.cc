@@ -97,6 +97,10 @@ AtomicFile::AtomicFile(std::filesystem::path path)
 AtomicFile::AtomicFile(std::filesystem::path path, uint64_t keep_bytes)
     : path_(std::move(path)), temporary_(path_), keeps_temporary_(true) {
   temporary_ += ".partial";
+  std::error_code ignored;
+  if (keep_bytes > 0 && !std::filesystem::exists(temporary_, ignored)) {
+    std::filesystem::rename(path_, temporary_, ignored);  // if there is none, it is found to be too short below
+  }
   fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
   if (fd_ < 0) fail_errno("create", temporary_);
   const off_t size = ::lseek(fd_, 0, SEEK_END), keep = static_cast<off_t>(keep_bytes);

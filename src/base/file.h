@@ -43,7 +43,8 @@ class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path path);
   // For a file that outlives its process unfinished: the temporary file is "<path>.partial" and stays without
-  // commit(). Goes on behind the first `keep_bytes` of it; throws kInputOutput when it has less.
+  // commit(). Goes on behind the first `keep_bytes` of it, or, when it was committed since, of the file at `path`, which
+  // becomes the temporary file again; throws kInputOutput when there are fewer.
   AtomicFile(std::filesystem::path path, uint64_t keep_bytes);
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;

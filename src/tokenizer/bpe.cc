@@ -47,15 +47,22 @@ BpeModel::BpeModel(const std::array<TokenId, 256>& byte_tokens, std::vector<Merg
     ranks_[merges_[rank].pair()] = static_cast<uint32_t>(rank);
   }
   fill_filter();
-  for (size_t pair = 0; pair < byte_pair_ranks_.size(); ++pair) {
-    byte_pair_ranks_[pair] = rank_of(byte_tokens_[pair >> 8], byte_tokens_[pair & 0xFF]);
-  }
-  if (!find_crossings()) return;
-  fill_three_byte_tokens();
-  long_pieces_ = std::make_unique<LongPieceEncoder>(*this);
+  fill_byte_pair_ranks();
+  is_ordered_ = find_crossings();
+  if (is_ordered_) long_pieces_ = std::make_unique<LongPieceEncoder>(*this);
 }
 
 BpeModel::~BpeModel() = default;
+
+void BpeModel::fill_byte_pair_ranks() {
+  IntegerMap<size_t> bytes;  // by token
+  for (size_t b = 0; b < 256; ++b) bytes[static_cast<uint32_t>(byte_tokens_[b])] = b;
+  for (size_t rank = 0; rank < merges_.size(); ++rank) {
+    const size_t* left = bytes.find(static_cast<uint32_t>(merges_[rank].left));
+    const size_t* right = bytes.find(static_cast<uint32_t>(merges_[rank].right));
+    if (left != nullptr && right != nullptr) byte_pair_ranks_[*left << 8 | *right] = static_cast<uint32_t>(rank);
+  }
+}
 
 void BpeModel::fill_filter() {
   const size_t bits = std::bit_ceil(std::max<size_t>(16 * merges_.size(), 64));
@@ -135,7 +142,7 @@ void BpeModel::encode_by_scan(std::string_view part, std::vector<TokenId>& out) 
   for (size_t i = 0; i < size; i = next[i]) out.push_back(tokens[i]);
 }
 
-void BpeModel::fill_three_byte_tokens() {
+void BpeModel::fill_three_byte_tokens() const {
   three_byte_.assign(kThreeByteCount, {-1, -1, -1});
   std::string character;
   std::vector<TokenId> tokens;
@@ -163,8 +170,9 @@ void BpeModel::encode(std::string_view piece, Workspace& workspace, std::vector<
 inline void BpeModel::encode_part(std::string_view part, size_t readable_bytes, Workspace& workspace,
                                   std::vector<TokenId>& out) const {
   if (part.size() == 1) return out.push_back(byte_tokens_[static_cast<uint8_t>(part[0])]);
-  if (part.size() == 3 && !three_byte_.empty()) {
+  if (part.size() == 3 && is_ordered_) {
     if (const uint32_t character = three_byte_character(part.data()); character >= kFirstThreeByte) {
+      std::call_once(three_byte_made_, [this] { fill_three_byte_tokens(); });
       for (const TokenId token : three_byte_[character - kFirstThreeByte]) {
         if (token >= 0) out.push_back(token);
       }

@@ -5,6 +5,7 @@
 #include <bitset>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string_view>
 #include <vector>
 
@@ -78,7 +79,8 @@ class BpeModel {
   uint64_t filter_bit(uint64_t key) const { return (key * uint64_t{0xA0761D6478BD642F}) >> filter_shift_; }
   void fill_filter();
   bool find_crossings();
-  void fill_three_byte_tokens();
+  void fill_three_byte_tokens() const;
+  void fill_byte_pair_ranks();
   void encode_part(std::string_view part, size_t readable_bytes, Workspace& workspace,
                    std::vector<TokenId>& out) const;
   void encode_short_part(std::string_view part, std::vector<TokenId>& out) const;
@@ -100,7 +102,9 @@ class BpeModel {
   int filter_shift_ = 0;
   std::vector<uint32_t> byte_pair_ranks_;      // [left << 8 | right], of the tokens of two bytes
   std::bitset<65536> crossings_;               // [left << 8 | right]: some merge joins tokens that meet in these bytes
-  std::vector<ThreeByteTokens> three_byte_;    // by code point - kFirstThreeByte; empty unless ordered
+  bool is_ordered_ = false;                    // as find_crossings() says
+  mutable std::once_flag three_byte_made_;     // at the first need
+  mutable std::vector<ThreeByteTokens> three_byte_;  // by code point - kFirstThreeByte
   std::unique_ptr<LongPieceEncoder> long_pieces_;  // null unless the list is ordered
 };
 

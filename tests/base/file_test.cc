@@ -135,6 +135,33 @@ TEST(AtomicFile, WritesAtAnOffset) {
   EXPECT_EQ(read_file(folder / "a"), "01ab456789!");
 }
 
+TEST(AtomicFile, IsGoneOnWithBehindWhatIsKept) {
+  const ScratchFolder folder;
+  const auto path = folder / "a";
+  AtomicFile(path, 0).write("abcdef");
+  EXPECT_FALSE(std::filesystem::exists(path));
+  {
+    AtomicFile file(path, 3);
+    file.write("XY");
+    file.sync();
+  }
+  AtomicFile file(path, 5);
+  file.write("!");
+  file.commit();
+  EXPECT_EQ(read_file(path), "abcXY!");
+  {
+    AtomicFile again(path, 4);  // committed since: taken back
+    again.write("?");
+    again.commit();
+  }
+  EXPECT_EQ(read_file(path), "abcX?");
+  EXPECT_EQ(thrown_by([&] { AtomicFile(path, 6); }).code(), ErrorCode::kInputOutput);
+  EXPECT_EQ(thrown_by([&] { AtomicFile(folder / "none", 1); }).code(), ErrorCode::kInputOutput);
+  AtomicFile(folder / "b", 0).write("old");
+  AtomicFile(folder / "b", 0).commit();
+  EXPECT_EQ(read_file(folder / "b"), "");
+}
+
 TEST(AtomicFile, UseAfterCommitIsABug) {
   const ScratchFolder folder;
   AtomicFile file(folder / "a");

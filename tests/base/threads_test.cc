@@ -1,6 +1,8 @@
 #include "base/threads.h"
 
 #include <gtest/gtest.h>
+
+#include <stdexcept>
 #include <omp.h>
 #include <sched.h>
 
@@ -137,6 +139,23 @@ TEST_F(ParallelFor, ZeroThreadsMeansAllProcessors) {
   EXPECT_EQ(thread_count(), CPU_COUNT(&set));
   set_thread_count(5);
   EXPECT_EQ(thread_count(), 5);
+}
+
+TEST(ParallelEach, CallsEachOnceAndPassesOnWhatIsThrown) {
+  const int before = thread_count();
+  for (const int threads : {1, 3}) {
+    set_thread_count(threads);
+    std::vector<int> calls(1000);
+    parallel_each(1000, [&](int64_t i, int thread) {
+      EXPECT_LT(thread, threads);
+      ++calls[static_cast<size_t>(i)];
+    });
+    EXPECT_EQ(calls, std::vector<int>(1000, 1));
+    parallel_each(0, [](int64_t, int) { FAIL(); });
+    EXPECT_THROW(parallel_each(100, [](int64_t i, int) { if (i == 50) throw std::runtime_error("50"); }),
+                 std::runtime_error);
+  }
+  set_thread_count(before);
 }
 
 }  // namespace

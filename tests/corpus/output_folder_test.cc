@@ -3,7 +3,10 @@
 
 #include <sys/wait.h>
 
+#include <chrono>
 #include <nlohmann/json.hpp>
+#include <random>
+#include <thread>
 
 #include "base/json.h"
 #include "base/threads.h"
@@ -192,6 +195,50 @@ TEST_F(Folders, AnInterruptedReplacementIsSeenAndRepaired) {
   fs::remove_all(out / "val_000000.bin");
   const PrepareReport report = run("long");
   EXPECT_EQ(TokenStream(out, "train").count(), report.train.tokens);
+}
+
+// At any moment, not only where progress is reported.
+TEST_F(Folders, KilledAtAnyMomentItEndsInTheSameBytes) {
+  std::string text;
+  for (int i = 0; i < 3000; ++i) text += fmt::format("text {} of many\r\n<|endoftext|>\n", i * i % 2900);
+  write_text(scratch / "many", text);
+  PrepareOptions options{.inputs = {scratch / "many"}, .output = out, .val_fraction = 0.3, .shard_tokens = 2000};
+  options.checkpoint_seconds = 0;
+  options.batch_bytes = 4000;
+  options.dropped_file = scratch / "dropped.jsonl";
+  const auto begin = std::chrono::steady_clock::now();
+  prepare(options, test::byte_tokenizer());
+  const std::chrono::duration<double> needed = std::chrono::steady_clock::now() - begin;
+  const auto expected = test::snapshot(out);
+  const std::string expected_dropped = read_file(options.dropped_file);
+  std::mt19937 random(7);
+  int kills = 0;
+  for (int round = 0; round < 8; ++round) {
+    fs::remove_all(out);
+    fs::remove(options.dropped_file);
+    for (bool done = false; !done;) {
+      const pid_t child = ::fork();
+      if (child == 0) {
+        set_thread_count(1);
+        prepare(options, test::byte_tokenizer());
+        ::_exit(0);
+      }
+      std::this_thread::sleep_for(needed * (static_cast<double>(random() % 1000) / 1000));
+      ::kill(child, SIGKILL);
+      int status = 0;
+      ASSERT_EQ(::waitpid(child, &status, 0), child);
+      done = WIFEXITED(status);
+      if (done) {
+        ASSERT_EQ(WEXITSTATUS(status), 0);
+      }
+      kills += done ? 0 : 1;
+      if (round + kills > 60) break;  // a slow machine that never gets to the end
+    }
+    prepare(options, test::byte_tokenizer());
+    ASSERT_EQ(test::snapshot(out), expected) << "round " << round;
+    ASSERT_EQ(read_file(options.dropped_file), expected_dropped);
+  }
+  EXPECT_GT(kills, 3);
 }
 
 TEST_F(Folders, TheOutputMayLieInsideTheInput) {

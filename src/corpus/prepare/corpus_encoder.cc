@@ -260,6 +260,7 @@ EncodedTotals encode_corpus(const EncodeTask& task, SplitWriters& writers, Check
   const Json& state = !found.is_null() && get_string(found, "stage") == "encode" ? found : none;
   CorpusEncoder encoder(task, writers, state, dropped);
   const ReadPosition start = state.is_null() ? ReadPosition{} : read_position_of(state.at("position"));
+  if (state.is_null()) checkpoints.save(encoder.state(start));  // the scan need not be repeated
   CorpusReader reader(task.files, task.options.read, start, task.options.batch_bytes);
   DocumentBatch batch;
   while (reader.next(batch)) {

@@ -31,7 +31,7 @@ struct PrepareOptions {
   std::filesystem::path dropped_file = {};    // a line of JSON for everything that was left out; empty: none
 
   // How much may be lost when the process is killed, and how much is held in memory at a time.
-  double checkpoint_seconds = 10;
+  double checkpoint_seconds = 3;
   size_t batch_bytes = size_t{16} << 20;
   // Asked now and then; true ends prepare, which can be gone on with later (prepare throws Interrupted).
   std::function<bool()> stop = {};
