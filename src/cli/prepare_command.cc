@@ -80,21 +80,20 @@ class Progress {
 
 std::string megabytes(int64_t bytes) { return fmt::format("{:.2f} MB", static_cast<double>(bytes) / 1e6); }
 
+// Some examples of each reason, then how many more there are.
 void note_dropped(const PrepareReport& r, const std::string& output) {
-  constexpr size_t kShown = 3;
-  for (const auto& [reason, count] : r.dropped_reasons) {
-    std::string text = fmt::format("left out: {}: {}", reason, count.documents);
-    if (count.bytes > 0) text += fmt::format(" ({})", megabytes(count.bytes));
-    size_t shown = 0;
-    for (const DroppedDocument& d : r.dropped) {
-      if (d.reason.find(reason) == d.reason.npos || shown == kShown) continue;
-      text += fmt::format("{} {}", shown++ == 0 ? ":" : ",", d.source);
-      if (d.document > 0) text += fmt::format(" #{}", d.document);
-    }
-    if (count.documents > static_cast<int64_t>(shown)) text += ", ...";
-    note(text);
+  constexpr int64_t kShown = 3;
+  std::map<std::string, int64_t> shown;
+  for (const DroppedDocument& d : r.dropped) {
+    if (++shown[d.reason] > kShown) continue;
+    const std::string place = d.document > 0 ? fmt::format("{} #{}", d.source, d.document) : d.source;
+    note(fmt::format("left out: {}: {}", place, d.reason));
   }
-  if (!r.dropped_reasons.empty()) note(fmt::format("(more examples are in {}/report.json)", output));
+  for (const auto& [reason, count] : r.dropped_reasons) {
+    if (count.documents <= kShown) continue;
+    note(fmt::format("left out: {} in all: {} ({}; more examples in {}/report.json)", count.documents, reason,
+                     megabytes(count.bytes), output));
+  }
 }
 
 void note_lengths(const PrepareReport& r) {
