@@ -1,8 +1,10 @@
 // Tables, parsed by libcsv. The parser calls back for each field and row; rows wait in a queue.
 #include <csv.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <charconv>
 #include <cstdlib>
 #include <deque>
@@ -23,7 +25,10 @@ constexpr size_t kLongestName_bytes = 1000;
 
 // libcsv keeps one field; it grows no further than this.
 void* bounded_realloc(void* block, size_t size_bytes) {
-  return size_bytes > kLongestRecord_bytes ? nullptr : std::realloc(block, size_bytes);
+  if (size_bytes > kLongestRecord_bytes) return nullptr;
+  // libcsv asks for a little more each time, which would copy a long field a thousand times.
+  if (block != nullptr && ::malloc_usable_size(block) >= size_bytes) return block;
+  return std::realloc(block, std::bit_ceil(size_bytes));
 }
 
 // RFC 4180: spaces belong to the field.
