@@ -72,6 +72,10 @@ void MappedFile::advise(Access access) const {
   ::madvise(const_cast<std::byte*>(data_), size_, access == Access::kSequential ? MADV_SEQUENTIAL : MADV_RANDOM);
 }
 
+void MappedFile::release() const {
+  if (size_ > 0) ::madvise(const_cast<std::byte*>(data_), size_, MADV_DONTNEED);
+}
+
 MappedFile::MappedFile(MappedFile&& other) noexcept
     : path_(std::move(other.path_)),
       data_(std::exchange(other.data_, nullptr)),

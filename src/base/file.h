@@ -26,6 +26,9 @@ class MappedFile {
   // How the bytes will be read from now on: whether the system reads ahead.
   void advise(Access access) const;
 
+  // Lets the system take back the memory of what was read; it is read again from the file when it is needed.
+  void release() const;
+
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   std::string_view text() const { return {reinterpret_cast<const char*>(data_), size_}; }
   const std::filesystem::path& path() const { return path_; }

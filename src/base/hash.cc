@@ -55,13 +55,23 @@ Digest128 Hash128::value() const {
   return {hash.high64, hash.low64};
 }
 
-std::string hash128_hex(std::string_view bytes) {
-  const Digest128 hash = hash128(bytes);
-  return fmt::format("{:016x}{:016x}", hash.high, hash.low);
-}
+namespace {
+
+std::string hex(const Digest128& hash) { return fmt::format("{:016x}{:016x}", hash.high, hash.low); }
+
+}  // namespace
+
+std::string hash128_hex(std::string_view bytes) { return hex(hash128(bytes)); }
 
 std::string hash128_hex_of_file(const std::filesystem::path& path) {
-  return hash128_hex(MappedFile(path).text());
+  constexpr size_t kPart_bytes = size_t{32} << 20;
+  const MappedFile file(path);
+  Hash128 hash;
+  for (size_t at = 0; at < file.text().size(); at += kPart_bytes) {
+    hash.add(file.text().substr(at, kPart_bytes));
+    file.release();
+  }
+  return hex(hash.value());
 }
 
 }  // namespace inkstone

@@ -23,6 +23,19 @@ std::string_view name_of(TokenizerType type) {
   return "unknown";
 }
 
+std::string_view name_of(InputFormat format) {
+  switch (format) {
+    case InputFormat::kAuto: return "auto";
+    case InputFormat::kText: return "text";
+    case InputFormat::kJsonLines: return "jsonl";
+    case InputFormat::kJson: return "json";
+    case InputFormat::kCsv: return "csv";
+    case InputFormat::kTsv: return "tsv";
+    case InputFormat::kHtml: return "html";
+  }
+  return "unknown";
+}
+
 std::string_view name_of(InvalidText invalid) {
   switch (invalid) {
     case InvalidText::kKeep: return "keep";
@@ -130,8 +143,8 @@ Json prepare_options_json(const PrepareOptions& options) {
   Json json = {{"inputs", inputs},
                {"val_fraction", options.val_fraction},
                {"shard_tokens", options.shard_tokens},
-               {"bits", options.bits},
-               {"format", static_cast<int>(options.read.format)},
+               {"bits", options.bits == 0 ? Json("auto") : Json(options.bits)},
+               {"format", name_of(options.read.format)},
                {"json_field", options.read.json_field},
                {"csv_column", options.read.csv_column},
                {"encoding", options.read.encoding},
