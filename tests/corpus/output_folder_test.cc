@@ -235,7 +235,11 @@ TEST_F(Folders, KilledAtAnyMomentItEndsInTheSameBytes) {
       if (round + kills > 60) break;  // a slow machine that never gets to the end
     }
     prepare(options, test::byte_tokenizer());
-    ASSERT_EQ(test::snapshot(out), expected) << "round " << round;
+    for (const auto& [name, content] : test::snapshot(out)) {
+      ASSERT_TRUE(expected.contains(name)) << name;
+      ASSERT_EQ(content, expected.at(name)) << name << ", round " << round;
+    }
+    ASSERT_EQ(test::snapshot(out).size(), expected.size());
     ASSERT_EQ(read_file(options.dropped_file), expected_dropped);
   }
   EXPECT_GT(kills, 3);

@@ -102,6 +102,18 @@ void OutputFolder::claim() {
   if (publishing_) discard();  // some of what was staged has been moved
   make_folders(staged());
   make_folders(scratch());
+  remove_all_but_shards();
+}
+
+// Only shards are gone on with; all else is written anew, and a temporary file of a killed process must not be
+// published.
+void OutputFolder::remove_all_but_shards() {
+  constexpr std::string_view kPartial = ".partial";
+  for (const std::string& name : names_in(staged())) {
+    std::string_view shard = name;
+    if (shard.ends_with(kPartial)) shard.remove_suffix(kPartial.size());
+    if (!is_shard_name(shard)) remove_tree(staged() / name);
+  }
 }
 
 // A publication that was interrupted stays marked until this one is complete.

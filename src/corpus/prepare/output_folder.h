@@ -38,6 +38,7 @@ class OutputFolder {
 
  private:
   void claim();
+  void remove_all_but_shards();
   void mark_publishing();
   void release() noexcept;
 
