@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""compare_with_gpt2.py PROGRAM GPT2 [--random N] [--seed S] [FILE]...: GPT-2's ids by Inkstone, tiktoken and Hugging Face.
+"""compare_with_gpt2.py PROGRAM GPT2 [FILE]... [--random N] [--seed S]: GPT-2's ids by Inkstone, tiktoken and Hugging Face.
 
 PROGRAM is build/.../tests/tokenizer/encode_texts; GPT2 a folder with vocab.bpe, encoder.json and tokenizer.json.
 Needs tiktoken and tokenizers from PyPI. Each FILE (UTF-8) is compared in parts of a million characters; then N random
