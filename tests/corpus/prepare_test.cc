@@ -509,6 +509,20 @@ TEST_F(Prepare, AnotherCallDoesNotGoOnWithWhatWasInterrupted) {
   EXPECT_TRUE(prepare(options, test::byte_tokenizer()).resumed);
 }
 
+// It is put in place by a rename, which would replace the device.
+TEST_F(Prepare, RefusesADeviceOrFolderForTheDroppedDocuments) {
+  write_text(scratch / "in", "text");
+  ASSERT_EQ(::mkfifo((scratch / "pipe").c_str(), 0666), 0);
+  for (const fs::path& file : {scratch.path(), scratch / "pipe"}) {
+    PrepareOptions options{.inputs = {scratch / "in"}, .output = out};
+    options.dropped_file = file;
+    const auto error = test::thrown_by([&] { prepare(options, test::byte_tokenizer()); });
+    EXPECT_EQ(error.code(), ErrorCode::kUsage);
+    EXPECT_TRUE(test::mentions(error, "expected a file"));
+  }
+  EXPECT_FALSE(fs::exists(out));
+}
+
 TEST_F(Prepare, ChoosesTheBitsOfATokenAsTold) {
   write_text(scratch / "in", "0123456789");
   PrepareOptions options{.inputs = {scratch / "in"}, .output = out, .bits = 32};

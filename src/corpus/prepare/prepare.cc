@@ -49,6 +49,12 @@ void validate(const PrepareOptions& options, const Tokenizer& tokenizer) {
   if (options.bits == 16 && tokenizer.vocab_size() > 65536) {
     fail(ErrorCode::kUsage, "a vocabulary of {} tokens does not fit into 16 bits: use 32", tokenizer.vocab_size());
   }
+  std::error_code ignored;
+  const auto dropped = fs::status(options.dropped_file, ignored);
+  if (fs::exists(dropped) && !fs::is_regular_file(dropped)) {
+    fail(ErrorCode::kUsage, "'{}', where a line for each dropped document shall go, is a folder or a device, expected a file",
+         options.dropped_file.string());
+  }
   static_cast<void>(Cleaner(options.clean));  // throws for options that contradict each other
   static_cast<void>(MinHash(options.minhash));
 }
