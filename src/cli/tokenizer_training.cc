@@ -12,7 +12,7 @@
 #include "cli/reading_options.h"
 #include "cli/vocabulary_comparison.h"
 #include "corpus/read/document_source.h"
-#include "corpus/read/documents.h"
+#include "corpus/read/list_inputs.h"
 #include "inkstone/tokenizer.h"
 
 namespace inkstone::cli {

@@ -155,6 +155,14 @@ TEST(Encodings, MarksAndNulsTellUtf16) {
   EXPECT_EQ(content_of("a", std::string_view("%PDF-1.7\0\xFF", 10)).dropped, Texts{"a#0: binary (PDF; convert it to text first)"});
 }
 
+TEST(Encodings, AStrayNulMakesNoUtf16) {
+  for (const std::string& text : {std::string(100, 'x'), "A line of a log.\n" + kChinese + kChinese}) {
+    for (const size_t at : {size_t{0}, size_t{31}, text.size()}) {
+      EXPECT_EQ(content_of("a", std::string(text).insert(at, 1, '\0')).dropped, Texts{"a#0: binary"}) << text << at;
+    }
+  }
+}
+
 TEST(Encodings, TheGivenOneIsTaken) {
   EXPECT_EQ(content_of("a", "\xE4\xF6", {.encoding = "windows-1251"}).documents, Texts{"\u0434\u0446"});
   EXPECT_EQ(content_of("a.csv", encode("id,text\n1," + kChinese, "GB18030"), {.encoding = "gbk"}).documents,

@@ -4,12 +4,10 @@
 #include <cstring>
 #include <random>
 
-#include "corpus/read/documents.h"
 #include "corpus_support.h"
 
 namespace inkstone {
 namespace {
-namespace fs = std::filesystem;
 
 DocumentReader reader_of(std::string text, size_t piece_bytes) {
   return DocumentReader(
@@ -45,6 +43,13 @@ std::string joined(const std::vector<std::string>& pieces) {
   return text;
 }
 
+// In one block, so that every document is one piece.
+std::vector<std::string> documents_of(const std::string& text) {
+  std::vector<std::string> documents;
+  for (const auto& pieces : pieces_of(text, text.size() + 1)) documents.push_back(joined(pieces));
+  return documents;
+}
+
 // Text that is hard to cut: white space of every kind, contractions, bytes that are no UTF-8, separator lines.
 std::string random_text(std::mt19937& random, size_t parts) {
   static const std::string kParts[] = {
@@ -57,11 +62,34 @@ std::string random_text(std::mt19937& random, size_t parts) {
   return text;
 }
 
+using Documents = std::vector<std::string>;
+
+TEST(DocumentReader, OnlyAWholeLineSeparates) {
+  EXPECT_EQ(documents_of("one\n"), Documents{"one\n"});
+  EXPECT_EQ(documents_of("one\n<|endoftext|>\ntwo"), (Documents{"one\n", "two"}));
+  EXPECT_EQ(documents_of("one\r\n<|endoftext|>\r\ntwo\r\n"), (Documents{"one\r\n", "two\r\n"}));
+  EXPECT_EQ(documents_of("one\n<|endoftext|>"), Documents{"one\n"});
+  EXPECT_EQ(documents_of("one\n<|endoftext|>\r"), Documents{"one\n"});
+  EXPECT_EQ(documents_of("<|endoftext|>\none"), Documents{"one"});
+  for (const std::string text : {"one <|endoftext|>\ntwo", "one\n<|endoftext|> \ntwo", "one\n <|endoftext|>\ntwo",
+                                 "one\n<|endoftext|><|endoftext|>\ntwo", "one\n<|endoftext|>\rtwo",
+                                 "<|endoftext|>one", "one\n<|endoftext|", "one<|endoftext|>"}) {
+    EXPECT_EQ(documents_of(text), Documents{text});
+  }
+}
+
+TEST(DocumentReader, LeavesOutBlankDocuments) {
+  EXPECT_EQ(documents_of(""), Documents{});
+  EXPECT_EQ(documents_of(" \t\r\n\v\f"), Documents{});
+  EXPECT_EQ(documents_of("<|endoftext|>\n<|endoftext|>\n\n<|endoftext|>\n x \n<|endoftext|>\n"),
+            Documents{" x \n"});
+}
+
 TEST(DocumentReader, SizesOfPiecesChangeNoDocument) {
   std::mt19937 random(1);
   for (int trial = 0; trial < 300; ++trial) {
     const std::string text = random_text(random, 1 + random() % 60);
-    const auto expected = split_documents(text);
+    const auto expected = documents_of(text);
     for (const size_t piece_bytes : {1, 2, 3, 7, 13, 14, 16, 40, 100}) {
       const auto documents = pieces_of(text, piece_bytes);
       ASSERT_EQ(documents.size(), expected.size()) << testing::PrintToString(text) << " in " << piece_bytes;
@@ -132,22 +160,6 @@ TEST(DocumentReader, CountsBlankDocuments) {
   EXPECT_FALSE(reader.next(piece));
   // A blank line before the first mark and one after the third; between the first two marks is nothing at all.
   EXPECT_EQ(reader.blank_documents(), 2);
-}
-
-TEST(OpenDocuments, JudgesAFileByItsBeginning) {
-  const test::ScratchFolder scratch;
-  std::string why_not;
-  EXPECT_FALSE(open_documents(test::write_text(scratch / "nul", std::string("a\0b", 3)), why_not));
-  EXPECT_EQ(why_not, "binary");
-  EXPECT_FALSE(open_documents(scratch / "missing", why_not));
-  EXPECT_EQ(why_not, "unreadable: No such file or directory");
-  const std::string long_text(200'000, 'x');
-  auto reader = open_documents(test::write_text(scratch / "bom", "\xEF\xBB\xBF" + long_text), why_not, 1000);
-  ASSERT_TRUE(reader);
-  DocumentPiece piece;
-  ASSERT_TRUE(reader->next(piece));
-  EXPECT_EQ(piece.text, long_text);
-  EXPECT_TRUE(piece.first && piece.last);
 }
 
 }  // namespace

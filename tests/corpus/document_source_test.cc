@@ -1,6 +1,12 @@
 // Sources: which reader takes what, and how inputs that fail are reported.
 #include "corpus/read/document_source.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <thread>
+
 #include "base/error.h"
 #include "corpus_support.h"
 #include "read_support.h"
@@ -35,6 +41,46 @@ TEST(DocumentSource, ReadsFilesAndSaysWhyItCannot) {
   EXPECT_EQ(content_of_file(scratch.path()).dropped, Texts{scratch.path().string() + "#0: unreadable: Is a directory"});
   EXPECT_EQ(content_of_file(test::write_text(scratch / "none", "")).dropped,
             Texts{(scratch / "none").string() + "#0: empty"});
+}
+
+TEST(DocumentSource, KeepsBytesButNotTheByteOrderMark) {
+  const auto text_of = [](const std::string& bytes) { return content_of("f", bytes, {.encoding = "UTF-8"}).documents; };
+  EXPECT_EQ(text_of("a\r\nb\xFF \xE5"), Texts{"a\r\nb\xFF \xE5"});
+  EXPECT_EQ(text_of("\xEF\xBB\xBF" "a\xEF\xBB\xBF"), Texts{"a\xEF\xBB\xBF"});
+  EXPECT_EQ(text_of("\xEF\xBB\xBF\xEF\xBB\xBF"), Texts{"\xEF\xBB\xBF"});
+  const std::string late_nul = std::string(kHead_bytes, 'x') + '\0';
+  EXPECT_EQ(text_of(late_nul), Texts{late_nul});
+  const std::string several_blocks(3'000'000, 'y');
+  EXPECT_EQ(text_of(several_blocks), Texts{several_blocks});
+}
+
+TEST(DocumentSource, SaysWhatIsNoText) {
+  const auto reason = [](const std::string& bytes) { return content_of("f", bytes).dropped; };
+  EXPECT_EQ(reason("\xEF\xBB\xBF"), Texts{"f#0: empty"});
+  EXPECT_EQ(reason(std::string(kHead_bytes - 1, 'x') + '\0'), Texts{"f#0: binary"});
+  EXPECT_EQ(reason(std::string("%PDF-1.7\0", 9)), Texts{"f#0: binary (PDF; convert it to text first)"});
+}
+
+TEST(DocumentSource, ReportsAFileThatMayNotBeRead) {
+  const test::ScratchFolder scratch;
+  std::filesystem::permissions(scratch.path(), std::filesystem::perms::all);
+  const auto closed = test::write_text(scratch / "closed", "x");
+  std::filesystem::permissions(closed, std::filesystem::perms::none);
+  const test::OrdinaryUser user;
+  EXPECT_EQ(content_of_file(closed).dropped, Texts{closed.string() + "#0: unreadable: Permission denied"});
+}
+
+TEST(DocumentSource, ReadsAPipe) {
+  const test::ScratchFolder scratch;
+  ASSERT_EQ(::mkfifo((scratch / "pipe").c_str(), 0666), 0);
+  std::thread writer([&] {
+    const int fd = ::open((scratch / "pipe").c_str(), O_WRONLY);
+    EXPECT_EQ(::write(fd, "through", 7), 7);
+    EXPECT_EQ(::write(fd, " a pipe", 7), 7);
+    ::close(fd);
+  });
+  EXPECT_EQ(content_of_file(scratch / "pipe").documents, Texts{"through a pipe"});
+  writer.join();
 }
 
 TEST(DocumentSource, MarksWithNothingBetweenAreEmpty) {

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "corpus/read/document_source.h"
-#include "corpus/read/documents.h"
+#include "corpus/read/list_inputs.h"
 
 namespace inkstone {
 

@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "corpus/prepare/prepare.h"
-#include "corpus/read/documents.h"
+#include "corpus/read/list_inputs.h"
 
 namespace inkstone {
 

@@ -12,7 +12,7 @@
 #include "corpus/clean/cleaner.h"
 #include "corpus/dedup/minhash.h"
 #include "corpus/read/document_source.h"
-#include "corpus/read/documents.h"
+#include "corpus/read/list_inputs.h"
 #include "inkstone/tokenizer.h"
 
 namespace inkstone {

@@ -7,8 +7,8 @@
 #include <cerrno>
 #include <cstring>
 #include <exception>
+#include <memory>
 #include <utility>
-#include <vector>
 
 #include "base/error.h"
 
@@ -67,7 +67,7 @@ std::string reason_to_leave_out(struct archive_entry* entry, std::string_view na
 
 struct Archive::Input {
   ReadBytes read;
-  std::vector<char> block = std::vector<char>(kBlock_bytes);
+  std::unique_ptr<char[]> block = std::make_unique_for_overwrite<char[]>(kBlock_bytes);
   std::exception_ptr error;  // of `read`; no exception may pass through libarchive
   std::string_view content;  // of the current member, decompressed and not yet handed out
   int64_t content_at = 0;    // where that stands in the member
@@ -76,9 +76,9 @@ struct Archive::Input {
 
   static la_ssize_t on_read(struct archive* archive, void* self, const void** data) {
     auto& input = *static_cast<Input*>(self);
-    *data = input.block.data();
+    *data = input.block.get();
     try {
-      return static_cast<la_ssize_t>(input.read(input.block.data(), input.block.size()));
+      return static_cast<la_ssize_t>(input.read(input.block.get(), kBlock_bytes));
     } catch (...) {
       input.error = std::current_exception();
       archive_set_error(archive, EIO, "reading failed");

@@ -40,6 +40,19 @@ ReadBytes read_from(std::string_view bytes) {
   };
 }
 
+size_t append(const ReadBytes& read, size_t size_bytes, std::string& text) {
+  size_t done = 0;
+  for (size_t step = 16 * 1024; done < size_bytes; step *= 4) {
+    const size_t wanted = std::min(step, size_bytes - done), old = text.size();
+    text.resize(old + wanted);
+    const size_t got = read(text.data() + old, wanted);
+    text.resize(old + got);
+    done += got;
+    if (got < wanted) break;
+  }
+  return done;
+}
+
 ByteSource::ByteSource(const std::filesystem::path& path) : owned_(path != "-") {
   fd_ = owned_ ? ::open(path.c_str(), O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
   if (fd_ < 0) fail_errno();

@@ -15,6 +15,10 @@ using ReadBytes = std::function<size_t(char* out, size_t size_bytes)>;
 // Reads bytes in memory, which must outlive the reader.
 ReadBytes read_from(std::string_view bytes);
 
+// Appends what `read` gives to `text`, at most `size_bytes`, and returns how many these were: fewer only at the end.
+// Grows with what comes, so that thousands of small inputs do not cost the memory of large ones.
+size_t append(const ReadBytes& read, size_t size_bytes, std::string& text);
+
 class ByteSource {
  public:
   // "-" is standard input. Throws kNotFound or kInputOutput; the text is the system's reason alone

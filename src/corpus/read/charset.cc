@@ -93,6 +93,14 @@ bool is_mostly_utf8(std::string_view text) {
   return invalid == 0 || valid >= 10 * invalid;
 }
 
+// Text in one-byte characters or UTF-8 that a few NULs got into: read as UTF-16 it would be Chinese by chance. In
+// true UTF-16 ASCII is half NULs, and other letters are no UTF-8.
+bool has_stray_nuls(std::string_view head) {
+  std::string others(head);
+  const auto nuls = static_cast<size_t>(std::erase(others, '\0'));
+  return nuls < head.size() / 4 && is_mostly_utf8(others);
+}
+
 std::string superset_of(const std::string& name) {
   constexpr std::pair<const char*, const char*> kSupersets[] = {
       {"ISO-8859-1", "windows-1252"}, {"US-ASCII", "windows-1252"}, {"ISO-8859-9", "windows-1254"},
@@ -190,6 +198,7 @@ TextStart examine_text(std::string_view head, const std::string& given) {
   } else if (start.encoding.empty() && head.find('\0') != head.npos) {
     start.why_not = reason_against(head);
     if (start.why_not != "binary") return start;  // by its signature
+    if (has_stray_nuls(head)) return start;
     start.why_not.clear();
     if (reads_as_utf16(head, false)) {
       start.encoding = "UTF-16LE";
@@ -264,11 +273,7 @@ size_t Utf8Stream::read_ascii(char* out, size_t size_bytes) {
   const size_t ascii = find_beyond_ascii({out, got});
   if (ascii == got) return got;
   pending_.assign(out + ascii, got - ascii);
-  if (pending_.size() < kHead_bytes && got == size_bytes) {
-    const size_t old = pending_.size();
-    pending_.resize(kHead_bytes);
-    pending_.resize(old + read_(pending_.data() + old, kHead_bytes - old));
-  }
+  if (pending_.size() < kHead_bytes && got == size_bytes) append(read_, kHead_bytes - pending_.size(), pending_);
   decide(detect_encoding(std::string_view(pending_).substr(0, kHead_bytes)));
   return ascii;
 }

@@ -1,11 +1,8 @@
 #include "corpus/read/document_reader.h"
 
 #include <algorithm>
-#include <cstring>
-#include <memory>
 #include <utility>
 
-#include "base/error.h"
 #include "base/utf8.h"
 #include "corpus/read/byte_source.h"
 #include "inkstone/tokenizer.h"
@@ -122,34 +119,9 @@ void DocumentReader::refill() {
   searched_ -= begin_;
   no_cut_ -= std::min(no_cut_, begin_);
   begin_ = 0;
-  const size_t old = buffer_.size();
-  buffer_.resize(old + piece_bytes_);
-  const size_t got = read_(buffer_.data() + old, piece_bytes_);
-  buffer_.resize(old + got);
+  const size_t got = append(read_, piece_bytes_, buffer_);
   bytes_read_ += static_cast<int64_t>(got);
   end_ = got < piece_bytes_;
-}
-
-std::optional<DocumentReader> open_documents(const std::filesystem::path& path, std::string& why_not,
-                                             size_t piece_bytes) {
-  try {
-    // std::function wants a copyable target.
-    const auto source = std::make_shared<ByteSource>(path);
-    const auto head = std::make_shared<std::string>(kHead_bytes, '\0');
-    head->resize(source->read(head->data(), head->size()));
-    why_not = reason_against(*head);
-    if (!why_not.empty()) return std::nullopt;
-    const auto read = [source, head, at = byte_order_mark_size(*head)](char* out, size_t size_bytes) mutable {
-      const size_t from_head = std::min(head->size() - at, size_bytes);
-      std::memcpy(out, head->data() + at, from_head);
-      at += from_head;
-      return from_head + source->read(out + from_head, size_bytes - from_head);
-    };
-    return DocumentReader(read, piece_bytes);
-  } catch (const Error& e) {
-    why_not = fmt::format("unreadable: {}", e.what());
-    return std::nullopt;
-  }
 }
 
 }  // namespace inkstone

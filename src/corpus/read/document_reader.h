@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,8 +18,9 @@ struct DocumentPiece {
   bool last = false;      // and ends here
 };
 
-// Cuts a text into documents as split_documents says, and documents longer than `piece_bytes` into pieces of
-// about that size.
+// Cuts a text into documents at lines that are exactly "<|endoftext|>" (ended by "\n", "\r\n" or the end of the
+// text), and documents longer than `piece_bytes` into pieces of about that size. Such a line belongs to no document;
+// all else is kept byte for byte. Blank documents (nothing but ASCII white space) are left out.
 //
 // A cut never changes the ids: encoding the pieces one by one gives what encoding the document gives. It
 // stands before an ASCII white space character whose predecessor is no white space. GPT-2's pre-tokenizer
@@ -71,10 +71,5 @@ size_t piece_size(std::string_view text, size_t piece_bytes = DocumentReader::kP
 
 // True if there is nothing but ASCII white space.
 bool is_blank(std::string_view text);
-
-// Opens a file, pipe or "-", after its byte order mark if it has one. nullopt with a reason in `why_not` when
-// it is empty, binary or cannot be read. The reader throws as ByteSource when reading fails later.
-std::optional<DocumentReader> open_documents(const std::filesystem::path& path, std::string& why_not,
-                                             size_t piece_bytes = DocumentReader::kPiece_bytes);
 
 }  // namespace inkstone

@@ -3,9 +3,9 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <memory>
 #include <new>
 #include <utility>
-#include <vector>
 
 #include "base/error.h"
 
@@ -28,9 +28,9 @@ struct GzipStream::Input {
   // False at the end of the compressed bytes.
   bool refill() {
     if (zlib.avail_in > 0) return true;
-    const size_t got = ended ? 0 : read(block.data(), block.size());
-    ended = got < block.size();
-    zlib.next_in = reinterpret_cast<Bytef*>(block.data());
+    const size_t got = ended ? 0 : read(block.get(), kBlock_bytes);
+    ended = got < kBlock_bytes;
+    zlib.next_in = reinterpret_cast<Bytef*>(block.get());
     zlib.avail_in = static_cast<uInt>(got);
     return got > 0;
   }
@@ -47,7 +47,7 @@ struct GzipStream::Input {
   }
 
   ReadBytes read;
-  std::vector<char> block = std::vector<char>(kBlock_bytes);
+  std::unique_ptr<char[]> block = std::make_unique_for_overwrite<char[]>(kBlock_bytes);
   z_stream zlib{};
   bool ended = false;      // no more compressed bytes to read
   bool between = false;    // one file has ended, and the next not begun

@@ -18,10 +18,7 @@ std::optional<std::string> read_page(const ReadBytes& read) {
   std::string page;
   bool too_long = false;
   for (size_t got = kBlock_bytes; got == kBlock_bytes;) {
-    const size_t old = page.size();
-    page.resize(old + kBlock_bytes);
-    got = read(page.data() + old, kBlock_bytes);
-    page.resize(old + got);
+    got = append(read, kBlock_bytes, page);
     too_long = too_long || page.size() > kLongestHtml_bytes;
     if (too_long) page.clear();
   }

@@ -30,9 +30,7 @@ struct RawRecord {
 class JsonCutter {
  public:
   JsonCutter(ReadBytes read, JsonFraming framing)
-      : read_(std::move(read)), mode_(framing == JsonFraming::kLines ? Mode::kLines : Mode::kUnknown) {
-    buffer_.resize(simdjson::SIMDJSON_PADDING);
-  }
+      : read_(std::move(read)), mode_(framing == JsonFraming::kLines ? Mode::kLines : Mode::kUnknown) {}
 
   bool next(RawRecord& record) {
     record.why_not.clear();
@@ -184,16 +182,14 @@ class JsonCutter {
       if (mode_ != Mode::kLines) count_lines(begin_, scan_);
       begin_ = scan_;
     }
-    if (begin_ > 0) std::memmove(data(), data() + begin_, end_ - begin_);
-    end_ -= begin_;
-    scan_ = end_;
+    buffer_.resize(end_);
+    buffer_.erase(0, begin_);
+    end_ = scan_ = buffer_.size();
     begin_ = 0;
-    if (buffer_.size() < end_ + kBlock_bytes + simdjson::SIMDJSON_PADDING) {
-      buffer_.resize(std::max(2 * end_, end_ + kBlock_bytes) + simdjson::SIMDJSON_PADDING);
-    }
-    const size_t got = read_(data() + end_, kBlock_bytes);
-    at_end_ = got < kBlock_bytes;
+    const size_t got = append(read_, kBlock_bytes, buffer_);
     end_ += got;
+    at_end_ = got < kBlock_bytes;
+    buffer_.append(simdjson::SIMDJSON_PADDING, ' ');
     return got > 0;
   }
 

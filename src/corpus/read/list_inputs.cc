@@ -1,4 +1,5 @@
-// The walk over input folders.
+#include "corpus/read/list_inputs.h"
+
 #include <glob.h>
 #include <sys/stat.h>
 
@@ -10,7 +11,6 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "corpus/read/documents.h"
 
 namespace inkstone {
 namespace fs = std::filesystem;

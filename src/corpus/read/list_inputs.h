@@ -1,9 +1,8 @@
-// Finding and reading the documents of a corpus: files, folders, standard input.
+// Finding the files of a corpus.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,15 +28,5 @@ struct DroppedDocument {
 std::vector<std::filesystem::path> list_inputs(const std::vector<std::filesystem::path>& inputs,
                                                std::vector<DroppedDocument>* left_out = nullptr,
                                                const std::filesystem::path& output = {});
-
-// A file's (or pipe's, or for "-" standard input's) text: bytes as they are, but a UTF-8 byte order mark at
-// the start is removed. nullopt with a reason in `why_not` for empty, binary (a NUL byte in the first 64 KiB,
-// or a UTF-16 byte order mark) or unreadable files.
-std::optional<std::string> read_document_file(const std::filesystem::path& path, std::string& why_not);
-
-// Splits a file's text into documents at lines that are exactly "<|endoftext|>" (ended by "\n", "\r\n" or the
-// end of the text). Such a line belongs to no document; all else is kept byte for byte. Blank documents (nothing
-// but ASCII white space) are left out.
-std::vector<std::string> split_documents(std::string text);
 
 }  // namespace inkstone

@@ -1,11 +1,9 @@
-// Which files are found and read, and where documents begin and end.
-#include "corpus/read/documents.h"
+// Which files are found, and in which order.
+#include "corpus/read/list_inputs.h"
 
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-
-#include <thread>
 
 #include "corpus_support.h"
 
@@ -146,84 +144,6 @@ TEST(ListInputs, ReportsAFolderThatCannotBeListed) {
   }
   EXPECT_EQ(test::reason_for(left_out, scratch / "closed"), "unreadable: Permission denied");
   fs::permissions(scratch / "closed", fs::perms::owner_all);
-}
-
-std::string why_not(const fs::path& path) {
-  std::string reason;
-  EXPECT_EQ(read_document_file(path, reason), std::nullopt);
-  return reason;
-}
-
-TEST(ReadDocumentFile, KeepsBytesButNotTheByteOrderMark) {
-  const test::ScratchFolder scratch;
-  std::string reason;
-  const auto read = [&](std::string_view text) { return read_document_file(write_text(scratch / "f", text), reason); };
-  EXPECT_EQ(read("a\r\nb\xFF \xE5"), "a\r\nb\xFF \xE5");
-  EXPECT_EQ(read("\xEF\xBB\xBF" "a\xEF\xBB\xBF"), "a\xEF\xBB\xBF");
-  EXPECT_EQ(read("\xEF\xBB\xBF\xEF\xBB\xBF"), "\xEF\xBB\xBF");
-  const std::string late_nul = std::string(64 * 1024, 'x') + '\0';
-  EXPECT_EQ(read(late_nul), late_nul);
-  const std::string several_blocks(3'000'000, 'y');
-  EXPECT_EQ(read(several_blocks), several_blocks);
-}
-
-TEST(ReadDocumentFile, SaysWhatIsNoText) {
-  const test::ScratchFolder scratch;
-  const auto reason = [&](std::string_view text) { return why_not(write_text(scratch / "f", text)); };
-  EXPECT_EQ(reason(""), "empty");
-  EXPECT_EQ(reason("\xEF\xBB\xBF"), "empty");
-  EXPECT_EQ(reason(std::string(64 * 1024 - 1, 'x') + '\0'), "binary");
-  EXPECT_EQ(reason("\xFF\xFE" "a"), "binary (UTF-16 text; convert it to UTF-8 first)");
-  EXPECT_EQ(reason(std::string("\x1F\x8B\x08\0", 4)), "binary (gzip; decompress it first)");
-  EXPECT_EQ(reason(std::string("%PDF-1.7\0", 9)), "binary (PDF; convert it to text first)");
-  EXPECT_EQ(why_not(scratch.path()), "unreadable: Is a directory");
-  EXPECT_EQ(why_not(scratch / "missing"), "unreadable: No such file or directory");
-}
-
-TEST(ReadDocumentFile, ReportsAFileThatMayNotBeRead) {
-  const test::ScratchFolder scratch;
-  fs::permissions(scratch.path(), fs::perms::all);
-  const auto closed = write_text(scratch / "closed", "x");
-  fs::permissions(closed, fs::perms::none);
-  const test::OrdinaryUser user;
-  EXPECT_EQ(why_not(closed), "unreadable: Permission denied");
-}
-
-TEST(ReadDocumentFile, ReadsAPipe) {
-  const test::ScratchFolder scratch;
-  ASSERT_EQ(::mkfifo((scratch / "pipe").c_str(), 0666), 0);
-  std::thread writer([&] {
-    const int fd = ::open((scratch / "pipe").c_str(), O_WRONLY);
-    EXPECT_EQ(::write(fd, "through", 7), 7);
-    EXPECT_EQ(::write(fd, " a pipe", 7), 7);
-    ::close(fd);
-  });
-  std::string reason;
-  EXPECT_EQ(read_document_file(scratch / "pipe", reason), "through a pipe");
-  writer.join();
-}
-
-using Documents = std::vector<std::string>;
-
-TEST(SplitDocuments, OnlyAWholeLineSeparates) {
-  EXPECT_EQ(split_documents("one\n"), Documents{"one\n"});
-  EXPECT_EQ(split_documents("one\n<|endoftext|>\ntwo"), (Documents{"one\n", "two"}));
-  EXPECT_EQ(split_documents("one\r\n<|endoftext|>\r\ntwo\r\n"), (Documents{"one\r\n", "two\r\n"}));
-  EXPECT_EQ(split_documents("one\n<|endoftext|>"), Documents{"one\n"});
-  EXPECT_EQ(split_documents("one\n<|endoftext|>\r"), Documents{"one\n"});
-  EXPECT_EQ(split_documents("<|endoftext|>\none"), Documents{"one"});
-  for (const std::string text : {"one <|endoftext|>\ntwo", "one\n<|endoftext|> \ntwo", "one\n <|endoftext|>\ntwo",
-                                 "one\n<|endoftext|><|endoftext|>\ntwo", "one\n<|endoftext|>\rtwo",
-                                 "<|endoftext|>one", "one\n<|endoftext|", "one<|endoftext|>"}) {
-    EXPECT_EQ(split_documents(text), Documents{text});
-  }
-}
-
-TEST(SplitDocuments, LeavesOutBlankDocuments) {
-  EXPECT_EQ(split_documents(""), Documents{});
-  EXPECT_EQ(split_documents(" \t\r\n\v\f"), Documents{});
-  EXPECT_EQ(split_documents("<|endoftext|>\n<|endoftext|>\n\n<|endoftext|>\n x \n<|endoftext|>\n"),
-            Documents{" x \n"});
 }
 
 }  // namespace
