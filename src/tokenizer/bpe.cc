@@ -41,26 +41,27 @@ uint32_t three_byte_character(const char* text) {
 }  // namespace
 
 BpeModel::BpeModel(const std::array<TokenId, 256>& byte_tokens, std::vector<Merge> merges)
-    : byte_tokens_(byte_tokens), merges_(std::move(merges)), byte_pair_ranks_(65536, kNoMerge) {
-  ranks_.reserve(merges_.size());
+    : byte_tokens_(byte_tokens), merges_(std::move(merges)), byte_pairs_(65536) {
+  candidates_.reserve(merges_.size());
   for (size_t rank = 0; rank < merges_.size(); ++rank) {
-    ranks_[merges_[rank].pair()] = static_cast<uint32_t>(rank);
+    candidates_[merges_[rank].pair()] = {static_cast<uint32_t>(rank), merges_[rank].product};
   }
   fill_filter();
-  fill_byte_pair_ranks();
+  fill_byte_pairs();
   is_ordered_ = find_crossings();
   if (is_ordered_) long_pieces_ = std::make_unique<LongPieceEncoder>(*this);
 }
 
 BpeModel::~BpeModel() = default;
 
-void BpeModel::fill_byte_pair_ranks() {
+void BpeModel::fill_byte_pairs() {
   IntegerMap<size_t> bytes;  // by token
   for (size_t b = 0; b < 256; ++b) bytes[static_cast<uint32_t>(byte_tokens_[b])] = b;
   for (size_t rank = 0; rank < merges_.size(); ++rank) {
     const size_t* left = bytes.find(static_cast<uint32_t>(merges_[rank].left));
     const size_t* right = bytes.find(static_cast<uint32_t>(merges_[rank].right));
-    if (left != nullptr && right != nullptr) byte_pair_ranks_[*left << 8 | *right] = static_cast<uint32_t>(rank);
+    if (left == nullptr || right == nullptr) continue;
+    byte_pairs_[*left << 8 | *right] = {static_cast<uint32_t>(rank), merges_[rank].product};
   }
 }
 
@@ -100,20 +101,21 @@ bool BpeModel::find_crossings() {
 }
 
 // A list of tokens in place: a token stands where its first byte is, next[i] is where the one behind it stands.
-// entries[i] belongs to the pair (tokens[i], tokens[next[i]]) and orders as those of the heap. Tokens -1, which have no
+// entries[i] and products[i] belong to the pair (tokens[i], tokens[next[i]]); entries order as those of the heap. Tokens -1, which have no
 // merge, stand behind the end and before the beginning, and all kSize entries are looked at: the processor then has no
 // branch to guess wrong but the last.
 template <size_t kSize>
 void BpeModel::encode_by_scan(std::string_view part, std::vector<TokenId>& out) const {
   constexpr uint64_t kNone = ~uint64_t{0};
   constexpr size_t kBefore = kSize + 1;
-  TokenId tokens[kSize + 2];
+  TokenId tokens[kSize + 2], products[kSize + 2];
   uint64_t entries[kSize + 2];
   uint8_t next[kSize + 2], previous[kSize + 2];
   const size_t size = std::min(part.size(), kSize);  // which it is: said for the compiler
   const auto byte = [part](size_t i) { return static_cast<uint8_t>(part[i]); };
-  const auto entry_of = [](uint32_t rank, size_t at) {
-    return rank == kNoMerge ? kNone : heap_entry(rank, static_cast<uint32_t>(at));
+  const auto set_candidate = [&](size_t i, Candidate found) {
+    entries[i] = found.rank == kNoMerge ? kNone : heap_entry(found.rank, static_cast<uint32_t>(i));
+    products[i] = found.product;
   };
   std::fill_n(entries, kSize, kNone);
   for (size_t i = 0; i < size; ++i) {
@@ -123,7 +125,7 @@ void BpeModel::encode_by_scan(std::string_view part, std::vector<TokenId>& out) 
   }
   tokens[size] = tokens[kBefore] = -1;
   previous[0] = kBefore;
-  for (size_t i = 0; i + 1 < size; ++i) entries[i] = entry_of(byte_pair_ranks_[size_t{byte(i)} << 8 | byte(i + 1)], i);
+  for (size_t i = 0; i + 1 < size; ++i) set_candidate(i, byte_pairs_[size_t{byte(i)} << 8 | byte(i + 1)]);
   while (true) {
     uint64_t best[4] = {kNone, kNone, kNone, kNone};
     for (size_t i = 0; i < kSize; i += 4) {
@@ -132,12 +134,12 @@ void BpeModel::encode_by_scan(std::string_view part, std::vector<TokenId>& out) 
     const uint64_t first = std::min(std::min(best[0], best[1]), std::min(best[2], best[3]));
     if (first == kNone) break;
     const size_t at = static_cast<uint32_t>(first), gone = next[at], after = next[gone], before = previous[at];
-    tokens[at] = merges_[first >> 32].product;
+    tokens[at] = products[at];
     entries[gone] = kNone;
     next[at] = static_cast<uint8_t>(after);
     previous[after] = static_cast<uint8_t>(at);
-    entries[at] = entry_of(rank_of(tokens[at], tokens[after]), at);
-    entries[before] = entry_of(rank_of(tokens[before], tokens[at]), before);
+    set_candidate(at, candidate(tokens[at], tokens[after]));
+    set_candidate(before, candidate(tokens[before], tokens[at]));
   }
   for (size_t i = 0; i < size; i = next[i]) out.push_back(tokens[i]);
 }
@@ -195,8 +197,8 @@ inline void BpeModel::encode_part(std::string_view part, size_t readable_bytes, 
 void BpeModel::encode_short_part(std::string_view part, std::vector<TokenId>& out) const {
   if (part.size() == 2) {
     const uint8_t left = static_cast<uint8_t>(part[0]), right = static_cast<uint8_t>(part[1]);
-    const uint32_t rank = byte_pair_ranks_[size_t{left} << 8 | right];
-    if (rank != kNoMerge) return out.push_back(merges_[rank].product);
+    const Candidate pair = byte_pairs_[size_t{left} << 8 | right];
+    if (pair.rank != kNoMerge) return out.push_back(pair.product);
     out.push_back(byte_tokens_[left]);
     return out.push_back(byte_tokens_[right]);
   }
@@ -230,7 +232,7 @@ void BpeModel::fill(std::string_view part, Workspace& w) const {
     w.next[i] = i + 1 == size ? kNowhere : i + 1;
   }
   for (uint32_t i = 0; i < size; ++i) {
-    w.ranks[i] = i + 1 == size ? kNoMerge : rank_of(w.tokens[i], w.tokens[i + 1]);
+    w.ranks[i] = i + 1 == size ? kNoMerge : candidate(w.tokens[i], w.tokens[i + 1]).rank;
     if (w.ranks[i] != kNoMerge) w.heap.push_back(heap_entry(w.ranks[i], i));
   }
   std::make_heap(w.heap.begin(), w.heap.end(), std::greater<>());
@@ -239,7 +241,7 @@ void BpeModel::fill(std::string_view part, Workspace& w) const {
 // Puts the product in place of the pair at `at` and gives its new neighbours their ranks.
 void BpeModel::merge_at(uint32_t at, Workspace& w) const {
   const auto set_rank = [&](uint32_t i) {
-    w.ranks[i] = w.next[i] == kNowhere ? kNoMerge : rank_of(w.tokens[i], w.tokens[w.next[i]]);
+    w.ranks[i] = w.next[i] == kNowhere ? kNoMerge : candidate(w.tokens[i], w.tokens[w.next[i]]).rank;
     if (w.ranks[i] != kNoMerge) push(w.heap, heap_entry(w.ranks[i], i));
   };
   const uint32_t gone = w.next[at];

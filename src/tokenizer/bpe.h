@@ -62,15 +62,21 @@ class BpeModel {
   const std::vector<Merge>& merges() const { return merges_; }
   const std::array<TokenId, 256>& byte_tokens() const { return byte_tokens_; }
 
-  // kNoMerge when the pair has none.
-  uint32_t rank_of(TokenId left, TokenId right) const {
-    const uint64_t key = Merge::pair_key(left, right), bit = filter_bit(key);
-    if ((filter_[bit >> 6] >> (bit & 63) & 1) == 0) return kNoMerge;
-    const uint32_t* rank = ranks_.find(key);
-    return rank != nullptr ? *rank : kNoMerge;
-  }
 
  private:
+  // What a pair becomes; kNoMerge when it has no merge.
+  struct Candidate {
+    uint32_t rank = kNoMerge;
+    TokenId product = -1;
+  };
+
+  Candidate candidate(TokenId left, TokenId right) const {
+    const uint64_t key = Merge::pair_key(left, right), bit = filter_bit(key);
+    if ((filter_[bit >> 6] >> (bit & 63) & 1) == 0) return {};
+    const Candidate* found = candidates_.find(key);
+    return found != nullptr ? *found : Candidate{};
+  }
+
   static constexpr size_t kScanLimit_bytes = 64;
   // Characters of three bytes in UTF-8, most of Chinese, Japanese and Korean: their tokens are kept.
   static constexpr uint32_t kFirstThreeByte = 0x800, kThreeByteCount = 0x10000 - kFirstThreeByte;
@@ -80,7 +86,7 @@ class BpeModel {
   void fill_filter();
   bool find_crossings();
   void fill_three_byte_tokens() const;
-  void fill_byte_pair_ranks();
+  void fill_byte_pairs();
   void encode_part(std::string_view part, size_t readable_bytes, Workspace& workspace,
                    std::vector<TokenId>& out) const;
   void encode_short_part(std::string_view part, std::vector<TokenId>& out) const;
@@ -95,12 +101,12 @@ class BpeModel {
 
   std::array<TokenId, 256> byte_tokens_;
   std::vector<Merge> merges_;
-  IntegerMap<uint32_t> ranks_;
+  IntegerMap<Candidate> candidates_;  // by pair
   // A bit for each pair that has a merge, and for one in sixteen that has none: most pairs have none, and this fits
-  // into a fast cache where ranks_ does not.
+  // into a fast cache where candidates_ does not.
   std::vector<uint64_t> filter_;
   int filter_shift_ = 0;
-  std::vector<uint32_t> byte_pair_ranks_;      // [left << 8 | right], of the tokens of two bytes
+  std::vector<Candidate> byte_pairs_;          // [left << 8 | right], of the tokens of two bytes
   std::bitset<65536> crossings_;               // [left << 8 | right]: some merge joins tokens that meet in these bytes
   bool is_ordered_ = false;                    // as find_crossings() says
   mutable std::once_flag three_byte_made_;     // at the first need

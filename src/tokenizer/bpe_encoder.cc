@@ -72,15 +72,21 @@ void BpeEncoder::encode_pieces(std::string_view text, size_t begin, std::span<co
     hashes[i] = keys[i].hash();
     whole_pieces_.prefetch(hashes[i]);
   }
-  size_t copied = 0;  // into `out`
+  std::array<uint8_t, kBatch> others;  // the pieces that are no token
+  size_t other_count = 0;
   for (size_t i = 0; i < ends.size(); ++i) {
-    const std::string_view piece = piece_at(i);
-    const bool is_short = piece.size() <= PieceKey::kMaxSize_bytes;
+    const bool is_short = piece_at(i).size() <= PieceKey::kMaxSize_bytes;
     whole[i] = is_short ? whole_pieces_.find(keys[i], hashes[i]) : TokenId{-1};
     if (whole[i] >= 0) continue;
+    others[other_count++] = static_cast<uint8_t>(i);
+    if (is_short) scratch.memo.prefetch(hashes[i]);
+  }
+  size_t copied = 0;  // into `out`
+  for (const size_t i : std::span(others).first(other_count)) {
+    const std::string_view piece = piece_at(i);
     out.insert(out.end(), whole.begin() + copied, whole.begin() + i);
     copied = i + 1;
-    if (is_short) {
+    if (piece.size() <= PieceKey::kMaxSize_bytes) {
       encode_short(piece, keys[i], hashes[i], scratch, out);
     } else {
       encode_long(piece, scratch, out);
