@@ -10,50 +10,47 @@ namespace inkstone {
 
 uint64_t hash64(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
 
-// XXH3 asks for a state on a 64-byte boundary, which its own allocation has.
-struct Hash64::State {
-  XXH3_state_t* xxh = XXH3_createState();
-  ~State() { XXH3_freeState(xxh); }
-};
-
-Hash64::Hash64() : state_(std::make_unique<State>()) {
-  INK_CHECK(state_->xxh != nullptr, "no memory for a hash");
-  reset();
-}
-
-Hash64::~Hash64() = default;
-
-void Hash64::reset() { XXH3_64bits_reset(state_->xxh); }
-
-void Hash64::add(std::string_view bytes) { XXH3_64bits_update(state_->xxh, bytes.data(), bytes.size()); }
-
-uint64_t Hash64::value() const { return XXH3_64bits_digest(state_->xxh); }
-
 Digest128 hash128(std::string_view bytes) {
   const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
   return {hash.high64, hash.low64};
 }
 
-struct Hash128::State {
+// XXH3 asks for a state on a 64-byte boundary, which its own allocation has.
+template <typename Value>
+struct StreamHash<Value>::State {
   XXH3_state_t* xxh = XXH3_createState();
   ~State() { XXH3_freeState(xxh); }
 };
 
-Hash128::Hash128() : state_(std::make_unique<State>()) {
+template <typename Value>
+StreamHash<Value>::StreamHash() : state_(std::make_unique<State>()) {
   INK_CHECK(state_->xxh != nullptr, "no memory for a hash");
   reset();
 }
 
-Hash128::~Hash128() = default;
+template <typename Value>
+StreamHash<Value>::~StreamHash() = default;
 
+template <>
+void Hash64::reset() { XXH3_64bits_reset(state_->xxh); }
+template <>
 void Hash128::reset() { XXH3_128bits_reset(state_->xxh); }
 
+template <>
+void Hash64::add(std::string_view bytes) { XXH3_64bits_update(state_->xxh, bytes.data(), bytes.size()); }
+template <>
 void Hash128::add(std::string_view bytes) { XXH3_128bits_update(state_->xxh, bytes.data(), bytes.size()); }
 
+template <>
+uint64_t Hash64::value() const { return XXH3_64bits_digest(state_->xxh); }
+template <>
 Digest128 Hash128::value() const {
   const XXH128_hash_t hash = XXH3_128bits_digest(state_->xxh);
   return {hash.high64, hash.low64};
 }
+
+template class StreamHash<uint64_t>;
+template class StreamHash<Digest128>;
 
 namespace {
 

@@ -12,24 +12,6 @@ namespace inkstone {
 // XXH3, 64 bits.
 uint64_t hash64(std::string_view bytes);
 
-// hash64 of bytes that come piece by piece: the value depends on the bytes alone, not on the cuts.
-class Hash64 {
- public:
-  Hash64();
-  ~Hash64();
-  Hash64(const Hash64&) = delete;
-  Hash64& operator=(const Hash64&) = delete;
-
-  void add(std::string_view bytes);
-  uint64_t value() const;
-  // Starts anew.
-  void reset();
-
- private:
-  struct State;
-  std::unique_ptr<State> state_;
-};
-
 struct Digest128 {
   uint64_t high = 0, low = 0;
 
@@ -39,16 +21,18 @@ struct Digest128 {
 // XXH3, 128 bits.
 Digest128 hash128(std::string_view bytes);
 
-// hash128 of bytes that come piece by piece.
-class Hash128 {
+// hash64 (Value = uint64_t) or hash128 (Value = Digest128) of bytes that come piece by piece: it depends on the bytes
+// alone, not on the cuts.
+template <typename Value>
+class StreamHash {
  public:
-  Hash128();
-  ~Hash128();
-  Hash128(const Hash128&) = delete;
-  Hash128& operator=(const Hash128&) = delete;
+  StreamHash();
+  ~StreamHash();
+  StreamHash(const StreamHash&) = delete;
+  StreamHash& operator=(const StreamHash&) = delete;
 
   void add(std::string_view bytes);
-  Digest128 value() const;
+  Value value() const;
   // Starts anew.
   void reset();
 
@@ -56,6 +40,9 @@ class Hash128 {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+using Hash64 = StreamHash<uint64_t>;
+using Hash128 = StreamHash<Digest128>;
 
 // hash128 as 32 hexadecimal digits, as `xxh128sum` prints it.
 std::string hash128_hex(std::string_view bytes);

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "cli/command.h"
 #include "cli/reading_options.h"
+#include "corpus/clean/option_names.h"
 #include "corpus/prepare/prepare.h"
 
 namespace inkstone::cli {
@@ -22,15 +23,6 @@ struct Arguments {
   bool raw = false, json = false;
   PrepareOptions options;
 };
-
-const std::map<std::string, InvalidText> kInvalidTexts = {
-    {"keep", InvalidText::kKeep}, {"replace", InvalidText::kReplace}, {"drop", InvalidText::kDrop}};
-const std::map<std::string, Normalization> kNormalizations = {
-    {"none", Normalization::kNone}, {"nfc", Normalization::kNfc}, {"nfkc", Normalization::kNfkc}};
-const std::map<std::string, QualityRules> kQualityRules = {{"none", QualityRules::kNone},
-                                                           {"gopher", QualityRules::kGopher},
-                                                           {"c4", QualityRules::kC4},
-                                                           {"fineweb", QualityRules::kFineWeb}};
 
 double seconds_now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -164,16 +156,16 @@ int run(const Arguments& a) {
 void add_cleaning_options(CLI::App* command, Arguments& a) {
   CleanOptions& clean = a.options.clean;
   command->add_option("--invalid", clean.invalid, "bytes that are not valid: replace (default), drop the document, keep")
-      ->transform(CLI::CheckedTransformer(kInvalidTexts))->type_name("replace|drop|keep");
+      ->transform(CLI::CheckedTransformer(kInvalidTextNames))->type_name("replace|drop|keep");
   command->add_flag("--raw", a.raw, "no cleaning: line ends, control characters and invalid bytes stay");
   command->add_option("--normalize", clean.normalization, "Unicode normalisation: none (default), nfc, nfkc")
-      ->transform(CLI::CheckedTransformer(kNormalizations))->type_name("none|nfc|nfkc");
+      ->transform(CLI::CheckedTransformer(kNormalizationNames))->type_name("none|nfc|nfkc");
   command->add_flag("--strip-boilerplate", clean.strip_boilerplate, "remove lines about cookies, JavaScript and the like");
   command->add_flag("--repeated-lines", clean.repeated_lines, "remove lines that a document has already");
   command->add_option("--min-characters", clean.min_characters, "drop shorter documents")->check(whole_number(0));
   command->add_option("--max-characters", clean.max_characters, "drop longer documents")->check(whole_number(0));
   command->add_option("--quality", clean.quality, "published rules (docs/cleaning.md): none (default), gopher, c4, fineweb")
-      ->transform(CLI::CheckedTransformer(kQualityRules))->type_name("none|gopher|c4|fineweb");
+      ->transform(CLI::CheckedTransformer(kQualityRulesNames))->type_name("none|gopher|c4|fineweb");
   command->add_option("--script", clean.keep_scripts, "keep documents in these scripts: Latin, Han, ...")->delimiter(',');
   command->add_option("--language", clean.languages, "keep documents in these languages: en, zh, ...")->delimiter(',');
   command->add_option("--duplicates", a.duplicates, "drop exact (default) or also near duplicates, or keep all")

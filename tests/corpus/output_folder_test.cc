@@ -94,7 +94,7 @@ TEST_F(Folders, OnePrepareAtATime) {
   const OutputFolder other(out);
   const auto error = test::thrown_by([&] { run("long"); });
   EXPECT_EQ(error.code(), ErrorCode::kUsage);
-  EXPECT_TRUE(test::mentions(error, "another prepare is writing"));
+  EXPECT_TRUE(test::mentions(error, "another process is at work"));
   EXPECT_EQ(TokenStream(out, "train").count(), TokenStream(out, "train").count());
   for (const auto& [name, content] : before) EXPECT_EQ(test::snapshot(out)[name], content) << name;
 }

@@ -1,11 +1,6 @@
 #include "corpus/prepare/output_folder.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
@@ -87,16 +82,9 @@ OutputFolder::OutputFolder(fs::path path) : path_(std::move(path)), work_(path_ 
   }
 }
 
-// The lock is held by this process and ends with it, so that what a killed prepare left is found unlocked.
 void OutputFolder::claim() {
   make_folders(work_);
-  lock_ = ::open(work_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (lock_ < 0) fail(ErrorCode::kInputOutput, "cannot open '{}': {}", work_.string(), errno_text(errno));
-  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-    ::close(std::exchange(lock_, -1));
-    fail(ErrorCode::kUsage, "another prepare is writing into '{}' now: wait for its end or choose another folder",
-         path_.string());
-  }
+  lock_.emplace(path_);
   std::error_code ignored;
   publishing_ = fs::exists(work_ / kPublishingName, ignored);
   if (publishing_) discard();  // some of what was staged has been moved
@@ -127,12 +115,8 @@ void OutputFolder::discard() {
 
 // Leaves the mark of an interrupted publication, and the folder that it is in.
 void OutputFolder::release() noexcept {
-  if (lock_ < 0) return;
+  if (!lock_ || (kept_ && !published_)) return lock_.reset();
   std::error_code ignored;
-  if (kept_ && !published_) {
-    ::close(std::exchange(lock_, -1));
-    return;
-  }
   if (publishing_ && !published_) {
     fs::remove_all(staged(), ignored);
     fs::remove_all(scratch(), ignored);
@@ -141,7 +125,7 @@ void OutputFolder::release() noexcept {
     fs::remove_all(work_, ignored);
     if (made_ && !published_) fs::remove(path_, ignored);
   }
-  ::close(std::exchange(lock_, -1));
+  lock_.reset();
 }
 
 OutputFolder::~OutputFolder() { release(); }

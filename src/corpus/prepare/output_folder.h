@@ -2,6 +2,9 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
+
+#include "base/folder_lock.h"
 
 namespace inkstone {
 
@@ -11,7 +14,7 @@ namespace inkstone {
 class OutputFolder {
  public:
   // The folder must be absent, empty, or hold an earlier (perhaps interrupted) output of prepare; else kUsage.
-  // kUsage also when another prepare writes there now. Throws kInputOutput when it cannot be made.
+  // kUsage also when another process is at work there. Throws kInputOutput when it cannot be made.
   explicit OutputFolder(std::filesystem::path path);
   OutputFolder(const OutputFolder&) = delete;
   OutputFolder& operator=(const OutputFolder&) = delete;
@@ -43,7 +46,7 @@ class OutputFolder {
   void release() noexcept;
 
   std::filesystem::path path_, work_;
-  int lock_ = -1;
+  std::optional<FolderLock> lock_;
   bool made_ = false;      // by this object
   bool publishing_ = false, published_ = false, kept_ = false;
 };

@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "base/json.h"
+#include "corpus/clean/option_names.h"
 #include "corpus/folder_layout.h"
 #include "corpus/prepare/dropped_log.h"
 #include "corpus/prepare/split_writer.h"
@@ -23,52 +24,11 @@ std::string_view name_of(TokenizerType type) {
   return "unknown";
 }
 
-std::string_view name_of(InputFormat format) {
-  switch (format) {
-    case InputFormat::kAuto: return "auto";
-    case InputFormat::kText: return "text";
-    case InputFormat::kJsonLines: return "jsonl";
-    case InputFormat::kJson: return "json";
-    case InputFormat::kCsv: return "csv";
-    case InputFormat::kTsv: return "tsv";
-    case InputFormat::kHtml: return "html";
-  }
-  return "unknown";
-}
-
-std::string_view name_of(InvalidText invalid) {
-  switch (invalid) {
-    case InvalidText::kKeep: return "keep";
-    case InvalidText::kReplace: return "replace";
-    case InvalidText::kDrop: return "drop";
-  }
-  return "unknown";
-}
-
-std::string_view name_of(Normalization normalization) {
-  switch (normalization) {
-    case Normalization::kNone: return "none";
-    case Normalization::kNfc: return "nfc";
-    case Normalization::kNfkc: return "nfkc";
-  }
-  return "unknown";
-}
-
-std::string_view name_of(QualityRules rules) {
-  switch (rules) {
-    case QualityRules::kNone: return "none";
-    case QualityRules::kGopher: return "gopher";
-    case QualityRules::kC4: return "c4";
-    case QualityRules::kFineWeb: return "fineweb";
-  }
-  return "unknown";
-}
-
 Json json_of(const CleanOptions& clean) {
-  return {{"invalid_text", name_of(clean.invalid)},
+  return {{"invalid_text", name_in(kInvalidTextNames, clean.invalid)},
           {"line_ends", clean.line_ends},
           {"control_characters", clean.control_characters},
-          {"normalization", name_of(clean.normalization)},
+          {"normalization", name_in(kNormalizationNames, clean.normalization)},
           {"strip_boilerplate", clean.strip_boilerplate},
           {"repeated_lines", clean.repeated_lines},
           {"min_characters", clean.min_characters},
@@ -77,7 +37,7 @@ Json json_of(const CleanOptions& clean) {
           {"script_fraction", clean.script_fraction},
           {"languages", clean.languages},
           {"language_fraction", clean.language_fraction},
-          {"quality", name_of(clean.quality)}};
+          {"quality", name_in(kQualityRulesNames, clean.quality)}};
 }
 
 Json json_of(const Tokenizer& tokenizer, const std::filesystem::path& folder) {

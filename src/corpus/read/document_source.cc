@@ -18,6 +18,7 @@
 namespace inkstone {
 namespace {
 
+// The first name of a format is the one to show.
 constexpr std::pair<const char*, InputFormat> kFormats[] = {
     {"auto", InputFormat::kAuto}, {"text", InputFormat::kText}, {"markdown", InputFormat::kText},
     {"jsonl", InputFormat::kJsonLines}, {"json", InputFormat::kJson}, {"csv", InputFormat::kCsv},
@@ -396,6 +397,13 @@ InputFormat parse_input_format(const std::string& name) {
     known += fmt::format("{}{}", known.empty() ? "" : ", ", known_name);
   }
   fail(ErrorCode::kUsage, "there is no input format '{}'; it is one of {}", name, known);
+}
+
+std::string name_of(InputFormat format) {
+  for (const auto& [name, named] : kFormats) {
+    if (named == format) return name;
+  }
+  fail(ErrorCode::kInternal, "an input format without a name");
 }
 
 std::unique_ptr<DocumentSource> open_source(const std::filesystem::path& path, const ReadOptions& options,

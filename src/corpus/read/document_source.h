@@ -16,6 +16,7 @@ enum class InputFormat { kAuto, kText, kJsonLines, kJson, kCsv, kTsv, kHtml };
 
 // "auto", "text", "markdown" (which is text), "jsonl", "json", "csv", "tsv", "html". Throws kUsage for other names.
 InputFormat parse_input_format(const std::string& name);
+std::string name_of(InputFormat format);
 
 struct ReadOptions {
   // kAuto: by the name's ending, after that of its compression (.jsonl .ndjson .json .csv .tsv .html .htm .xhtml);
