@@ -75,6 +75,7 @@ class CorpusEncoder {
     for (size_t i = 0; i < batch.parts.size(); ++i) add_part(batch.parts[i], fates_[i], numbers_[i], jobs);
     encode(jobs);
     for (const Job& job : jobs) write(job);
+    records_.release();  // they are read in order
   }
 
   void finish() {

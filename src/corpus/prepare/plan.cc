@@ -1,7 +1,6 @@
 #include "corpus/prepare/plan.h"
 
-#include <cstring>
-#include <span>
+#include <cstddef>
 
 #include "base/file.h"
 #include "corpus/dedup/duplicates.h"
@@ -10,32 +9,47 @@
 namespace inkstone {
 namespace {
 
+// The records of a file, each of `size` values, for one pass after the other: what has been read is released, for the
+// file may be larger than the memory that prepare promises to stay below.
 template <typename T>
-std::span<const T> as_records(const MappedFile& file) {
-  return {reinterpret_cast<const T*>(file.bytes().data()), file.bytes().size() / sizeof(T)};
-}
+class RecordFile {
+ public:
+  explicit RecordFile(const std::filesystem::path& path, size_t size = 1) : file_(path), size_(size) {}
+
+  size_t count() const { return file_.bytes().size() / sizeof(T) / size_; }
+
+  const T* operator[](size_t i) const {
+    if (i % kKept == 0) file_.release();
+    return reinterpret_cast<const T*>(file_.bytes().data()) + i * size_;
+  }
+
+ private:
+  static constexpr size_t kKept = size_t{1} << 17;
+  MappedFile file_;
+  size_t size_;
+};
+
+using Records = RecordFile<DocumentRecord>;
 
 void set_fates(DuplicateFinder& finder, Fate fate, std::vector<Fate>& fates) {
   finder.finish([&](const Duplicate& found) { fates[found.document] = fate; });
 }
 
-void find_exact(std::span<const DocumentRecord> records, const std::filesystem::path& scratch,
-                std::vector<Fate>& fates) {
+void find_exact(const Records& records, const std::filesystem::path& scratch, std::vector<Fate>& fates) {
   DuplicateFinder finder(scratch);
-  for (size_t i = 0; i < records.size(); ++i) {
-    if (fates[i] == Fate::kTrain) finder.add({records[i].key.high, records[i].key.low}, i);
+  for (size_t i = 0; i < records.count(); ++i) {
+    if (fates[i] == Fate::kTrain) finder.add({records[i]->key.high, records[i]->key.low}, i);
   }
   set_fates(finder, Fate::kDuplicate, fates);
 }
 
-void find_near(std::span<const DocumentRecord> records, const ScanFiles& scanned, size_t bands,
-               const std::filesystem::path& scratch, std::vector<Fate>& fates) {
-  const MappedFile file(scanned.bands);
-  const auto hashes = as_records<uint64_t>(file);
+void find_near(const Records& records, const ScanFiles& scanned, size_t bands, const std::filesystem::path& scratch,
+               std::vector<Fate>& fates) {
+  const RecordFile<uint64_t> hashes(scanned.bands, bands);
   DuplicateFinder finder(scratch);
-  for (size_t i = 0; i < records.size(); ++i) {
-    if (fates[i] != Fate::kTrain || records[i].has_bands == 0) continue;
-    for (size_t band = 0; band < bands; ++band) finder.add({hashes[i * bands + band], band}, i);
+  for (size_t i = 0; i < records.count(); ++i) {
+    if (fates[i] != Fate::kTrain || records[i]->has_bands == 0) continue;
+    for (size_t band = 0; band < bands; ++band) finder.add({hashes[i][band], band}, i);
   }
   set_fates(finder, Fate::kNearDuplicate, fates);
 }
@@ -43,24 +57,24 @@ void find_near(std::span<const DocumentRecord> records, const ScanFiles& scanned
 }  // namespace
 
 Plan make_plan(const ScanFiles& scanned, const PrepareOptions& options, const std::filesystem::path& scratch) {
-  const MappedFile file(scanned.records);
-  const auto records = as_records<DocumentRecord>(file);
+  const Records records(scanned.records);
   Plan plan;
-  plan.fates.resize(records.size(), Fate::kTrain);
-  for (size_t i = 0; i < records.size(); ++i) {
-    if (records[i].is_dropped != 0) plan.fates[i] = Fate::kDropped;
+  plan.fates.resize(records.count(), Fate::kTrain);
+  for (size_t i = 0; i < records.count(); ++i) {
+    if (records[i]->is_dropped != 0) plan.fates[i] = Fate::kDropped;
   }
   if (options.exact_duplicates) find_exact(records, scratch, plan.fates);
   if (options.near_duplicates) {
     find_near(records, scanned, static_cast<size_t>(options.minhash.bands), scratch, plan.fates);
   }
   SplitPlanner planner(options.val_fraction);
-  for (size_t i = 0; i < records.size(); ++i) {
+  for (size_t i = 0; i < records.count(); ++i) {
     if (plan.fates[i] != Fate::kTrain) continue;
-    planner.add(records[i].hash);
+    const DocumentRecord& record = *records[i];
+    planner.add(record.hash);
     ++plan.kept;
-    plan.kept_bytes += records[i].bytes;
-    plan.kept_characters += records[i].characters;
+    plan.kept_bytes += record.bytes;
+    plan.kept_characters += record.characters;
   }
   const std::vector<bool> validates = planner.finish();
   size_t kept = 0;
