@@ -44,6 +44,19 @@ class StreamHash {
 using Hash64 = StreamHash<uint64_t>;
 using Hash128 = StreamHash<Digest128>;
 
+template <>
+void Hash64::add(std::string_view bytes);
+template <>
+void Hash128::add(std::string_view bytes);
+template <>
+uint64_t Hash64::value() const;
+template <>
+Digest128 Hash128::value() const;
+template <>
+void Hash64::reset();
+template <>
+void Hash128::reset();
+
 // hash128 as 32 hexadecimal digits, as `xxh128sum` prints it.
 std::string hash128_hex(std::string_view bytes);
 std::string hash128_hex_of_file(const std::filesystem::path& path);

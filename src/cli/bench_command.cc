@@ -263,7 +263,7 @@ void bench_encoding(const Tokenizer& tokenizer, std::string_view text, int threa
                 .shape = fmt::format("{:.1f} MB, {} threads", static_cast<double>(text.size()) / 1e6, threads)};
   std::vector<StreamEncoder> encoders;
   for (int i = 0; i < threads; ++i) encoders.emplace_back(tokenizer);
-  std::vector<std::vector<TokenId>> ids(parts.size());  // kept, as prepare keeps them: new memory is not the tokenizer's
+  std::vector<std::vector<TokenId>> ids(parts.size());  // kept, as prepare keeps them: the tokenizer makes no memory
   time_calls(repetitions, result, [&] {
     for (auto& part : ids) part.clear();
     parallel_each(static_cast<int64_t>(parts.size()), [&](int64_t i, int thread) {

@@ -101,8 +101,8 @@ bool BpeModel::find_crossings() {
 }
 
 // A list of tokens in place: a token stands where its first byte is, next[i] is where the one behind it stands.
-// entries[i] and products[i] belong to the pair (tokens[i], tokens[next[i]]); entries order as those of the heap. Tokens -1, which have no
-// merge, stand behind the end and before the beginning, and all kSize entries are looked at: the processor then has no
+// entries[i] and products[i] belong to the pair (tokens[i], tokens[next[i]]); entries order as those of the heap.
+// Tokens -1, which have no merge, stand behind the end and before the beginning, and all kSize entries are looked at: the processor then has no
 // branch to guess wrong but the last.
 template <size_t kSize>
 void BpeModel::encode_by_scan(std::string_view part, std::vector<TokenId>& out) const {

@@ -62,7 +62,6 @@ class BpeModel {
   const std::vector<Merge>& merges() const { return merges_; }
   const std::array<TokenId, 256>& byte_tokens() const { return byte_tokens_; }
 
-
  private:
   // What a pair becomes; kNoMerge when it has no merge.
   struct Candidate {

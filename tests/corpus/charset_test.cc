@@ -37,6 +37,9 @@ const std::string kJapanese =
 const std::string kKorean =
     "\uB098\uB294 \uD559\uAD50\uC5D0 \uAC04\uB2E4. \uC624\uB298\uC740 \uB0A0\uC528\uAC00 \uC88B\uB2E4. \uC6B0\uB9AC\uB294 "
     "\uCC45\uC744 \uC77D\uB294\uB2E4.\n";
+const std::string kArabic = "كان يا ما كان في قديم الزمان ملك له ثلاثة أبناء.\n";
+const std::string kHindi = "एक गाँव में एक बूढ़ा किसान रहता था और उसके तीन बेटे थे।\n";
+const std::string kThai = "กาลครั้งหนึ่งนานมาแล้ว มีชายชราคนหนึ่ง อาศัยอยู่ในเมือง\n";
 const std::string kRussian =
     "\u0412\u0441\u0435 \u0441\u0447\u0430\u0441\u0442\u043B\u0438\u0432\u044B\u0435 \u0441\u0435\u043C\u044C\u0438 "
     "\u043F\u043E\u0445\u043E\u0436\u0438 \u0434\u0440\u0443\u0433 \u043D\u0430 \u0434\u0440\u0443\u0433\u0430, "
@@ -147,7 +150,7 @@ TEST(Encodings, MarksAndNulsTellUtf16) {
     EXPECT_EQ(content_of("a", encode("\uFEFF" + kChinese, encoding), {.encoding = encoding}).documents, Texts{kChinese});
   }
   for (const char* encoding : {"UTF-16LE", "UTF-16BE"}) {
-    for (const std::string& text : {kGerman, kChinese, kJapanese + "\U0001F600\n"}) {
+    for (const std::string& text : {kGerman, kChinese, kJapanese + "\U0001F600\n", kRussian, kArabic, kHindi, kThai}) {
       EXPECT_EQ(content_of("a", encode(text, encoding)).documents, Texts{text}) << encoding;
     }
   }
@@ -156,7 +159,8 @@ TEST(Encodings, MarksAndNulsTellUtf16) {
 }
 
 TEST(Encodings, AStrayNulMakesNoUtf16) {
-  for (const std::string& text : {std::string(100, 'x'), "A line of a log.\n" + kChinese + kChinese}) {
+  // With the NUL an even number of bytes, and each pair of them a Chinese character.
+  for (const std::string& text : {std::string(101, 'x'), "A line of a log.\n" + kChinese + kChinese}) {
     for (const size_t at : {size_t{0}, size_t{31}, text.size()}) {
       EXPECT_EQ(content_of("a", std::string(text).insert(at, 1, '\0')).dropped, Texts{"a#0: binary"}) << text << at;
     }

@@ -83,8 +83,9 @@ OutputFolder::OutputFolder(fs::path path) : path_(std::move(path)), work_(path_ 
 }
 
 void OutputFolder::claim() {
-  make_folders(work_);
+  make_folders(path_);
   lock_.emplace(path_);
+  make_folders(work_);
   std::error_code ignored;
   publishing_ = fs::exists(work_ / kPublishingName, ignored);
   if (publishing_) discard();  // some of what was staged has been moved

@@ -1,5 +1,6 @@
 #include "corpus/prepare/plan.h"
 
+#include <algorithm>
 #include <cstddef>
 
 #include "base/file.h"
@@ -9,24 +10,27 @@
 namespace inkstone {
 namespace {
 
-// The records of a file, each of `size` values, for one pass after the other: what has been read is released, for the
-// file may be larger than the memory that prepare promises to stay below.
+// The records of a file, each of `size` values, for passes in order: what has been read is released, for the file may be
+// larger than the memory that prepare promises to stay below.
 template <typename T>
 class RecordFile {
  public:
-  explicit RecordFile(const std::filesystem::path& path, size_t size = 1) : file_(path), size_(size) {}
+  explicit RecordFile(const std::filesystem::path& path, size_t size = 1)
+      : file_(path), size_(size), block_records_(std::max<size_t>(1, kBlock_bytes / (size * sizeof(T)))) {}
 
   size_t count() const { return file_.bytes().size() / sizeof(T) / size_; }
 
-  const T* operator[](size_t i) const {
-    if (i % kKept == 0) file_.release();
+  const T* operator[](size_t i) {
+    if (i / block_records_ != block_) file_.release();
+    block_ = i / block_records_;
     return reinterpret_cast<const T*>(file_.bytes().data()) + i * size_;
   }
 
  private:
-  static constexpr size_t kKept = size_t{1} << 17;
+  static constexpr size_t kBlock_bytes = size_t{8} << 20;
   MappedFile file_;
-  size_t size_;
+  size_t size_, block_records_;
+  size_t block_ = 0;  // the one that was read last
 };
 
 using Records = RecordFile<DocumentRecord>;
@@ -35,7 +39,7 @@ void set_fates(DuplicateFinder& finder, Fate fate, std::vector<Fate>& fates) {
   finder.finish([&](const Duplicate& found) { fates[found.document] = fate; });
 }
 
-void find_exact(const Records& records, const std::filesystem::path& scratch, std::vector<Fate>& fates) {
+void find_exact(Records& records, const std::filesystem::path& scratch, std::vector<Fate>& fates) {
   DuplicateFinder finder(scratch);
   for (size_t i = 0; i < records.count(); ++i) {
     if (fates[i] == Fate::kTrain) finder.add({records[i]->key.high, records[i]->key.low}, i);
@@ -43,9 +47,9 @@ void find_exact(const Records& records, const std::filesystem::path& scratch, st
   set_fates(finder, Fate::kDuplicate, fates);
 }
 
-void find_near(const Records& records, const ScanFiles& scanned, size_t bands, const std::filesystem::path& scratch,
+void find_near(Records& records, const ScanFiles& scanned, size_t bands, const std::filesystem::path& scratch,
                std::vector<Fate>& fates) {
-  const RecordFile<uint64_t> hashes(scanned.bands, bands);
+  RecordFile<uint64_t> hashes(scanned.bands, bands);
   DuplicateFinder finder(scratch);
   for (size_t i = 0; i < records.count(); ++i) {
     if (fates[i] != Fate::kTrain || records[i]->has_bands == 0) continue;
@@ -57,7 +61,7 @@ void find_near(const Records& records, const ScanFiles& scanned, size_t bands, c
 }  // namespace
 
 Plan make_plan(const ScanFiles& scanned, const PrepareOptions& options, const std::filesystem::path& scratch) {
-  const Records records(scanned.records);
+  Records records(scanned.records);
   Plan plan;
   plan.fates.resize(records.count(), Fate::kTrain);
   for (size_t i = 0; i < records.count(); ++i) {

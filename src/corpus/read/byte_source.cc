@@ -19,14 +19,14 @@ namespace {
 }
 
 struct Signature {
-  std::string_view bytes, name;
+  std::string_view bytes, format;
 };
 
-// Formats that hold text which a user may have meant to give.
+// Formats that hold text which a user may have meant to give, and that are not read here.
 constexpr Signature kSignatures[] = {
-    {"\x1F\x8B", "gzip; decompress it first"},        {"BZh", "bzip2; decompress it first"},
-    {"\xFD" "7zXZ", "xz; decompress it first"},       {"\x28\xB5\x2F\xFD", "zstd; decompress it first"},
-    {"PK\x03\x04", "a zip archive; unpack it first"}, {"%PDF", "PDF; convert it to text first"},
+    {"\x1F\x8B", "gzip; decompress it first"},
+    {"BZh", "bzip2; decompress it first"},
+    {"%PDF", "PDF; convert it to text first"},
 };
 
 }  // namespace
@@ -40,7 +40,7 @@ ReadBytes read_from(std::string_view bytes) {
   };
 }
 
-size_t append(const ReadBytes& read, size_t size_bytes, std::string& text) {
+size_t read_more(const ReadBytes& read, size_t size_bytes, std::string& text) {
   size_t done = 0;
   for (size_t step = 16 * 1024; done < size_bytes; step *= 4) {
     const size_t wanted = std::min(step, size_bytes - done), old = text.size();
@@ -83,18 +83,11 @@ size_t ByteSource::read_some(char* out, size_t size_bytes) {
   }
 }
 
-std::string reason_against(std::string_view head) {
-  if (head.size() == byte_order_mark_size(head)) return "empty";
-  if (head.starts_with("\xFF\xFE") || head.starts_with("\xFE\xFF")) {
-    return "binary (UTF-16 text; convert it to UTF-8 first)";
-  }
-  if (head.substr(0, kHead_bytes).find('\0') == std::string_view::npos) return "";
+std::string_view format_to_convert(std::string_view head) {
   for (const Signature& signature : kSignatures) {
-    if (head.starts_with(signature.bytes)) return fmt::format("binary ({})", signature.name);
+    if (head.starts_with(signature.bytes)) return signature.format;
   }
-  return "binary";
+  return "";
 }
-
-size_t byte_order_mark_size(std::string_view head) { return head.starts_with("\xEF\xBB\xBF") ? 3 : 0; }
 
 }  // namespace inkstone

@@ -17,7 +17,7 @@ ReadBytes read_from(std::string_view bytes);
 
 // Appends what `read` gives to `text`, at most `size_bytes`, and returns how many these were: fewer only at the end.
 // Grows with what comes, so that thousands of small inputs do not cost the memory of large ones.
-size_t append(const ReadBytes& read, size_t size_bytes, std::string& text);
+size_t read_more(const ReadBytes& read, size_t size_bytes, std::string& text);
 
 class ByteSource {
  public:
@@ -42,10 +42,8 @@ class ByteSource {
 // How much of a file's beginning decides whether it is text.
 inline constexpr size_t kHead_bytes = 64 * 1024;
 
-// Why a file that begins with `head` (its first kHead_bytes, or all of it) is no text; empty when it is.
-std::string reason_against(std::string_view head);
-
-// 3 when `head` begins with a UTF-8 byte order mark, else 0.
-size_t byte_order_mark_size(std::string_view head);
+// What a file is that begins with `head` and is no text, and what to do with it: "PDF; convert it to text first". Empty
+// when its beginning does not tell.
+std::string_view format_to_convert(std::string_view head);
 
 }  // namespace inkstone

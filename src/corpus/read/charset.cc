@@ -93,12 +93,12 @@ bool is_mostly_utf8(std::string_view text) {
   return invalid == 0 || valid >= 10 * invalid;
 }
 
-// Text in one-byte characters or UTF-8 that a few NULs got into: read as UTF-16 it would be Chinese by chance. In
-// true UTF-16 ASCII is half NULs, and other letters are no UTF-8.
+// ASCII or UTF-8 that a few NULs got into: read as UTF-16 it would be Chinese by chance. In true UTF-16 half of the
+// bytes are control characters (of ASCII, the NULs; of Cyrillic, the 0x04), or the bytes are no UTF-8 (of Chinese).
 bool has_stray_nuls(std::string_view head) {
-  std::string others(head);
-  const auto nuls = static_cast<size_t>(std::erase(others, '\0'));
-  return nuls < head.size() / 4 && is_mostly_utf8(others);
+  const auto is_control = [](char c) { return static_cast<uint8_t>(c) < 0x20; };
+  const auto controls = static_cast<size_t>(std::count_if(head.begin(), head.end(), is_control));
+  return controls < head.size() / 4 && is_mostly_utf8(head);
 }
 
 std::string superset_of(const std::string& name) {
@@ -196,11 +196,11 @@ TextStart examine_text(std::string_view head, const std::string& given) {
   if (head.size() == start.mark_bytes) {
     start.why_not = "empty";
   } else if (start.encoding.empty() && head.find('\0') != head.npos) {
-    start.why_not = reason_against(head);
-    if (start.why_not != "binary") return start;  // by its signature
-    if (has_stray_nuls(head)) return start;
-    start.why_not.clear();
-    if (reads_as_utf16(head, false)) {
+    if (const std::string_view format = format_to_convert(head); !format.empty()) {
+      start.why_not = fmt::format("binary ({})", format);
+    } else if (has_stray_nuls(head)) {
+      start.why_not = "binary";
+    } else if (reads_as_utf16(head, false)) {
       start.encoding = "UTF-16LE";
     } else if (reads_as_utf16(head, true)) {
       start.encoding = "UTF-16BE";
@@ -273,7 +273,7 @@ size_t Utf8Stream::read_ascii(char* out, size_t size_bytes) {
   const size_t ascii = find_beyond_ascii({out, got});
   if (ascii == got) return got;
   pending_.assign(out + ascii, got - ascii);
-  if (pending_.size() < kHead_bytes && got == size_bytes) append(read_, kHead_bytes - pending_.size(), pending_);
+  if (pending_.size() < kHead_bytes && got == size_bytes) read_more(read_, kHead_bytes - pending_.size(), pending_);
   decide(detect_encoding(std::string_view(pending_).substr(0, kHead_bytes)));
   return ascii;
 }

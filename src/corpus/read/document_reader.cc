@@ -119,7 +119,7 @@ void DocumentReader::refill() {
   searched_ -= begin_;
   no_cut_ -= std::min(no_cut_, begin_);
   begin_ = 0;
-  const size_t got = append(read_, piece_bytes_, buffer_);
+  const size_t got = read_more(read_, piece_bytes_, buffer_);
   bytes_read_ += static_cast<int64_t>(got);
   end_ = got < piece_bytes_;
 }

@@ -54,7 +54,7 @@ InputFormat format_of(std::string_view path, std::string_view head) {
 // A stream whose first bytes have been looked at.
 class HeadedStream {
  public:
-  explicit HeadedStream(ReadBytes read) : read_(std::move(read)) { append(read_, kHead_bytes, head_); }
+  explicit HeadedStream(ReadBytes read) : read_(std::move(read)) { read_more(read_, kHead_bytes, head_); }
 
   std::string_view head() const { return head_; }
   void skip(size_t size_bytes) { at_ = size_bytes; }

@@ -18,7 +18,7 @@ std::optional<std::string> read_page(const ReadBytes& read) {
   std::string page;
   bool too_long = false;
   for (size_t got = kBlock_bytes; got == kBlock_bytes;) {
-    got = append(read, kBlock_bytes, page);
+    got = read_more(read, kBlock_bytes, page);
     too_long = too_long || page.size() > kLongestHtml_bytes;
     if (too_long) page.clear();
   }

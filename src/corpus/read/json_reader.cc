@@ -186,7 +186,7 @@ class JsonCutter {
     buffer_.erase(0, begin_);
     end_ = scan_ = buffer_.size();
     begin_ = 0;
-    const size_t got = append(read_, kBlock_bytes, buffer_);
+    const size_t got = read_more(read_, kBlock_bytes, buffer_);
     end_ += got;
     at_end_ = got < kBlock_bytes;
     buffer_.append(simdjson::SIMDJSON_PADDING, ' ');
