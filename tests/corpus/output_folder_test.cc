@@ -217,12 +217,12 @@ TEST_F(Folders, KilledAtAnyMomentItEndsInTheSameBytes) {
   options.dropped_file = scratch / "dropped.jsonl";
   const auto begin = std::chrono::steady_clock::now();
   prepare(options, test::byte_tokenizer());
-  const std::chrono::duration<double> needed = std::chrono::steady_clock::now() - begin;
+  std::chrono::duration<double> needed = std::chrono::steady_clock::now() - begin;
   const auto expected = test::snapshot(out);
   const std::string expected_dropped = read_file(options.dropped_file);
   std::mt19937 random(7);
   int kills = 0;
-  for (int round = 0; round < 8; ++round) {
+  for (int round = 0; round < 8 || (kills <= 3 && round < 40); ++round) {
     fs::remove_all(out);
     fs::remove(options.dropped_file);
     for (bool done = false; !done;) {
@@ -239,6 +239,7 @@ TEST_F(Folders, KilledAtAnyMomentItEndsInTheSameBytes) {
       done = WIFEXITED(status);
       if (done) {
         ASSERT_EQ(WEXITSTATUS(status), 0);
+        needed *= 0.9;  // the first may have taken longer than the others
       }
       kills += done ? 0 : 1;
       if (round + kills > 60) break;  // a slow machine that never gets to the end
