@@ -29,12 +29,6 @@ std::string component_type(const Json& root, const char* key) {
   return with_context(key, [&] { return required(get_string(*component, "type"), "type"); });
 }
 
-void refuse_flag(const Json& object, std::string_view key, bool expected, bool by_default,
-                 std::string_view where) {
-  if (get_boolean(object, key).value_or(by_default) == expected) return;
-  fail_unsupported(fmt::format("'{}' {} of {}", key, !expected, where));
-}
-
 void refuse_text(const Json& model, std::string_view key) {
   const std::string text = get_string(model, key).value_or("");
   if (!text.empty()) fail_unsupported(fmt::format("model.{} '{}'", key, text));
@@ -95,9 +89,9 @@ SpecialToken read_special_token(const Json& json) {
   token.text = required(get_string(json, "content"), "content");
   token.id = static_cast<TokenId>(required(get_integer(json, "id", 0, kMaxTokenId), "id"));
   token.is_control = get_boolean(json, "special").value_or(true);
-  for (const char* flag : {"single_word", "lstrip", "rstrip"}) {
-    refuse_flag(json, flag, false, false, "added token '" + token.text + "'");
-  }
+  token.takes_left = get_boolean(json, "lstrip").value_or(false);
+  token.takes_right = get_boolean(json, "rstrip").value_or(false);
+  token.is_word = get_boolean(json, "single_word").value_or(false);
   return token;
 }
 

@@ -13,8 +13,8 @@ namespace inkstone {
 // - a character vocabulary: BPE with byte_fallback and without merges, normalizer and pre_tokenizer.
 // truncation and padding are left aside, as AutoTokenizer does until it is told otherwise; the post_processor too,
 // as with add_special_tokens=False. Throws kInvalidData on what is not a tokenizer.json, and kUnsupported on
-// anything that would change the ids and is not implemented (other normalizers and models, dropout, added tokens
-// with lstrip, rstrip or single_word, ...), which is named.
+// anything that would change the ids and is not implemented (other normalizers and models, dropout, ...), which
+// is named.
 TokenizerSpec parse_tokenizer_json(std::string_view text);
 
 }  // namespace inkstone

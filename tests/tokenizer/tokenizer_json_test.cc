@@ -64,10 +64,6 @@ TEST(TokenizerJson, RefusesWhatIsNotImplementedByName) {
   unsupported([](Json& j) { j["model"]["continuing_subword_prefix"] = "##"; },
               "continuing_subword_prefix");
   unsupported([](Json& j) { j["model"]["end_of_word_suffix"] = "</w>"; }, "end_of_word_suffix");
-  for (const char* flag : {"lstrip", "rstrip", "single_word"}) {
-    unsupported([&](Json& j) { j["added_tokens"][1][flag] = true; }, flag);
-    unsupported([&](Json& j) { j["added_tokens"][1][flag] = true; }, "<pad>");
-  }
 }
 
 TEST(TokenizerJson, RefusesOtherCharacterVocabularies) {
