@@ -66,6 +66,35 @@ TEST(TokenizerJson, RefusesWhatIsNotImplementedByName) {
   unsupported([](Json& j) { j["model"]["end_of_word_suffix"] = "</w>"; }, "end_of_word_suffix");
 }
 
+// As Hugging Face: white space is no token's that an added token takes. In a stream too, and after saving.
+TEST(TokenizerJson, AddedTokensMayLookAround) {
+  const std::string text = "one <pad> two<pad>  three four<pad>five";
+  std::mt19937 random(5);
+  for (const char* flag : {"lstrip", "rstrip", "single_word"}) {
+    const Tokenizer made = load_changed([&](Json& j) { j["added_tokens"][1][flag] = true; });
+    const test::ScratchFolder folder;
+    made.save(folder.path());
+    const Tokenizer tokenizer = Tokenizer::load(folder.path());
+    const Ids ids = tokenizer.encode(text, SpecialTokens::kAllow);
+    const std::string decoded = tokenizer.decode(ids);
+    EXPECT_EQ(decoded, flag == std::string("lstrip")   ? "one<pad> two<pad>  three four<pad>five"
+                       : flag == std::string("rstrip") ? "one <pad>two<pad>three four<pad>five"
+                                                       : text);
+    EXPECT_EQ(std::count(ids.begin(), ids.end(), *made.special_token("<pad>")), flag == std::string("single_word") ? 1 : 3);
+    for (int round = 0; round < 50; ++round) {
+      StreamEncoder encoder(tokenizer, SpecialTokens::kAllow);
+      Ids streamed;
+      for (size_t at = 0; at < text.size();) {
+        const size_t size = random() % 9;
+        encoder.add(std::string_view(text).substr(at, size), streamed);
+        at += size;
+      }
+      encoder.finish(streamed);
+      ASSERT_EQ(streamed, ids) << flag;
+    }
+  }
+}
+
 TEST(TokenizerJson, RefusesOtherCharacterVocabularies) {
   const auto error = [](const std::function<void(Json&)>& change) {
     return error_of(change, "char.json");
