@@ -92,6 +92,36 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
+ScratchMapping::ScratchMapping(const std::filesystem::path& folder, size_t size_bytes) : size_(size_bytes) {
+  if (size_ == 0) return;
+  const auto path = temporary_beside(folder / "scratch");
+  const Descriptor fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (fd.get() < 0) fail_errno("create", path);
+  ::unlink(path.c_str());
+  errno = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(size_));
+  if (errno != 0) fail_errno("write", path);
+  void* address = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+  if (address == MAP_FAILED) fail_errno("map", path);
+  data_ = static_cast<std::byte*>(address);
+}
+
+ScratchMapping::ScratchMapping(ScratchMapping&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+ScratchMapping& ScratchMapping::operator=(ScratchMapping&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+ScratchMapping::~ScratchMapping() {
+  if (data_ != nullptr) ::munmap(data_, size_);
+}
+
+void ScratchMapping::release() const {
+  if (size_ > 0) ::madvise(data_, size_, MADV_DONTNEED);
+}
+
 AtomicFile::AtomicFile(std::filesystem::path path)
     : path_(std::move(path)), temporary_(temporary_beside(path_)) {
   fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);

@@ -39,6 +39,27 @@ class MappedFile {
   size_t size_ = 0;
 };
 
+// Zeros that may be written, in a file without a name that goes with the object: for more than memory should hold.
+// Movable.
+class ScratchMapping {
+ public:
+  // The file lies in `folder`, where all of its room is taken at once: a full disk throws kInputOutput here, and not
+  // later. Throws kNotFound without the folder, kInputOutput when the file cannot be made otherwise.
+  ScratchMapping(const std::filesystem::path& folder, size_t size_bytes);
+  ScratchMapping(ScratchMapping&& other) noexcept;
+  ScratchMapping& operator=(ScratchMapping&& other) noexcept;
+  ~ScratchMapping();
+
+  // As MappedFile's. Nothing is lost.
+  void release() const;
+
+  std::span<std::byte> bytes() const { return {data_, size_}; }
+
+ private:
+  std::byte* data_ = nullptr;
+  size_t size_ = 0;
+};
+
 // Writes `path` through a temporary file beside it. Nothing is visible at `path` until commit(), which
 // flushes, syncs, renames over an existing file and syncs the folder. Without commit() the temporary
 // file is removed and what was at `path` stays. Every failure (a full disk too) throws kInputOutput.

@@ -316,5 +316,33 @@ TEST(AppendFile, ADeviceThatIsAlwaysFull) {
   EXPECT_TRUE(mentions(error, "'/dev/full': No space left on device"));
 }
 
+TEST(ScratchMapping, HoldsWhatIsWrittenAndLeavesNothing) {
+  const test::ScratchFolder folder;
+  {
+    constexpr size_t kSize_bytes = 3 * 4096 + 5;
+    ScratchMapping mapping(folder.path(), kSize_bytes);
+    ASSERT_EQ(mapping.bytes().size(), kSize_bytes);
+    for (const std::byte byte : mapping.bytes()) ASSERT_EQ(byte, std::byte{0});
+    mapping.bytes().front() = mapping.bytes().back() = std::byte{7};
+    mapping.release();
+    ScratchMapping moved = std::move(mapping);
+    EXPECT_EQ(moved.bytes().front(), std::byte{7});
+    EXPECT_EQ(moved.bytes()[1], std::byte{0});
+    EXPECT_EQ(moved.bytes().back(), std::byte{7});
+  }
+  EXPECT_TRUE(fs::is_empty(folder.path()));
+  EXPECT_TRUE(ScratchMapping(folder.path(), 0).bytes().empty());
+}
+
+TEST(ScratchMapping, TakesItsRoomAtOnce) {
+  const test::ScratchFolder folder;
+  const auto code = [&](const fs::path& where, size_t size_bytes) {
+    return test::thrown_by([&] { ScratchMapping(where, size_bytes); }).code();
+  };
+  EXPECT_EQ(code(folder / "missing", 1), ErrorCode::kNotFound);
+  EXPECT_EQ(code(folder.path(), size_t{1} << 62), ErrorCode::kInputOutput);
+  EXPECT_TRUE(fs::is_empty(folder.path()));
+}
+
 }  // namespace
 }  // namespace inkstone

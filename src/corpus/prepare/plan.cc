@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <vector>
 
 #include "base/file.h"
 #include "corpus/dedup/duplicates.h"
@@ -35,11 +36,11 @@ class RecordFile {
 
 using Records = RecordFile<DocumentRecord>;
 
-void set_fates(DuplicateFinder& finder, Fate fate, std::vector<Fate>& fates) {
-  finder.finish([&](const Duplicate& found) { fates[found.document] = fate; });
+void set_fates(DuplicateFinder& finder, Fate fate, FateList& fates) {
+  finder.finish([&](const Duplicate& found) { fates.set(found.document, fate); });
 }
 
-void find_exact(Records& records, const std::filesystem::path& scratch, std::vector<Fate>& fates) {
+void find_exact(Records& records, const std::filesystem::path& scratch, FateList& fates) {
   DuplicateFinder finder(scratch);
   for (size_t i = 0; i < records.count(); ++i) {
     if (fates[i] == Fate::kTrain) finder.add({records[i]->key.high, records[i]->key.low}, i);
@@ -48,7 +49,7 @@ void find_exact(Records& records, const std::filesystem::path& scratch, std::vec
 }
 
 void find_near(Records& records, const ScanFiles& scanned, size_t bands, const std::filesystem::path& scratch,
-               std::vector<Fate>& fates) {
+               FateList& fates) {
   RecordFile<uint64_t> hashes(scanned.bands, bands);
   DuplicateFinder finder(scratch);
   for (size_t i = 0; i < records.count(); ++i) {
@@ -62,10 +63,9 @@ void find_near(Records& records, const ScanFiles& scanned, size_t bands, const s
 
 Plan make_plan(const ScanFiles& scanned, const PrepareOptions& options, const std::filesystem::path& scratch) {
   Records records(scanned.records);
-  Plan plan;
-  plan.fates.resize(records.count(), Fate::kTrain);
+  Plan plan{.fates = FateList(scratch, records.count())};
   for (size_t i = 0; i < records.count(); ++i) {
-    if (records[i]->is_dropped != 0) plan.fates[i] = Fate::kDropped;
+    if (records[i]->is_dropped != 0) plan.fates.set(i, Fate::kDropped);
   }
   if (options.exact_duplicates) find_exact(records, scratch, plan.fates);
   if (options.near_duplicates) {
@@ -82,8 +82,8 @@ Plan make_plan(const ScanFiles& scanned, const PrepareOptions& options, const st
   }
   const std::vector<bool> validates = planner.finish();
   size_t kept = 0;
-  for (Fate& fate : plan.fates) {
-    if (fate == Fate::kTrain && validates[kept++]) fate = Fate::kValidation;
+  for (size_t i = 0; i < records.count(); ++i) {
+    if (plan.fates[i] == Fate::kTrain && validates[kept++]) plan.fates.set(i, Fate::kValidation);
   }
   return plan;
 }
