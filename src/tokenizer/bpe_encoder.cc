@@ -3,16 +3,10 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <functional>
 #include <utility>
 
 namespace inkstone {
-
-namespace {
-
-// Pieces that are looked up together.
-constexpr size_t kBatch = 128;
-
-}  // namespace
 
 BpeEncoder::BpeEncoder(const Vocabulary& vocabulary, const std::vector<bool>& is_ordinary,
                        Parts parts)
@@ -47,20 +41,18 @@ bool BpeEncoder::merges_give(TokenId id, BpeModel::Workspace& workspace,
 }
 
 void BpeEncoder::encode(std::string_view text, EncodeScratch& scratch, std::vector<TokenId>& out) const {
-  std::array<size_t, kBatch> ends;
-  for (size_t at = 0; at < text.size();) {
-    const size_t count = pre_tokenizer_->split(text, at, ends);
-    encode_pieces(text, at, std::span(ends).first(count), scratch, out);
-    at = ends[count - 1];
-  }
+  const auto take = [&](size_t begin, std::span<const size_t> ends) {
+    encode_pieces(text, begin, ends, scratch, out);
+  };
+  pre_tokenizer_->split(text, std::ref(take));  // a reference: nothing is allocated for it
 }
 
 // The table of whole pieces is larger than the fast caches: all of a batch is asked for before the first is needed.
 void BpeEncoder::encode_pieces(std::string_view text, size_t begin, std::span<const size_t> ends,
                                EncodeScratch& scratch, std::vector<TokenId>& out) const {
-  std::array<PieceKey, kBatch> keys;
-  std::array<uint64_t, kBatch> hashes;
-  std::array<TokenId, kBatch> whole;
+  std::array<PieceKey, PreTokenizer::kMaxBatch> keys;
+  std::array<uint64_t, PreTokenizer::kMaxBatch> hashes;
+  std::array<TokenId, PreTokenizer::kMaxBatch> whole;
   const auto piece_at = [&](size_t i) {
     const size_t at = i == 0 ? begin : ends[i - 1];
     return std::string_view(text.data() + at, ends[i] - at);
@@ -72,7 +64,7 @@ void BpeEncoder::encode_pieces(std::string_view text, size_t begin, std::span<co
     hashes[i] = keys[i].hash();
     whole_pieces_.prefetch(hashes[i]);
   }
-  std::array<uint8_t, kBatch> others;  // the pieces that are no token
+  std::array<uint8_t, PreTokenizer::kMaxBatch> others;  // the pieces that are no token
   size_t other_count = 0;
   for (size_t i = 0; i < ends.size(); ++i) {
     const bool is_short = piece_at(i).size() <= PieceKey::kMaxSize_bytes;

@@ -16,7 +16,7 @@ class ClassPreTokenizer final : public PreTokenizer {
 
   ClassPreTokenizer(Class members, size_t max_length) : members_(members), max_length_(max_length) {}
 
-  size_t split(std::string_view text, size_t at, std::span<size_t> ends) const override;
+  void split(std::string_view text, const Take& take) const override;
 
   // Where the class begins or ends.
   bool is_cut(std::string_view text, size_t at) const override;

@@ -18,4 +18,14 @@ inline size_t invalid_run_end(std::string_view text, size_t at) {
   return at;
 }
 
+// End of the valid text at text[at]; `at` when there is none.
+inline size_t valid_end(std::string_view text, size_t at) {
+  while (at < text.size()) {
+    const Utf8Step step = decode_utf8(text, at);
+    if (!step.ok) break;
+    at += static_cast<size_t>(step.size_bytes);
+  }
+  return at;
+}
+
 }  // namespace inkstone

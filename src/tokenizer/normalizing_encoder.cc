@@ -2,7 +2,9 @@
 
 #include <unicode/bytestream.h>
 #include <unicode/normalizer2.h>
+#include <unicode/uniset.h>
 
+#include <limits>
 #include <string>
 
 #include "base/error.h"
@@ -11,15 +13,32 @@
 namespace inkstone {
 namespace {
 
+void check(UErrorCode status) {
+  if (U_FAILURE(status)) fail(ErrorCode::kInternal, "ICU's NFC failed: {}", u_errorName(status));
+}
+
+// Hugging Face's tokenizers normalise by Unicode 9 (unicode-normalization-alignments 0.1.12): characters that are
+// younger stay where they are and as they are.
+const icu::Normalizer2& unicode9_nfc() {
+  static const icu::FilteredNormalizer2 kNfc = [] {
+    UErrorCode status = U_ZERO_ERROR;
+    static const icu::UnicodeSet kUnicode9(UNICODE_STRING_SIMPLE("[:age=9.0:]"), status);
+    const icu::Normalizer2* nfc = icu::Normalizer2::getNFCInstance(status);
+    check(status);
+    return icu::FilteredNormalizer2(*nfc, kUnicode9);
+  }();
+  return kNfc;
+}
+
 // `text` is valid UTF-8.
 void append_nfc(std::string_view text, std::string& out) {
-  UErrorCode status = U_ZERO_ERROR;
-  const icu::Normalizer2* nfc = icu::Normalizer2::getNFCInstance(status);
-  icu::StringByteSink<std::string> sink(&out);
-  if (U_SUCCESS(status)) {
-    nfc->normalizeUTF8(0, {text.data(), static_cast<int32_t>(text.size())}, sink, nullptr, status);
+  if (text.size() > std::numeric_limits<int32_t>::max()) {
+    fail(ErrorCode::kUnsupported, "a text of {} bytes cannot be normalised (NFC), at most 2 GiB", text.size());
   }
-  if (U_FAILURE(status)) fail(ErrorCode::kInternal, "ICU's NFC failed: {}", u_errorName(status));
+  UErrorCode status = U_ZERO_ERROR;
+  icu::StringByteSink<std::string> sink(&out);
+  unicode9_nfc().normalizeUTF8(0, {text.data(), static_cast<int32_t>(text.size())}, sink, nullptr, status);
+  check(status);
 }
 
 std::string to_nfc(std::string_view text) {

@@ -7,7 +7,7 @@
 
 namespace inkstone {
 
-// Encodes the text in NFC (its parts between runs of bytes that are not UTF-8, each for itself), with a space in
+// Encodes the text in NFC of Unicode 9, as Hugging Face's tokenizers (its parts between runs of bytes that are not UTF-8, each for itself), with a space in
 // front if it has none (add_prefix_space): the ids then decode to that text.
 class NormalizingEncoder final : public Encoder {
  public:

@@ -1,7 +1,6 @@
 #include "tokenizer/piece_counts.h"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <map>
 #include <span>
@@ -19,15 +18,13 @@ size_t partition_of(uint64_t hash) { return static_cast<size_t>(hash >> 32) % Pi
 int64_t cost_bytes(std::string_view piece) { return 9 * static_cast<int64_t>(piece.size()) + 64; }
 
 void count_pieces(const PreTokenizer& pre_tokenizer, std::string_view text, PieceTable& table) {
-  std::array<size_t, 256> ends;
-  for (size_t at = 0; at < text.size();) {
-    const size_t count = pre_tokenizer.split(text, at, ends);
-    for (const size_t end : std::span(ends).first(count)) {
+  pre_tokenizer.split(text, [&text, &table](size_t at, std::span<const size_t> ends) {
+    for (const size_t end : ends) {
       const std::string_view piece = text.substr(at, end - at);
       table.add(piece, hash64(piece), 1);
       at = end;
     }
-  }
+  });
 }
 
 }  // namespace

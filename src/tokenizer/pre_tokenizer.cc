@@ -143,10 +143,8 @@ inline size_t Gpt2PreTokenizer::piece_end(std::string_view text, size_t at) cons
   return run_end(text, at + first.size_bytes, first.type);
 }
 
-size_t Gpt2PreTokenizer::split(std::string_view text, size_t at, std::span<size_t> ends) const {
-  size_t count = 0;
-  while (at < text.size() && count < ends.size()) ends[count++] = at = piece_end(text, at);
-  return count;
+void Gpt2PreTokenizer::split(std::string_view text, const Take& take) const {
+  split_by_piece_end(text, take, [&](size_t at) { return piece_end(text, at); });
 }
 
 bool Gpt2PreTokenizer::is_cut(std::string_view text, size_t at) const {

@@ -4,6 +4,7 @@
 #include <unicode/unistr.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "base/error.h"
 #include "tokenizer/invalid_run.h"
@@ -18,28 +19,15 @@ constexpr int32_t kTimeLimit_steps = 2000;  // of one match; ICU counts ten thou
 
 // UTF-8, valid and without a cut character, as UTF-16.
 icu::UnicodeString to_utf16(std::string_view text) {
+  if (text.size() > std::numeric_limits<int32_t>::max()) {
+    fail(ErrorCode::kUnsupported, "a regular expression cannot match in {} bytes at once, at most 2 GiB", text.size());
+  }
   return icu::UnicodeString::fromUTF8({text.data(), static_cast<int32_t>(text.size())});
 }
 
-// Where the valid text that ends at `at` begins, at most kContext_bytes before.
-size_t context_begin(std::string_view text, size_t at) {
-  size_t begin = at > kContext_bytes ? at - kContext_bytes : 0;
-  for (size_t i = begin; i < at;) {
-    const Utf8Step step = decode_utf8(text, i);
-    i += static_cast<size_t>(step.size_bytes);
-    if (!step.ok) begin = i;
-  }
-  return begin;
-}
-
-// The valid text from `at` on, at most `limit` bytes and whole characters.
-size_t window_end(std::string_view text, size_t at, size_t limit) {
-  const size_t begin = at;
-  while (at < text.size()) {
-    const Utf8Step step = decode_utf8(text, at);
-    if (!step.ok || at + static_cast<size_t>(step.size_bytes) - begin > limit) break;
-    at += static_cast<size_t>(step.size_bytes);
-  }
+// The first place from `at` on where a character of valid text begins.
+size_t character_begin(std::string_view text, size_t at) {
+  while (at < text.size() && (static_cast<uint8_t>(text[at]) & 0xC0) == 0x80) ++at;
   return at;
 }
 
@@ -90,48 +78,76 @@ RegexPreTokenizer::RegexPreTokenizer(const std::string& pattern) {
 
 RegexPreTokenizer::~RegexPreTokenizer() = default;
 
-size_t RegexPreTokenizer::split(std::string_view text, size_t at, std::span<size_t> ends) const {
-  size_t count = 0;
-  while (at < text.size() && count < ends.size()) {
-    if (const size_t end = invalid_run_end(text, at); end > at) {
-      ends[count++] = end;
-    } else {
-      count += split_valid(text, at, ends.subspan(count));
-    }
-    at = ends[count - 1];
-  }
-  return count;
-}
+// The splitting of one text.
+class RegexPreTokenizer::Matching {
+ public:
+  Matching(const Compiled& compiled, std::string_view text, const Take& take)
+      : compiled_(compiled), text_(text), batch_(take) {}
 
-// Matches in a window of the text; a match that touches the window's end might go on behind it, so it is left for
-// the next window, which is twice as long when this one gave nothing.
-size_t RegexPreTokenizer::split_valid(std::string_view text, size_t at, std::span<size_t> ends) const {
-  const size_t begin = context_begin(text, at);
-  for (size_t limit = std::max(kMinWindow_bytes, 8 * ends.size());; limit *= 2) {
-    const size_t end = window_end(text, at, limit);
-    const bool is_whole = end == text.size() || !decode_utf8(text, end).ok;
-    const icu::UnicodeString window = to_utf16(text.substr(begin, end - begin));
-    const int32_t first = to_utf16(text.substr(begin, at - begin)).length();
-    UErrorCode status = U_ZERO_ERROR;
-    const std::unique_ptr<icu::RegexMatcher> matcher(compiled_->pattern->matcher(window, status));
-    if (U_FAILURE(status)) compiled_->fail_match(status);
-    matcher->setStackLimit(kStackLimit_bytes, status);
-    matcher->setTimeLimit(kTimeLimit_steps, status);
-    matcher->useTransparentBounds(true).useAnchoringBounds(false).region(first, window.length(), status);
-    Places places(window, begin);
-    size_t count = 0, last = at;
-    const auto add = [&](size_t place) {
-      if (place > last && count < ends.size()) ends[count++] = last = place;
-    };
-    bool is_sure = true;
-    while (count < ends.size() && matcher->find(status) && (is_sure = is_whole || !matcher->hitEnd())) {
-      add(places.at(matcher->start(status)));
-      add(places.at(matcher->end(status)));
+  void split() {
+    for (size_t at = 0; at < text_.size();) {
+      if (const size_t end = invalid_run_end(text_, at); end > at) add(end);
+      at = last_;
+      const size_t end = valid_end(text_, at);
+      split_valid(at, end);
+      at = end;
     }
-    if (U_FAILURE(status)) compiled_->fail_match(status);
-    if (is_whole && is_sure) add(end);
-    if (count > 0) return count;
+    batch_.flush();
   }
+
+ private:
+  void add(size_t end) {
+    if (end > last_) batch_.add(last_ = end);
+  }
+
+  void make_matcher() {
+    UErrorCode status = U_ZERO_ERROR;
+    matcher_.reset(compiled_.pattern->matcher(status));
+    if (U_FAILURE(status)) compiled_.fail_match(status);
+    matcher_->setStackLimit(kStackLimit_bytes, status);
+    matcher_->setTimeLimit(kTimeLimit_steps, status);
+    matcher_->useTransparentBounds(true).useAnchoringBounds(false);
+    if (U_FAILURE(status)) compiled_.fail_match(status);
+  }
+
+  // A match that touches a window's end might go on behind it, so it is left for the next window, which is twice
+  // as long when this one gave nothing.
+  void split_valid(size_t begin, size_t end) {
+    for (size_t at = begin, size = kMinWindow_bytes; at < end; at = last_) {
+      const size_t context = character_begin(text_, std::max(begin, at - std::min(at, kContext_bytes)));
+      const size_t window_end = end - at > size ? character_begin(text_, at + size) : end;
+      split_window(context, window_end, window_end == end);
+      size = last_ > at ? kMinWindow_bytes : 2 * size;
+    }
+  }
+
+  // From last_ on, which is behind `context`.
+  void split_window(size_t context, size_t end, bool is_whole) {
+    if (!matcher_) make_matcher();
+    UErrorCode status = U_ZERO_ERROR;
+    const int32_t first = to_utf16(text_.substr(context, last_ - context)).length();
+    window_ = to_utf16(text_.substr(context, end - context));
+    matcher_->reset(window_).region(first, window_.length(), status);
+    Places places(window_, context);
+    bool is_sure = true;
+    while (matcher_->find(status) && (is_sure = is_whole || !matcher_->hitEnd())) {
+      add(places.at(matcher_->start(status)));
+      add(places.at(matcher_->end(status)));
+    }
+    if (U_FAILURE(status)) compiled_.fail_match(status);
+    if (is_whole) add(end);
+  }
+
+  const Compiled& compiled_;
+  std::string_view text_;
+  PieceBatch batch_;
+  size_t last_ = 0;  // the end of the last piece
+  icu::UnicodeString window_;
+  std::unique_ptr<icu::RegexMatcher> matcher_;  // refers to window_; none before it is needed
+};
+
+void RegexPreTokenizer::split(std::string_view text, const Take& take) const {
+  Matching(*compiled_, text, take).split();
 }
 
 }  // namespace inkstone

@@ -17,14 +17,14 @@ class RegexPreTokenizer final : public PreTokenizer {
   ~RegexPreTokenizer() override;
 
   // Throws kUnsupported when a match exceeds ICU's limits of time or stack.
-  size_t split(std::string_view text, size_t at, std::span<size_t> ends) const override;
+  void split(std::string_view text, const Take& take) const override;
 
   // Never: the expression may look anywhere.
   bool is_cut(std::string_view, size_t) const override { return false; }
 
  private:
   struct Compiled;
-  size_t split_valid(std::string_view text, size_t at, std::span<size_t> ends) const;
+  class Matching;
 
   std::unique_ptr<const Compiled> compiled_;
 };

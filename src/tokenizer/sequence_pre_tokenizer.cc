@@ -1,6 +1,6 @@
 #include "tokenizer/sequence_pre_tokenizer.h"
 
-#include <array>
+#include <functional>
 
 #include "base/utf8.h"
 #include "tokenizer/invalid_run.h"
@@ -18,44 +18,28 @@ size_t previous(std::string_view text, size_t at) {
 }
 
 size_t stretch_end(std::string_view text, size_t at) {
-  if (const size_t end = invalid_run_end(text, at); end > at) return end;
-  while (at < text.size()) {
-    const Utf8Step step = decode_utf8(text, at);
-    if (!step.ok) break;
-    at += static_cast<size_t>(step.size_bytes);
-  }
-  return at;
+  const size_t end = invalid_run_end(text, at);
+  return end > at ? end : valid_end(text, at);
 }
 
 }  // namespace
 
-bool SequencePreTokenizer::split_further(size_t step, std::string_view text, size_t begin, size_t end,
-                                         const Take& take) const {
-  if (step == steps_.size()) return take(end);
-  const std::string_view piece = text.substr(begin, end - begin);
-  std::array<size_t, 64> ends;
-  for (size_t at = 0; at < piece.size();) {
-    const size_t count = steps_[step].pre_tokenizer->split(piece, at, ends);
-    for (size_t i = 0; i < count; at = ends[i++]) {
-      if (!split_further(step + 1, text, begin + at, begin + ends[i], take)) return false;
+void SequencePreTokenizer::split_from(size_t step, std::string_view part, size_t offset, PieceBatch& batch) const {
+  if (step == steps_.size()) return batch.add(offset + part.size());
+  const auto take = [&](size_t at, std::span<const size_t> ends) {
+    for (const size_t end : ends) {
+      split_from(step + 1, part.substr(at, end - at), offset + at, batch);
+      at = end;
     }
-  }
-  return true;
+  };
+  steps_[step].pre_tokenizer->split(part, std::ref(take));
 }
 
-size_t SequencePreTokenizer::split(std::string_view text, size_t at, std::span<size_t> ends) const {
-  size_t count = 0;
-  if (steps_.empty()) {
-    for (; count < ends.size() && at < text.size(); ++count) ends[count] = at = stretch_end(text, at);
-    return count;
-  }
-  size_t begin = at;
-  while (begin > 0 && !is_cut(text, begin)) --begin;
-  split_further(0, text, begin, text.size(), [&](size_t end) {
-    if (end > at) ends[count++] = end;
-    return count < ends.size();
-  });
-  return count;
+void SequencePreTokenizer::split(std::string_view text, const Take& take) const {
+  if (steps_.empty()) return split_by_piece_end(text, take, [&](size_t at) { return stretch_end(text, at); });
+  PieceBatch batch(take);
+  split_from(0, text, 0, batch);
+  batch.flush();
 }
 
 // Each step is asked about the two characters at the place alone: it may see no more of the text than them.

@@ -1,7 +1,6 @@
 // Pre-tokenizers one after the other: each cuts the pieces of the one before.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <vector>
 
@@ -20,18 +19,14 @@ class SequencePreTokenizer final : public PreTokenizer {
   // Of no step: the text, between runs of bytes that are not UTF-8, is one piece.
   explicit SequencePreTokenizer(std::vector<Step> steps) : steps_(std::move(steps)) {}
 
-  // Begins again at the last place before `at` that is certainly a cut, since a piece of an earlier step may have
-  // begun before `at`.
-  size_t split(std::string_view text, size_t at, std::span<size_t> ends) const override;
+  void split(std::string_view text, const Take& take) const override;
 
   // Where one step certainly cuts, whatever the steps before it have cut: each of them is local, or cuts there too.
   bool is_cut(std::string_view text, size_t at) const override;
 
  private:
-  using Take = std::function<bool(size_t end)>;  // false: no more are wanted
-
-  // Passes the ends of the pieces of text[begin..end), cut by the steps from `step` on.
-  bool split_further(size_t step, std::string_view text, size_t begin, size_t end, const Take& take) const;
+  // Adds the pieces of `part`, which stands at `offset` of the text, cut by the steps from `step` on.
+  void split_from(size_t step, std::string_view part, size_t offset, PieceBatch& batch) const;
 
   std::vector<Step> steps_;
 };

@@ -30,8 +30,10 @@ bool is_one_character(std::string_view text) {
 // Whether ordinary text could hold these bytes as one piece.
 bool is_one_piece(const PreTokenizer& pre_tokenizer, const std::string& token) {
   const auto bytes = from_byte_alphabet(token);
-  size_t end = 0;
-  return bytes && !bytes->empty() && pre_tokenizer.split(*bytes, 0, {&end, 1}) == 1 && end == bytes->size();
+  if (!bytes) return false;
+  size_t pieces = 0;
+  pre_tokenizer.split(*bytes, [&](size_t, std::span<const size_t> ends) { pieces += ends.size(); });
+  return pieces == 1;
 }
 
 std::vector<SpecialToken> find_special_tokens(const TokenizerSpec& spec) {

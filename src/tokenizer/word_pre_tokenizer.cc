@@ -177,10 +177,8 @@ size_t WordPreTokenizer::piece_end(std::string_view text, size_t at) const {
   return white_space_end(text, at);
 }
 
-size_t WordPreTokenizer::split(std::string_view text, size_t at, std::span<size_t> ends) const {
-  size_t count = 0;
-  while (at < text.size() && count < ends.size()) ends[count++] = at = piece_end(text, at);
-  return count;
+void WordPreTokenizer::split(std::string_view text, const Take& take) const {
+  split_by_piece_end(text, take, [&](size_t at) { return piece_end(text, at); });
 }
 
 bool WordPreTokenizer::is_cut(std::string_view text, size_t at) const {

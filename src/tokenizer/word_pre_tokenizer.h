@@ -27,7 +27,7 @@ class WordPreTokenizer final : public PreTokenizer {
  public:
   explicit WordPreTokenizer(WordRules rules) : rules_(rules) {}
 
-  size_t split(std::string_view text, size_t at, std::span<size_t> ends) const override;
+  void split(std::string_view text, const Take& take) const override;
 
   // Before an ASCII space or tab behind what is no white space, and before any ASCII white space behind an ASCII
   // letter or digit: only line ends may follow something else within a piece, and they follow no such character.

@@ -5,32 +5,17 @@
 #include <unicode/uchar.h>
 #include <unicode/unistr.h>
 
-#include <array>
-#include <stdexcept>
-
 #include "base/utf8.h"
+#include "pieces.h"
 #include "samples.h"
 #include "tokenizer/byte_alphabet.h"
 
 namespace inkstone {
 namespace {
 
-using Pieces = std::vector<std::string>;
+using test::Pieces;
 
-Pieces cut(std::string_view text) {
-  static const Gpt2PreTokenizer pre_tokenizer;
-  Pieces pieces;
-  std::array<size_t, 3> ends;
-  for (size_t at = 0; at < text.size();) {
-    const size_t count = pre_tokenizer.split(text, at, ends);
-    if (count == 0 || count > ends.size()) throw std::runtime_error("split does not advance");
-    for (size_t i = 0; i < count; at = ends[i++]) {
-      if (ends[i] <= at || ends[i] > text.size()) throw std::runtime_error("an end is out of place");
-      pieces.emplace_back(text.substr(at, ends[i] - at));
-    }
-  }
-  return pieces;
-}
+Pieces cut(std::string_view text) { return test::cut(Gpt2PreTokenizer(), text); }
 
 // The regular expression itself, matched by ICU. \s is spelt out, for ICU's own is another set.
 Pieces cut_by_regex(const std::string& text) {
