@@ -1,5 +1,6 @@
-// Every kernel at the shapes of GPT-2 124M, B = 4, T = 64: time, FLOP/s and bytes/s (each operand once) per call.
-//   kernels_bench [--threads=N] [Google Benchmark's flags, for example --benchmark_filter=attention]
+// Every kernel at the shapes of GPT-2 124M, B = 4, T = 64: time, FLOP/s and bytes/s (each operand
+// once) per call.
+//   kernels_bench [--threads=N] [Google Benchmark's flags, as --benchmark_filter=attention]
 #include <benchmark/benchmark.h>
 
 #include <charconv>
@@ -12,7 +13,8 @@
 namespace inkstone::test {
 namespace {
 
-constexpr int64_t B = 4, T = 64, N = B * T, C = 768, NH = 12, HS = C / NH, V = 50257, kContext = 1024;
+constexpr int64_t B = 4, T = 64, N = B * T, C = 768, NH = 12, HS = C / NH, V = 50257,
+                  kContext = 1024;
 constexpr DType kTypes[] = {DType::kF32, DType::kBF16};
 
 // The tensors of a case in the backend's memory.
@@ -44,9 +46,11 @@ void measure(benchmark::State& state, const OperationCase& c) {
   state.counters["bytes/s"] = per_call(c.bytes());
 }
 
-// Updated tensors drift from call to call (dropout scales, accumulation grows): no kernel's time depends on that.
+// Updated tensors drift from call to call (dropout scales, accumulation grows): no kernel's time
+// depends on that.
 void add(const OperationCase& c) {
-  benchmark::RegisterBenchmark((c.name + "/" + c.what).c_str(), [c](benchmark::State& state) { measure(state, c); })
+  benchmark::RegisterBenchmark((c.name + "/" + c.what).c_str(),
+                               [c](benchmark::State& state) { measure(state, c); })
       ->Unit(benchmark::kMicrosecond)
       ->UseRealTime();
 }
@@ -55,14 +59,17 @@ void add(const OperationCase& c) {
 void add_products(DType type) {
   constexpr int64_t kLayer[][2] = {{3 * C, C}, {C, C}, {4 * C, C}, {C, 4 * C}};  // outputs, inputs
   for (const auto& [out, in] : kLayer) {
-    MatmulCase forward{.product = Product::kNN, .M = N, .N = out, .K = in, .operand = type, .result = type};
+    MatmulCase forward{
+        .product = Product::kNN, .M = N, .N = out, .K = in, .operand = type, .result = type};
     forward.bias = true;
     MatmulCase decoding = forward;
     decoding.product = Product::kRowsNN;
     decoding.M = 1;
     add(matmul_case(forward));
-    add(matmul_case({.product = Product::kNT, .M = N, .N = in, .K = out, .operand = type, .result = type}));
-    add(matmul_case({.product = Product::kTN, .M = in, .N = out, .K = N, .operand = type, .accumulate = true}));
+    add(matmul_case(
+        {.product = Product::kNT, .M = N, .N = in, .K = out, .operand = type, .result = type}));
+    add(matmul_case(
+        {.product = Product::kTN, .M = in, .N = out, .K = N, .operand = type, .accumulate = true}));
     add(matmul_case(decoding));
   }
   add(matmul_case({.product = Product::kNT, .M = N, .N = V, .K = C, .operand = type}));
@@ -80,7 +87,8 @@ void add_activations(DType type) {
   add(cast_case(N * C, type));
   add(sum_rows_case(N, 3 * C, type, false));
   for (const DropoutMask& mask : {DropoutMask{}, dropout}) {
-    const AttentionCase attention{.B = B, .T = T, .NH = NH, .HS = HS, .type = type, .dropout = mask};
+    const AttentionCase attention{
+        .B = B, .T = T, .NH = NH, .HS = HS, .type = type, .dropout = mask};
     add(attention_forward_case(attention));
     add(attention_backward_case(attention));
   }
@@ -126,7 +134,8 @@ int main(int argc, char** argv) {
   inkstone::test::add_all();
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  benchmark::AddCustomContext("backend", inkstone::make_backend(inkstone::Device::kCpu)->description());
+  benchmark::AddCustomContext("backend",
+                              inkstone::make_backend(inkstone::Device::kCpu)->description());
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
 }

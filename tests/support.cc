@@ -26,7 +26,9 @@ fs::path fixture(const std::string& name) { return source_folder() / "tests" / "
 
 std::optional<fs::path> shared_data(const std::string& name) {
   const char* folder = ::getenv("INKSTONE_TEST_DATA");
-  const fs::path path = (folder != nullptr ? fs::path(folder) : source_folder() / ".." / "shared" / "data") / name;
+  const fs::path path = (folder != nullptr ? fs::path(folder)
+                                           : source_folder() / ".." / "shared" / "data") /
+                        name;
   if (!fs::exists(path)) return std::nullopt;
   return path;
 }
@@ -42,8 +44,10 @@ Error thrown_by(const std::function<void()>& f) {
 }
 
 ::testing::AssertionResult mentions(const Error& error, const std::string& part) {
-  if (std::string(error.what()).find(part) != std::string::npos) return ::testing::AssertionSuccess();
-  return ::testing::AssertionFailure() << "'" << error.what() << "' does not mention '" << part << "'";
+  if (std::string(error.what()).find(part) != std::string::npos)
+    return ::testing::AssertionSuccess();
+  return ::testing::AssertionFailure()
+         << "'" << error.what() << "' does not mention '" << part << "'";
 }
 
 }  // namespace inkstone::test

@@ -40,7 +40,8 @@ Error thrown_by(const std::function<void()>& f);
 }  // namespace inkstone::test
 
 // Path of shared data, or GTEST_SKIP with the reason.
-#define INK_SHARED_DATA_OR_SKIP(variable, name)                                        \
-  const auto variable##_found = ::inkstone::test::shared_data(name);                   \
-  if (!variable##_found) GTEST_SKIP() << "test data " << name << " is not there (INKSTONE_TEST_DATA)"; \
+#define INK_SHARED_DATA_OR_SKIP(variable, name)                                   \
+  const auto variable##_found = ::inkstone::test::shared_data(name);              \
+  if (!variable##_found)                                                          \
+    GTEST_SKIP() << "test data " << name << " is not there (INKSTONE_TEST_DATA)"; \
   const std::filesystem::path variable = *variable##_found

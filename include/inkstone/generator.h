@@ -1,4 +1,5 @@
-// Writing text with a model: sampling, stop rules, streaming, several samples, chat past the context.
+// Writing text with a model: sampling, stop rules, streaming, several samples, chat past the
+// context.
 #pragma once
 
 #include <cstdint>
@@ -18,12 +19,17 @@ namespace inkstone {
 // How the next token is chosen from the logits. The filters act in this order: repetition penalty,
 // temperature, top-k, top-p, min-p; then one draw.
 struct SamplingOptions {
-  double temperature = 1.0;         // >= 0; 0 is greedy: the largest logit, the lowest id on a tie
-  int64_t top_k = 0;                // keep the k most probable; 0: all. Fan et al. 2018, arXiv:1805.04833
-  double top_p = 1.0;               // keep the smallest set with at least this mass. Holtzman et al. 2020, arXiv:1904.09751
-  double min_p = 0.0;               // drop tokens below min_p * the largest probability. arXiv:2407.01082
-  double repetition_penalty = 1.0;  // >= 1 in use: logit > 0 divided, < 0 multiplied. Keskar et al. 2019, arXiv:1909.05858
-  int64_t repetition_window = 0;    // how many last tokens it looks at (prompt included); 0: all in context
+  double temperature = 1.0;  // >= 0; 0 is greedy: the largest logit, the lowest id on a tie
+  // Keep the k most probable; 0: all. Fan et al. 2018, arXiv:1805.04833.
+  int64_t top_k = 0;
+  // Keep the smallest set with at least this mass. Holtzman et al. 2020, arXiv:1904.09751.
+  double top_p = 1.0;
+  // Drop tokens below min_p * the largest probability. arXiv:2407.01082.
+  double min_p = 0.0;
+  // >= 1 in use: logit > 0 divided, < 0 multiplied. Keskar et al. 2019, arXiv:1909.05858.
+  double repetition_penalty = 1.0;
+  // How many last tokens it looks at (prompt included); 0: all in context.
+  int64_t repetition_window = 0;
 };
 
 // Throws kUsage naming the option, its value and its range.
@@ -38,12 +44,13 @@ enum class FinishReason {
 
 struct GenerateOptions {
   SamplingOptions sampling = {};
-  int64_t max_tokens = 256;       // >= 0
+  int64_t max_tokens = 256;            // >= 0
   std::vector<std::string> stop = {};  // stop strings, none empty
   bool ignore_end_of_text = false;
   uint64_t seed = 0;
-  int64_t samples = 1;            // continuations of each prompt
-  // Asked before every step; true: what is being written ends as kCancelled, what is not begun has no Completion.
+  int64_t samples = 1;  // continuations of each prompt
+  // Asked before every step; true: what is being written ends as kCancelled, what is not begun has
+  // no Completion.
   std::function<bool()> stop_requested = {};
 };
 
@@ -56,26 +63,28 @@ struct Completion {
   FinishReason finish = FinishReason::kLength;
 };
 
-// New text of one continuation while it is written: whole UTF-8 characters only, except that bytes that
-// can never become a character are passed on as they are; a possible beginning of a stop string is held
-// back. Return false to stop this continuation.
-using OnText = std::function<bool(size_t prompt_index, int64_t sample_index, std::string_view text)>;
+// New text of one continuation while it is written: whole UTF-8 characters only, except that bytes
+// that can never become a character are passed on as they are; a possible beginning of a stop
+// string is held back. Return false to stop this continuation.
+using OnText =
+    std::function<bool(size_t prompt_index, int64_t sample_index, std::string_view text)>;
 
-// A model and its tokenizer. Throws kMismatch when the vocabularies do not fit (a tokenizer with more ids
-// than the model; fewer is allowed: the surplus ids are never drawn).
+// A model and its tokenizer. Throws kMismatch when the vocabularies do not fit (a tokenizer with
+// more ids than the model; fewer is allowed: the surplus ids are never drawn).
 class Generator {
  public:
   Generator(Model model, Tokenizer tokenizer);
   ~Generator();
   Generator(Generator&&) noexcept;
 
-  // Continues every prompt, `samples` times each, several at once (`parallel` sequences at most). An empty prompt starts from
-  // the end-of-text token (a new document). Sample s of prompt p depends on (seed, p's own text, s) alone: the
-  // same text comes out whatever else is in the batch. A prompt longer than the context keeps its last
-  // three quarters of a context.
-  // Text goes on past the context: the window is then filled again with the last half of it.
-  std::vector<Completion> generate(std::span<const std::string> prompts, const GenerateOptions& options,
-                                   const OnText& on_text = {}, int64_t parallel = 8);
+  // Continues every prompt, `samples` times each, several at once (`parallel` sequences at most).
+  // An empty prompt starts from the end-of-text token (a new document). Sample s of prompt p
+  // depends on (seed, p's own text, s) alone: the same text comes out whatever else is in the
+  // batch. A prompt longer than the context keeps its last three quarters of a context. Text goes
+  // on past the context: the window is then filled again with the last half of it.
+  std::vector<Completion> generate(std::span<const std::string> prompts,
+                                   const GenerateOptions& options, const OnText& on_text = {},
+                                   int64_t parallel = 8);
 
   const Model& model() const;
   const Tokenizer& tokenizer() const;
@@ -93,11 +102,13 @@ class Conversation {
   explicit Conversation(Generator& generator);
   ~Conversation();
 
-  // Adds the user's text and lets the model continue it. The completion becomes part of the text, also
-  // when it was cancelled. Each call with the same history and options gives the same
-  // text, but for ties in the last bits of the logits where the history came from restore().
-  Completion reply(std::string_view user_text, const GenerateOptions& options, const OnText& on_text = {});
-  // Removes the last reply and writes another (the seed differs by the number of retries). kUsage: nothing to retry.
+  // Adds the user's text and lets the model continue it. The completion becomes part of the text,
+  // also when it was cancelled. Each call with the same history and options gives the same text,
+  // but for ties in the last bits of the logits where the history came from restore().
+  Completion reply(std::string_view user_text, const GenerateOptions& options,
+                   const OnText& on_text = {});
+  // Removes the last reply and writes another (the seed differs by the number of retries). kUsage:
+  // nothing to retry.
   Completion retry(const GenerateOptions& options, const OnText& on_text = {});
   // Removes the last user text and its reply; false when there is none.
   bool undo();

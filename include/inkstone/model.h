@@ -14,7 +14,8 @@
 
 namespace inkstone {
 
-// Type of activations and of GEMM operands. kBF16 keeps float32 master weights, sums and normalisation.
+// Type of activations and of GEMM operands. kBF16 keeps float32 master weights, sums and
+// normalisation.
 enum class ComputeType { kF32, kBF16 };
 
 struct LoadOptions {
@@ -22,27 +23,31 @@ struct LoadOptions {
   ComputeType compute = ComputeType::kF32;
 };
 
-// The folder to load when the user names a model: a model folder itself (it has config.json), or a run
-// folder's best, else last checkpoint. Throws kNotFound saying what was looked for.
+// The folder to load when the user names a model: a model folder itself (it has config.json), or a
+// run folder's best, else last checkpoint. Throws kNotFound saying what was looked for.
 std::filesystem::path find_model_folder(const std::filesystem::path& model_or_run);
 
 // Weights on a device. Copying shares them. Not for use by several threads at once.
 class Model {
  public:
-  // Reads a Hugging Face folder or a run folder. Throws kNotFound, kInvalidData, kMismatch, kUnsupported.
+  // Reads a Hugging Face folder or a run folder. Throws kNotFound, kInvalidData, kMismatch,
+  // kUnsupported.
   static Model load(const std::filesystem::path& model_or_run, const LoadOptions& options = {});
   // GPT-2's initialisation.
   static Model create(const ModelConfig& config, uint64_t seed, const LoadOptions& options = {});
 
   const ModelConfig& config() const;
 
-  // Logits [T, V], row-major, of tokens (1 to context of them, ids inside the vocabulary). Throws kUsage.
+  // Logits [T, V], row-major, of tokens (1 to context of them, ids inside the vocabulary). Throws
+  // kUsage.
   std::vector<float> logits(std::span<const TokenId> tokens) const;
 
   // log P(completion[i] | context, completion[<i]) in nats, one value per token of the completion.
-  // The context must not be empty: with nothing to condition on, give the end-of-text token. Texts longer
-  // than the model's context are scored with the longest history that fits (windows overlap by half).
-  std::vector<double> score(std::span<const TokenId> context, std::span<const TokenId> completion) const;
+  // The context must not be empty: with nothing to condition on, give the end-of-text token. Texts
+  // longer than the model's context are scored with the longest history that fits (windows overlap
+  // by half).
+  std::vector<double> score(std::span<const TokenId> context,
+                            std::span<const TokenId> completion) const;
 
   // Writes config.json, generation_config.json and model.safetensors into the folder.
   void save(const std::filesystem::path& folder) const;

@@ -42,15 +42,16 @@ struct TokenizerTrainOptions {
   TokenizerType type = TokenizerType::kBpe;
   int64_t vocab_size = 50257;  // of kBpe: the upper bound, all special and byte tokens counted
   int64_t min_frequency = 2;   // of kBpe: a pair that occurs less often is not merged
-  // Of kBpe: a merge never makes a token of so many bytes or more; 0: no limit. As with Hugging Face, tokens of two
-  // bytes are always allowed.
+  // Of kBpe: a merge never makes a token of so many bytes or more; 0: no limit. As with Hugging
+  // Face, tokens of two bytes are always allowed.
   int64_t max_token_length = 0;
-  // Of kBpe: the memory for the distinct pieces of the text (words, mostly), of which one of n bytes needs 9n + 64.
-  // A text with more of them has its rarest pieces forgotten on the way, which the report tells; below it the result
-  // is exact.
+  // Of kBpe: the memory for the distinct pieces of the text (words, mostly), of which one of n
+  // bytes needs 9n + 64. A text with more of them has its rarest pieces forgotten on the way, which
+  // the report tells; below it the result is exact.
   int64_t memory_bytes = int64_t{768} << 20;
   std::vector<std::string> special_tokens = {std::string(kEndOfText)};
-  // Called on the calling thread, after every text and after every merge. May throw, which ends the training.
+  // Called on the calling thread, after every text and after every merge. May throw, which ends the
+  // training.
   std::function<void(const TokenizerTrainProgress&)> on_progress = {};
 };
 
@@ -58,12 +59,14 @@ struct TokenizerTrainOptions {
 struct TokenizerTrainReport {
   int64_t text_bytes = 0;
   int64_t pieces = 0, distinct_pieces = 0;  // distinct: those that were kept to the end
-  int64_t forgotten_pieces = 0;             // occurrences of pieces that did not fit into the memory; 0: exact
-  int64_t undercount = 0;                   // no piece's count is too small by more than this
-  std::vector<int64_t> merge_counts;        // how often each merge's pair occurred when it was merged; never rises
+  // Occurrences of pieces that did not fit into the memory; 0: exact.
+  int64_t forgotten_pieces = 0;
+  int64_t undercount = 0;  // no piece's count is too small by more than this
+  // How often each merge's pair occurred when it was merged; never rises.
+  std::vector<int64_t> merge_counts;
 
-  // Of the merges, how many joined a pair that occurred at least `times` times: the others' tokens, if the vocabulary
-  // has them, are trained on fewer places than that per pass over the text.
+  // Of the merges, how many joined a pair that occurred at least `times` times: the others' tokens,
+  // if the vocabulary has them, are trained on fewer places than that per pass over the text.
   int64_t merges_seen(int64_t times) const;
 };
 
@@ -77,8 +80,9 @@ struct ByteRange {
 class Tokenizer {
  public:
   // Reads a folder (its tokenizer.json, else vocab.json + merges.txt, else encoder.json +
-  // vocab.bpe), a run folder (its best, else last checkpoint) or a tokenizer.json file. Throws kNotFound,
-  // kInvalidData, or kUnsupported (a model or pre-tokenizer that is not implemented, which is named).
+  // vocab.bpe), a run folder (its best, else last checkpoint) or a tokenizer.json file. Throws
+  // kNotFound, kInvalidData, or kUnsupported (a model or pre-tokenizer that is not implemented,
+  // which is named).
   static Tokenizer load(const std::filesystem::path& folder_or_file);
 
   // Learns a vocabulary from texts. `next_text` yields one text a call and nullopt at the end.
@@ -86,33 +90,33 @@ class Tokenizer {
   // by code point and the bytes that no ASCII character stands for (kChar), or the bytes (kByte,
   // which reads no more than the first text). kBpe gives the merges and ids that Hugging Face's
   // BpeTrainer gives with the ByteLevel pre-tokenizer and the full byte alphabet; special tokens in
-  // the texts are ordinary text there as well. (But no merge makes the text of a special token, where Hugging Face's
-  // takes the special token's id.) kBpe runs on all threads; the result does not depend on their number. A long
-  // corpus is best given in texts of about a megabyte, cut where a document ends or before white space behind a
-  // letter. `report`, if given, is filled. Source: Sennrich et al. 2016 (arXiv:1508.07909); Radford et al. 2019,
-  // section 2.2.
-  // Throws kUsage when vocab_size cannot hold the alphabet, or when a special token is listed
-  // twice, is shorter than two characters or of the form <0xNN>; kInvalidData when there is no
-  // text at all.
+  // the texts are ordinary text there as well. (But no merge makes the text of a special token,
+  // where Hugging Face's takes the special token's id.) kBpe runs on all threads; the result does
+  // not depend on their number. A long corpus is best given in texts of about a megabyte, cut where
+  // a document ends or before white space behind a letter. `report`, if given, is filled. Source:
+  // Sennrich et al. 2016 (arXiv:1508.07909); Radford et al. 2019, section 2.2. Throws kUsage when
+  // vocab_size cannot hold the alphabet, or when a special token is listed twice, is shorter than
+  // two characters or of the form <0xNN>; kInvalidData when there is no text at all.
   static Tokenizer train(const std::function<std::optional<std::string>()>& next_text,
                          const TokenizerTrainOptions& options,
                          TokenizerTrainReport* report = nullptr);
 
   // The ids of `text`, any bytes: decode(encode(x)) == x for every x, unless tokenizer.json
-  // normalises (NFC) or puts a space in front (add_prefix_space): then it gives the text so changed. No special
-  // token is added (Hugging Face's add_special_tokens=False). A maximal run of bytes that
-  // are not valid UTF-8 is a piece of its own and cuts the text: what stands before and after it is
-  // encoded as a text of its own. Special tokens are matched leftmost first, of several at one
-  // place the longest, and cut the text likewise. Time is near-linear in the text.
+  // normalises (NFC) or puts a space in front (add_prefix_space): then it gives the text so
+  // changed. No special token is added (Hugging Face's add_special_tokens=False). A maximal run of
+  // bytes that are not valid UTF-8 is a piece of its own and cuts the text: what stands before and
+  // after it is encoded as a text of its own. Special tokens are matched leftmost first, of several
+  // at one place the longest, and cut the text likewise. Time is near-linear in the text.
   std::vector<TokenId> encode(std::string_view text,
                               SpecialTokens special = SpecialTokens::kAsText) const;
 
-  // Where in decode(ids) the bytes of each token lie: adjacent ranges, in bytes. For the ids of encode(text) these
-  // are places in `text` (in its normalised form, where tokenizer.json has a normalizer). Throws as decode.
+  // Where in decode(ids) the bytes of each token lie: adjacent ranges, in bytes. For the ids of
+  // encode(text) these are places in `text` (in its normalised form, where tokenizer.json has a
+  // normalizer). Throws as decode.
   std::vector<ByteRange> offsets(std::span<const TokenId> ids) const;
 
-  // True when encoding text[0..at) and text[at..) one by one, as ordinary text, gives the ids of `text`, whatever
-  // comes before and after it; 0 < at < text.size(). False when it cannot be told.
+  // True when encoding text[0..at) and text[at..) one by one, as ordinary text, gives the ids of
+  // `text`, whatever comes before and after it; 0 < at < text.size(). False when it cannot be told.
   bool is_cut(std::string_view text, size_t at) const;
 
   // The exact bytes of the ids; an id that a file leaves unused has none. Throws kInvalidData on an
@@ -149,18 +153,18 @@ class Tokenizer {
   std::shared_ptr<const Impl> impl_;
 };
 
-// Encodes a text that comes in parts, and texts one after the other: quicker than Tokenizer::encode for many short
-// ones, for it keeps what it has learned about rare words. One thread's.
+// Encodes a text that comes in parts, and texts one after the other: quicker than Tokenizer::encode
+// for many short ones, for it keeps what it has learned about rare words. One thread's.
 class StreamEncoder {
  public:
   explicit StreamEncoder(Tokenizer tokenizer, SpecialTokens special = SpecialTokens::kAsText);
   ~StreamEncoder();
   StreamEncoder(StreamEncoder&&) noexcept;
 
-  // Appends to `ids` those that no later part can change: add() of all parts and finish() give together the ids of
-  // the whole, wherever it is cut. What is not certain yet is kept: seldom more than a word, but all of a text in
-  // which nothing tells where a piece begins (a megabyte of one letter). Throws as Tokenizer::encode; the place in a
-  // message counts from the last certain one.
+  // Appends to `ids` those that no later part can change: add() of all parts and finish() give
+  // together the ids of the whole, wherever it is cut. What is not certain yet is kept: seldom more
+  // than a word, but all of a text in which nothing tells where a piece begins (a megabyte of one
+  // letter). Throws as Tokenizer::encode; the place in a message counts from the last certain one.
   void add(std::string_view part, std::vector<TokenId>& ids);
 
   // Ends the text. The next add() begins another.
@@ -175,13 +179,14 @@ class StreamEncoder {
   std::unique_ptr<State> state_;
 };
 
-// Decodes ids that come one by one into text that may be shown at once: a character whose bytes are not all there yet
-// is held back. One thread's.
+// Decodes ids that come one by one into text that may be shown at once: a character whose bytes are
+// not all there yet is held back. One thread's.
 class StreamDecoder {
  public:
   explicit StreamDecoder(Tokenizer tokenizer) : tokenizer_(std::move(tokenizer)) {}
 
-  // The bytes that have become certain, in all those of decode() of all ids. Throws as Tokenizer::decode.
+  // The bytes that have become certain, in all those of decode() of all ids. Throws as
+  // Tokenizer::decode.
   std::string add(TokenId id);
 
   // What was held back: bytes that are no whole character.

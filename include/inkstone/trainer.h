@@ -19,42 +19,47 @@ enum class Schedule {
   kCosine,    // from lr to min_lr over half a cosine (nanoGPT)
   kLinear,    // straight from lr to min_lr
   kConstant,  // lr
-  kWsd,       // warm-up, stable, decay: lr, then over the last `decay_fraction` of the steps straight to min_lr
+  // Warm-up, stable, decay: lr, then over the last `decay_fraction` of the steps straight to
+  // min_lr.
+  kWsd,
 };
 
 struct TrainOptions {
-  std::vector<std::filesystem::path> data;  // folders that `prepare` wrote, all with the same tokenizer
-  // What part of the training windows comes from each folder; only the ratios count. Empty: so that every token is
-  // seen equally often. Validation is per folder, its mean weighted in the same way.
+  // Folders that `prepare` wrote, all with the same tokenizer.
+  std::vector<std::filesystem::path> data;
+  // What part of the training windows comes from each folder; only the ratios count. Empty: so that
+  // every token is seen equally often. Validation is per folder, its mean weighted in the same way.
   std::vector<double> weights;
   bool align_documents = false;  // windows begin where documents begin; docs/data.md
   std::filesystem::path run;     // output; must be absent or empty
-  ModelConfig model;           // vocab_size is taken from the data's tokenizer
-  std::filesystem::path init;  // a model to start from (its config replaces `model`); empty: from scratch
+  ModelConfig model;             // vocab_size is taken from the data's tokenizer
+  // A model to start from (its config replaces `model`); empty: from scratch.
+  std::filesystem::path init;
 
   int64_t steps = 2000;
-  int64_t batch = 16;         // sequences per micro-batch
-  int64_t accumulate = 1;     // micro-batches per step
-  int64_t context = 0;        // training window; 0: the model's context
+  int64_t batch = 16;      // sequences per micro-batch
+  int64_t accumulate = 1;  // micro-batches per step
+  int64_t context = 0;     // training window; 0: the model's context
   double lr = 1e-3, min_lr = 1e-4;
   Schedule schedule = Schedule::kCosine;
   int64_t warmup = 100;
   double decay_fraction = 0.2;  // of kWsd
   double weight_decay = 0.1, beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8;
-  double clip = 1.0;          // global gradient norm; 0: no clipping
+  double clip = 1.0;  // global gradient norm; 0: no clipping
   double dropout = 0.0;
-  double mask_rate = 0.0;     // probability that an input word is replaced by a random one
+  double mask_rate = 0.0;  // probability that an input word is replaced by a random one
   ComputeType compute = ComputeType::kF32;
   std::string device = "cpu";
   uint64_t seed = 1;
 
-  int64_t eval_every = 250;   // steps; 0: only at the end
-  int64_t eval_tokens = 0;    // validation tokens per evaluation and data set; 0: all, at most 2^20
-  int64_t sample_every = 0;   // steps; 0: never
+  int64_t eval_every = 250;  // steps; 0: only at the end
+  int64_t eval_tokens = 0;   // validation tokens per evaluation and data set; 0: all, at most 2^20
+  int64_t sample_every = 0;  // steps; 0: never
   std::string sample_prompt;
-  int64_t save_every = 250;   // steps; the last step always saves
-  int64_t keep = 2;           // latest checkpoints kept, besides the best one
-  int64_t patience = 0;       // stop after so many evaluations without a better validation loss; 0: never
+  int64_t save_every = 250;  // steps; the last step always saves
+  int64_t keep = 2;          // latest checkpoints kept, besides the best one
+  // Stop after so many evaluations without a better validation loss; 0: never.
+  int64_t patience = 0;
   int64_t log_every = 10;
 };
 
@@ -66,7 +71,7 @@ struct StepReport {
   int64_t step = 0, steps = 0;  // steps done, steps planned
   double loss = 0;              // mean over the steps since the last report
   double lr = 0, grad_norm = 0, tokens_per_s = 0, elapsed_s = 0, seconds_left = 0;
-  double gemm_fraction = 0;     // of this machine's measured GEMM peak; 0: not measured
+  double gemm_fraction = 0;  // of this machine's measured GEMM peak; 0: not measured
   std::optional<double> val_loss;
   // With several data sets: the validation loss of each that has validation text, by its name.
   std::vector<std::pair<std::string, double>> val_losses;
@@ -94,15 +99,17 @@ struct TrainResult {
 
 struct ResumeOptions {
   std::filesystem::path run;
-  bool fall_back = false;          // use the newest intact checkpoint when the last one is damaged
-  std::optional<int64_t> steps = std::nullopt;  // train to this step instead (the schedule is stretched)
+  bool fall_back = false;  // use the newest intact checkpoint when the last one is damaged
+  // Train to this step instead (the schedule is stretched).
+  std::optional<int64_t> steps = std::nullopt;
 };
 
 // Starts a run. Writes RUN/run.json, RUN/metrics.jsonl, TensorBoard events and checkpoints
-// RUN/checkpoints/step-NNNNNNN, with the links RUN/last and RUN/best. kill -9 costs at most the steps
-// since the last checkpoint.
+// RUN/checkpoints/step-NNNNNNN, with the links RUN/last and RUN/best. kill -9 costs at most the
+// steps since the last checkpoint.
 TrainResult train(const TrainOptions& options, const TrainObserver& observer = {});
-// Goes on from the last checkpoint; the end is the same, byte for byte, as that of a run never stopped.
+// Goes on from the last checkpoint; the end is the same, byte for byte, as that of a run never
+// stopped.
 TrainResult resume(const ResumeOptions& options, const TrainObserver& observer = {});
 
 }  // namespace inkstone

@@ -27,7 +27,8 @@ void AppendFile::append(std::string_view bytes) {
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) {
       const int number = errno;
-      // Else the part that was written would run into the next record. A device has no end to go back to.
+      // Else the part that was written would run into the next record. A device has no end to go
+      // back to.
       [[maybe_unused]] const int ignored = end >= 0 ? ::ftruncate(fd_, end) : 0;
       fail(ErrorCode::kInputOutput, "cannot append to '{}': {}", path_.string(),
            errno_text(number));

@@ -69,7 +69,8 @@ MappedFile::MappedFile(const std::filesystem::path& path, Access access) : path_
 
 void MappedFile::advise(Access access) const {
   if (size_ == 0) return;
-  ::madvise(const_cast<std::byte*>(data_), size_, access == Access::kSequential ? MADV_SEQUENTIAL : MADV_RANDOM);
+  ::madvise(const_cast<std::byte*>(data_), size_,
+            access == Access::kSequential ? MADV_SEQUENTIAL : MADV_RANDOM);
 }
 
 void MappedFile::release() const {
@@ -92,7 +93,8 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
-ScratchMapping::ScratchMapping(const std::filesystem::path& folder, size_t size_bytes) : size_(size_bytes) {
+ScratchMapping::ScratchMapping(const std::filesystem::path& folder, size_t size_bytes)
+    : size_(size_bytes) {
   if (size_ == 0) return;
   const auto path = temporary_beside(folder / "scratch");
   const Descriptor fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
@@ -133,16 +135,19 @@ AtomicFile::AtomicFile(std::filesystem::path path, uint64_t keep_bytes)
   temporary_ += ".partial";
   std::error_code ignored;
   if (keep_bytes > 0 && !std::filesystem::exists(temporary_, ignored)) {
-    std::filesystem::rename(path_, temporary_, ignored);  // if there is none, it is found to be too short below
+    // If there is none, it is found to be too short below.
+    std::filesystem::rename(path_, temporary_, ignored);
   }
   fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
   if (fd_ < 0) fail_errno("create", temporary_);
   const off_t size = ::lseek(fd_, 0, SEEK_END), keep = static_cast<off_t>(keep_bytes);
   try {
     if (size < keep) {
-      fail(ErrorCode::kInputOutput, "'{}' has {} bytes, expected at least {}", temporary_.string(), size, keep);
+      fail(ErrorCode::kInputOutput, "'{}' has {} bytes, expected at least {}", temporary_.string(),
+           size, keep);
     }
-    if (::ftruncate(fd_, keep) != 0 || ::lseek(fd_, keep, SEEK_SET) != keep) fail_errno("write", temporary_);
+    if (::ftruncate(fd_, keep) != 0 || ::lseek(fd_, keep, SEEK_SET) != keep)
+      fail_errno("write", temporary_);
   } catch (...) {
     ::close(fd_);
     throw;
@@ -201,8 +206,8 @@ std::string read_file(const std::filesystem::path& path, uint64_t limit_bytes) {
   uint64_t size_bytes = 0;
   const Descriptor fd(open_regular(path, size_bytes));
   if (size_bytes > limit_bytes) {
-    fail(ErrorCode::kInvalidData, "'{}' has {} bytes, expected at most {}", path.string(), size_bytes,
-         limit_bytes);
+    fail(ErrorCode::kInvalidData, "'{}' has {} bytes, expected at most {}", path.string(),
+         size_bytes, limit_bytes);
   }
   std::string text(size_bytes, '\0');
   size_t done = 0;
@@ -227,7 +232,8 @@ void make_folders(const std::filesystem::path& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
   if (error) {
-    fail(ErrorCode::kInputOutput, "cannot create the folder '{}': {}", path.string(), error.message());
+    fail(ErrorCode::kInputOutput, "cannot create the folder '{}': {}", path.string(),
+         error.message());
   }
 }
 

@@ -11,8 +11,9 @@
 namespace inkstone {
 
 // A read-only mapping of a whole file; an empty file maps to an empty span. Movable.
-// Throws kNotFound when it is absent and kInputOutput when it cannot be read or is not a regular file.
-// A file that another process shortens while it is mapped raises SIGBUS: do not map files that are being written.
+// Throws kNotFound when it is absent and kInputOutput when it cannot be read or is not a regular
+// file. A file that another process shortens while it is mapped raises SIGBUS: do not map files
+// that are being written.
 class MappedFile {
  public:
   enum class Access { kSequential, kRandom };
@@ -26,7 +27,8 @@ class MappedFile {
   // How the bytes will be read from now on: whether the system reads ahead.
   void advise(Access access) const;
 
-  // Lets the system take back the memory of what was read; it is read again from the file when it is needed.
+  // Lets the system take back the memory of what was read; it is read again from the file when it
+  // is needed.
   void release() const;
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
@@ -39,12 +41,13 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-// Zeros that may be written, in a file without a name that goes with the object: for more than memory should hold.
-// Movable.
+// Zeros that may be written, in a file without a name that goes with the object: for more than
+// memory should hold. Movable.
 class ScratchMapping {
  public:
-  // The file lies in `folder`, where all of its room is taken at once: a full disk throws kInputOutput here, and not
-  // later. Throws kNotFound without the folder, kInputOutput when the file cannot be made otherwise.
+  // The file lies in `folder`, where all of its room is taken at once: a full disk throws
+  // kInputOutput here, and not later. Throws kNotFound without the folder, kInputOutput when the
+  // file cannot be made otherwise.
   ScratchMapping(const std::filesystem::path& folder, size_t size_bytes);
   ScratchMapping(ScratchMapping&& other) noexcept;
   ScratchMapping& operator=(ScratchMapping&& other) noexcept;
@@ -60,15 +63,17 @@ class ScratchMapping {
   size_t size_ = 0;
 };
 
-// Writes `path` through a temporary file beside it. Nothing is visible at `path` until commit(), which
-// flushes, syncs, renames over an existing file and syncs the folder. Without commit() the temporary
-// file is removed and what was at `path` stays. Every failure (a full disk too) throws kInputOutput.
+// Writes `path` through a temporary file beside it. Nothing is visible at `path` until commit(),
+// which flushes, syncs, renames over an existing file and syncs the folder. Without commit() the
+// temporary file is removed and what was at `path` stays. Every failure (a full disk too) throws
+// kInputOutput.
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path path);
-  // For a file that outlives its process unfinished: the temporary file is "<path>.partial" and stays without
-  // commit(). Goes on behind the first `keep_bytes` of it, or, when it was committed since, of the file at `path`, which
-  // becomes the temporary file again; throws kInputOutput when there are fewer.
+  // For a file that outlives its process unfinished: the temporary file is "<path>.partial" and
+  // stays without commit(). Goes on behind the first `keep_bytes` of it, or, when it was committed
+  // since, of the file at `path`, which becomes the temporary file again; throws kInputOutput when
+  // there are fewer.
   AtomicFile(std::filesystem::path path, uint64_t keep_bytes);
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;

@@ -5,12 +5,12 @@
 
 namespace inkstone {
 
-// An advisory lock (flock) on a folder that exists. It ends with the object, and with the process however that ends:
-// what a killed process left is found unlocked.
+// An advisory lock (flock) on a folder that exists. It ends with the object, and with the process
+// however that ends: what a killed process left is found unlocked.
 class FolderLock {
  public:
-  // Throws kUsage ("another process is at work in 'run'") if somebody holds it, kInputOutput if the folder cannot be
-  // opened. A file system without locks counts as unlocked.
+  // Throws kUsage ("another process is at work in 'run'") if somebody holds it, kInputOutput if the
+  // folder cannot be opened. A file system without locks counts as unlocked.
   explicit FolderLock(const std::filesystem::path& folder);
   ~FolderLock();
   FolderLock(const FolderLock&) = delete;

@@ -32,17 +32,27 @@ template <typename Value>
 StreamHash<Value>::~StreamHash() = default;
 
 template <>
-void Hash64::reset() { XXH3_64bits_reset(state_->xxh); }
+void Hash64::reset() {
+  XXH3_64bits_reset(state_->xxh);
+}
 template <>
-void Hash128::reset() { XXH3_128bits_reset(state_->xxh); }
+void Hash128::reset() {
+  XXH3_128bits_reset(state_->xxh);
+}
 
 template <>
-void Hash64::add(std::string_view bytes) { XXH3_64bits_update(state_->xxh, bytes.data(), bytes.size()); }
+void Hash64::add(std::string_view bytes) {
+  XXH3_64bits_update(state_->xxh, bytes.data(), bytes.size());
+}
 template <>
-void Hash128::add(std::string_view bytes) { XXH3_128bits_update(state_->xxh, bytes.data(), bytes.size()); }
+void Hash128::add(std::string_view bytes) {
+  XXH3_128bits_update(state_->xxh, bytes.data(), bytes.size());
+}
 
 template <>
-uint64_t Hash64::value() const { return XXH3_64bits_digest(state_->xxh); }
+uint64_t Hash64::value() const {
+  return XXH3_64bits_digest(state_->xxh);
+}
 template <>
 Digest128 Hash128::value() const {
   const XXH128_hash_t hash = XXH3_128bits_digest(state_->xxh);
@@ -54,7 +64,9 @@ template class StreamHash<Digest128>;
 
 namespace {
 
-std::string hex(const Digest128& hash) { return fmt::format("{:016x}{:016x}", hash.high, hash.low); }
+std::string hex(const Digest128& hash) {
+  return fmt::format("{:016x}{:016x}", hash.high, hash.low);
+}
 
 }  // namespace
 

@@ -21,8 +21,8 @@ struct Digest128 {
 // XXH3, 128 bits.
 Digest128 hash128(std::string_view bytes);
 
-// hash64 (Value = uint64_t) or hash128 (Value = Digest128) of bytes that come piece by piece: it depends on the bytes
-// alone, not on the cuts.
+// hash64 (Value = uint64_t) or hash128 (Value = Digest128) of bytes that come piece by piece: it
+// depends on the bytes alone, not on the cuts.
 template <typename Value>
 class StreamHash {
  public:

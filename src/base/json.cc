@@ -79,8 +79,8 @@ std::optional<int64_t> get_integer(const Json& object, std::string_view key, int
   const Json* value = find(object, key);
   if (value == nullptr) return std::nullopt;
   if (!value->is_number_integer()) fail_type(key, *value, "an integer");
-  const bool too_large =
-      value->is_number_unsigned() && value->get<uint64_t>() > uint64_t{INT64_MAX};
+  const bool too_large = value->is_number_unsigned() &&
+                         value->get<uint64_t>() > uint64_t{INT64_MAX};
   if (too_large || value->get<int64_t>() < low || value->get<int64_t>() > high) {
     fail(ErrorCode::kInvalidData, "'{}' is {}, expected {} to {}", key, value->dump(), low, high);
   }

@@ -13,8 +13,9 @@ namespace inkstone {
 
 using Json = nlohmann::ordered_json;
 
-// Parses text; throws kInvalidData with line and column. Nesting deeper than 512 levels is refused, and so
-// are objects of more than 10,000 members, which an ordered object would take quadratic time for.
+// Parses text; throws kInvalidData with line and column. Nesting deeper than 512 levels is refused,
+// and so are objects of more than 10,000 members, which an ordered object would take quadratic time
+// for.
 Json parse_json(std::string_view text);
 
 // read_file and parse_json; errors name the file.
@@ -23,9 +24,10 @@ Json read_json(const std::filesystem::path& path, uint64_t limit_bytes = uint64_
 // Writes it atomically, indented by two spaces, with a final newline.
 void write_json(const std::filesystem::path& path, const Json& json);
 
-// The member `key` of an object. nullopt: absent or null. Throws kInvalidData when the type is wrong or
-// the number lies outside [low, high]: "'n_layer' is -3, expected 1 to 1000".
-std::optional<int64_t> get_integer(const Json& object, std::string_view key, int64_t low, int64_t high);
+// The member `key` of an object. nullopt: absent or null. Throws kInvalidData when the type is
+// wrong or the number lies outside [low, high]: "'n_layer' is -3, expected 1 to 1000".
+std::optional<int64_t> get_integer(const Json& object, std::string_view key, int64_t low,
+                                   int64_t high);
 std::optional<double> get_number(const Json& object, std::string_view key, double low, double high);
 std::optional<bool> get_boolean(const Json& object, std::string_view key);
 std::optional<std::string> get_string(const Json& object, std::string_view key);

@@ -1,5 +1,5 @@
-// Random numbers as pure functions of (key, counter): no state to save, the same on every machine and
-// for every thread count.
+// Random numbers as pure functions of (key, counter): no state to save, the same on every machine
+// and for every thread count.
 #pragma once
 
 #include <array>
@@ -8,8 +8,10 @@
 
 namespace inkstone {
 
-// Philox4x32-10. Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
-inline std::array<uint32_t, 4> philox4x32(uint64_t key, uint64_t counter_low, uint64_t counter_high) {
+// Philox4x32-10. Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3",
+// SC 2011.
+inline std::array<uint32_t, 4> philox4x32(uint64_t key, uint64_t counter_low,
+                                          uint64_t counter_high) {
   uint32_t k0 = static_cast<uint32_t>(key), k1 = static_cast<uint32_t>(key >> 32);
   std::array<uint32_t, 4> c = {
       static_cast<uint32_t>(counter_low), static_cast<uint32_t>(counter_low >> 32),
@@ -65,7 +67,8 @@ class Random {
   double normal(uint64_t index) const {
     const auto b = block(index);
     const uint64_t u = b[0] | (uint64_t{b[1]} << 32), v = b[2] | (uint64_t{b[3]} << 32);
-    const double radius = std::sqrt(-2.0 * std::log((static_cast<double>(u >> 11) + 1.0) * 0x1.0p-53));
+    const double radius = std::sqrt(-2.0 *
+                                    std::log((static_cast<double>(u >> 11) + 1.0) * 0x1.0p-53));
     return radius * std::cos(6.283185307179586 * (static_cast<double>(v >> 11) * 0x1.0p-53));
   }
 

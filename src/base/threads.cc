@@ -15,14 +15,16 @@
 #endif
 #endif
 
-// GCC's OpenMP runtime is not instrumented, so ThreadSanitizer does not see its fork and join. These two
-// calls tell it about them; they are the only annotation in the program. The record with which the compiler hands
-// parallel_ranges' variables to the threads is read before they can speak: that one function is suppressed, by its own
-// frame alone, not those that it calls.
+// GCC's OpenMP runtime is not instrumented, so ThreadSanitizer does not see its fork and join.
+// These two calls tell it about them; they are the only annotation in the program. The record with
+// which the compiler hands parallel_ranges' variables to the threads is read before they can speak:
+// that one function is suppressed, by its own frame alone, not those that it calls.
 #if INK_TSAN
 #include <sanitizer/tsan_interface.h>
 extern "C" const char* __tsan_default_suppressions();
-extern "C" const char* __tsan_default_suppressions() { return "race_top:inkstone::detail::parallel_ranges\n"; }
+extern "C" const char* __tsan_default_suppressions() {
+  return "race_top:inkstone::detail::parallel_ranges\n";
+}
 #define INK_HAPPENS_BEFORE(address) __tsan_release(address)
 #define INK_HAPPENS_AFTER(address) __tsan_acquire(address)
 #else
@@ -57,7 +59,8 @@ void parallel_ranges(int64_t count, int64_t grain, RangeFunction function, void*
 #pragma omp parallel num_threads(ranges)
   {
     INK_HAPPENS_AFTER(context);
-    // The runtime may give fewer threads than asked for (OMP_DYNAMIC, OMP_THREAD_LIMIT); the ranges stay.
+    // The runtime may give fewer threads than asked for (OMP_DYNAMIC, OMP_THREAD_LIMIT); the ranges
+    // stay.
     for (int i = omp_get_thread_num(); i < ranges; i += omp_get_num_threads()) {
       const int64_t begin = units * i / ranges * grain;
       const int64_t end = std::min(count, units * (i + 1) / ranges * grain);

@@ -22,9 +22,9 @@ using RangeFunction = void (*)(void* context, int64_t begin, int64_t end, int th
 void parallel_ranges(int64_t count, int64_t grain, RangeFunction function, void* context);
 }  // namespace detail
 
-// Splits [0, count) into at most thread_count() contiguous ranges whose bounds are multiples of `grain`
-// and depend on count, grain and thread_count() alone, and calls f(begin, end, thread) for each,
-// concurrently. Returns when all are done. f must not throw and must not call parallel_for.
+// Splits [0, count) into at most thread_count() contiguous ranges whose bounds are multiples of
+// `grain` and depend on count, grain and thread_count() alone, and calls f(begin, end, thread) for
+// each, concurrently. Returns when all are done. f must not throw and must not call parallel_for.
 template <typename F>
 void parallel_for(int64_t count, int64_t grain, F&& f) {
   using Function = std::remove_reference_t<F>;
@@ -36,9 +36,9 @@ void parallel_for(int64_t count, int64_t grain, F&& f) {
       const_cast<void*>(static_cast<const void*>(std::addressof(f))));
 }
 
-// Calls f(i, thread) for each i in [0, count), concurrently; each thread takes the next i when it is free, for work of
-// unequal size. 0 <= thread < thread_count(). What f throws first is thrown again when all threads have stopped; f must
-// not call parallel_for or parallel_each.
+// Calls f(i, thread) for each i in [0, count), concurrently; each thread takes the next i when it
+// is free, for work of unequal size. 0 <= thread < thread_count(). What f throws first is thrown
+// again when all threads have stopped; f must not call parallel_for or parallel_each.
 template <typename F>
 void parallel_each(int64_t count, F&& f) {
   std::atomic<int64_t> next{0};

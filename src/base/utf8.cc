@@ -6,7 +6,7 @@ namespace inkstone {
 namespace {
 
 struct LeadByte {
-  int length;       // of the whole sequence; 0: not a lead byte
+  int length;         // of the whole sequence; 0: not a lead byte
   uint8_t low, high;  // allowed range of the second byte
 };
 

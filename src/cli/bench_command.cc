@@ -1,4 +1,5 @@
-// `inkstone bench`: how fast this machine is and what fraction of its floor each kind of work reaches.
+// `inkstone bench`: how fast this machine is and what fraction of its floor each kind of work
+// reaches.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -40,7 +41,7 @@ struct BenchOptions {
 
 // What the machine can do, measured in this run.
 struct Machine {
-  double gemm_flops = 0;      // of the run's dtype
+  double gemm_flops = 0;  // of the run's dtype
   double bytes_per_s = 0;
 };
 
@@ -73,9 +74,7 @@ class Reporter {
  public:
   Reporter(bool json, const BenchOptions& options) : json_(json), options_(options) {}
 
-  void print(const Result& r) {
-    cli::print(json_ ? json_line(r) : table_row(r));
-  }
+  void print(const Result& r) { cli::print(json_ ? json_line(r) : table_row(r)); }
 
  private:
   std::string json_line(const Result& r) const {
@@ -95,14 +94,16 @@ class Reporter {
   std::string table_row(const Result& r) {
     std::string text;
     if (!header_printed_) {
-      text = fmt::format("{:<18} {:<28} {:>10} {:>10} {:>10} {:>9} {:>9} {:>8}\n", "name (" + options_.dtype + ")",
-                         "shape", "ms median", "ms min", "tokens/s", "GFLOP/s", "GB/s", "of floor");
+      text = fmt::format("{:<18} {:<28} {:>10} {:>10} {:>10} {:>9} {:>9} {:>8}\n",
+                         "name (" + options_.dtype + ")", "shape", "ms median", "ms min",
+                         "tokens/s", "GFLOP/s", "GB/s", "of floor");
       header_printed_ = true;
     }
     const auto cell = [](bool there, double value, const char* format) {
       return there ? fmt::format(fmt::runtime(format), value) : std::string("-");
     };
-    text += fmt::format("{:<18} {:<28} {:>10.2f} {:>10.2f} {:>10} {:>9} {:>9} {:>8}\n", r.name, r.shape, r.ms, r.ms_min,
+    text += fmt::format("{:<18} {:<28} {:>10.2f} {:>10.2f} {:>10} {:>9} {:>9} {:>8}\n", r.name,
+                        r.shape, r.ms, r.ms_min,
                         cell(r.tokens > 0, r.tokens / r.ms * 1e3, "{:.0f}"),
                         cell(r.flops > 0, r.flops / r.ms / 1e6, "{:.0f}"),
                         cell(r.bytes > 0, r.bytes / r.ms / 1e6, "{:.1f}"),
@@ -124,7 +125,9 @@ ModelConfig bench_config(const BenchOptions& options) {
   return *config;
 }
 
-DType bench_dtype(const BenchOptions& options) { return options.dtype == "bf16" ? DType::kBF16 : DType::kF32; }
+DType bench_dtype(const BenchOptions& options) {
+  return options.dtype == "bf16" ? DType::kBF16 : DType::kF32;
+}
 
 std::vector<TokenId> random_tokens(int64_t count, int64_t vocab_size) {
   const Random random(1, RandomStream::kDataOrder);
@@ -133,16 +136,23 @@ std::vector<TokenId> random_tokens(int64_t count, int64_t vocab_size) {
   return tokens;
 }
 
-// The products of a layer of the model, forward (nn), gradient of the input (nt) and of the weights (tn).
+// The products of a layer of the model, forward (nn), gradient of the input (nt) and of the weights
+// (tn).
 void bench_gemm(Backend& backend, const BenchOptions& options, Machine& machine, Reporter& report) {
   const int64_t C = bench_config(options).width, N = options.batch * options.context;
   const DType type = bench_dtype(options);
   machine.gemm_flops = measure_gemm_peak_flops(backend, type);
-  struct Product { const char* name; int64_t in, out; };
-  for (const Product p : {Product{"qkv", C, 3 * C}, {"attn proj", C, C}, {"fc", C, 4 * C}, {"fc proj", 4 * C, C}}) {
-    const Buffer x(backend, N * p.in * size_bytes(type)), w(backend, p.in * p.out * size_bytes(type)),
-        y(backend, N * p.out * size_bytes(type)), dw(backend, p.in * p.out * 4);
-    const View xv = x.view(type, {N, p.in}), wv = w.view(type, {p.in, p.out}), yv = y.view(type, {N, p.out});
+  struct Product {
+    const char* name;
+    int64_t in, out;
+  };
+  for (const Product p :
+       {Product{"qkv", C, 3 * C}, {"attn proj", C, C}, {"fc", C, 4 * C}, {"fc proj", 4 * C, C}}) {
+    const Buffer x(backend, N * p.in * size_bytes(type)),
+        w(backend, p.in * p.out * size_bytes(type)), y(backend, N * p.out * size_bytes(type)),
+        dw(backend, p.in * p.out * 4);
+    const View xv = x.view(type, {N, p.in}), wv = w.view(type, {p.in, p.out}),
+               yv = y.view(type, {N, p.out});
     const auto run = [&](const char* layout, auto&& f) {
       Result result{.name = fmt::format("gemm {} {}", layout, p.name),
                     .shape = fmt::format("M={} K={} N={}", N, p.in, p.out),
@@ -153,20 +163,27 @@ void bench_gemm(Backend& backend, const BenchOptions& options, Machine& machine,
     };
     run("nn", [&] { backend.matmul_nn({.a = xv, .b = wv, .c = yv}); });
     run("nt", [&] { backend.matmul_nt({.a = yv, .b = wv, .c = xv}); });
-    run("tn", [&] { backend.matmul_tn({.a = xv, .b = yv, .c = dw.view(DType::kF32, {p.in, p.out})}); });
+    run("tn", [&] {
+      backend.matmul_tn({.a = xv, .b = yv, .c = dw.view(DType::kF32, {p.in, p.out})});
+    });
   }
 }
 
 void bench_bandwidth(Backend& backend, Machine& machine, Reporter& report) {
   machine.bytes_per_s = measure_read_bandwidth(backend);
   const double bytes = double{1 << 28};
-  report.print({.name = "memory read", .shape = "256 MiB", .ms = bytes / machine.bytes_per_s * 1e3,
-                .ms_min = bytes / machine.bytes_per_s * 1e3, .bytes = bytes});
+  report.print({.name = "memory read",
+                .shape = "256 MiB",
+                .ms = bytes / machine.bytes_per_s * 1e3,
+                .ms_min = bytes / machine.bytes_per_s * 1e3,
+                .bytes = bytes});
 }
 
-// One whole step: forward, backward, clipping, AdamW. Floor: GEMM flops of the matrices over the GEMM
-// peak, and 28 bytes per parameter (AdamW reads p, g, m, v and writes p, m, v) over the bandwidth.
-void bench_train(Backend& backend, const BenchOptions& options, const Machine& machine, Reporter& report) {
+// One whole step: forward, backward, clipping, AdamW. Floor: GEMM flops of the matrices over the
+// GEMM peak, and 28 bytes per parameter (AdamW reads p, g, m, v and writes p, m, v) over the
+// bandwidth.
+void bench_train(Backend& backend, const BenchOptions& options, const Machine& machine,
+                 Reporter& report) {
   const ModelConfig config = bench_config(options);
   const int64_t B = options.batch, T = std::min(options.context, config.context);
   Network network(backend, config, bench_dtype(options));
@@ -177,30 +194,37 @@ void bench_train(Backend& backend, const BenchOptions& options, const Machine& m
   const auto tokens = random_tokens(B * T + 1, config.vocab_size);
   const std::span<const TokenId> all(tokens);
   int64_t step = 0;
-  Result result{.name = "train " + options.model, .shape = fmt::format("B={} T={}", B, T),
+  Result result{.name = "train " + options.model,
+                .shape = fmt::format("B={} T={}", B, T),
                 .tokens = static_cast<double>(B * T)};
   time_calls(options.repetitions, result, [&] {
-    pass.forward_backward({.inputs = all.first(B * T), .targets = all.subspan(1),
-                           .gradient_scale = 1.0f / static_cast<float>(B * T)}, T, gradients);
+    pass.forward_backward({.inputs = all.first(B * T),
+                           .targets = all.subspan(1),
+                           .gradient_scale = 1.0f / static_cast<float>(B * T)},
+                          T, gradients);
     optimizer.step(gradients, {.lr = 1e-4, .weight_decay = 0.1, .clip = 1.0}, step++);
   });
   const double matrices = static_cast<double>(12 * config.layers * config.width * config.width +
                                               config.vocab_size * config.width);
   result.flops = 6 * matrices * result.tokens;
   result.floor_ms = (result.flops / machine.gemm_flops +
-                     28.0 * static_cast<double>(config.parameter_count()) / machine.bytes_per_s) * 1e3;
+                     28.0 * static_cast<double>(config.parameter_count()) / machine.bytes_per_s) *
+                    1e3;
   report.print(result);
 }
 
 // A prompt through the model at once. Floor: GEMM flops over the GEMM peak.
-void bench_prefill(Backend& backend, const BenchOptions& options, const Machine& machine, Reporter& report) {
+void bench_prefill(Backend& backend, const BenchOptions& options, const Machine& machine,
+                   Reporter& report) {
   const ModelConfig config = bench_config(options);
   const int64_t T = std::min(options.prompt, config.context);
   Network network(backend, config, bench_dtype(options));
   network.initialise(1);
   Decoder decoder(network, 1, T);
   const auto tokens = random_tokens(T, config.vocab_size);
-  Result result{.name = "prefill " + options.model, .shape = fmt::format("T={}", T), .tokens = static_cast<double>(T)};
+  Result result{.name = "prefill " + options.model,
+                .shape = fmt::format("T={}", T),
+                .tokens = static_cast<double>(T)};
   time_calls(options.repetitions, result, [&] {
     decoder.truncate(0, 0);
     decoder.prefill(0, tokens);
@@ -211,7 +235,8 @@ void bench_prefill(Backend& backend, const BenchOptions& options, const Machine&
 }
 
 // One token of one sequence after a short prompt. Floor: bytes of the weights over the bandwidth.
-void bench_decode(Backend& backend, const BenchOptions& options, const Machine& machine, Reporter& report) {
+void bench_decode(Backend& backend, const BenchOptions& options, const Machine& machine,
+                  Reporter& report) {
   const ModelConfig config = bench_config(options);
   Network network(backend, config, bench_dtype(options));
   network.initialise(1);
@@ -219,10 +244,11 @@ void bench_decode(Backend& backend, const BenchOptions& options, const Machine& 
   Decoder decoder(network, 1, config.context);
   decoder.prefill(0, random_tokens(start, config.vocab_size));
   std::vector<float> logits(config.vocab_size);
-  Result result{.name = "decode " + options.model, .shape = fmt::format("after {} tokens", start), .tokens = 1};
-  time_calls(std::min<int64_t>(options.repetitions * 5, config.context - start - 2), result, [&] {
-    decoder.step(std::array<int64_t, 1>{0}, std::array<TokenId, 1>{1}, logits);
-  });
+  Result result{.name = "decode " + options.model,
+                .shape = fmt::format("after {} tokens", start),
+                .tokens = 1};
+  time_calls(std::min<int64_t>(options.repetitions * 5, config.context - start - 2), result,
+             [&] { decoder.step(std::array<int64_t, 1>{0}, std::array<TokenId, 1>{1}, logits); });
   result.bytes = static_cast<double>(config.parameter_count() * size_bytes(network.compute()));
   result.floor_ms = result.bytes / machine.bytes_per_s * 1e3;
   report.print(result);
@@ -232,7 +258,9 @@ std::string text_like_english() {
   std::string text;
   for (int i = 0; text.size() < 4'000'000; ++i) {
     text += fmt::format(
-        "And in the year {} the people of the valley went up to the hill; they didn't return, it's said.\n", i);
+        "And in the year {} the people of the valley went up to the hill; they didn't return, it's "
+        "said.\n",
+        i);
   }
   return text;
 }
@@ -240,7 +268,9 @@ std::string text_like_english() {
 Tokenizer tokenizer_for(const std::string& text) {
   bool done = false;
   return Tokenizer::train(
-      [&]() -> std::optional<std::string> { return std::exchange(done, true) ? std::nullopt : std::optional(text); },
+      [&]() -> std::optional<std::string> {
+        return std::exchange(done, true) ? std::nullopt : std::optional(text);
+      },
       {.vocab_size = 2000});
 }
 
@@ -255,19 +285,23 @@ std::vector<std::string_view> parts_of(std::string_view text) {
   return parts;
 }
 
-void bench_encoding(const Tokenizer& tokenizer, std::string_view text, int threads, int repetitions, Reporter& report) {
+void bench_encoding(const Tokenizer& tokenizer, std::string_view text, int threads, int repetitions,
+                    Reporter& report) {
   const int threads_before = thread_count();
   set_thread_count(threads);
   const std::vector<std::string_view> parts = parts_of(text);
   Result result{.name = "tokenizer encode",
-                .shape = fmt::format("{:.1f} MB, {} threads", static_cast<double>(text.size()) / 1e6, threads)};
+                .shape = fmt::format("{:.1f} MB, {} threads",
+                                     static_cast<double>(text.size()) / 1e6, threads)};
   std::vector<StreamEncoder> encoders;
   for (int i = 0; i < threads; ++i) encoders.emplace_back(tokenizer);
-  std::vector<std::vector<TokenId>> ids(parts.size());  // kept, as prepare keeps them: the tokenizer makes no memory
+  // Kept, as prepare keeps them: the tokenizer makes no memory.
+  std::vector<std::vector<TokenId>> ids(parts.size());
   time_calls(repetitions, result, [&] {
     for (auto& part : ids) part.clear();
     parallel_each(static_cast<int64_t>(parts.size()), [&](int64_t i, int thread) {
-      encoders[static_cast<size_t>(thread)].encode(parts[static_cast<size_t>(i)], ids[static_cast<size_t>(i)]);
+      encoders[static_cast<size_t>(thread)].encode(parts[static_cast<size_t>(i)],
+                                                   ids[static_cast<size_t>(i)]);
     });
     result.tokens = 0;
     for (const auto& part : ids) result.tokens += static_cast<double>(part.size());
@@ -277,18 +311,20 @@ void bench_encoding(const Tokenizer& tokenizer, std::string_view text, int threa
   set_thread_count(threads_before);
 }
 
-// --text through --tokenizer; else English-like text through a small vocabulary trained on it. No floor: reading the
-// text costs nothing.
+// --text through --tokenizer; else English-like text through a small vocabulary trained on it. No
+// floor: reading the text costs nothing.
 void bench_tokenizer(const BenchOptions& options, Reporter& report) {
   const std::string text = options.text.empty() ? text_like_english() : read_file(options.text);
-  const Tokenizer tokenizer = options.tokenizer.empty() ? tokenizer_for(text) : Tokenizer::load(options.tokenizer);
+  const Tokenizer tokenizer = options.tokenizer.empty() ? tokenizer_for(text)
+                                                        : Tokenizer::load(options.tokenizer);
   bench_encoding(tokenizer, text, 1, static_cast<int>(options.repetitions), report);
   if (thread_count() > 1) {
     bench_encoding(tokenizer, text, thread_count(), static_cast<int>(options.repetitions), report);
   }
 }
 
-// A shard of random tokens with a document's end every 500 on average, in a folder that lives as long as this.
+// A shard of random tokens with a document's end every 500 on average, in a folder that lives as
+// long as this.
 class SyntheticData {
  public:
   SyntheticData(int64_t tokens, TokenId end_of_text)
@@ -299,7 +335,8 @@ class SyntheticData {
     uint64_t state = 1;
     while (writer.count() < tokens) {
       for (TokenId& id : piece) {
-        state = state * 6364136223846793005u + 1442695040888963407u;  // Knuth's; Philox would take most of the time
+        // Knuth's; Philox would take most of the time.
+        state = state * 6364136223846793005u + 1442695040888963407u;
         id = static_cast<TokenId>((state >> 33) % 50'000);
         if (id < 100) id = end_of_text;
       }
@@ -319,15 +356,17 @@ class SyntheticData {
   std::filesystem::path folder_;
 };
 
-// Batches alone, one thread, out of 1e8 tokens (200 MB) in the page cache; bytes: 2 read and 8 written per token.
-void bench_loader_batches(const TokenStream& stream, const BenchOptions& options, bool align, int64_t batch,
-                          int64_t context, TokenId end_of_text, Reporter& report) {
+// Batches alone, one thread, out of 1e8 tokens (200 MB) in the page cache; bytes: 2 read and 8
+// written per token.
+void bench_loader_batches(const TokenStream& stream, const BenchOptions& options, bool align,
+                          int64_t batch, int64_t context, TokenId end_of_text, Reporter& report) {
   TrainOptions train;
   train.batch = batch;
   train.align_documents = align;
   const double weight = 1;
-  const TrainingBatches batches(std::span(&stream, 1), std::span(&weight, 1), train,
-                                {.context = context, .vocab_size = 50257, .end_of_text = end_of_text});
+  const TrainingBatches batches(
+      std::span(&stream, 1), std::span(&weight, 1), train,
+      {.context = context, .vocab_size = 50257, .end_of_text = end_of_text});
   const int64_t micro_batches = std::max<int64_t>(1, (1 << 20) / (batch * context));
   TokenBatch tokens;
   int64_t step = 0;
@@ -350,7 +389,8 @@ void bench_loader(const BenchOptions& options, Reporter& report) {
       bench_loader_batches(stream, options, align, batch, context, kEnd, report);
     }
   }
-  Result result{.name = "loader index", .shape = fmt::format("{} tokens, T=1024", stream.count()),
+  Result result{.name = "loader index",
+                .shape = fmt::format("{} tokens, T=1024", stream.count()),
                 .tokens = static_cast<double>(stream.count())};
   time_calls(3, result, [&] { const DocumentWindows windows(stream, 1024, kEnd); });
   result.bytes = 2 * result.tokens;
@@ -361,7 +401,9 @@ int run_bench(const BenchOptions& options, bool json) {
   const auto backend = make_backend(parse_device(options.device));
   Reporter report(json, options);
   Machine machine;
-  const auto wanted = [&](std::string_view name) { return options.what == "all" || options.what == name; };
+  const auto wanted = [&](std::string_view name) {
+    return options.what == "all" || options.what == name;
+  };
   if (options.what == "tokenizer") return bench_tokenizer(options, report), kExitDone;
   if (options.what == "loader") return bench_loader(options, report), kExitDone;
   if (!json) print(backend->description() + "\n");
@@ -384,9 +426,10 @@ void add_bench_command(CLI::App& app, Selection& selection) {
     bool json = false;
   };
   auto a = std::make_shared<Arguments>();
-  CLI::App* c = add_command(app, selection, "bench", "Measure this machine and what fraction of its limits is reached",
-                            "  inkstone bench train --dtype bf16\n  inkstone bench --json > speeds.jsonl",
-                            [a] { return run_bench(a->options, a->json); });
+  CLI::App* c = add_command(
+      app, selection, "bench", "Measure this machine and what fraction of its limits is reached",
+      "  inkstone bench train --dtype bf16\n  inkstone bench --json > speeds.jsonl",
+      [a] { return run_bench(a->options, a->json); });
   BenchOptions& o = a->options;
   const auto count = CLI::Range(int64_t{1}, int64_t{1} << 30);
   c->add_option("WHAT", o.what)
@@ -395,12 +438,19 @@ void add_bench_command(CLI::App& app, Selection& selection) {
   c->add_option("--model", o.model, "shape by name")->capture_default_str();
   c->add_option("--dtype", o.dtype)->check(CLI::IsMember({"f32", "bf16"}))->capture_default_str();
   c->add_option("--device", o.device)->capture_default_str();
-  c->add_option("--batch", o.batch, "sequences of a training step")->check(count)->capture_default_str();
-  c->add_option("--context", o.context, "tokens of a training sequence")->check(count)->capture_default_str();
+  c->add_option("--batch", o.batch, "sequences of a training step")
+      ->check(count)
+      ->capture_default_str();
+  c->add_option("--context", o.context, "tokens of a training sequence")
+      ->check(count)
+      ->capture_default_str();
   c->add_option("--prompt", o.prompt, "tokens of a prompt")->check(count)->capture_default_str();
-  c->add_option("--tokenizer", o.tokenizer, "of the bench tokenizer: folder or tokenizer.json")->type_name("DIR");
+  c->add_option("--tokenizer", o.tokenizer, "of the bench tokenizer: folder or tokenizer.json")
+      ->type_name("DIR");
   c->add_option("--text", o.text, "of the bench tokenizer: a text file")->type_name("FILE");
-  c->add_option("--repetitions", o.repetitions)->check(CLI::Range(3, 100000))->capture_default_str();
+  c->add_option("--repetitions", o.repetitions)
+      ->check(CLI::Range(3, 100000))
+      ->capture_default_str();
   c->add_flag("--json", a->json, "one JSON object per line");
 }
 

@@ -21,7 +21,8 @@ constexpr std::string_view kHelp =
     "Type text: the model goes on from it. A line that ends with \\ continues on the next one.\n"
     "  /retry            write the last answer again, differently\n"
     "  /undo             take back your last text and its answer\n"
-    "  /set NAME VALUE   change temperature, top-k, top-p, min-p, repetition-penalty, max-tokens, seed or stop\n"
+    "  /set NAME VALUE   change temperature, top-k, top-p, min-p, repetition-penalty, max-tokens, "
+    "seed or stop\n"
     "  /settings         show them\n"
     "  /save FILE        save the conversation        /load FILE   bring it back\n"
     "  /clear            begin anew                   /quit        leave (or Ctrl-D)\n"
@@ -53,13 +54,15 @@ int64_t parse_integer(const std::string& name, const std::string& text) {
 // The first word, and what follows the spaces behind it.
 std::pair<std::string, std::string> split_word(const std::string& text) {
   const size_t space = text.find(' '), rest = text.find_first_not_of(' ', space);
-  return {text.substr(0, space), rest == std::string::npos || space == std::string::npos ? "" : text.substr(rest)};
+  return {text.substr(0, space),
+          rest == std::string::npos || space == std::string::npos ? "" : text.substr(rest)};
 }
 
 // "NAME VALUE" applied to a copy, so that a bad value changes nothing.
 GenerateOptions with_setting(GenerateOptions o, const std::string& name, const std::string& value) {
   SamplingOptions& s = o.sampling;
-  if (name.empty()) fail(ErrorCode::kUsage, "/set needs a name and a value, such as /set temperature 0.7");
+  if (name.empty())
+    fail(ErrorCode::kUsage, "/set needs a name and a value, such as /set temperature 0.7");
   if (name == "temperature") {
     s.temperature = parse_number(name, value);
   } else if (name == "top-k") {
@@ -83,8 +86,8 @@ GenerateOptions with_setting(GenerateOptions o, const std::string& name, const s
   return o;
 }
 
-// A string; where that cannot hold the text, for it is not UTF-8 (a model of bytes writes anything), its bytes as
-// numbers.
+// A string; where that cannot hold the text, for it is not UTF-8 (a model of bytes writes
+// anything), its bytes as numbers.
 Json text_to_json(const std::string& text) {
   if (is_valid_utf8(text)) return text;
   return std::vector<uint8_t>(text.begin(), text.end());
@@ -189,7 +192,8 @@ class Chat {
   bool handle(const std::string& text) {
     if (text.front() != '/') {
       answer([&](const OnText& show) {
-        return conversation_.reply(arguments_.user_prefix + text + arguments_.user_suffix, options_, show);
+        return conversation_.reply(arguments_.user_prefix + text + arguments_.user_suffix, options_,
+                                   show);
       });
       return true;
     }
@@ -227,8 +231,9 @@ class Chat {
 
   void show_settings() const {
     const SamplingOptions& s = options_.sampling;
-    std::string text = fmt::format("temperature {}, top-k {}, top-p {}, min-p {}, repetition-penalty {}", s.temperature,
-                                   s.top_k, s.top_p, s.min_p, s.repetition_penalty);
+    std::string text = fmt::format(
+        "temperature {}, top-k {}, top-p {}, min-p {}, repetition-penalty {}", s.temperature,
+        s.top_k, s.top_p, s.min_p, s.repetition_penalty);
     text += fmt::format(", max-tokens {}, seed {}", options_.max_tokens, options_.seed);
     for (const std::string& stop : options_.stop) text += ", stop '" + stop + "'";
     print(text + "\n");
@@ -242,7 +247,8 @@ class Chat {
     });
     print("\n");
     if (completion.finish != FinishReason::kCancelled) return;
-    interrupt_.reset();  // here, not when an answer begins: a Ctrl-C that was quicker than that means it
+    // Here, not when an answer begins: a Ctrl-C that was quicker than that means it.
+    interrupt_.reset();
     note("(stopped)");
   }
 
@@ -261,12 +267,14 @@ void add_chat_command(CLI::App& app, Selection& selection) {
   auto a = std::make_shared<Arguments>();
   a->generate.options.sampling.temperature = 0.8;
   a->generate.options.max_tokens = 200;
-  CLI::App* c = add_command(app, selection, "chat", "Write together with a model: you type, it goes on",
-                            "  inkstone chat run\n"
-                            "  inkstone chat tuned --user-prefix 'Q: ' --user-suffix '\n  A:' --stop 'Q:'",
-                            [a] { return Chat(*a).run(); });
+  CLI::App* c = add_command(
+      app, selection, "chat", "Write together with a model: you type, it goes on",
+      "  inkstone chat run\n"
+      "  inkstone chat tuned --user-prefix 'Q: ' --user-suffix '\n  A:' --stop 'Q:'",
+      [a] { return Chat(*a).run(); });
   c->add_option("MODEL", a->model, "model or run folder")->required();
-  c->add_option("--user-prefix", a->user_prefix, "put before what you type, for models trained on dialogues");
+  c->add_option("--user-prefix", a->user_prefix,
+                "put before what you type, for models trained on dialogues");
   c->add_option("--user-suffix", a->user_suffix, "put after what you type");
   add_generate_options(c, a->generate);
 }

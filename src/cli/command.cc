@@ -36,8 +36,9 @@ size_t terminal_width() {
 
 }  // namespace
 
-CLI::App* add_command(CLI::App& parent, Selection& selection, const std::string& name, const std::string& description,
-                      const std::string& example, std::function<int()> run) {
+CLI::App* add_command(CLI::App& parent, Selection& selection, const std::string& name,
+                      const std::string& description, const std::string& example,
+                      std::function<int()> run) {
   CLI::App* command = parent.add_subcommand(name, description);
   command->footer("Example:\n" + example);
   command->add_option("--threads", selection.threads, "threads to use; 0: one per processor")
@@ -49,7 +50,8 @@ CLI::App* add_command(CLI::App& parent, Selection& selection, const std::string&
 
 CLI::Validator whole_number(int64_t low, int64_t high) {
   const bool bounded = high < int64_t{1} << 40;
-  const std::string range = bounded ? fmt::format("from {} to {}", low, high) : fmt::format("of {} or more", low);
+  const std::string range = bounded ? fmt::format("from {} to {}", low, high)
+                                    : fmt::format("of {} or more", low);
   const auto check = [low, high, range](const std::string& text) {
     int64_t value = 0;
     const char* end = text.data() + text.size();
@@ -74,7 +76,8 @@ void add_compute_options(CLI::App* command, ComputeArguments& a) {
 }
 
 LoadOptions load_options(const ComputeArguments& a) {
-  return {.device = a.device, .compute = a.dtype == "bf16" ? ComputeType::kBF16 : ComputeType::kF32};
+  return {.device = a.device,
+          .compute = a.dtype == "bf16" ? ComputeType::kBF16 : ComputeType::kF32};
 }
 
 std::vector<TokenId> parse_token_ids(std::string_view text) {
@@ -87,7 +90,8 @@ std::vector<TokenId> parse_token_ids(std::string_view text) {
     TokenId id = 0;
     const auto [end, error] = std::from_chars(text.data() + i, text.data() + text.size(), id);
     if (error != std::errc() || id < 0) {
-      fail(ErrorCode::kInvalidData, "at byte {}: found '{}', expected a token id", i, text.substr(i, 10));
+      fail(ErrorCode::kInvalidData, "at byte {}: found '{}', expected a token id", i,
+           text.substr(i, 10));
     }
     ids.push_back(id);
     i = static_cast<size_t>(end - text.data());

@@ -24,12 +24,14 @@ struct Selection {
   int threads = 0;  // 0: all processors
 };
 
-// Adds a subcommand with --threads, and an example under its help text. `run` returns an exit status.
-CLI::App* add_command(CLI::App& parent, Selection& selection, const std::string& name, const std::string& description,
-                      const std::string& example, std::function<int()> run);
+// Adds a subcommand with --threads, and an example under its help text. `run` returns an exit
+// status.
+CLI::App* add_command(CLI::App& parent, Selection& selection, const std::string& name,
+                      const std::string& description, const std::string& example,
+                      std::function<int()> run);
 
-// A check for an option: a whole number in the range. CLI11's own puts its bounds into the help text, where most are
-// noise.
+// A check for an option: a whole number in the range. CLI11's own puts its bounds into the help
+// text, where most are noise.
 CLI::Validator whole_number(int64_t low, int64_t high = int64_t{1} << 40);
 
 // --seed: 0 or more; absent: `seed` stays empty.
@@ -42,7 +44,8 @@ struct ComputeArguments {
 void add_compute_options(CLI::App* command, ComputeArguments& arguments);
 LoadOptions load_options(const ComputeArguments& arguments);
 
-// Token ids separated by white space, commas or brackets: "1 2 3", "[1, 2, 3]". Throws kInvalidData.
+// Token ids separated by white space, commas or brackets: "1 2 3", "[1, 2, 3]". Throws
+// kInvalidData.
 std::vector<TokenId> parse_token_ids(std::string_view text);
 
 // One function per command, each in its own file.
@@ -58,8 +61,8 @@ void add_eval_command(CLI::App& app, Selection& selection);
 void add_info_command(CLI::App& app, Selection& selection);
 void add_bench_command(CLI::App& app, Selection& selection);
 
-// Writes to standard output at once; a signal in between does no harm. Throws kInputOutput; a closed pipe throws
-// BrokenPipe, which main() takes quietly.
+// Writes to standard output at once; a signal in between does no harm. Throws kInputOutput; a
+// closed pipe throws BrokenPipe, which main() takes quietly.
 void print(std::string_view text);
 struct BrokenPipe {};
 
@@ -70,7 +73,8 @@ bool stdout_is_terminal();
 bool stderr_is_terminal();
 bool stdin_is_terminal();
 
-// A line on standard error that is drawn over while it changes; on anything but a terminal nothing is shown.
+// A line on standard error that is drawn over while it changes; on anything but a terminal nothing
+// is shown.
 class StatusLine {
  public:
   ~StatusLine() { clear(); }
@@ -81,9 +85,10 @@ class StatusLine {
   bool shown_ = false;
 };
 
-// Ctrl-C, SIGTERM and the end of the terminal (SIGHUP): while one lives, the first signal only sets the flag; a second
-// one ends the program at once. A signal that the parent had ignored (nohup, a background job) stays ignored.
-// kCtrlCOnly: neither ends the program, and the other signals are not caught. At most one lives at a time.
+// Ctrl-C, SIGTERM and the end of the terminal (SIGHUP): while one lives, the first signal only sets
+// the flag; a second one ends the program at once. A signal that the parent had ignored (nohup, a
+// background job) stays ignored. kCtrlCOnly: neither ends the program, and the other signals are
+// not caught. At most one lives at a time.
 class InterruptFlag {
  public:
   enum class Catch { kAll, kCtrlCOnly };
@@ -107,7 +112,8 @@ std::string shell_quoted(const std::string& word);
 // All of standard input, or of a file; "-" is standard input.
 std::string read_input(const std::string& path);
 
-// A random seed from the system, for runs without --seed; below 2^53 so that every JSON reader keeps it.
+// A random seed from the system, for runs without --seed; below 2^53 so that every JSON reader
+// keeps it.
 uint64_t random_seed();
 
 }  // namespace inkstone::cli

@@ -20,16 +20,21 @@ void add_generate_options(CLI::App* c, GenerateArguments& a) {
   c->add_option("--max-tokens", a.options.max_tokens, "most tokens to write")
       ->check(whole_number(0))
       ->capture_default_str();
-  c->add_option("--temperature", s.temperature, "0: always the most probable token")->capture_default_str();
+  c->add_option("--temperature", s.temperature, "0: always the most probable token")
+      ->capture_default_str();
   c->add_option("--top-k", s.top_k, "only the k most probable; 0: all")->capture_default_str();
   c->add_option("--top-p", s.top_p, "only the most probable that together have this probability")
       ->capture_default_str();
-  c->add_option("--min-p", s.min_p, "none below this part of the largest probability")->capture_default_str();
-  c->add_option("--repetition-penalty", s.repetition_penalty, "above 1: tokens that occurred become less probable")
+  c->add_option("--min-p", s.min_p, "none below this part of the largest probability")
       ->capture_default_str();
-  c->add_option("--repetition-window", s.repetition_window, "how many last tokens it looks at; 0: all")
+  c->add_option("--repetition-penalty", s.repetition_penalty,
+                "above 1: tokens that occurred become less probable")
       ->capture_default_str();
-  c->add_option("--stop", a.options.stop, "end before this text; may be given several times")->take_all();
+  c->add_option("--repetition-window", s.repetition_window,
+                "how many last tokens it looks at; 0: all")
+      ->capture_default_str();
+  c->add_option("--stop", a.options.stop, "end before this text; may be given several times")
+      ->take_all();
   c->add_flag("--ignore-eos", a.options.ignore_end_of_text, "write on past the end mark");
   add_seed_option(c, a.seed);
   add_compute_options(c, a.compute);
@@ -74,10 +79,12 @@ std::vector<std::string> read_prompts(const std::string& path) {
     }
     with_context(fmt::format("'{}', line {}", path, number), [&] {
       const Json json = parse_json(line);
-      prompts.push_back(json.is_string() ? json.get<std::string>() : required(get_string(json, "prompt"), "prompt"));
+      prompts.push_back(json.is_string() ? json.get<std::string>()
+                                         : required(get_string(json, "prompt"), "prompt"));
     });
   }
-  if (prompts.empty()) fail(ErrorCode::kInvalidData, "'{}' has no prompt: one per line is expected", path);
+  if (prompts.empty())
+    fail(ErrorCode::kInvalidData, "'{}' has no prompt: one per line is expected", path);
   return prompts;
 }
 
@@ -122,7 +129,8 @@ void print_speed(const std::vector<Completion>& results, double seconds, uint64_
   if (!stderr_is_terminal()) return;
   size_t tokens = 0;
   for (const Completion& c : results) tokens += c.tokens.size();
-  note(fmt::format("[{} tokens, {:.1f} tokens/s, seed {}]", tokens, static_cast<double>(tokens) / seconds, seed));
+  note(fmt::format("[{} tokens, {:.1f} tokens/s, seed {}]", tokens,
+                   static_cast<double>(tokens) / seconds, seed));
 }
 
 int run(const Arguments& a) {
@@ -144,7 +152,8 @@ int run(const Arguments& a) {
         return !interrupt.raised();
       },
       a.parallel);
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin)
+                             .count();
   if (stream) output.write("\n");
   for (const Completion& c : results) {
     if (stream) break;
@@ -152,7 +161,8 @@ int run(const Arguments& a) {
     if (a.json) {
       output.write(json_line(c, prompt, options.seed));
     } else {
-      output.write(fmt::format("=== prompt {}, sample {}\n", c.prompt_index + 1, c.sample_index + 1));
+      output.write(
+          fmt::format("=== prompt {}, sample {}\n", c.prompt_index + 1, c.sample_index + 1));
       output.write((a.completion_only ? "" : prompt) + c.text + "\n");
     }
   }
@@ -165,18 +175,22 @@ int run(const Arguments& a) {
 
 void add_generate_command(CLI::App& app, Selection& selection) {
   auto a = std::make_shared<Arguments>();
-  CLI::App* c = add_command(app, selection, "generate", "Write text with a model, until its end mark or a limit",
-                            "  inkstone generate run --prompt 'Once upon a time' --temperature 0.8 --top-k 50\n"
-                            "  inkstone generate run --prompts-file prompts.txt -n 3 --json > completions.jsonl",
-                            [a] { return run(*a); });
+  CLI::App* c = add_command(
+      app, selection, "generate", "Write text with a model, until its end mark or a limit",
+      "  inkstone generate run --prompt 'Once upon a time' --temperature 0.8 --top-k 50\n"
+      "  inkstone generate run --prompts-file prompts.txt -n 3 --json > completions.jsonl",
+      [a] { return run(*a); });
   c->add_option("MODEL", a->model, "model or run folder")->required();
-  c->add_option("--prompt", a->prompt, "text to continue; - reads it from standard input; empty: a new document");
+  c->add_option("--prompt", a->prompt,
+                "text to continue; - reads it from standard input; empty: a new document");
   c->add_option("--prompt-file", a->prompt_file, "file whose whole text is the prompt");
-  c->add_option("--prompts-file", a->prompts_file, "file with a prompt per line, or JSON lines with \"prompt\"");
+  c->add_option("--prompts-file", a->prompts_file,
+                "file with a prompt per line, or JSON lines with \"prompt\"");
   c->add_option("-n,--samples", a->generate.options.samples, "continuations of each prompt")
       ->check(whole_number(1, 1'000'000))
       ->capture_default_str();
-  c->add_option("--parallel", a->parallel, "sequences written at once; the text does not depend on it")
+  c->add_option("--parallel", a->parallel,
+                "sequences written at once; the text does not depend on it")
       ->check(whole_number(1, 4096))
       ->capture_default_str();
   c->add_option("-o,--output", a->output, "write to this file instead of standard output");

@@ -21,9 +21,14 @@ namespace fs = std::filesystem;
 
 Json describe_model(const fs::path& folder) {
   const ModelConfig c = read_hf_config(folder / "config.json");
-  return {{"kind", "model"},     {"path", folder.string()}, {"layers", c.layers},
-          {"heads", c.heads},    {"width", c.width},        {"context", c.context},
-          {"vocab_size", c.vocab_size}, {"parameters", c.parameter_count()}};
+  return {{"kind", "model"},
+          {"path", folder.string()},
+          {"layers", c.layers},
+          {"heads", c.heads},
+          {"width", c.width},
+          {"context", c.context},
+          {"vocab_size", c.vocab_size},
+          {"parameters", c.parameter_count()}};
 }
 
 Json describe_run(const fs::path& run) {
@@ -31,8 +36,9 @@ Json describe_run(const fs::path& run) {
   for (const char* link : {"last", "best"}) {
     if (!fs::exists(run / link)) continue;
     const Json state = read_json(run / link / "trainer_state.json");
-    json[link] = {{"step", get_integer(state, "step", 0, INT64_MAX).value_or(0)},
-                  {"best_val_loss", state.contains("best_val_loss") ? state["best_val_loss"] : Json()}};
+    json[link] = {
+        {"step", get_integer(state, "step", 0, INT64_MAX).value_or(0)},
+        {"best_val_loss", state.contains("best_val_loss") ? state["best_val_loss"] : Json()}};
   }
   if (fs::exists(run / "last")) json["model"] = describe_model(run / "last");
   return json;
@@ -53,7 +59,8 @@ std::string beginning_of(const TokenShard& shard, const Tokenizer& tokenizer) {
   shard.read(0, tokens);
   std::string text;
   for (auto at = tokens.begin(); at != tokens.end();) {
-    const auto end = tokenizer.end_of_text() ? std::find(at, tokens.end(), *tokenizer.end_of_text()) : tokens.end();
+    const auto end = tokenizer.end_of_text() ? std::find(at, tokens.end(), *tokenizer.end_of_text())
+                                             : tokens.end();
     text += replace_invalid_utf8(tokenizer.decode(std::span(at, end)));
     if (end != tokens.end()) text += "<|endoftext|>\n";
     at = end == tokens.end() ? end : end + 1;
@@ -73,7 +80,8 @@ int64_t count_of(TokenId wanted, const TokenShard& shard) {
   return count;
 }
 
-// The shard's checksum in the report.json beside it; nullopt if there is no report or no line for this shard.
+// The shard's checksum in the report.json beside it; nullopt if there is no report or no line for
+// this shard.
 std::optional<std::string> reported_checksum(const fs::path& file) {
   const fs::path report = file.parent_path() / "report.json";
   if (!fs::exists(report)) return std::nullopt;
@@ -93,14 +101,20 @@ Json describe_shard(const fs::path& file, const std::string& tokenizer_path) {
   const TokenShard shard(file);
   const std::string found = hash128_hex_of_file(file);
   const auto reported = reported_checksum(file);
-  Json json = {{"kind", "token shard"}, {"path", file.string()},   {"tokens", shard.count()},
-               {"bits", shard.bits()},  {"hash128", found},
-               {"checksum", !reported ? "not in a report.json" : *reported == found ? "as in report.json" : "DIFFERS"}};
+  Json json = {{"kind", "token shard"},
+               {"path", file.string()},
+               {"tokens", shard.count()},
+               {"bits", shard.bits()},
+               {"hash128", found},
+               {"checksum", !reported            ? "not in a report.json"
+                            : *reported == found ? "as in report.json"
+                                                 : "DIFFERS"}};
   if (reported && *reported != found) json["reported_hash128"] = *reported;
   const auto tokenizer = tokenizer_of(shard, tokenizer_path);
   if (!tokenizer) return json;
   with_context("showing '" + file.string() + "' as text", [&] {
-    if (const auto end = tokenizer->end_of_text()) json["end_of_text_tokens"] = count_of(*end, shard);
+    if (const auto end = tokenizer->end_of_text())
+      json["end_of_text_tokens"] = count_of(*end, shard);
     json["beginning"] = beginning_of(shard, *tokenizer);
   });
   return json;
@@ -111,7 +125,10 @@ Json describe_tokenizer(const fs::path& path) {
   const char* type = tokenizer.type() == TokenizerType::kBpe    ? "bpe"
                      : tokenizer.type() == TokenizerType::kChar ? "char"
                                                                 : "byte";
-  Json json = {{"kind", "tokenizer"}, {"path", path.string()}, {"type", type}, {"vocab_size", tokenizer.vocab_size()}};
+  Json json = {{"kind", "tokenizer"},
+               {"path", path.string()},
+               {"type", type},
+               {"vocab_size", tokenizer.vocab_size()}};
   if (const auto id = tokenizer.end_of_text()) json["end_of_text"] = *id;
   return json;
 }
@@ -120,7 +137,8 @@ Json describe(const fs::path& path, const std::string& tokenizer) {
   if (!fs::exists(path)) fail(ErrorCode::kNotFound, "there is nothing at '{}'", path.string());
   if (path.extension() == ".bin") return describe_shard(path, tokenizer);
   if (!tokenizer.empty()) {
-    fail(ErrorCode::kUsage, "--tokenizer is for showing a token shard (.bin) as text, '{}' is none", path.string());
+    fail(ErrorCode::kUsage, "--tokenizer is for showing a token shard (.bin) as text, '{}' is none",
+         path.string());
   }
   if (path.extension() == ".json") return describe_tokenizer(path);
   if (fs::is_directory(path / "checkpoints")) return describe_run(path);
@@ -156,7 +174,8 @@ std::string entry_text(const Json& entry) {
   for (const auto& [key, value] : entry.items()) {
     if (!text.empty()) text += ", ";
     if (entry.is_object()) text += key + " ";
-    text += value.is_structured() ? value.dump(-1, ' ', false, Json::error_handler_t::replace) : scalar_text(value);
+    text += value.is_structured() ? value.dump(-1, ' ', false, Json::error_handler_t::replace)
+                                  : scalar_text(value);
   }
   return text;
 }
@@ -169,9 +188,11 @@ void print_readable(const Json& json, const std::string& indent) {
       print(fmt::format("{}{}:\n", indent, key));
       print_readable(value, indent + "  ");
     } else if (value.is_array()) {
-      const std::string count = value.empty() ? "none" : grouped(static_cast<int64_t>(value.size()));
+      const std::string count = value.empty() ? "none"
+                                              : grouped(static_cast<int64_t>(value.size()));
       print(fmt::format("{}{}: {}\n", indent, key, count));
-      for (size_t i = 0; i < std::min(kShown, value.size()); ++i) print(indent + "  " + entry_text(value[i]) + "\n");
+      for (size_t i = 0; i < std::min(kShown, value.size()); ++i)
+        print(indent + "  " + entry_text(value[i]) + "\n");
       if (value.size() <= kShown) continue;
       print(fmt::format("{}  ... ({} more; --json has all)\n", indent, value.size() - kShown));
     } else {
@@ -188,19 +209,22 @@ void add_info_command(CLI::App& app, Selection& selection) {
     bool json = false;
   };
   auto a = std::make_shared<Arguments>();
-  CLI::App* c = add_command(app, selection, "info", "What a model, run, shard, data folder or tokenizer is",
-                            "  inkstone info run\n  inkstone info data/train_000000.bin", [a] {
-                              const Json json = describe(a->path, a->tokenizer);
-                              if (a->json) {
-                                print(json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
-                              } else {
-                                print_readable(json, "");
-                              }
-                              return kExitDone;
-                            });
-  c->add_option("PATH", a->path, "folder of a model, run, prepared data or tokenizer; shard; tokenizer.json")
+  CLI::App* c = add_command(
+      app, selection, "info", "What a model, run, shard, data folder or tokenizer is",
+      "  inkstone info run\n  inkstone info data/train_000000.bin", [a] {
+        const Json json = describe(a->path, a->tokenizer);
+        if (a->json) {
+          print(json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+        } else {
+          print_readable(json, "");
+        }
+        return kExitDone;
+      });
+  c->add_option("PATH", a->path,
+                "folder of a model, run, prepared data or tokenizer; shard; tokenizer.json")
       ->required();
-  c->add_option("--tokenizer", a->tokenizer, "of a shard: to show its beginning with (the one beside it)");
+  c->add_option("--tokenizer", a->tokenizer,
+                "of a shard: to show its beginning with (the one beside it)");
   c->add_flag("--json", a->json, "print a JSON object");
 }
 

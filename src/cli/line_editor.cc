@@ -33,8 +33,8 @@ LineEditor::Impl& impl_of(EditLine* editor) {
 
 char* prompt_of(EditLine* editor) { return impl_of(editor).prompt.data(); }
 
-// Waits for input, or for the flag. A signal is let in only while ppoll waits, so that none is missed between the look
-// at the flag and the waiting. False with errno EINTR when the flag is up.
+// Waits for input, or for the flag. A signal is let in only while ppoll waits, so that none is
+// missed between the look at the flag and the waiting. False with errno EINTR when the flag is up.
 bool wait_for_input(const InterruptFlag& flag) {
   sigset_t blocked, before;
   ::sigemptyset(&blocked);
@@ -70,7 +70,8 @@ int read_character(EditLine* editor, wchar_t* character) {
 
 }  // namespace
 
-LineEditor::LineEditor(std::filesystem::path history, InterruptFlag& interrupt) : impl_(std::make_unique<Impl>()) {
+LineEditor::LineEditor(std::filesystem::path history, InterruptFlag& interrupt)
+    : impl_(std::make_unique<Impl>()) {
   impl_->interrupt = &interrupt;
   impl_->history_file = std::move(history);
   if (!stdin_is_terminal() || !stdout_is_terminal()) return;
@@ -80,14 +81,16 @@ LineEditor::LineEditor(std::filesystem::path history, InterruptFlag& interrupt) 
   HistEvent event;
   ::history(impl_->history, &event, H_SETSIZE, 1000);
   ::history(impl_->history, &event, H_SETUNIQUE, 1);
-  if (!impl_->history_file.empty()) ::history(impl_->history, &event, H_LOAD, impl_->history_file.c_str());
+  if (!impl_->history_file.empty())
+    ::history(impl_->history, &event, H_LOAD, impl_->history_file.c_str());
   ::el_set(impl_->editor, EL_CLIENTDATA, impl_.get());
   ::el_set(impl_->editor, EL_PROMPT, prompt_of);
   ::el_set(impl_->editor, EL_GETCFN, read_character);
   ::el_set(impl_->editor, EL_EDITOR, "emacs");
   ::el_set(impl_->editor, EL_HIST, ::history, impl_->history);
-  // With a Ctrl-C the terminal throws away what was written, also what we write quickly enough in answer to it: the
-  // next prompt. noflsh forbids it, while a line is typed (-d) and in between (-x).
+  // With a Ctrl-C the terminal throws away what was written, also what we write quickly enough in
+  // answer to it: the next prompt. noflsh forbids it, while a line is typed (-d) and in between
+  // (-x).
   ::el_set(impl_->editor, EL_SETTY, "-d", "+noflsh", nullptr);
   ::el_set(impl_->editor, EL_SETTY, "-x", "+noflsh", nullptr);
   ::el_set(impl_->editor, EL_SIGNAL, 0);  // signals are ours: Ctrl-C must reach the flag
@@ -96,7 +99,8 @@ LineEditor::LineEditor(std::filesystem::path history, InterruptFlag& interrupt) 
 LineEditor::~LineEditor() {
   HistEvent event;
   if (impl_->history != nullptr) {
-    if (!impl_->history_file.empty()) ::history(impl_->history, &event, H_SAVE, impl_->history_file.c_str());
+    if (!impl_->history_file.empty())
+      ::history(impl_->history, &event, H_SAVE, impl_->history_file.c_str());
     ::history_end(impl_->history);
   }
   if (impl_->editor != nullptr) ::el_end(impl_->editor);

@@ -12,12 +12,13 @@ class InterruptFlag;
 
 class LineEditor {
  public:
-  // history: a file that keeps earlier lines between runs; empty: none. The flag must outlive the editor.
+  // history: a file that keeps earlier lines between runs; empty: none. The flag must outlive the
+  // editor.
   LineEditor(std::filesystem::path history, InterruptFlag& interrupt);
   ~LineEditor();
 
-  // One line without its end; nullopt at the end of the input (Ctrl-D). A Ctrl-C drops the line and gives an empty one
-  // with interrupted() true; the flag is down again.
+  // One line without its end; nullopt at the end of the input (Ctrl-D). A Ctrl-C drops the line and
+  // gives an empty one with interrupted() true; the flag is down again.
   std::optional<std::string> read(const std::string& prompt);
   bool interrupted() const;
 

@@ -18,7 +18,8 @@ int report(const Error& e) {
   return e.code() == ErrorCode::kUsage ? kExitUsage : kExitFailed;
 }
 
-// What CLI11 would report as a missing subcommand, said better. nullopt if the words begin with a command.
+// What CLI11 would report as a missing subcommand, said better. nullopt if the words begin with a
+// command.
 std::optional<std::string> command_error(const CLI::App& app, int argc, char** argv) {
   std::string known;
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
@@ -29,7 +30,8 @@ std::optional<std::string> command_error(const CLI::App& app, int argc, char** a
   const std::string_view word = argv[1];
   if (word == "-h" || word == "--help" || word == "--version") return std::nullopt;
   if (word.starts_with('-')) {
-    return fmt::format("'{}' stands where a command is expected: options come after the command", word);
+    return fmt::format("'{}' stands where a command is expected: options come after the command",
+                       word);
   }
   return fmt::format("there is no command '{}', expected one of {}", word, known);
 }
@@ -46,9 +48,10 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer("`inkstone COMMAND --help` explains a command, with an example.");
   Selection selection;
-  for (const auto add : {add_tokenizer_command, add_prepare_command, add_train_command, add_finetune_command,
-                         add_generate_command, add_chat_command, add_score_command, add_logits_command,
-                         add_eval_command, add_info_command, add_bench_command}) {
+  for (const auto add :
+       {add_tokenizer_command, add_prepare_command, add_train_command, add_finetune_command,
+        add_generate_command, add_chat_command, add_score_command, add_logits_command,
+        add_eval_command, add_info_command, add_bench_command}) {
     add(app, selection);
   }
   if (const auto error = command_error(app, argc, argv)) return fail_usage(*error);

@@ -51,16 +51,19 @@ class Progress {
 
   std::string text(const PrepareProgress& p, double seconds) const {
     seconds = std::max(seconds, 1e-3);
-    const double done = static_cast<double>(p.bytes_done), total = static_cast<double>(p.bytes_total);
+    const double done = static_cast<double>(p.bytes_done),
+                 total = static_cast<double>(p.bytes_total);
     const double rate = (done - static_cast<double>(bytes_before_)) / seconds;
     const bool scans = p.stage == PrepareProgress::Stage::kScanning;
     std::string text = scans ? "reading (1 of 2)" : "encoding (2 of 2)";
     if (total > 0) text += fmt::format(" {:.0f} %", 100 * done / total);
     text += fmt::format(", {:.1f} MB, {:.1f} MB/s", done / 1e6, rate / 1e6);
     if (!scans) {
-      text += fmt::format(", {:.2f} M tokens/s", static_cast<double>(p.tokens - tokens_before_) / seconds / 1e6);
+      text += fmt::format(", {:.2f} M tokens/s",
+                          static_cast<double>(p.tokens - tokens_before_) / seconds / 1e6);
     }
-    if (total > 0 && rate > 0) text += fmt::format(", {} left", duration_text((total - done) / rate));
+    if (total > 0 && rate > 0)
+      text += fmt::format(", {} left", duration_text((total - done) / rate));
     return text;
   }
 
@@ -70,7 +73,9 @@ class Progress {
   int64_t bytes_before_ = 0, tokens_before_ = 0;
 };
 
-std::string megabytes(int64_t bytes) { return fmt::format("{:.2f} MB", static_cast<double>(bytes) / 1e6); }
+std::string megabytes(int64_t bytes) {
+  return fmt::format("{:.2f} MB", static_cast<double>(bytes) / 1e6);
+}
 
 // Some examples of each reason, then how many more there are.
 void note_dropped(const PrepareReport& r, const std::string& output) {
@@ -78,13 +83,14 @@ void note_dropped(const PrepareReport& r, const std::string& output) {
   std::map<std::string, int64_t> shown;
   for (const DroppedDocument& d : r.dropped) {
     if (++shown[d.reason] > kShown) continue;
-    const std::string place = d.document > 0 ? fmt::format("{} #{}", d.source, d.document) : d.source;
+    const std::string place = d.document > 0 ? fmt::format("{} #{}", d.source, d.document)
+                                             : d.source;
     note(fmt::format("left out: {}: {}", place, d.reason));
   }
   for (const auto& [reason, count] : r.dropped_reasons) {
     if (count.documents <= kShown) continue;
-    note(fmt::format("left out: {} in all: {} ({}; more examples in {}/report.json)", count.documents, reason,
-                     megabytes(count.bytes), output));
+    note(fmt::format("left out: {} in all: {} ({}; more examples in {}/report.json)",
+                     count.documents, reason, megabytes(count.bytes), output));
   }
 }
 
@@ -105,15 +111,19 @@ void print_report(const PrepareReport& r, const Arguments& a) {
   note_dropped(r, a.output);
   const CharacterCounts& c = r.cleaned;
   if (c.line_ends + c.control_characters + c.invalid_sequences + r.lines_removed > 0) {
-    note(fmt::format("cleaned: {} line ends, {} control characters removed, {} invalid sequences, {} lines removed",
-                     c.line_ends, c.control_characters, c.invalid_sequences, r.lines_removed));
+    note(
+        fmt::format("cleaned: {} line ends, {} control characters removed, {} invalid sequences, "
+                    "{} lines removed",
+                    c.line_ends, c.control_characters, c.invalid_sequences, r.lines_removed));
   }
   for (const std::string& warning : r.warnings) note("note: " + warning);
   note_lengths(r);
-  note(fmt::format("{}: {} of {} documents, {} of {}: {} training and {} validation tokens, {:.2f} bytes per token",
-                   a.output, r.single_document ? 1 : r.train.documents + r.val.documents, r.documents_in,
-                   megabytes(r.train.bytes + r.val.bytes), megabytes(r.bytes_in), r.train.tokens, r.val.tokens,
-                   r.bytes_per_token));
+  note(
+      fmt::format("{}: {} of {} documents, {} of {}: {} training and {} validation tokens, {:.2f} "
+                  "bytes per token",
+                  a.output, r.single_document ? 1 : r.train.documents + r.val.documents,
+                  r.documents_in, megabytes(r.train.bytes + r.val.bytes), megabytes(r.bytes_in),
+                  r.train.tokens, r.val.tokens, r.bytes_per_token));
 }
 
 PrepareOptions options_of(const Arguments& a) {
@@ -137,7 +147,8 @@ int run(const Arguments& a) {
   const Tokenizer tokenizer = Tokenizer::load(a.tokenizer);
   Progress progress;
   try {
-    const PrepareReport report = prepare(options, tokenizer, [&](const PrepareProgress& p) { progress.show(p); });
+    const PrepareReport report = prepare(options, tokenizer,
+                                         [&](const PrepareProgress& p) { progress.show(p); });
     progress.clear();
     if (report.resumed) note("went on with the prepare that was interrupted");
     if (a.json) {
@@ -155,22 +166,45 @@ int run(const Arguments& a) {
 
 void add_cleaning_options(CLI::App* command, Arguments& a) {
   CleanOptions& clean = a.options.clean;
-  command->add_option("--invalid", clean.invalid, "bytes that are not valid: replace (default), drop the document, keep")
-      ->transform(CLI::CheckedTransformer(kInvalidTextNames))->type_name("replace|drop|keep");
-  command->add_flag("--raw", a.raw, "no cleaning: line ends, control characters and invalid bytes stay");
-  command->add_option("--normalize", clean.normalization, "Unicode normalisation: none (default), nfc, nfkc")
-      ->transform(CLI::CheckedTransformer(kNormalizationNames))->type_name("none|nfc|nfkc");
-  command->add_flag("--strip-boilerplate", clean.strip_boilerplate, "remove lines about cookies, JavaScript and the like");
-  command->add_flag("--repeated-lines", clean.repeated_lines, "remove lines that a document has already");
-  command->add_option("--min-characters", clean.min_characters, "drop shorter documents")->check(whole_number(0));
-  command->add_option("--max-characters", clean.max_characters, "drop longer documents")->check(whole_number(0));
-  command->add_option("--quality", clean.quality, "published rules (docs/cleaning.md): none (default), gopher, c4, fineweb")
-      ->transform(CLI::CheckedTransformer(kQualityRulesNames))->type_name("none|gopher|c4|fineweb");
-  command->add_option("--script", clean.keep_scripts, "keep documents in these scripts: Latin, Han, ...")->delimiter(',');
-  command->add_option("--language", clean.languages, "keep documents in these languages: en, zh, ...")->delimiter(',');
-  command->add_option("--duplicates", a.duplicates, "drop exact (default) or also near duplicates, or keep all")
+  command
+      ->add_option("--invalid", clean.invalid,
+                   "bytes that are not valid: replace (default), drop the document, keep")
+      ->transform(CLI::CheckedTransformer(kInvalidTextNames))
+      ->type_name("replace|drop|keep");
+  command->add_flag("--raw", a.raw,
+                    "no cleaning: line ends, control characters and invalid bytes stay");
+  command
+      ->add_option("--normalize", clean.normalization,
+                   "Unicode normalisation: none (default), nfc, nfkc")
+      ->transform(CLI::CheckedTransformer(kNormalizationNames))
+      ->type_name("none|nfc|nfkc");
+  command->add_flag("--strip-boilerplate", clean.strip_boilerplate,
+                    "remove lines about cookies, JavaScript and the like");
+  command->add_flag("--repeated-lines", clean.repeated_lines,
+                    "remove lines that a document has already");
+  command->add_option("--min-characters", clean.min_characters, "drop shorter documents")
+      ->check(whole_number(0));
+  command->add_option("--max-characters", clean.max_characters, "drop longer documents")
+      ->check(whole_number(0));
+  command
+      ->add_option("--quality", clean.quality,
+                   "published rules (docs/cleaning.md): none (default), gopher, c4, fineweb")
+      ->transform(CLI::CheckedTransformer(kQualityRulesNames))
+      ->type_name("none|gopher|c4|fineweb");
+  command
+      ->add_option("--script", clean.keep_scripts,
+                   "keep documents in these scripts: Latin, Han, ...")
+      ->delimiter(',');
+  command
+      ->add_option("--language", clean.languages, "keep documents in these languages: en, zh, ...")
+      ->delimiter(',');
+  command
+      ->add_option("--duplicates", a.duplicates,
+                   "drop exact (default) or also near duplicates, or keep all")
       ->check(CLI::IsMember({"exact", "near", "keep"}));
-  command->add_option("--dropped", a.options.dropped_file, "write a line of JSON for everything that is left out")
+  command
+      ->add_option("--dropped", a.options.dropped_file,
+                   "write a line of JSON for everything that is left out")
       ->type_name("FILE");
 }
 
@@ -181,18 +215,27 @@ void add_prepare_command(CLI::App& app, Selection& selection) {
   CLI::App* command = add_command(
       app, selection, "prepare", "Text of any kind to token shards for training",
       "  inkstone prepare book.txt letters/ --tokenizer vocabulary -o data\n"
-      "  inkstone prepare 'crawl/*.jsonl.gz' --json-field content --duplicates near --tokenizer vocabulary -o data",
+      "  inkstone prepare 'crawl/*.jsonl.gz' --json-field content --duplicates near --tokenizer "
+      "vocabulary -o data",
       [a] { return run(*a); });
-  command->add_option("INPUT", a->inputs,
-                      "text, Markdown, JSON lines, JSON, CSV, TSV, HTML, also in gz, xz, zst, bz2, tar and zip: files, "
-                      "folders, 'patterns*', @lists of files, or - for standard input")
+  command
+      ->add_option("INPUT", a->inputs,
+                   "text, Markdown, JSON lines, JSON, CSV, TSV, HTML, also in gz, xz, zst, bz2, "
+                   "tar and zip: files, "
+                   "folders, 'patterns*', @lists of files, or - for standard input")
       ->required();
   command->add_option("--tokenizer", a->tokenizer, "folder or tokenizer.json")->required();
-  command->add_option("-o,--output", a->output, "folder for the shards, the tokenizer and report.json")->required();
-  command->add_option("--val-fraction", a->options.val_fraction, "part of the text that validates and is never trained on")
+  command
+      ->add_option("-o,--output", a->output, "folder for the shards, the tokenizer and report.json")
+      ->required();
+  command
+      ->add_option("--val-fraction", a->options.val_fraction,
+                   "part of the text that validates and is never trained on")
       ->capture_default_str();
-  command->add_option("--shard-tokens", a->options.shard_tokens, "tokens in a shard")->capture_default_str();
-  command->add_option("--bits", a->options.bits, "of a token: 16 or 32 (16 if the vocabulary allows)")
+  command->add_option("--shard-tokens", a->options.shard_tokens, "tokens in a shard")
+      ->capture_default_str();
+  command
+      ->add_option("--bits", a->options.bits, "of a token: 16 or 32 (16 if the vocabulary allows)")
       ->check(CLI::IsMember({16, 32}));
   add_reading_options(command, a->reading);
   add_cleaning_options(command, *a);

@@ -1,4 +1,5 @@
-// `inkstone score`, `inkstone logits` and `inkstone eval`: the conditional distribution P(x | y) in numbers.
+// `inkstone score`, `inkstone logits` and `inkstone eval`: the conditional distribution P(x | y) in
+// numbers.
 #include <fmt/format.h>
 
 #include <cmath>
@@ -37,7 +38,8 @@ double sum(const std::vector<double>& values) {
 
 int run_score(const Arguments& a) {
   const Tokenizer tokenizer = Tokenizer::load(find_model_folder(a.model));
-  const auto context = context_tokens(tokenizer, a.context), completion = tokenizer.encode(a.completion);
+  const auto context = context_tokens(tokenizer, a.context),
+             completion = tokenizer.encode(a.completion);
   const auto scores = load_model(a).score(context, completion);
   if (!a.json) {
     print(fmt::format("{:.6f}\n", sum(scores)));
@@ -82,14 +84,21 @@ int run_eval(const Arguments& a) {
   const auto words = static_cast<double>(std::max<int64_t>(1, count_words(text)));
   const double bits_per_byte = nats / std::log(2.0) / static_cast<double>(text.size());
   if (a.json) {
-    print(Json{{"task", "perplexity"}, {"tokens", tokens.size()}, {"bytes", text.size()}, {"loss", nats / count},
-               {"perplexity", std::exp(nats / count)}, {"word_perplexity", std::exp(nats / words)},
-               {"bits_per_byte", bits_per_byte}}.dump() + "\n");
+    print(Json{{"task", "perplexity"},
+               {"tokens", tokens.size()},
+               {"bytes", text.size()},
+               {"loss", nats / count},
+               {"perplexity", std::exp(nats / count)},
+               {"word_perplexity", std::exp(nats / words)},
+               {"bits_per_byte", bits_per_byte}}
+              .dump() +
+          "\n");
   } else {
-    print(fmt::format("{} tokens, {} bytes: {:.4f} nats per token\nperplexity {:.5g} per token, {:.5g} per word "
-                      "(separated by white space); {:.4f} bits per byte\n",
-                      tokens.size(), text.size(), nats / count, std::exp(nats / count), std::exp(nats / words),
-                      bits_per_byte));
+    print(fmt::format(
+        "{} tokens, {} bytes: {:.4f} nats per token\nperplexity {:.5g} per token, {:.5g} per word "
+        "(separated by white space); {:.4f} bits per byte\n",
+        tokens.size(), text.size(), nats / count, std::exp(nats / count), std::exp(nats / words),
+        bits_per_byte));
   }
   return kExitDone;
 }
@@ -108,30 +117,35 @@ void add_score_command(CLI::App& app, Selection& selection) {
                             [a] { return run_score(*a); });
   add_model_options(c, *a);
   c->add_option("--context", a->context, "what comes before; empty: the beginning of a document");
-  c->add_option("--completion", a->completion, "the text whose probability is asked for")->required();
+  c->add_option("--completion", a->completion, "the text whose probability is asked for")
+      ->required();
   c->add_flag("--json", a->json, "a JSON object with every token's share");
 }
 
 void add_logits_command(CLI::App& app, Selection& selection) {
   auto a = std::make_shared<Arguments>();
-  CLI::App* c = add_command(app, selection, "logits", "Logits as a NumPy file, for checking against other programs",
-                            "  inkstone logits run --tokens 1,2,3 -o logits.npy", [a] { return run_logits(*a); });
+  CLI::App* c = add_command(
+      app, selection, "logits", "Logits as a NumPy file, for checking against other programs",
+      "  inkstone logits run --tokens 1,2,3 -o logits.npy", [a] { return run_logits(*a); });
   add_model_options(c, *a);
   const auto check = [](const std::string& text) {
     try {
-      return parse_token_ids(text).empty() ? std::string("there is no token id in it") : std::string();
+      return parse_token_ids(text).empty() ? std::string("there is no token id in it")
+                                           : std::string();
     } catch (const Error& e) {
       return std::string(e.what());
     }
   };
   c->add_option("--tokens", a->tokens, "token ids, separated by commas")->required()->check(check);
-  c->add_option("-o,--output", a->output, "file for a float32 array (tokens, vocabulary)")->required();
+  c->add_option("-o,--output", a->output, "file for a float32 array (tokens, vocabulary)")
+      ->required();
 }
 
 void add_eval_command(CLI::App& app, Selection& selection) {
   auto a = std::make_shared<Arguments>();
   CLI::App* c = add_command(app, selection, "eval", "Perplexity of a text",
-                            "  inkstone eval run --task perplexity book.txt", [a] { return run_eval(*a); });
+                            "  inkstone eval run --task perplexity book.txt",
+                            [a] { return run_eval(*a); });
   add_model_options(c, *a);
   c->add_option("FILE", a->file, "text file, or - for standard input")->required();
   c->add_option("--task", a->task)->check(CLI::IsMember({"perplexity"}))->capture_default_str();

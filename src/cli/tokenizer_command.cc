@@ -25,7 +25,8 @@ void append_binary(std::string& out, T value) {
   for (size_t i = 0; i < sizeof(T); ++i) out.push_back(static_cast<char>(value >> (8 * i)));
 }
 
-// Ids as they come, in one of the formats; with places, [id, begin, end] in bytes of the text, in JSON.
+// Ids as they come, in one of the formats; with places, [id, begin, end] in bytes of the text, in
+// JSON.
 class IdPrinter {
  public:
   IdPrinter(const Tokenizer& tokenizer, std::string format, bool offsets)
@@ -49,7 +50,8 @@ class IdPrinter {
   void add(TokenId id) {
     if (format_ == "u32") return append_binary(out_, static_cast<uint32_t>(id));
     if (format_ == "u16") {
-      if (id > 0xFFFF) fail(ErrorCode::kUsage, "token id {} does not fit into 16 bits; use --format u32", id);
+      if (id > 0xFFFF)
+        fail(ErrorCode::kUsage, "token id {} does not fit into 16 bits; use --format u32", id);
       return append_binary(out_, static_cast<uint16_t>(id));
     }
     if (!std::exchange(is_first_, false)) out_ += format_ == "json" ? "," : " ";
@@ -70,12 +72,14 @@ class IdPrinter {
 template <typename T>
 std::vector<TokenId> parse_binary(std::string_view bytes) {
   if (bytes.size() % sizeof(T) != 0) {
-    fail(ErrorCode::kInvalidData, "the input has {} bytes, expected a multiple of {}", bytes.size(), sizeof(T));
+    fail(ErrorCode::kInvalidData, "the input has {} bytes, expected a multiple of {}", bytes.size(),
+         sizeof(T));
   }
   std::vector<TokenId> ids;
   for (size_t i = 0; i < bytes.size(); i += sizeof(T)) {
     uint32_t value = 0;
-    for (size_t b = 0; b < sizeof(T); ++b) value |= uint32_t{static_cast<uint8_t>(bytes[i + b])} << (8 * b);
+    for (size_t b = 0; b < sizeof(T); ++b)
+      value |= uint32_t{static_cast<uint8_t>(bytes[i + b])} << (8 * b);
     ids.push_back(static_cast<TokenId>(value));
   }
   return ids;
@@ -122,7 +126,9 @@ int decode_ids(const CodeArguments& a) {
 void add_code_options(CLI::App* command, CodeArguments& a) {
   command->add_option("--tokenizer", a.tokenizer, "folder or tokenizer.json")->required();
   command->add_option("FILE", a.file, "file, or - for standard input")->capture_default_str();
-  command->add_option("--format", a.format, "text: numbers; json: an array; u16, u32: little-endian binary")
+  command
+      ->add_option("--format", a.format,
+                   "text: numbers; json: an array; u16, u32: little-endian binary")
       ->check(CLI::IsMember({"text", "json", "u16", "u32"}))
       ->capture_default_str();
 }
@@ -130,27 +136,32 @@ void add_code_options(CLI::App* command, CodeArguments& a) {
 }  // namespace
 
 void add_tokenizer_command(CLI::App& app, Selection& selection) {
-  CLI::App* group = app.add_subcommand("tokenizer", "Train and compare vocabularies; encode and decode text");
+  CLI::App* group = app.add_subcommand("tokenizer",
+                                       "Train and compare vocabularies; encode and decode text");
   group->require_subcommand(1);
 
   add_tokenizer_train_command(*group, selection);
   add_tokenizer_compare_command(*group, selection);
 
   auto e = std::make_shared<CodeArguments>();
-  CLI::App* encode =
-      add_command(*group, selection, "encode", "Text to token ids",
-                  "  echo 'Hello, world' | inkstone tokenizer encode --tokenizer vocabulary --format json",
-                  [e] { return encode_text(*e); });
+  CLI::App* encode = add_command(
+      *group, selection, "encode", "Text to token ids",
+      "  echo 'Hello, world' | inkstone tokenizer encode --tokenizer vocabulary --format json",
+      [e] { return encode_text(*e); });
   add_code_options(encode, *e);
-  encode->add_option("--special", e->special, "special tokens in the text: taken as text, allowed, or refused")
+  encode
+      ->add_option("--special", e->special,
+                   "special tokens in the text: taken as text, allowed, or refused")
       ->check(CLI::IsMember({"text", "allow", "refuse"}))
       ->capture_default_str();
-  encode->add_flag("--offsets", e->offsets, "with --format json: [id, begin, end], the token's place in bytes");
+  encode->add_flag("--offsets", e->offsets,
+                   "with --format json: [id, begin, end], the token's place in bytes");
 
   auto d = std::make_shared<CodeArguments>();
-  CLI::App* decode = add_command(*group, selection, "decode", "Token ids to text",
-                                 "  echo '15496 11 995' | inkstone tokenizer decode --tokenizer vocabulary",
-                                 [d] { return decode_ids(*d); });
+  CLI::App* decode = add_command(
+      *group, selection, "decode", "Token ids to text",
+      "  echo '15496 11 995' | inkstone tokenizer decode --tokenizer vocabulary",
+      [d] { return decode_ids(*d); });
   add_code_options(decode, *d);
 }
 

@@ -20,8 +20,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// A merge is called rare when its pair occurs less often than this in the training text: its token's embedding is
-// then trained on fewer places in every pass over it. A vocabulary is too large when more than a tenth is rare.
+// A merge is called rare when its pair occurs less often than this in the training text: its
+// token's embedding is then trained on fewer places in every pass over it. A vocabulary is too
+// large when more than a tenth is rare.
 constexpr int64_t kRareMerge = 100;
 
 struct TrainArguments {
@@ -39,12 +40,14 @@ TokenizerType parse_type(const std::string& name) {
   return TokenizerType::kBpe;
 }
 
-// The documents of files and folders in parts of at most about 64 KiB, with what was left out said on the way.
+// The documents of files and folders in parts of at most about 64 KiB, with what was left out said
+// on the way.
 class CorpusText {
  public:
   CorpusText(const std::vector<std::string>& inputs, const ReadOptions& options)
       : options_(options),
-        files_(list_inputs(std::vector<std::filesystem::path>(inputs.begin(), inputs.end()), &left_out_)) {
+        files_(list_inputs(std::vector<std::filesystem::path>(inputs.begin(), inputs.end()),
+                           &left_out_)) {
     for (const DroppedDocument& d : left_out_) say_left_out(d.source, d.reason);
   }
 
@@ -52,7 +55,8 @@ class CorpusText {
     while (rest_.empty()) {
       if (!next_piece()) return std::nullopt;
     }
-    const std::string_view part = rest_.substr(0, piece_size(rest_, std::min(kPart_bytes, rest_.size())));
+    const std::string_view part = rest_.substr(
+        0, piece_size(rest_, std::min(kPart_bytes, rest_.size())));
     rest_.remove_prefix(part.size());
     bytes_ += static_cast<int64_t>(part.size());
     show_progress();
@@ -69,9 +73,13 @@ class CorpusText {
   bool next_piece() {
     while (!source_ || !source_->next(piece_)) {
       if (next_file_ == files_.size()) return false;
-      source_ = open_source(files_[next_file_++], options_, [this](const SourcePlace& place, const std::string& reason) {
-        say_left_out(place.document > 0 ? fmt::format("{} #{}", place.source, place.document) : place.source, reason);
-      });
+      source_ = open_source(files_[next_file_++], options_,
+                            [this](const SourcePlace& place, const std::string& reason) {
+                              say_left_out(place.document > 0
+                                               ? fmt::format("{} #{}", place.source, place.document)
+                                               : place.source,
+                                           reason);
+                            });
     }
     documents_ += piece_.last;
     rest_ = piece_.text;
@@ -83,8 +91,9 @@ class CorpusText {
     constexpr int64_t kShown = 20;
     if (++left_out_count_ > kShown + 1) return;
     status_.clear();
-    note(left_out_count_ > kShown ? "left out: more, which are not listed (prepare lists all with --dropped)"
-                                  : fmt::format("left out: {}: {}", source == "-" ? "standard input" : source, reason));
+    note(left_out_count_ > kShown
+             ? "left out: more, which are not listed (prepare lists all with --dropped)"
+             : fmt::format("left out: {}: {}", source == "-" ? "standard input" : source, reason));
   }
 
   void show_progress() {
@@ -93,8 +102,8 @@ class CorpusText {
     shown_ = now;
     const double seconds = std::chrono::duration<double>(now - begin_).count();
     const double megabytes = static_cast<double>(bytes_) / 1e6;
-    status_.show(fmt::format("reading {:.1f} MB, {:.1f} MB/s, file {} of {}", megabytes, megabytes / seconds,
-                             next_file_, files_.size()));
+    status_.show(fmt::format("reading {:.1f} MB, {:.1f} MB/s, file {} of {}", megabytes,
+                             megabytes / seconds, next_file_, files_.size()));
   }
 
   ReadOptions options_;
@@ -110,8 +119,9 @@ class CorpusText {
   Clock::time_point begin_ = Clock::now(), shown_ = begin_;
 };
 
-// The text to learn from, and beside it a sample to measure vocabularies on. A part is chosen by its content: with
-// `held_out` all that are chosen are kept from the training; without, about one in 64 is measured as well as learned.
+// The text to learn from, and beside it a sample to measure vocabularies on. A part is chosen by
+// its content: with `held_out` all that are chosen are kept from the training; without, about one
+// in 64 is measured as well as learned.
 class TrainingText {
  public:
   TrainingText(const std::vector<std::string>& inputs, const ReadOptions& options, double held_out)
@@ -156,8 +166,9 @@ class MergeProgress {
     shown_ = now;
     const double seconds = std::chrono::duration<double>(now - begin_).count() + 1e-9;
     const double rate = static_cast<double>(p.merges) / seconds;
-    status_.show(fmt::format("merge {} of {}, {:.0f} a second, at most {} left", p.merges, p.merges_wanted, rate,
-                             duration_text(static_cast<double>(p.merges_wanted - p.merges) / rate)));
+    status_.show(
+        fmt::format("merge {} of {}, {:.0f} a second, at most {} left", p.merges, p.merges_wanted,
+                    rate, duration_text(static_cast<double>(p.merges_wanted - p.merges) / rate)));
   }
 
  private:
@@ -165,12 +176,15 @@ class MergeProgress {
   Clock::time_point begin_, shown_;
 };
 
-// A model, a run and prepared data mean their ids by the vocabulary beside them: a new one would spoil them.
+// A model, a run and prepared data mean their ids by the vocabulary beside them: a new one would
+// spoil them.
 void refuse_folder_in_use(const std::filesystem::path& folder) {
   for (const char* name : {"config.json", "checkpoints", "report.json"}) {
     if (!std::filesystem::exists(folder / name)) continue;
-    fail(ErrorCode::kUsage, "the output folder '{}' holds '{}', whose token ids would change their meaning; choose "
-         "another folder", folder.string(), name);
+    fail(ErrorCode::kUsage,
+         "the output folder '{}' holds '{}', whose token ids would change their meaning; choose "
+         "another folder",
+         folder.string(), name);
   }
 }
 
@@ -198,7 +212,8 @@ Tokenizer learn(const TrainArguments& a, TrainingText& text, TokenizerTrainRepor
 }
 
 std::vector<ComparedVocabulary> compare_all(std::vector<ComparedVocabulary> compared,
-                                            const std::vector<std::string>& tokenizers, const TextSample& sample) {
+                                            const std::vector<std::string>& tokenizers,
+                                            const TextSample& sample) {
   for (const std::string& name : tokenizers) {
     compared.push_back(measure_vocabulary(name, Tokenizer::load(name), sample));
   }
@@ -208,24 +223,30 @@ std::vector<ComparedVocabulary> compare_all(std::vector<ComparedVocabulary> comp
 // What the user should know of the vocabulary; empty where nothing is amiss.
 std::vector<std::string> warnings(const TokenizerTrainReport& report, const TrainArguments& a) {
   std::vector<std::string> list;
-  const int64_t merges = static_cast<int64_t>(report.merge_counts.size()), good = report.merges_seen(kRareMerge);
+  const int64_t merges = static_cast<int64_t>(report.merge_counts.size()),
+                good = report.merges_seen(kRareMerge);
   if (10 * (merges - good) > merges) {
-    list.push_back(fmt::format(
-        "the vocabulary is large for this text: {} of its {} merges join a pair that occurs fewer than {} times, too "
-        "few to train a token's embedding on; --vocab-size {} would leave them out",
-        merges - good, merges, kRareMerge, good + 256 + static_cast<int64_t>(a.special_tokens.size())));
+    list.push_back(
+        fmt::format("the vocabulary is large for this text: {} of its {} merges join a pair that "
+                    "occurs fewer than {} times, too "
+                    "few to train a token's embedding on; --vocab-size {} would leave them out",
+                    merges - good, merges, kRareMerge,
+                    good + 256 + static_cast<int64_t>(a.special_tokens.size())));
   }
   if (report.forgotten_pieces > 0) {
     list.push_back(fmt::format(
-        "the text has more distinct words than fit into {} MiB: the rarest were forgotten on the way, {:.2g}% of all "
+        "the text has more distinct words than fit into {} MiB: the rarest were forgotten on the "
+        "way, {:.2g}% of all "
         "words; pairs that occur seldom may be merged otherwise than with more --memory",
-        a.memory_mib, 100 * static_cast<double>(report.forgotten_pieces) / static_cast<double>(report.pieces)));
+        a.memory_mib,
+        100 * static_cast<double>(report.forgotten_pieces) / static_cast<double>(report.pieces)));
   }
   return list;
 }
 
 Json train_json(const TrainArguments& a, const Tokenizer& tokenizer, TrainingText& text,
-                const TokenizerTrainReport& report, const std::vector<ComparedVocabulary>& compared) {
+                const TokenizerTrainReport& report,
+                const std::vector<ComparedVocabulary>& compared) {
   Json json{{"vocab_size", tokenizer.vocab_size()},
             {"type", a.type},
             {"documents", text.corpus().documents()},
@@ -239,35 +260,40 @@ Json train_json(const TrainArguments& a, const Tokenizer& tokenizer, TrainingTex
     json["words"] = report.pieces;
     json["distinct_words"] = report.distinct_pieces;
     json["forgotten_words"] = report.forgotten_pieces;
-    json["rare_merges"] = static_cast<int64_t>(report.merge_counts.size()) - report.merges_seen(kRareMerge);
+    json["rare_merges"] = static_cast<int64_t>(report.merge_counts.size()) -
+                          report.merges_seen(kRareMerge);
   }
   return json;
 }
 
 void print_report(const TrainArguments& a, const Tokenizer& tokenizer, TrainingText& text,
-                  const TokenizerTrainReport& report, const std::vector<ComparedVocabulary>& compared) {
+                  const TokenizerTrainReport& report,
+                  const std::vector<ComparedVocabulary>& compared) {
   note(fmt::format("{}: {} vocabulary of {} tokens from {} documents, {:.1f} MB", a.output, a.type,
                    tokenizer.vocab_size(), text.corpus().documents(),
                    static_cast<double>(text.corpus().bytes() - text.held_out_bytes()) / 1e6));
   for (const std::string& warning : warnings(report, a)) note("warning: " + warning);
   if (text.sample().bytes() == 0) {
-    if (a.held_out > 0 || !a.compare.empty()) note("the text is too short to take a sample from it for a comparison");
+    if (a.held_out > 0 || !a.compare.empty())
+      note("the text is too short to take a sample from it for a comparison");
     return;
   }
-  note(fmt::format("measured on {:.2f} MB of {}:", static_cast<double>(text.sample().bytes()) / 1e6,
-                   a.held_out > 0 ? "text that was held out" : "the training text (see --held-out)"));
+  note(fmt::format(
+      "measured on {:.2f} MB of {}:", static_cast<double>(text.sample().bytes()) / 1e6,
+      a.held_out > 0 ? "text that was held out" : "the training text (see --held-out)"));
   print(comparison_table(compared, text.sample()));
 }
 
 int train_tokenizer(const TrainArguments& a) {
   refuse_folder_in_use(a.output);
-  for (const std::string& name : a.compare) Tokenizer::load(name);  // fails now rather than after the training
+  // Fails now rather than after the training.
+  for (const std::string& name : a.compare) Tokenizer::load(name);
   TrainingText text(a.inputs, a.reading.read_options(), a.held_out);
   TokenizerTrainReport report;
   const Tokenizer tokenizer = learn(a, text, report);
   tokenizer.save(a.output);
-  const std::vector<ComparedVocabulary> compared =
-      compare_all({measure_vocabulary(a.output, tokenizer, text.sample())}, a.compare, text.sample());
+  const std::vector<ComparedVocabulary> compared = compare_all(
+      {measure_vocabulary(a.output, tokenizer, text.sample())}, a.compare, text.sample());
   if (a.json) {
     const Json json = train_json(a, tokenizer, text, report, compared);
     print(json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
@@ -295,12 +321,13 @@ int compare_tokenizers(const CompareArguments& a) {
   }
   corpus.status().clear();
   if (sample.bytes() == 0) {
-    fail(ErrorCode::kInvalidData, "'{}': there is no text to compare on", fmt::join(a.texts, "', '"));
+    fail(ErrorCode::kInvalidData, "'{}': there is no text to compare on",
+         fmt::join(a.texts, "', '"));
   }
   const std::vector<ComparedVocabulary> compared = compare_all({}, a.tokenizers, sample);
   if (a.json) {
-    print(Json{{"sample_bytes", sample.bytes()}, {"compared", comparison_json(compared, sample)}}.dump(
-              -1, ' ', false, Json::error_handler_t::replace) +
+    print(Json{{"sample_bytes", sample.bytes()}, {"compared", comparison_json(compared, sample)}}
+              .dump(-1, ' ', false, Json::error_handler_t::replace) +
           "\n");
   } else {
     print(comparison_table(compared, sample));
@@ -315,10 +342,14 @@ void add_bpe_options(CLI::App* train, TrainArguments& a) {
   train->add_option("--min-frequency", a.min_frequency, "of bpe: rarer pairs are not merged")
       ->check(whole_number(1))
       ->capture_default_str();
-  train->add_option("--max-token-length", a.max_token_length, "of bpe: merged tokens are shorter than N bytes")
+  train
+      ->add_option("--max-token-length", a.max_token_length,
+                   "of bpe: merged tokens are shorter than N bytes")
       ->check(whole_number(3))
       ->type_name("N");
-  train->add_option("--memory", a.memory_mib, "of bpe: MiB for distinct words; the rarest of more are forgotten")
+  train
+      ->add_option("--memory", a.memory_mib,
+                   "of bpe: MiB for distinct words; the rarest of more are forgotten")
       ->check(whole_number(1, int64_t{1} << 24))
       ->capture_default_str();
 }
@@ -327,29 +358,45 @@ void add_bpe_options(CLI::App* train, TrainArguments& a) {
 
 void add_tokenizer_train_command(CLI::App& group, Selection& selection) {
   auto a = std::make_shared<TrainArguments>();
-  CLI::App* train = add_command(group, selection, "train", "Learn a vocabulary from text files",
-                                "  inkstone tokenizer train book.txt -o vocabulary --vocab-size 4096",
-                                [a] { return train_tokenizer(*a); });
-  train->add_option("INPUT", a->inputs, "text of any kind that prepare reads: files, folders, patterns, or - for standard input")
+  CLI::App* train = add_command(
+      group, selection, "train", "Learn a vocabulary from text files",
+      "  inkstone tokenizer train book.txt -o vocabulary --vocab-size 4096",
+      [a] { return train_tokenizer(*a); });
+  train
+      ->add_option(
+          "INPUT", a->inputs,
+          "text of any kind that prepare reads: files, folders, patterns, or - for standard input")
       ->required();
-  train->add_option("-o,--output", a->output, "folder for tokenizer.json (and vocab.json, merges.txt)")->required();
-  train->add_option("--type", a->type, "bpe: GPT-2's byte-level BPE; char: one token per character; byte: 256 bytes")
+  train
+      ->add_option("-o,--output", a->output,
+                   "folder for tokenizer.json (and vocab.json, merges.txt)")
+      ->required();
+  train
+      ->add_option("--type", a->type,
+                   "bpe: GPT-2's byte-level BPE; char: one token per character; byte: 256 bytes")
       ->check(CLI::IsMember({"bpe", "char", "byte"}))
       ->capture_default_str();
   add_bpe_options(train, *a);
-  train->add_option("--special-tokens", a->special_tokens, "they take the first ids (<|endoftext|>)")
+  train
+      ->add_option("--special-tokens", a->special_tokens, "they take the first ids (<|endoftext|>)")
       ->type_name("TOKEN");
-  train->add_option("--compare", a->compare, "vocabularies to compare with: GPT-2's folder, for example")
+  train
+      ->add_option("--compare", a->compare,
+                   "vocabularies to compare with: GPT-2's folder, for example")
       ->type_name("DIR");
-  train->add_option("--held-out", a->held_out, "share of the text, by content, to measure on and not to learn from")
+  train
+      ->add_option("--held-out", a->held_out,
+                   "share of the text, by content, to measure on and not to learn from")
       ->check(CLI::Range(0.0, 0.9))
       ->type_name("SHARE");
   add_reading_options(train, a->reading);
   train->add_flag("--json", a->json, "print a JSON object");
   train->callback([a, train, &selection] {
-    for (const char* option : {"--vocab-size", "--min-frequency", "--max-token-length", "--memory"}) {
+    for (const char* option :
+         {"--vocab-size", "--min-frequency", "--max-token-length", "--memory"}) {
       if (train->get_option(option)->count() > 0 && a->type != "bpe") {
-        throw CLI::ValidationError(fmt::format("{} has no meaning for --type {}; leave it out", option, a->type));
+        throw CLI::ValidationError(
+            fmt::format("{} has no meaning for --type {}; leave it out", option, a->type));
       }
     }
     selection.run = [a] { return train_tokenizer(*a); };
@@ -358,14 +405,17 @@ void add_tokenizer_train_command(CLI::App& group, Selection& selection) {
 
 void add_tokenizer_compare_command(CLI::App& group, Selection& selection) {
   auto a = std::make_shared<CompareArguments>();
-  CLI::App* compare =
-      add_command(group, selection, "compare", "Bytes per token of vocabularies on a text",
-                  "  inkstone tokenizer compare vocabulary gpt2 --text unseen.txt",
-                  [a] { return compare_tokenizers(*a); });
-  compare->add_option("TOKENIZER", a->tokenizers, "folders or tokenizer.json files; ratios are to the first")
+  CLI::App* compare = add_command(group, selection, "compare",
+                                  "Bytes per token of vocabularies on a text",
+                                  "  inkstone tokenizer compare vocabulary gpt2 --text unseen.txt",
+                                  [a] { return compare_tokenizers(*a); });
+  compare
+      ->add_option("TOKENIZER", a->tokenizers,
+                   "folders or tokenizer.json files; ratios are to the first")
       ->required();
   compare->add_option("--text", a->texts, "files, folders, or - for standard input")->required();
-  compare->add_option("--sample", a->sample_mib, "measure on at most so many MiB, from the beginning")
+  compare
+      ->add_option("--sample", a->sample_mib, "measure on at most so many MiB, from the beginning")
       ->check(whole_number(1, int64_t{1} << 14))
       ->capture_default_str();
   add_reading_options(compare, a->reading);

@@ -11,7 +11,9 @@
 namespace inkstone::cli {
 namespace {
 
-double ratio(int64_t a, int64_t b) { return static_cast<double>(a) / static_cast<double>(std::max<int64_t>(1, b)); }
+double ratio(int64_t a, int64_t b) {
+  return static_cast<double>(a) / static_cast<double>(std::max<int64_t>(1, b));
+}
 
 }  // namespace
 
@@ -21,7 +23,8 @@ void TextSample::add(std::string_view text) {
   bytes_ += static_cast<int64_t>(text.size());
 }
 
-ComparedVocabulary measure_vocabulary(const std::string& name, const Tokenizer& tokenizer, const TextSample& sample) {
+ComparedVocabulary measure_vocabulary(const std::string& name, const Tokenizer& tokenizer,
+                                      const TextSample& sample) {
   const std::vector<std::string>& texts = sample.texts();
   std::vector<int64_t> tokens(texts.size());
   parallel_for(static_cast<int64_t>(texts.size()), 1, [&](int64_t begin, int64_t end, int) {
@@ -33,14 +36,16 @@ ComparedVocabulary measure_vocabulary(const std::string& name, const Tokenizer& 
           .tokens = std::accumulate(tokens.begin(), tokens.end(), int64_t{0})};
 }
 
-std::string comparison_table(const std::vector<ComparedVocabulary>& compared, const TextSample& sample) {
+std::string comparison_table(const std::vector<ComparedVocabulary>& compared,
+                             const TextSample& sample) {
   size_t width = 10;
   for (const ComparedVocabulary& c : compared) width = std::max(width, c.name.size());
-  std::string table = fmt::format("{:<{}}  {:>10}  {:>10}  {:>11}  {:>6}\n", "vocabulary", width, "size", "tokens",
-                                  "bytes/token", "ratio");
+  std::string table = fmt::format("{:<{}}  {:>10}  {:>10}  {:>11}  {:>6}\n", "vocabulary", width,
+                                  "size", "tokens", "bytes/token", "ratio");
   for (const ComparedVocabulary& c : compared) {
-    table += fmt::format("{:<{}}  {:>10}  {:>10}  {:>11.3f}  {:>6.3f}\n", c.name, width, c.vocab_size, c.tokens,
-                         ratio(sample.bytes(), c.tokens), ratio(c.tokens, compared.front().tokens));
+    table += fmt::format("{:<{}}  {:>10}  {:>10}  {:>11.3f}  {:>6.3f}\n", c.name, width,
+                         c.vocab_size, c.tokens, ratio(sample.bytes(), c.tokens),
+                         ratio(c.tokens, compared.front().tokens));
   }
   return table;
 }

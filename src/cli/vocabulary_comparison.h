@@ -34,11 +34,13 @@ struct ComparedVocabulary {
 };
 
 // Encodes the sample on all threads.
-ComparedVocabulary measure_vocabulary(const std::string& name, const Tokenizer& tokenizer, const TextSample& sample);
+ComparedVocabulary measure_vocabulary(const std::string& name, const Tokenizer& tokenizer,
+                                      const TextSample& sample);
 
-// A line of headings and one for each vocabulary; the last column is its tokens over those of the first. The sample
-// must not be empty.
-std::string comparison_table(const std::vector<ComparedVocabulary>& compared, const TextSample& sample);
+// A line of headings and one for each vocabulary; the last column is its tokens over those of the
+// first. The sample must not be empty.
+std::string comparison_table(const std::vector<ComparedVocabulary>& compared,
+                             const TextSample& sample);
 // [{"tokenizer", "vocab_size", "tokens", "bytes_per_token", "ratio"}, ...]
 Json comparison_json(const std::vector<ComparedVocabulary>& compared, const TextSample& sample);
 

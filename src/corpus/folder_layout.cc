@@ -4,13 +4,17 @@
 
 namespace inkstone {
 
-std::string shard_name(std::string_view split, int64_t index) { return fmt::format("{}_{:06}.bin", split, index); }
+std::string shard_name(std::string_view split, int64_t index) {
+  return fmt::format("{}_{:06}.bin", split, index);
+}
 
 bool is_shard_name(std::string_view name, std::string_view split) {
   constexpr std::string_view kSuffix = ".bin";
   if (name.size() <= split.size() + 1 + kSuffix.size()) return false;
-  if (!name.starts_with(split) || name[split.size()] != '_' || !name.ends_with(kSuffix)) return false;
-  const std::string_view digits = name.substr(split.size() + 1, name.size() - split.size() - 1 - kSuffix.size());
+  if (!name.starts_with(split) || name[split.size()] != '_' || !name.ends_with(kSuffix))
+    return false;
+  const std::string_view digits = name.substr(split.size() + 1,
+                                              name.size() - split.size() - 1 - kSuffix.size());
   return digits.find_first_not_of("0123456789") == digits.npos;
 }
 

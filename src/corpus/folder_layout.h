@@ -11,8 +11,8 @@ inline constexpr std::string_view kReportName = "report.json";
 // The report's "program".
 inline constexpr std::string_view kPrepareProgram = "inkstone prepare";
 
-// The hidden folder where prepare works, and the file in it that is there while an earlier output is being
-// replaced: the folder then holds a mixture.
+// The hidden folder where prepare works, and the file in it that is there while an earlier output
+// is being replaced: the folder then holds a mixture.
 inline constexpr std::string_view kWorkName = ".prepare-in-progress";
 inline constexpr std::string_view kPublishingName = "publishing";
 

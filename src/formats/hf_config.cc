@@ -82,8 +82,8 @@ void require_shape(const Json& json, const ModelConfig& config) {
     fail(ErrorCode::kInvalidData, "'n_embd' is {}, expected a multiple of 'n_head', {}",
          config.width, config.heads);
   }
-  const int64_t inner =
-      get_integer(json, "n_inner", 1, 4 * kWidth.highest).value_or(4 * config.width);
+  const int64_t inner = get_integer(json, "n_inner", 1, 4 * kWidth.highest)
+                            .value_or(4 * config.width);
   if (inner != 4 * config.width) {
     fail(ErrorCode::kUnsupported, "'n_inner' is {}, only 4 * n_embd = {} is supported", inner,
          4 * config.width);
@@ -102,15 +102,15 @@ ModelConfig config_of(const Json& json) {
   config.width = get_size(json, kWidth).value_or(config.width);
   // Beside n_positions, Transformers leaves n_ctx aside; alone it is what OpenAI's hparams.json
   // has.
-  config.context =
-      get_size(json, kContext).value_or(get_size(json, kOldContext).value_or(config.context));
+  config.context = get_size(json, kContext)
+                       .value_or(get_size(json, kOldContext).value_or(config.context));
   config.vocab_size = get_size(json, kVocabulary).value_or(config.vocab_size);
-  config.layer_norm_epsilon =
-      get_number(json, "layer_norm_epsilon", 0, 1).value_or(config.layer_norm_epsilon);
-  config.initializer_range =
-      get_number(json, "initializer_range", 0, 100).value_or(config.initializer_range);
-  config.scale_attention_by_inverse_layer =
-      get_boolean(json, "scale_attn_by_inverse_layer_idx").value_or(false);
+  config.layer_norm_epsilon = get_number(json, "layer_norm_epsilon", 0, 1)
+                                  .value_or(config.layer_norm_epsilon);
+  config.initializer_range = get_number(json, "initializer_range", 0, 100)
+                                 .value_or(config.initializer_range);
+  config.scale_attention_by_inverse_layer = get_boolean(json, "scale_attn_by_inverse_layer_idx")
+                                                .value_or(false);
   // It changes the order of the arithmetic, not the result: only its type is checked.
   get_boolean(json, "reorder_and_upcast_attn");
   require_shape(json, config);

@@ -17,8 +17,8 @@ constexpr size_t kAlignmentBytes = 64;  // of the data in the file, so that it c
 // The header as NumPy writes it, byte for byte: it leaves room for a first size of 21 digits, so
 // that an array can grow in place.
 std::string header_of(const std::vector<int64_t>& shape) {
-  const std::string sizes =
-      fmt::format("({}{})", fmt::join(shape, ", "), shape.size() == 1 ? "," : "");
+  const std::string sizes = fmt::format("({}{})", fmt::join(shape, ", "),
+                                        shape.size() == 1 ? "," : "");
   std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': " + sizes + ", }";
   if (!shape.empty()) header.append(21 - std::to_string(shape[0]).size(), ' ');
   const size_t prefix_bytes = 10, with_newline = prefix_bytes + header.size() + 1;

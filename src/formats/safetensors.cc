@@ -217,10 +217,8 @@ void copy_as_f32(const StoredTensor& tensor, std::span<float> out) {
     case DType::kF32:
       if (!out.empty()) std::memcpy(out.data(), tensor.bytes.data(), out.size_bytes());
       return;
-    case DType::kBF16:
-      return convert<bf16>(tensor.bytes, out, to_float);
-    case DType::kF16:
-      return convert<uint16_t>(tensor.bytes, out, half_to_float);
+    case DType::kBF16: return convert<bf16>(tensor.bytes, out, to_float);
+    case DType::kF16: return convert<uint16_t>(tensor.bytes, out, half_to_float);
     case DType::kF64:
       return convert<double>(tensor.bytes, out, [](double x) { return static_cast<float>(x); });
     default:

@@ -103,8 +103,8 @@ class HeaderReader {
       return true;
     }
     field_ = text;
-    const bool known =
-        place_ == Place::kMetadata || text == "dtype" || text == "shape" || text == "data_offsets";
+    const bool known = place_ == Place::kMetadata || text == "dtype" || text == "shape" ||
+                       text == "data_offsets";
     if (!known) fail(ErrorCode::kInvalidData, "{}: unknown member '{}'", subject(), text);
     if (!fields_seen_.insert(text).second) {
       fail(ErrorCode::kInvalidData, "{}: '{}' occurs twice", subject(), text);

@@ -82,7 +82,8 @@ TokenShardWriter::TokenShardWriter(const std::filesystem::path& path, int bits)
 }
 
 TokenShardWriter::TokenShardWriter(const std::filesystem::path& path, int bits, int64_t keep_tokens)
-    : file_(path, keep_tokens == 0 ? 0 : static_cast<uint64_t>(kHeaderBytes + keep_tokens * (bits / 8))),
+    : file_(path,
+            keep_tokens == 0 ? 0 : static_cast<uint64_t>(kHeaderBytes + keep_tokens * (bits / 8))),
       count_(keep_tokens),
       bits_(bits) {
   if (keep_tokens == 0) write_header_room();

@@ -36,7 +36,8 @@ class TokenShard {
   // kInvalidData, naming the file and the place, on a 32-bit token that no TokenId can hold. Thread
   // safe.
   void read(int64_t begin, std::span<TokenId> out) const;
-  // Random access from the start; a pass over the whole shard is quicker when the system knows of it.
+  // Random access from the start; a pass over the whole shard is quicker when the system knows of
+  // it.
   void advise(MappedFile::Access access) const { file_.advise(access); }
   const std::filesystem::path& path() const { return file_.path(); }
 
@@ -50,8 +51,9 @@ class TokenShardWriter {
  public:
   // bits: 16 (ids up to 65535) or 32.
   TokenShardWriter(const std::filesystem::path& path, int bits);
-  // The same, to be gone on with by another process: what is written before commit() lies in "<path>.partial", and
-  // its first `keep_tokens` are kept. Throws kInputOutput when there are fewer.
+  // The same, to be gone on with by another process: what is written before commit() lies in
+  // "<path>.partial", and its first `keep_tokens` are kept. Throws kInputOutput when there are
+  // fewer.
   TokenShardWriter(const std::filesystem::path& path, int bits, int64_t keep_tokens);
   // Throws kInternal, and writes nothing of `tokens`, on an id outside [0, 2^bits) and on more than
   // kMaxShardTokens tokens in all.

@@ -13,8 +13,8 @@ struct Conversation::Impl {
   explicit Impl(Generator& g)
       : generator(g), decoder(*g.model().impl().network, 1, g.model().config().context) {}
 
-  // The whole text up to and with the user's part of the last turn, as tokens. Each part is encoded by itself, so that
-  // earlier tokens never change when text is added.
+  // The whole text up to and with the user's part of the last turn, as tokens. Each part is encoded
+  // by itself, so that earlier tokens never change when text is added.
   std::vector<TokenId> history() const {
     std::vector<TokenId> tokens;
     const auto append = [&](std::string_view text) {
@@ -29,9 +29,9 @@ struct Conversation::Impl {
     return tokens;
   }
 
-  // Keeps of the slot what is a prefix of the history; at least the last token is fed anew. Where the window begins
-  // depends on the history alone and not on the way that led to it: a conversation that was loaded goes on from the same
-  // window as the one that was saved.
+  // Keeps of the slot what is a prefix of the history; at least the last token is fed anew. Where
+  // the window begins depends on the history alone and not on the way that led to it: a
+  // conversation that was loaded goes on from the same window as the one that was saved.
   std::vector<float> feed(const std::vector<TokenId>& history) {
     const bool fits = history.size() <= static_cast<size_t>(decoder.capacity());
     size_t same = 0;
@@ -53,7 +53,8 @@ struct Conversation::Impl {
   Completion write(const GenerateOptions& options, const OnText& on_text) {
     Turn& turn = turns.back();
     auto tokens = history();
-    const uint64_t seed = sequence_seed(options.seed, turn.user, static_cast<int64_t>(turns.size() * 1000 + retries));
+    const uint64_t seed = sequence_seed(options.seed, turn.user,
+                                        static_cast<int64_t>(turns.size() * 1000 + retries));
     const auto shown = [&](std::string_view text) { return !on_text || on_text(0, 0, text); };
     auto logits = feed(tokens);
     Sequence sequence(generator.tokenizer(), options, seed, std::move(tokens));
@@ -83,7 +84,8 @@ struct Conversation::Impl {
 Conversation::Conversation(Generator& generator) : impl_(std::make_unique<Impl>(generator)) {}
 Conversation::~Conversation() = default;
 
-Completion Conversation::reply(std::string_view user_text, const GenerateOptions& options, const OnText& on_text) {
+Completion Conversation::reply(std::string_view user_text, const GenerateOptions& options,
+                               const OnText& on_text) {
   validate(options);
   impl_->retries = 0;
   impl_->turns.push_back({std::string(user_text), {}});

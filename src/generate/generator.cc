@@ -1,4 +1,5 @@
-// Several continuations at once: each prompt is fed once, and the sequences share the decoder's steps.
+// Several continuations at once: each prompt is fed once, and the sequences share the decoder's
+// steps.
 #include "inkstone/generator.h"
 
 #include <algorithm>
@@ -14,7 +15,8 @@ namespace inkstone {
 
 void validate(const GenerateOptions& o) {
   validate(o.sampling);
-  if (o.max_tokens < 0) fail(ErrorCode::kUsage, "max-tokens is {}, expected 0 or more", o.max_tokens);
+  if (o.max_tokens < 0)
+    fail(ErrorCode::kUsage, "max-tokens is {}, expected 0 or more", o.max_tokens);
   if (o.samples < 1 || o.samples > 1'000'000) {
     fail(ErrorCode::kUsage, "the number of samples is {}, expected 1 to 1000000", o.samples);
   }
@@ -48,8 +50,8 @@ struct Active {
 
 class BatchRun {
  public:
-  BatchRun(const Generator::Impl& impl, std::span<const std::string> prompts, const GenerateOptions& options,
-           const OnText& on_text, int64_t parallel)
+  BatchRun(const Generator::Impl& impl, std::span<const std::string> prompts,
+           const GenerateOptions& options, const OnText& on_text, int64_t parallel)
       : impl_(impl),
         prompts_(prompts),
         options_(options),
@@ -111,16 +113,18 @@ class BatchRun {
     const std::string& prompt = prompts_[task.prompt];
     auto history = impl_.history_of(prompt);
     const size_t count = history.size();
-    Active active{.task = task,
-                  .slot = free_.back(),
-                  .sequence = Sequence(impl_.tokenizer, options_, sequence_seed(options_.seed, prompt, task.sample),
-                                       std::move(history)),
-                  .window = {},
-                  .prompt_tokens = count,
-                  .logits = {}};
+    Active active{
+        .task = task,
+        .slot = free_.back(),
+        .sequence = Sequence(impl_.tokenizer, options_,
+                             sequence_seed(options_.seed, prompt, task.sample), std::move(history)),
+        .window = {},
+        .prompt_tokens = count,
+        .logits = {}};
     free_.pop_back();
     feed_prompt(active);
-    if (task.sample + 1 == options_.samples) first_logits_[task.prompt] = {};  // nobody needs them any more
+    // Nobody needs them any more.
+    if (task.sample + 1 == options_.samples) first_logits_[task.prompt] = {};
     active_.push_back(std::move(active));
   }
 
@@ -186,7 +190,8 @@ class BatchRun {
   std::deque<Task> waiting_;
   std::vector<int64_t> free_;
   std::list<Active> active_;
-  std::vector<std::vector<float>> first_logits_;  // after each prompt, while one of its samples is active
+  // After each prompt, while one of its samples is active.
+  std::vector<std::vector<float>> first_logits_;
   std::vector<float> logits_;
   std::vector<Completion> results_;
 };
@@ -196,7 +201,8 @@ class BatchRun {
 Generator::Generator(Model model, Tokenizer tokenizer)
     : impl_(std::make_unique<Impl>(Impl{std::move(model), std::move(tokenizer)})) {
   if (impl_->tokenizer.vocab_size() > impl_->model.config().vocab_size) {
-    fail(ErrorCode::kMismatch, "the tokenizer has {} ids, the model only {}: they do not belong together",
+    fail(ErrorCode::kMismatch,
+         "the tokenizer has {} ids, the model only {}: they do not belong together",
          impl_->tokenizer.vocab_size(), impl_->model.config().vocab_size);
   }
 }
@@ -207,10 +213,12 @@ Generator::Generator(Generator&&) noexcept = default;
 const Model& Generator::model() const { return impl_->model; }
 const Tokenizer& Generator::tokenizer() const { return impl_->tokenizer; }
 
-std::vector<Completion> Generator::generate(std::span<const std::string> prompts, const GenerateOptions& options,
-                                            const OnText& on_text, int64_t parallel) {
+std::vector<Completion> Generator::generate(std::span<const std::string> prompts,
+                                            const GenerateOptions& options, const OnText& on_text,
+                                            int64_t parallel) {
   validate(options);
-  if (parallel < 1) fail(ErrorCode::kUsage, "the number of parallel sequences is {}, expected 1 or more", parallel);
+  if (parallel < 1)
+    fail(ErrorCode::kUsage, "the number of parallel sequences is {}, expected 1 or more", parallel);
   if (prompts.empty()) return {};
   const auto total = static_cast<int64_t>(prompts.size()) * options.samples;
   return BatchRun(*impl_, prompts, options, on_text, std::min(parallel, total)).run();

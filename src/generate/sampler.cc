@@ -21,7 +21,8 @@ double log_sum_exp(std::span<const float> logits) {
   double sum = 0;
   for (const float x : logits) sum += std::exp(static_cast<double>(x - maximum));
   if (!std::isfinite(maximum) || !std::isfinite(sum)) {
-    fail(ErrorCode::kInvalidData, "the model's logits are not finite numbers: its weights are damaged");
+    fail(ErrorCode::kInvalidData,
+         "the model's logits are not finite numbers: its weights are damaged");
   }
   return maximum + std::log(sum);
 }
@@ -42,8 +43,9 @@ void validate(const SamplingOptions& o) {
   require("repetition-window", static_cast<double>(o.repetition_window), 0, 1e9);
 }
 
-Choice Sampler::choose(std::span<const float> logits, int64_t usable, std::span<const TokenId> history,
-                       const SamplingOptions& options, double uniform) {
+Choice Sampler::choose(std::span<const float> logits, int64_t usable,
+                       std::span<const TokenId> history, const SamplingOptions& options,
+                       double uniform) {
   INK_CHECK(usable >= 1 && usable <= static_cast<int64_t>(logits.size()), "usable ids");
   candidates_.clear();
   const double normaliser = log_sum_exp(logits);
@@ -53,7 +55,8 @@ Choice Sampler::choose(std::span<const float> logits, int64_t usable, std::span<
     return Choice{token, static_cast<float>(static_cast<double>(logits[token]) - normaliser)};
   };
   if (options.temperature == 0 || options.top_k == 1) {
-    return choice(static_cast<TokenId>(std::max_element(logits_.begin(), logits_.end()) - logits_.begin()));
+    return choice(
+        static_cast<TokenId>(std::max_element(logits_.begin(), logits_.end()) - logits_.begin()));
   }
   keep_best(options.top_k > 0 ? std::min(options.top_k, usable) : usable);
   weigh(options.temperature);
@@ -70,7 +73,8 @@ Choice Sampler::choose(std::span<const float> logits, int64_t usable, std::span<
   return choice(candidates_.back().token);  // rounding left a sliver
 }
 
-void Sampler::penalise_repetition(std::span<const TokenId> history, const SamplingOptions& options) {
+void Sampler::penalise_repetition(std::span<const TokenId> history,
+                                  const SamplingOptions& options) {
   if (options.repetition_penalty == 1) return;
   const auto window = static_cast<size_t>(options.repetition_window);
   if (window > 0 && history.size() > window) history = history.last(window);
@@ -86,18 +90,21 @@ void Sampler::penalise_repetition(std::span<const TokenId> history, const Sampli
 void Sampler::keep_best(int64_t count) {
   const auto usable = static_cast<int64_t>(logits_.size());
   candidates_.reserve(usable);
-  for (int64_t id = 0; id < usable; ++id) candidates_.push_back({logits_[id], static_cast<TokenId>(id), 0});
+  for (int64_t id = 0; id < usable; ++id)
+    candidates_.push_back({logits_[id], static_cast<TokenId>(id), 0});
   if (count < usable) {
-    std::nth_element(candidates_.begin(), candidates_.begin() + (count - 1), candidates_.end(), before);
+    std::nth_element(candidates_.begin(), candidates_.begin() + (count - 1), candidates_.end(),
+                     before);
     candidates_.resize(count);
   }
 }
 
 // probability = softmax(logit / temperature).
 void Sampler::weigh(double temperature) {
-  const float maximum = std::max_element(candidates_.begin(), candidates_.end(), [](const auto& a, const auto& b) {
-                          return a.logit < b.logit;
-                        })->logit;
+  const float maximum = std::max_element(
+                            candidates_.begin(), candidates_.end(),
+                            [](const auto& a, const auto& b) { return a.logit < b.logit; })
+                            ->logit;
   double total = 0;
   for (Candidate& c : candidates_) {
     c.probability = std::exp((static_cast<double>(c.logit) - maximum) / temperature);
@@ -112,7 +119,8 @@ void Sampler::weigh(double temperature) {
 void Sampler::keep_nucleus(double top_p) {
   double mass = 0;
   size_t count = 0;
-  while (count < candidates_.size() && (count == 0 || mass < top_p)) mass += candidates_[count++].probability;
+  while (count < candidates_.size() && (count == 0 || mass < top_p))
+    mass += candidates_[count++].probability;
   candidates_.resize(count);
 }
 

@@ -14,9 +14,14 @@ uint64_t sequence_seed(uint64_t seed, std::string_view prompt, int64_t sample) {
 
 Sequence::Sequence(const Tokenizer& tokenizer, const GenerateOptions& options, uint64_t seed,
                    std::vector<TokenId> history)
-    : tokenizer_(&tokenizer), options_(&options), seed_(seed), history_(std::move(history)), stream_(options.stop) {}
+    : tokenizer_(&tokenizer),
+      options_(&options),
+      seed_(seed),
+      history_(std::move(history)),
+      stream_(options.stop) {}
 
-bool Sequence::advance(std::span<const float> logits, const std::function<bool(std::string_view)>& on_text) {
+bool Sequence::advance(std::span<const float> logits,
+                       const std::function<bool(std::string_view)>& on_text) {
   const auto count = static_cast<int64_t>(result_.tokens.size());
   if (count >= options_->max_tokens) {
     finish(FinishReason::kLength, on_text);
@@ -24,9 +29,10 @@ bool Sequence::advance(std::span<const float> logits, const std::function<bool(s
   }
   // The draw is addressed by its place in the continuation: the same whatever else is in the batch.
   const Random random(seed_, RandomStream::kSampling);
-  const auto usable = std::min<int64_t>(static_cast<int64_t>(logits.size()), tokenizer_->vocab_size());
-  const Choice choice =
-      sampler_.choose(logits, usable, history_, options_->sampling, random.uniform(static_cast<uint64_t>(count)));
+  const auto usable = std::min<int64_t>(static_cast<int64_t>(logits.size()),
+                                        tokenizer_->vocab_size());
+  const Choice choice = sampler_.choose(logits, usable, history_, options_->sampling,
+                                        random.uniform(static_cast<uint64_t>(count)));
   if (!options_->ignore_end_of_text && choice.token == tokenizer_->end_of_text()) {
     finish(FinishReason::kEndMark, on_text);
     return false;
@@ -58,12 +64,15 @@ Completion Sequence::take_result() {
   return std::move(result_);
 }
 
-std::vector<float> refill(Decoder& decoder, int64_t slot, const std::vector<TokenId>& history, Window& window) {
+std::vector<float> refill(Decoder& decoder, int64_t slot, const std::vector<TokenId>& history,
+                          Window& window) {
   const auto capacity = static_cast<size_t>(decoder.capacity());
   if (history.size() - window.first > capacity) {
-    // A long prompt keeps its last window but one token; a text that outgrew its window keeps half of it.
-    const size_t keep = decoder.length(slot) == 0 ? capacity - std::min<size_t>(capacity - 1, capacity / 4)
-                                                  : std::max<size_t>(1, capacity / 2);
+    // A long prompt keeps its last window but one token; a text that outgrew its window keeps half
+    // of it.
+    const size_t keep = decoder.length(slot) == 0
+                            ? capacity - std::min<size_t>(capacity - 1, capacity / 4)
+                            : std::max<size_t>(1, capacity / 2);
     window.first = history.size() - keep;
     decoder.truncate(slot, 0);
   }

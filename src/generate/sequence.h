@@ -16,15 +16,16 @@ namespace inkstone {
 // Seed of a sequence: a pure function of the user's seed, the prompt and the number of the sample.
 uint64_t sequence_seed(uint64_t seed, std::string_view prompt, int64_t sample);
 
-// Writes one continuation with a slot of a decoder. The caller runs the decoder's steps, so that several
-// sequences share them; a sequence's own course does not depend on the others.
+// Writes one continuation with a slot of a decoder. The caller runs the decoder's steps, so that
+// several sequences share them; a sequence's own course does not depend on the others.
 class Sequence {
  public:
   // `history`: all tokens before the continuation, at least one.
-  Sequence(const Tokenizer& tokenizer, const GenerateOptions& options, uint64_t seed, std::vector<TokenId> history);
+  Sequence(const Tokenizer& tokenizer, const GenerateOptions& options, uint64_t seed,
+           std::vector<TokenId> history);
 
-  // Chooses the next token from the logits after the last one. False when the continuation is finished.
-  // on_text gets what may be shown; it returns false to cancel.
+  // Chooses the next token from the logits after the last one. False when the continuation is
+  // finished. on_text gets what may be shown; it returns false to cancel.
   bool advance(std::span<const float> logits, const std::function<bool(std::string_view)>& on_text);
 
   // The token that advance() chose, to be fed to the decoder next.
@@ -52,9 +53,11 @@ struct Window {
   size_t first = 0;  // index in the history of the slot's first token
 };
 
-// Feeds the tokens of `history` that the slot does not hold yet, at least one, and returns the logits after the last
-// one. A history that does not fit any more is cut: of a text that outgrew its window the last half of a window is fed
-// again (with learned positions the kept keys would be at wrong places), of a prompt its last three quarters.
-std::vector<float> refill(Decoder& decoder, int64_t slot, const std::vector<TokenId>& history, Window& window);
+// Feeds the tokens of `history` that the slot does not hold yet, at least one, and returns the
+// logits after the last one. A history that does not fit any more is cut: of a text that outgrew
+// its window the last half of a window is fed again (with learned positions the kept keys would be
+// at wrong places), of a prompt its last three quarters.
+std::vector<float> refill(Decoder& decoder, int64_t slot, const std::vector<TokenId>& history,
+                          Window& window);
 
 }  // namespace inkstone

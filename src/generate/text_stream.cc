@@ -23,7 +23,8 @@ std::string_view TextStream::push(std::string_view bytes) {
   text_ += bytes;
   size_t cut = std::string::npos;
   for (const std::string& stop : stop_) {
-    const size_t from = old_size < stop.size() ? 0 : old_size - stop.size() + 1;  // it may have begun earlier
+    // It may have begun earlier.
+    const size_t from = old_size < stop.size() ? 0 : old_size - stop.size() + 1;
     cut = std::min(cut, text_.find(stop, from));
   }
   if (cut != std::string::npos) {

@@ -1,4 +1,5 @@
-// From tokens to text that may be shown: whole characters only, and nothing that may be part of a stop string.
+// From tokens to text that may be shown: whole characters only, and nothing that may be part of a
+// stop string.
 #pragma once
 
 #include <string>
@@ -11,9 +12,9 @@ class TextStream {
  public:
   explicit TextStream(std::vector<std::string> stop) : stop_(std::move(stop)) {}
 
-  // Adds the bytes of a token; returns what may be shown now. Held back are an unfinished UTF-8 character and a
-  // possible beginning of a stop string. Once a stop string is complete stopped() is true, and it and all after it are
-  // never shown.
+  // Adds the bytes of a token; returns what may be shown now. Held back are an unfinished UTF-8
+  // character and a possible beginning of a stop string. Once a stop string is complete stopped()
+  // is true, and it and all after it are never shown.
   std::string_view push(std::string_view bytes);
   // At the end of the text: what was held back (nothing after a stop string).
   std::string_view finish();

@@ -1,12 +1,13 @@
-// The contract between the model and a device: about 25 operations. The model is written once against it.
+// The contract between the model and a device: about 25 operations. The model is written once
+// against it.
 //
-// Everywhere: views are contiguous and row-major and live in this backend's memory; "activation type" is
-// f32 or bf16, the same for all activations of one model; parameters handed to normalisation and the
-// embeddings, all parameter gradients and the residual stream are f32; sums are accumulated in f32 or
-// wider. Operations are queued in order; copy_to_host and the operations that return a number wait for
-// all that was queued before. One thread uses a backend at a time. Every operation gives the same bits
-// for the same input, device and thread count. A wrong shape or type is a bug of the caller (INK_CHECK).
-// The plain statement of each operation is in reference.h.
+// Everywhere: views are contiguous and row-major and live in this backend's memory; "activation
+// type" is f32 or bf16, the same for all activations of one model; parameters handed to
+// normalisation and the embeddings, all parameter gradients and the residual stream are f32; sums
+// are accumulated in f32 or wider. Operations are queued in order; copy_to_host and the operations
+// that return a number wait for all that was queued before. One thread uses a backend at a time.
+// Every operation gives the same bits for the same input, device and thread count. A wrong shape or
+// type is a bug of the caller (INK_CHECK). The plain statement of each operation is in reference.h.
 //
 // Legend: B batch, T time, N = B*T, C channels, NH heads, HS = C/NH, V vocabulary.
 #pragma once
@@ -34,23 +35,24 @@ struct EmbeddingForward {
   View x;                       // [N,C] f32
 };
 
-// dwte[tokens[n],:] += dx[n,:]; dwpe[positions[n],:] += dx[n,:]. The additions run in the order of n.
+// dwte[tokens[n],:] += dx[n,:]; dwpe[positions[n],:] += dx[n,:]. The additions run in the order of
+// n.
 struct EmbeddingBackward {
   ConstView tokens, positions;
   ConstView dx;     // [N,C] f32
   View dwte, dwpe;  // accumulated into
 };
 
-// s = x + delta (s = x without delta); y = (s - mean) * rstd * weight + bias per row, with the biased
-// variance, rstd = 1/sqrt(variance + epsilon). Source: Ba et al. 2016, arXiv:1607.06450.
+// s = x + delta (s = x without delta); y = (s - mean) * rstd * weight + bias per row, with the
+// biased variance, rstd = 1/sqrt(variance + epsilon). Source: Ba et al. 2016, arXiv:1607.06450.
 struct LayerNormForward {
   ConstView x;             // [N,C] f32
   ConstView delta = {};    // [N,C] activation type, optional
   View sum = {};           // [N,C] f32, written if delta is given; may be x itself
   ConstView weight, bias;  // [C] f32
   float epsilon = 1e-5f;
-  View y;                  // [N,C] activation type
-  View mean, rstd;         // [N] f32
+  View y;           // [N,C] activation type
+  View mean, rstd;  // [N] f32
 };
 
 // dx += the gradient through the normalisation (the residual path is in dx already);
@@ -58,13 +60,13 @@ struct LayerNormForward {
 struct LayerNormBackward {
   ConstView dy;  // [N,C] activation type
   ConstView sum, weight, mean, rstd;
-  View dx;              // [N,C] f32, accumulated into
-  View dweight, dbias;  // [C] f32
+  View dx;                  // [N,C] f32, accumulated into
+  View dweight, dbias;      // [C] f32
   bool accumulate = false;  // of dweight and dbias
 };
 
-// y = 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))). Source: Hendrycks and Gimpel 2016, arXiv:1606.08415.
-// y may be x itself.
+// y = 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))). Source: Hendrycks and Gimpel 2016,
+// arXiv:1606.08415. y may be x itself.
 struct GeluForward {
   ConstView x;
   View y;
@@ -76,8 +78,8 @@ struct GeluBackward {
   View dx;
 };
 
-// Which elements are dropped is a pure function of (seed, site, index of the element): the backward pass
-// finds the same ones without storing them. Kept elements are scaled by 1/(1 - rate).
+// Which elements are dropped is a pure function of (seed, site, index of the element): the backward
+// pass finds the same ones without storing them. Kept elements are scaled by 1/(1 - rate).
 struct DropoutMask {
   float rate = 0;     // in [0, 1); 0: nothing is dropped
   uint64_t seed = 0;  // of the step
@@ -104,9 +106,9 @@ struct AttentionBackward {
   DropoutMask dropout = {};
 };
 
-// Attention of new rows over a cache. First every row's k and v are stored at (slots[r], positions[r]),
-// then row r attends to positions 0..positions[r] of its slot. A row's result depends on that row and its
-// slot alone, not on the other rows (batch invariance).
+// Attention of new rows over a cache. First every row's k and v are stored at (slots[r],
+// positions[r]), then row r attends to positions 0..positions[r] of its slot. A row's result
+// depends on that row and its slot alone, not on the other rows (batch invariance).
 struct AttentionCached {
   ConstView qkv;               // [R,3C] activation type
   ConstView slots, positions;  // [R] i32
@@ -115,8 +117,8 @@ struct AttentionCached {
   View out;  // [R,C] activation type
 };
 
-// Stores each row's k and v at (slots[r], positions[r]) of the cache, as AttentionCached does first: for
-// rows whose attention attention_forward computes (the beginning of a sequence).
+// Stores each row's k and v at (slots[r], positions[r]) of the cache, as AttentionCached does
+// first: for rows whose attention attention_forward computes (the beginning of a sequence).
 struct CacheStore {
   ConstView qkv;               // [R,3C] activation type
   ConstView slots, positions;  // [R] i32
@@ -124,7 +126,8 @@ struct CacheStore {
 };
 
 // loss[r] = logsumexp(logits[r,:]) - logits[r,targets[r]]; 0 where targets[r] < 0.
-// dlogits[r,v] = (softmax(logits[r,:])[v] - [v == targets[r]]) * gradient_scale; 0 where targets[r] < 0.
+// dlogits[r,v] = (softmax(logits[r,:])[v] - [v == targets[r]]) * gradient_scale; 0 where targets[r]
+// < 0.
 struct CrossEntropy {
   ConstView logits;   // [R,V] f32
   ConstView targets;  // [R] i32
@@ -134,9 +137,9 @@ struct CrossEntropy {
 };
 
 // g = gradient * gradient_scale; m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;
-// parameter -= lr * (m / correction1 / (sqrt(v / correction2) + epsilon) + weight_decay * parameter),
-// correction_i = 1 - beta_i^t. Source: Loshchilov and Hutter 2019, arXiv:1711.05101; the order of
-// operations is torch.optim.AdamW's (the decay first).
+// parameter -= lr * (m / correction1 / (sqrt(v / correction2) + epsilon) + weight_decay *
+// parameter), correction_i = 1 - beta_i^t. Source: Loshchilov and Hutter 2019, arXiv:1711.05101;
+// the order of operations is torch.optim.AdamW's (the decay first).
 struct AdamWStep {
   View parameter;  // [n] f32
   ConstView gradient;
@@ -176,7 +179,8 @@ class Backend {
 
   // True when the host can read and write a view's memory directly, after a call that waits.
   virtual bool shares_host_memory() const { return false; }
-  // Memory. allocate throws kInputOutput with the size when there is not enough; its content is zero.
+  // Memory. allocate throws kInputOutput with the size when there is not enough; its content is
+  // zero.
   virtual void* allocate(int64_t bytes) = 0;
   virtual void release(void* data, int64_t bytes) noexcept = 0;
   virtual void copy_to_host(ConstView from, void* to) = 0;
@@ -190,8 +194,8 @@ class Backend {
   virtual void matmul_nn(const Matmul& op) = 0;
   virtual void matmul_nt(const Matmul& op) = 0;
   virtual void matmul_tn(const Matmul& op) = 0;
-  // As nn and nt for few rows (decoding): limited by reading B once. A row of C depends on its row of A
-  // and on B alone, whatever M is (batch invariance). accumulate is not supported.
+  // As nn and nt for few rows (decoding): limited by reading B once. A row of C depends on its row
+  // of A and on B alone, whatever M is (batch invariance). accumulate is not supported.
   virtual void matmul_rows_nn(const Matmul& op) = 0;
   virtual void matmul_rows_nt(const Matmul& op) = 0;
   // out[N] (+)= sum over rows of x[M,N].
@@ -203,7 +207,8 @@ class Backend {
   virtual void layer_norm_backward(const LayerNormBackward& op) = 0;
   virtual void gelu_forward(const GeluForward& op) = 0;
   virtual void gelu_backward(const GeluBackward& op) = 0;
-  // x = x * mask / (1 - rate), in place; x f32 or bf16. Applied to a gradient it is its own backward pass.
+  // x = x * mask / (1 - rate), in place; x f32 or bf16. Applied to a gradient it is its own
+  // backward pass.
   virtual void dropout(View x, const DropoutMask& mask) = 0;
   // x += delta; x f32, delta activation type.
   virtual void add(View x, ConstView delta) = 0;
@@ -220,11 +225,12 @@ class Backend {
 
 enum class Device { kCpu, kCuda };
 
-// Makes the device's backend. kUnsupported, saying what is missing and what to do, when this build or
-// this machine has none.
+// Makes the device's backend. kUnsupported, saying what is missing and what to do, when this build
+// or this machine has none.
 std::unique_ptr<Backend> make_backend(Device device);
 
-// Makers of the single devices; each is defined by its folder, or by its stub.cc where the device is not built.
+// Makers of the single devices; each is defined by its folder, or by its stub.cc where the device
+// is not built.
 std::unique_ptr<Backend> make_cpu_backend();
 std::unique_ptr<Backend> make_cuda_backend();
 

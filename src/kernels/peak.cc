@@ -25,10 +25,12 @@ double best_seconds(double budget_s, F&& f) {
 }
 
 // Of C[m,n] = A[m,k] * B[k,n] in `budget_s` seconds.
-double product_flops(Backend& backend, DType operand, int64_t m, int64_t k, int64_t n, double budget_s) {
+double product_flops(Backend& backend, DType operand, int64_t m, int64_t k, int64_t n,
+                     double budget_s) {
   const Buffer a(backend, m * k * size_bytes(operand)), b(backend, k * n * size_bytes(operand)),
       c(backend, m * n * 4);
-  const Matmul op{.a = a.view(operand, {m, k}), .b = b.view(operand, {k, n}), .c = c.view(DType::kF32, {m, n})};
+  const Matmul op{
+      .a = a.view(operand, {m, k}), .b = b.view(operand, {k, n}), .c = c.view(DType::kF32, {m, n})};
   float probe = 0;
   const double seconds = best_seconds(budget_s, [&] {
     backend.matmul_nn(op);
@@ -44,14 +46,16 @@ double measure_gemm_peak_flops(Backend& backend, DType operand) {
   for (const auto& [k, n] : {std::pair<int64_t, int64_t>{768, 768}, {768, 3072}, {3072, 768}}) {
     peak = std::max(peak, product_flops(backend, operand, 256, k, n, 0.04));
   }
-  return operand == DType::kBF16 ? std::max(peak, measure_gemm_peak_flops(backend, DType::kF32)) : peak;
+  return operand == DType::kBF16 ? std::max(peak, measure_gemm_peak_flops(backend, DType::kF32))
+                                 : peak;
 }
 
 double measure_read_bandwidth(Backend& backend) {
   constexpr int64_t bytes = int64_t{256} << 20;
   const Buffer buffer(backend, bytes);
   backend.fill_zero(buffer.view(DType::kF32, {bytes / 4}));  // touches every page
-  const double seconds = best_seconds(0.1, [&] { backend.sum_of_squares(buffer.view(DType::kF32, {bytes / 4})); });
+  const double seconds = best_seconds(
+      0.1, [&] { backend.sum_of_squares(buffer.view(DType::kF32, {bytes / 4})); });
   return static_cast<double>(bytes) / seconds;
 }
 

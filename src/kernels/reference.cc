@@ -33,7 +33,8 @@ void matmul(const MatmulSizes& s, const Matrix& a, const Matrix& b, In bias, Out
   }
 }
 
-// Where q (part 0), k (1) or v (2) of head h lies in qkv [B,T,3C]: element (t, e) of the head is data[t * 3C + e].
+// Where q (part 0), k (1) or v (2) of head h lies in qkv [B,T,3C]: element (t, e) of the head is
+// data[t * 3C + e].
 struct Head {
   In data;
   int64_t stride;
@@ -95,9 +96,15 @@ void head_backward(const AttentionSizes& s, In dout, In qkv, int64_t b, int64_t 
 
 }  // namespace
 
-void matmul_nn(const MatmulSizes& s, In a, In b, In bias, Out c) { matmul(s, {a, s.K, 1}, {b, s.N, 1}, bias, c); }
-void matmul_nt(const MatmulSizes& s, In a, In b, In bias, Out c) { matmul(s, {a, s.K, 1}, {b, 1, s.K}, bias, c); }
-void matmul_tn(const MatmulSizes& s, In a, In b, In bias, Out c) { matmul(s, {a, 1, s.M}, {b, s.N, 1}, bias, c); }
+void matmul_nn(const MatmulSizes& s, In a, In b, In bias, Out c) {
+  matmul(s, {a, s.K, 1}, {b, s.N, 1}, bias, c);
+}
+void matmul_nt(const MatmulSizes& s, In a, In b, In bias, Out c) {
+  matmul(s, {a, s.K, 1}, {b, 1, s.K}, bias, c);
+}
+void matmul_tn(const MatmulSizes& s, In a, In b, In bias, Out c) {
+  matmul(s, {a, 1, s.M}, {b, s.N, 1}, bias, c);
+}
 
 void sum_rows(In x, Out out, bool accumulate) {
   if (!accumulate) std::fill(out.begin(), out.end(), 0.0);
@@ -122,7 +129,8 @@ double cast(double x, DType to) {
 void embedding_forward(Indices tokens, Indices positions, In wte, In wpe, Out x) {
   const int64_t N = length(tokens), C = length(x) / N;
   for (int64_t n = 0; n < N; ++n) {
-    for (int64_t c = 0; c < C; ++c) x[n * C + c] = wte[tokens[n] * C + c] + wpe[positions[n] * C + c];
+    for (int64_t c = 0; c < C; ++c)
+      x[n * C + c] = wte[tokens[n] * C + c] + wpe[positions[n] * C + c];
   }
 }
 
@@ -145,7 +153,8 @@ void layer_norm_forward(In s, In weight, In bias, double epsilon, Out y, Out mea
     mean[n] = sum / static_cast<double>(C);
     for (const double x : row) squares += (x - mean[n]) * (x - mean[n]);
     rstd[n] = 1 / std::sqrt(squares / static_cast<double>(C) + epsilon);
-    for (int64_t c = 0; c < C; ++c) y[n * C + c] = (row[c] - mean[n]) * rstd[n] * weight[c] + bias[c];
+    for (int64_t c = 0; c < C; ++c)
+      y[n * C + c] = (row[c] - mean[n]) * rstd[n] * weight[c] + bias[c];
   }
 }
 
@@ -162,7 +171,8 @@ void layer_norm_backward(In dy, In s, In weight, In mean, In rstd, const LayerNo
       to.dweight[c] += dy[n * C + c] * z(c);
       to.dbias[c] += dy[n * C + c];
     }
-    for (int64_t c = 0; c < C; ++c) to.dx[n * C + c] += rstd[n] * (g(c) - average_g - z(c) * average_gz);
+    for (int64_t c = 0; c < C; ++c)
+      to.dx[n * C + c] += rstd[n] * (g(c) - average_g - z(c) * average_gz);
   }
 }
 
@@ -180,7 +190,8 @@ double dropout_factor(const DropoutMask& mask, uint64_t row, uint32_t column) {
 }
 
 void dropout(Out x, const DropoutMask& mask) {
-  for (uint64_t i = 0; i < x.size(); ++i) x[i] *= dropout_factor(mask, i >> 32, static_cast<uint32_t>(i));
+  for (uint64_t i = 0; i < x.size(); ++i)
+    x[i] *= dropout_factor(mask, i >> 32, static_cast<uint32_t>(i));
 }
 
 Probabilities attention_probabilities(const AttentionSizes& s, In qkv, int64_t b, int64_t h) {
@@ -205,7 +216,8 @@ void attention_forward(const AttentionSizes& s, In qkv, Out out, Out lse) {
     for (int64_t i = 0; i < s.T; ++i) {
       for (int64_t j = 0; j <= i; ++j) {
         const double dropped = p.P[i * s.T + j] * attention_factor(s, b, h, i, j);
-        for (int64_t e = 0; e < s.HS; ++e) out[(b * s.T + i) * C + h * s.HS + e] += dropped * v.at(j, e);
+        for (int64_t e = 0; e < s.HS; ++e)
+          out[(b * s.T + i) * C + h * s.HS + e] += dropped * v.at(j, e);
       }
     }
   }
@@ -218,7 +230,8 @@ void attention_backward(const AttentionSizes& s, In dout, In qkv, Out dqkv) {
   }
 }
 
-void cache_store(const CacheSizes& s, In qkv, Indices slots, Indices positions, Out keys, Out values) {
+void cache_store(const CacheSizes& s, In qkv, Indices slots, Indices positions, Out keys,
+                 Out values) {
   const int64_t C = s.NH * s.HS;
   for (int64_t r = 0; r < s.R; ++r) {
     for (int64_t h = 0; h < s.NH; ++h) {
@@ -231,13 +244,15 @@ void cache_store(const CacheSizes& s, In qkv, Indices slots, Indices positions, 
   }
 }
 
-void attention_cached(const CacheSizes& s, In qkv, Indices slots, Indices positions, In keys, In values, Out out) {
+void attention_cached(const CacheSizes& s, In qkv, Indices slots, Indices positions, In keys,
+                      In values, Out out) {
   const int64_t C = s.NH * s.HS;
   std::fill(out.begin(), out.end(), 0.0);
   for (int64_t r = 0; r < s.R; ++r) {
     for (int64_t h = 0; h < s.NH; ++h) {
       const int64_t begin = (slots[r] * s.NH + h) * s.T * s.HS;
-      const Head q{qkv.subspan(r * 3 * C + h * s.HS), 0}, k{keys.subspan(begin), s.HS}, v{values.subspan(begin), s.HS};
+      const Head q{qkv.subspan(r * 3 * C + h * s.HS), 0}, k{keys.subspan(begin), s.HS},
+          v{values.subspan(begin), s.HS};
       const int64_t count = positions[r] + 1;
       std::vector<double> p(count);
       for (int64_t t = 0; t < count; ++t) p[t] = s.scale * dot(q, 0, k, t, s.HS);
@@ -269,7 +284,8 @@ void adamw(const AdamWStep& numbers, Out parameter, In gradient, Out m, Out v) {
     const double g = gradient[i] * numbers.gradient_scale;
     m[i] = beta1 * m[i] + (1 - beta1) * g;
     v[i] = beta2 * v[i] + (1 - beta2) * g * g;
-    const double direction = m[i] / numbers.correction1 / (std::sqrt(v[i] / numbers.correction2) + numbers.epsilon);
+    const double direction = m[i] / numbers.correction1 /
+                             (std::sqrt(v[i] / numbers.correction2) + numbers.epsilon);
     parameter[i] -= lr * (direction + numbers.weight_decay * parameter[i]);
   }
 }

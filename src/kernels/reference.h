@@ -1,8 +1,10 @@
-// The plain statement of every operation of the Backend contract (backend.h), in double precision with the simplest
-// loops: what a kernel must compute, for reading and for tests. Never linked into the program.
+// The plain statement of every operation of the Backend contract (backend.h), in double precision
+// with the simplest loops: what a kernel must compute, for reading and for tests. Never linked into
+// the program.
 //
-// Legend: B batch, T time, N = B*T, C channels, NH heads, HS = C/NH, V vocabulary. Row-major spans; a shape stands
-// beside each. An optional span that is absent is empty. Sizes that are not passed follow from the spans' sizes.
+// Legend: B batch, T time, N = B*T, C channels, NH heads, HS = C/NH, V vocabulary. Row-major spans;
+// a shape stands beside each. An optional span that is absent is empty. Sizes that are not passed
+// follow from the spans' sizes.
 #pragma once
 
 #include <cstdint>
@@ -61,8 +63,8 @@ struct AttentionSizes {
   double scale = 1;
   DropoutMask dropout = {};
 };
-// Of one (batch, head): [T,T], softmax(scale q k^T) with zeros where j > i, before dropout; and each row's
-// log-sum-exp [T].
+// Of one (batch, head): [T,T], softmax(scale q k^T) with zeros where j > i, before dropout; and
+// each row's log-sum-exp [T].
 struct Probabilities {
   std::vector<double> P, lse;
 };
@@ -77,9 +79,11 @@ struct CacheSizes {
   double scale = 1;
 };
 // qkv [R,3C]; keys and values [S,NH,T,HS]; out [R,C].
-void cache_store(const CacheSizes& s, In qkv, Indices slots, Indices positions, Out keys, Out values);
+void cache_store(const CacheSizes& s, In qkv, Indices slots, Indices positions, Out keys,
+                 Out values);
 // Of rows that are stored already: row r over positions 0..positions[r] of its slot.
-void attention_cached(const CacheSizes& s, In qkv, Indices slots, Indices positions, In keys, In values, Out out);
+void attention_cached(const CacheSizes& s, In qkv, Indices slots, Indices positions, In keys,
+                      In values, Out out);
 
 // logits [R,V], targets [R] -> losses [R], dlogits [R,V] (absent: losses only).
 void cross_entropy(In logits, Indices targets, double gradient_scale, Out losses, Out dlogits);

@@ -6,7 +6,8 @@
 
 namespace inkstone {
 
-BlockActivations plan_block(Arena& arena, const ModelConfig& config, DType act, const PassShape& shape) {
+BlockActivations plan_block(Arena& arena, const ModelConfig& config, DType act,
+                            const PassShape& shape) {
   const int64_t N = shape.rows(), C = config.width;
   BlockActivations a;
   a.x1 = arena.take(DType::kF32, {N, C});
@@ -25,7 +26,8 @@ BlockActivations plan_block(Arena& arena, const ModelConfig& config, DType act, 
   return a;
 }
 
-BackwardScratch plan_scratch(Arena& arena, const ModelConfig& config, DType act, const PassShape& shape) {
+BackwardScratch plan_scratch(Arena& arena, const ModelConfig& config, DType act,
+                             const PassShape& shape) {
   const int64_t N = shape.rows(), C = config.width;
   BackwardScratch s;
   s.dx = arena.take(DType::kF32, {N, C});
@@ -37,12 +39,13 @@ BackwardScratch plan_scratch(Arena& arena, const ModelConfig& config, DType act,
 
 float attention_scale(const ModelConfig& config, int64_t layer) {
   const double scale = 1.0 / std::sqrt(static_cast<double>(config.head_size()));
-  return static_cast<float>(config.scale_attention_by_inverse_layer ? scale / static_cast<double>(layer + 1)
-                                                                    : scale);
+  return static_cast<float>(
+      config.scale_attention_by_inverse_layer ? scale / static_cast<double>(layer + 1) : scale);
 }
 
-void block_forward(const Network& network, int64_t layer, const PassShape& shape, ConstView x, ConstView delta,
-                   const BlockActivations& a, View branch, const PassDropout& dropout) {
+void block_forward(const Network& network, int64_t layer, const PassShape& shape, ConstView x,
+                   ConstView delta, const BlockActivations& a, View branch,
+                   const PassDropout& dropout) {
   Backend& backend = network.backend();
   const LayerRows& rows = network.table().layer(layer);
   const int64_t C = network.config().width;
@@ -96,7 +99,8 @@ void block_forward(const Network& network, int64_t layer, const PassShape& shape
 
 namespace {
 
-// The gradient of a branch's result: that of the stream, in the activation type, through its dropout.
+// The gradient of a branch's result: that of the stream, in the activation type, through its
+// dropout.
 ConstView branch_gradient(Backend& backend, const BackwardScratch& s, const DropoutMask& mask) {
   if (s.dbranch.dtype == s.dx.dtype && mask.rate == 0) return s.dx;
   if (s.dbranch.dtype == s.dx.dtype) {
@@ -119,26 +123,33 @@ void linear_backward(const Network& network, const LinearBackward& op, const Gra
                      bool accumulate) {
   Backend& backend = network.backend();
   backend.matmul_nt({.a = op.dy, .b = network.operand(op.weight), .c = op.dx});
-  backend.matmul_tn({.a = op.x, .b = op.dy, .c = gradients.row(op.weight), .accumulate = accumulate});
+  backend.matmul_tn(
+      {.a = op.x, .b = op.dy, .c = gradients.row(op.weight), .accumulate = accumulate});
   backend.sum_rows(op.dy, gradients.row(op.bias), accumulate);
 }
 
 }  // namespace
 
-void block_backward(const Network& network, int64_t layer, const PassShape& shape, const BlockActivations& a,
-                    const BackwardScratch& s, const Gradients& gradients, bool accumulate,
-                    const PassDropout& dropout) {
+void block_backward(const Network& network, int64_t layer, const PassShape& shape,
+                    const BlockActivations& a, const BackwardScratch& s, const Gradients& gradients,
+                    bool accumulate, const PassDropout& dropout) {
   Backend& backend = network.backend();
   const LayerRows& rows = network.table().layer(layer);
   const int64_t N = shape.rows(), C = network.config().width;
 
   const ConstView dmlp = branch_gradient(backend, s, dropout.mlp_branch(layer));
   linear_backward(network,
-                  {.x = a.gelu, .dy = dmlp, .dx = s.wide, .weight = rows.fc_proj_weight, .bias = rows.fc_proj_bias},
+                  {.x = a.gelu,
+                   .dy = dmlp,
+                   .dx = s.wide,
+                   .weight = rows.fc_proj_weight,
+                   .bias = rows.fc_proj_bias},
                   gradients, accumulate);
   backend.gelu_backward({.x = a.fc, .dy = s.wide, .dx = s.wide});
-  linear_backward(network, {.x = a.ln2, .dy = s.wide, .dx = s.dnorm, .weight = rows.fc_weight, .bias = rows.fc_bias},
-                  gradients, accumulate);
+  linear_backward(
+      network,
+      {.x = a.ln2, .dy = s.wide, .dx = s.dnorm, .weight = rows.fc_weight, .bias = rows.fc_bias},
+      gradients, accumulate);
   backend.layer_norm_backward({.dy = s.dnorm,
                                .sum = a.x2,
                                .weight = network.master(rows.ln_2_weight),
@@ -151,7 +162,10 @@ void block_backward(const Network& network, int64_t layer, const PassShape& shap
 
   const ConstView dattention = branch_gradient(backend, s, dropout.attention_branch(layer));
   linear_backward(network,
-                  {.x = a.attention, .dy = dattention, .dx = s.dnorm, .weight = rows.attn_proj_weight,
+                  {.x = a.attention,
+                   .dy = dattention,
+                   .dx = s.dnorm,
+                   .weight = rows.attn_proj_weight,
                    .bias = rows.attn_proj_bias},
                   gradients, accumulate);
   const View dqkv = View{s.wide.data, s.wide.dtype, {N, 3 * C}};
@@ -164,8 +178,10 @@ void block_backward(const Network& network, int64_t layer, const PassShape& shap
                               .scale = attention_scale(network.config(), layer),
                               .dqkv = dqkv.reshaped({shape.batch, shape.context, 3 * C}),
                               .dropout = dropout.attention(layer)});
-  linear_backward(network, {.x = a.ln1, .dy = dqkv, .dx = s.dnorm, .weight = rows.attn_weight, .bias = rows.attn_bias},
-                  gradients, accumulate);
+  linear_backward(
+      network,
+      {.x = a.ln1, .dy = dqkv, .dx = s.dnorm, .weight = rows.attn_weight, .bias = rows.attn_bias},
+      gradients, accumulate);
   backend.layer_norm_backward({.dy = s.dnorm,
                                .sum = a.x1,
                                .weight = network.master(rows.ln_1_weight),

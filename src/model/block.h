@@ -1,7 +1,8 @@
-// One transformer layer: x2 = x1 + attention(norm(x1)), next x1 = x2 + mlp(norm(x2)), forward and backward.
+// One transformer layer: x2 = x1 + attention(norm(x1)), next x1 = x2 + mlp(norm(x2)), forward and
+// backward.
 //
-// The residual sums are done inside the normalisation that reads them: a branch leaves its result in
-// `delta`, and the next normalisation adds it. Legend: N = B*T rows, C channels.
+// The residual sums are done inside the normalisation that reads them: a branch leaves its result
+// in `delta`, and the next normalisation adds it. Legend: N = B*T rows, C channels.
 #pragma once
 
 #include <cstdint>
@@ -18,19 +19,19 @@ struct PassShape {
 
 // What the backward pass of a layer needs. act: the activation type.
 struct BlockActivations {
-  View x1;                         // [N,C] f32, input of the first normalisation
-  View ln1, mean1, rstd1;          // [N,C] act, [N] f32
-  View qkv, attention, lse;        // [N,3C] act, [N,C] act, [B,NH,T] f32
-  View x2;                         // [N,C] f32
+  View x1;                   // [N,C] f32, input of the first normalisation
+  View ln1, mean1, rstd1;    // [N,C] act, [N] f32
+  View qkv, attention, lse;  // [N,3C] act, [N,C] act, [B,NH,T] f32
+  View x2;                   // [N,C] f32
   View ln2, mean2, rstd2;
-  View fc, gelu;                   // [N,4C] act: before and after GELU
+  View fc, gelu;  // [N,4C] act: before and after GELU
 };
 
 struct BackwardScratch {
-  View dx;      // [N,C] f32: gradient of the residual stream
-  View dbranch; // [N,C] act: gradient of a branch's result
-  View dnorm;   // [N,C] act: gradient of a normalisation's result, or of the attention's
-  View wide;    // [N,4C] act; its first 3C columns' worth of memory serves dqkv
+  View dx;       // [N,C] f32: gradient of the residual stream
+  View dbranch;  // [N,C] act: gradient of a branch's result
+  View dnorm;    // [N,C] act: gradient of a normalisation's result, or of the attention's
+  View wide;     // [N,4C] act; its first 3C columns' worth of memory serves dqkv
 };
 
 // Dropout of one micro-batch; rate 0 turns it off.
@@ -38,27 +39,36 @@ struct PassDropout {
   float rate = 0;
   uint64_t seed = 0;
   DropoutMask embedding() const { return {rate, seed, 0}; }
-  DropoutMask attention(int64_t layer) const { return {rate, seed, static_cast<uint64_t>(3 * layer + 1)}; }
-  DropoutMask attention_branch(int64_t layer) const { return {rate, seed, static_cast<uint64_t>(3 * layer + 2)}; }
-  DropoutMask mlp_branch(int64_t layer) const { return {rate, seed, static_cast<uint64_t>(3 * layer + 3)}; }
+  DropoutMask attention(int64_t layer) const {
+    return {rate, seed, static_cast<uint64_t>(3 * layer + 1)};
+  }
+  DropoutMask attention_branch(int64_t layer) const {
+    return {rate, seed, static_cast<uint64_t>(3 * layer + 2)};
+  }
+  DropoutMask mlp_branch(int64_t layer) const {
+    return {rate, seed, static_cast<uint64_t>(3 * layer + 3)};
+  }
 };
 
-BlockActivations plan_block(Arena& arena, const ModelConfig& config, DType act, const PassShape& shape);
-BackwardScratch plan_scratch(Arena& arena, const ModelConfig& config, DType act, const PassShape& shape);
+BlockActivations plan_block(Arena& arena, const ModelConfig& config, DType act,
+                            const PassShape& shape);
+BackwardScratch plan_scratch(Arena& arena, const ModelConfig& config, DType act,
+                             const PassShape& shape);
 
 // 1/sqrt(HS), and 1/(layer + 1) on top where the configuration asks for it.
 float attention_scale(const ModelConfig& config, int64_t layer);
 
-// x, delta: the stream before this layer is x + delta (delta absent: x is a.x1 and holds it already).
-// Leaves the MLP's result in branch [N,C] act.
-void block_forward(const Network& network, int64_t layer, const PassShape& shape, ConstView x, ConstView delta,
-                   const BlockActivations& a, View branch, const PassDropout& dropout);
+// x, delta: the stream before this layer is x + delta (delta absent: x is a.x1 and holds it
+// already). Leaves the MLP's result in branch [N,C] act.
+void block_forward(const Network& network, int64_t layer, const PassShape& shape, ConstView x,
+                   ConstView delta, const BlockActivations& a, View branch,
+                   const PassDropout& dropout);
 
 // On entry s.dx is the gradient of the stream after this layer, on return that before it.
 // gradient(row) yields the gradient view of a parameter; it is overwritten unless `accumulate`.
 class Gradients;
-void block_backward(const Network& network, int64_t layer, const PassShape& shape, const BlockActivations& a,
-                    const BackwardScratch& s, const Gradients& gradients, bool accumulate,
-                    const PassDropout& dropout);
+void block_backward(const Network& network, int64_t layer, const PassShape& shape,
+                    const BlockActivations& a, const BackwardScratch& s, const Gradients& gradients,
+                    bool accumulate, const PassDropout& dropout);
 
 }  // namespace inkstone

@@ -42,14 +42,16 @@ void validate(const ModelConfig& config) {
   check_range("context", config.context, 1 << 20);
   check_range("vocab_size", config.vocab_size, 10'000'000);
   if (config.width % config.heads != 0) {
-    fail(ErrorCode::kUsage, "model: width {} is not a multiple of heads {}", config.width, config.heads);
+    fail(ErrorCode::kUsage, "model: width {} is not a multiple of heads {}", config.width,
+         config.heads);
   }
   if (!(config.layer_norm_epsilon > 0 && config.layer_norm_epsilon < 1)) {
     fail(ErrorCode::kUsage, "model: layer_norm_epsilon is {}, expected above 0 and below 1",
          config.layer_norm_epsilon);
   }
   if (!(config.initializer_range >= 0 && config.initializer_range < 100)) {
-    fail(ErrorCode::kUsage, "model: initializer_range is {}, expected 0 to 100", config.initializer_range);
+    fail(ErrorCode::kUsage, "model: initializer_range is {}, expected 0 to 100",
+         config.initializer_range);
   }
 }
 

@@ -46,8 +46,8 @@ RowScratch plan_rows(Arena& arena, const ModelConfig& config, DType act, int64_t
   return s;
 }
 
-std::vector<LayerCache> plan_cache(Arena& arena, const ModelConfig& config, DType act, int64_t slots,
-                                   int64_t capacity) {
+std::vector<LayerCache> plan_cache(Arena& arena, const ModelConfig& config, DType act,
+                                   int64_t slots, int64_t capacity) {
   const Shape shape{slots, config.heads, capacity, config.head_size()};
   std::vector<LayerCache> cache(config.layers);
   for (LayerCache& layer : cache) layer = {arena.take(act, shape), arena.take(act, shape)};
@@ -64,10 +64,11 @@ View cache_rows(const View& cache, int64_t slot, int64_t head, int64_t count) {
 }  // namespace
 
 struct Decoder::Impl {
-  Impl(Network& net, int64_t slots, int64_t room) : network(net), capacity(room), lengths(slots, 0) {
+  Impl(Network& net, int64_t slots, int64_t room)
+      : network(net), capacity(room), lengths(slots, 0) {
     if (slots < 1 || room < 1 || room > net.config().context) {
-      fail(ErrorCode::kUsage, "{} sequences of {} tokens: expected at least one, of 1 to {} tokens", slots, room,
-           net.config().context);
+      fail(ErrorCode::kUsage, "{} sequences of {} tokens: expected at least one, of 1 to {} tokens",
+           slots, room, net.config().context);
     }
     Arena count;
     plan_cache(count, net.config(), net.compute(), slots, room);
@@ -83,7 +84,8 @@ struct Decoder::Impl {
   void reserve(int64_t n) {
     Arena count;
     plan_rows(count, network.config(), network.compute(), n);
-    if (count.used_bytes() > rows_buffer.bytes()) rows_buffer = Buffer(backend(), count.used_bytes());
+    if (count.used_bytes() > rows_buffer.bytes())
+      rows_buffer = Buffer(backend(), count.used_bytes());
     Arena arena(rows_buffer.data(), rows_buffer.bytes());
     rows = plan_rows(arena, network.config(), network.compute(), n);
     if (!logits) {
@@ -96,7 +98,8 @@ struct Decoder::Impl {
             const std::vector<int32_t>& positions) {
     for (const TokenId token : tokens) {
       if (token < 0 || token >= vocab_size()) {
-        fail(ErrorCode::kMismatch, "token id {} lies outside the model's vocabulary of {}", token, vocab_size());
+        fail(ErrorCode::kMismatch, "token id {} lies outside the model's vocabulary of {}", token,
+             vocab_size());
       }
     }
     reserve(static_cast<int64_t>(tokens.size()));
@@ -120,12 +123,20 @@ struct Decoder::Impl {
     const int64_t n = rows.x.shape[0], C = network.config().width;
     const View keys = cache[layer].keys, values = cache[layer].values;
     if (!fresh) {
-      backend().attention_cached({.qkv = rows.qkv, .slots = rows.slots, .positions = rows.positions,
-                                  .keys = keys, .values = values, .scale = scale, .out = rows.attention});
+      backend().attention_cached({.qkv = rows.qkv,
+                                  .slots = rows.slots,
+                                  .positions = rows.positions,
+                                  .keys = keys,
+                                  .values = values,
+                                  .scale = scale,
+                                  .out = rows.attention});
       return;
     }
-    backend().cache_store(
-        {.qkv = rows.qkv, .slots = rows.slots, .positions = rows.positions, .keys = keys, .values = values});
+    backend().cache_store({.qkv = rows.qkv,
+                           .slots = rows.slots,
+                           .positions = rows.positions,
+                           .keys = keys,
+                           .values = values});
     backend().attention_forward({.qkv = rows.qkv.reshaped({1, n, 3 * C}),
                                  .heads = network.config().heads,
                                  .scale = scale,
@@ -135,22 +146,25 @@ struct Decoder::Impl {
 
   // x (+= branch), then normalised into `norm`.
   void normalise(int weight, int bias, bool add_branch) {
-    backend().layer_norm_forward({.x = rows.x,
-                                  .delta = add_branch ? ConstView(rows.branch) : ConstView{},
-                                  .sum = add_branch ? rows.x : View{},
-                                  .weight = network.master(weight),
-                                  .bias = network.master(bias),
-                                  .epsilon = static_cast<float>(network.config().layer_norm_epsilon),
-                                  .y = rows.norm,
-                                  .mean = rows.mean,
-                                  .rstd = rows.rstd});
+    backend().layer_norm_forward(
+        {.x = rows.x,
+         .delta = add_branch ? ConstView(rows.branch) : ConstView{},
+         .sum = add_branch ? rows.x : View{},
+         .weight = network.master(weight),
+         .bias = network.master(bias),
+         .epsilon = static_cast<float>(network.config().layer_norm_epsilon),
+         .y = rows.norm,
+         .mean = rows.mean,
+         .rstd = rows.rstd});
   }
 
   // The loaded rows through all layers; leaves the last normalisation's result in rows.norm.
   void forward(bool fresh) {
     const ParameterTable& table = network.table();
-    backend().embedding_forward({.tokens = rows.tokens, .positions = rows.positions,
-                                 .wte = network.master(table.wte()), .wpe = network.master(table.wpe()),
+    backend().embedding_forward({.tokens = rows.tokens,
+                                 .positions = rows.positions,
+                                 .wte = network.master(table.wte()),
+                                 .wpe = network.master(table.wpe()),
                                  .x = rows.x});
     for (int64_t l = 0; l < network.config().layers; ++l) {
       const LayerRows& r = table.layer(l);
@@ -171,8 +185,9 @@ struct Decoder::Impl {
     for (int64_t done = 0; done < count; done += kFewRows) {
       const int64_t n = std::min(kFewRows, count - done);
       const View part = logits.rows(0, n);
-      backend().matmul_rows_nt(
-          {.a = rows.norm.rows(begin + done, n), .b = network.operand(network.table().wte()), .c = part});
+      backend().matmul_rows_nt({.a = rows.norm.rows(begin + done, n),
+                                .b = network.operand(network.table().wte()),
+                                .c = part});
       backend().copy_to_host(part, out + done * vocab_size());
     }
   }
@@ -200,7 +215,8 @@ struct Decoder::Impl {
   RowScratch rows;
   View logits;
   Buffer cache_buffer, rows_buffer, logits_buffer;
-  bool independent_rows = false;  // rows of different slots: no product may depend on how many there are
+  // Rows of different slots: no product may depend on how many there are.
+  bool independent_rows = false;
 };
 
 Decoder::Decoder(Network& network, int64_t slots, int64_t capacity)
@@ -223,13 +239,16 @@ void Decoder::fork(int64_t from, int64_t to) {
   if (from == to || length == 0) return;
   for (const LayerCache& layer : impl_->cache) {
     for (int64_t head = 0; head < impl_->network.config().heads; ++head) {
-      impl_->backend().copy(cache_rows(layer.keys, from, head, length), cache_rows(layer.keys, to, head, length));
-      impl_->backend().copy(cache_rows(layer.values, from, head, length), cache_rows(layer.values, to, head, length));
+      impl_->backend().copy(cache_rows(layer.keys, from, head, length),
+                            cache_rows(layer.keys, to, head, length));
+      impl_->backend().copy(cache_rows(layer.values, from, head, length),
+                            cache_rows(layer.values, to, head, length));
     }
   }
 }
 
-std::vector<float> Decoder::prefill(int64_t slot, std::span<const TokenId> tokens, std::vector<float>* all_logits) {
+std::vector<float> Decoder::prefill(int64_t slot, std::span<const TokenId> tokens,
+                                    std::vector<float>* all_logits) {
   impl_->append(slot, tokens);
   const auto n = static_cast<int64_t>(tokens.size()), V = impl_->vocab_size();
   if (all_logits != nullptr) {
@@ -241,12 +260,15 @@ std::vector<float> Decoder::prefill(int64_t slot, std::span<const TokenId> token
   return last;
 }
 
-std::vector<float> Decoder::losses(int64_t slot, std::span<const TokenId> tokens, std::span<const TokenId> targets) {
+std::vector<float> Decoder::losses(int64_t slot, std::span<const TokenId> tokens,
+                                   std::span<const TokenId> targets) {
   INK_CHECK(tokens.size() == targets.size(), "one target per token");
   impl_->append(slot, tokens);
   const auto n = static_cast<int64_t>(tokens.size());
   const Network& network = impl_->network;
-  const auto plan = [&](Arena& arena) { return plan_output(arena, network.config(), network.compute(), n); };
+  const auto plan = [&](Arena& arena) {
+    return plan_output(arena, network.config(), network.compute(), n);
+  };
   Arena count;
   plan(count);
   const Buffer memory(network.backend(), count.used_bytes());
@@ -260,9 +282,11 @@ std::vector<float> Decoder::losses(int64_t slot, std::span<const TokenId> tokens
   return result;
 }
 
-void Decoder::step(std::span<const int64_t> slots, std::span<const TokenId> tokens, std::span<float> logits) {
+void Decoder::step(std::span<const int64_t> slots, std::span<const TokenId> tokens,
+                   std::span<float> logits) {
   INK_CHECK(slots.size() == tokens.size() && !slots.empty(), "one token per slot");
-  INK_CHECK(static_cast<int64_t>(logits.size()) == static_cast<int64_t>(slots.size()) * impl_->vocab_size(),
+  INK_CHECK(static_cast<int64_t>(logits.size()) ==
+                static_cast<int64_t>(slots.size()) * impl_->vocab_size(),
             "one row of logits per slot");
   std::vector<int32_t> slot_ids, positions;
   for (const int64_t slot : slots) {
@@ -279,7 +303,8 @@ void Decoder::step(std::span<const int64_t> slots, std::span<const TokenId> toke
   impl_->output_rows(0, static_cast<int64_t>(slots.size()), logits.data());
 }
 
-int64_t Decoder::planned_bytes(const ModelConfig& config, DType compute, int64_t slots, int64_t capacity) {
+int64_t Decoder::planned_bytes(const ModelConfig& config, DType compute, int64_t slots,
+                               int64_t capacity) {
   Arena count;
   plan_cache(count, config, compute, slots, capacity);
   plan_rows(count, config, compute, capacity);

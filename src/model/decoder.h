@@ -11,8 +11,9 @@
 
 namespace inkstone {
 
-// S independent sequences (slots), each with room for `capacity` <= context tokens. The logits of a slot
-// depend on that slot's own history alone, bit for bit, whatever the other slots do (batch invariance).
+// S independent sequences (slots), each with room for `capacity` <= context tokens. The logits of a
+// slot depend on that slot's own history alone, bit for bit, whatever the other slots do (batch
+// invariance).
 class Decoder {
  public:
   Decoder(Network& network, int64_t slots, int64_t capacity);
@@ -33,15 +34,18 @@ class Decoder {
   std::vector<float> prefill(int64_t slot, std::span<const TokenId> tokens,
                              std::vector<float>* all_logits = nullptr);
 
-  // As prefill, but returns the losses -log P(targets[i] | tokens[0..i] and what the slot held), in nats, without holding
-  // the logits; 0 where targets[i] < 0.
-  std::vector<float> losses(int64_t slot, std::span<const TokenId> tokens, std::span<const TokenId> targets);
+  // As prefill, but returns the losses -log P(targets[i] | tokens[0..i] and what the slot held), in
+  // nats, without holding the logits; 0 where targets[i] < 0.
+  std::vector<float> losses(int64_t slot, std::span<const TokenId> tokens,
+                            std::span<const TokenId> targets);
 
   // Appends one token to each of several different slots; logits[i*V ...] belongs to slots[i].
-  void step(std::span<const int64_t> slots, std::span<const TokenId> tokens, std::span<float> logits);
+  void step(std::span<const int64_t> slots, std::span<const TokenId> tokens,
+            std::span<float> logits);
 
   // Bytes of the cache and scratch.
-  static int64_t planned_bytes(const ModelConfig& config, DType compute, int64_t slots, int64_t capacity);
+  static int64_t planned_bytes(const ModelConfig& config, DType compute, int64_t slots,
+                               int64_t capacity);
 
  private:
   struct Impl;

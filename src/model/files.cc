@@ -20,7 +20,8 @@ namespace {
 class StoredWeights {
  public:
   explicit StoredWeights(const fs::path& folder) {
-    const fs::path single = folder / "model.safetensors", index = folder / "model.safetensors.index.json";
+    const fs::path single = folder / "model.safetensors",
+                   index = folder / "model.safetensors.index.json";
     if (fs::exists(single) || !fs::exists(index)) {
       open(single);
     } else {
@@ -83,8 +84,8 @@ bool is_mask(std::string_view name) {
 const StoredTensor& checked_tensor(const StoredWeights& stored, const ParameterRow& row) {
   const StoredTensor* tensor = stored.find(row.name);
   if (tensor == nullptr) {
-    fail(ErrorCode::kMismatch, "tensor '{}' is missing, config.json implies it with shape {}", row.name,
-         to_string(row.shape));
+    fail(ErrorCode::kMismatch, "tensor '{}' is missing, config.json implies it with shape {}",
+         row.name, to_string(row.shape));
   }
   bool same = static_cast<int>(tensor->shape.size()) == row.shape.rank();
   for (int i = 0; same && i < row.shape.rank(); ++i) same = tensor->shape[i] == row.shape[i];
@@ -101,8 +102,9 @@ void check_no_surplus(const StoredWeights& stored, const ParameterTable& table) 
   for (const ParameterRow& row : table.rows()) known.insert(row.name);
   for (const auto& [name, tensor] : stored.all()) {
     if (!known.contains(name) && !is_mask(name) && name != "lm_head.weight") {
-      fail(ErrorCode::kMismatch, "tensor '{}' has no place in the model that config.json describes ({} layers)",
-           name, (table.rows().size() - 4) / 12);
+      fail(ErrorCode::kMismatch,
+           "tensor '{}' has no place in the model that config.json describes ({} layers)", name,
+           (table.rows().size() - 4) / 12);
     }
   }
 }
@@ -114,7 +116,8 @@ void check_tied_output(const StoredWeights& stored) {
   if (head->dtype != embedding->dtype || head->bytes.size() != embedding->bytes.size() ||
       !std::equal(head->bytes.begin(), head->bytes.end(), embedding->bytes.begin())) {
     fail(ErrorCode::kUnsupported,
-         "'lm_head.weight' differs from 'wte.weight': an output layer that is not tied to the embedding is "
+         "'lm_head.weight' differs from 'wte.weight': an output layer that is not tied to the "
+         "embedding is "
          "not supported");
   }
 }
@@ -138,13 +141,15 @@ std::unique_ptr<Network> load_network(Backend& backend, const fs::path& folder, 
   const StoredWeights stored(folder);
   return with_context("loading " + stored.files_text(), [&] {
     const ParameterTable table(config);
-    for (const ParameterRow& row : table.rows()) checked_tensor(stored, row);  // before anything is allocated
+    // Before anything is allocated.
+    for (const ParameterRow& row : table.rows()) checked_tensor(stored, row);
     check_no_surplus(stored, table);
     check_tied_output(stored);
     auto network = std::make_unique<Network>(backend, config, compute);
     for (int row = 0; row < static_cast<int>(table.rows().size()); ++row) {
-      with_context("tensor '" + table[row].name + "'",
-                   [&] { read_row(checked_tensor(stored, table[row]), network->master(row), backend); });
+      with_context("tensor '" + table[row].name + "'", [&] {
+        read_row(checked_tensor(stored, table[row]), network->master(row), backend);
+      });
     }
     network->refresh_copies();
     return network;

@@ -27,7 +27,8 @@ fs::path find_model_folder(const fs::path& model_or_run) {
     if (fs::exists(folder / "config.json")) return folder;
   }
   fail(ErrorCode::kNotFound,
-       "'{}' is not a model: expected a folder with config.json and model.safetensors, or a run folder with a "
+       "'{}' is not a model: expected a folder with config.json and model.safetensors, or a run "
+       "folder with a "
        "checkpoint ('best' or 'last')",
        model_or_run.string());
 }
@@ -53,7 +54,8 @@ const ModelConfig& Model::config() const { return impl_->network->config(); }
 std::vector<float> Model::logits(std::span<const TokenId> tokens) const {
   const auto count = static_cast<int64_t>(tokens.size());
   if (count < 1 || count > config().context) {
-    fail(ErrorCode::kUsage, "{} tokens: expected 1 to {}, the model's context", count, config().context);
+    fail(ErrorCode::kUsage, "{} tokens: expected 1 to {}, the model's context", count,
+         config().context);
   }
   Decoder decoder(*impl_->network, 1, count);
   std::vector<float> all;
@@ -61,9 +63,12 @@ std::vector<float> Model::logits(std::span<const TokenId> tokens) const {
   return all;
 }
 
-std::vector<double> Model::score(std::span<const TokenId> context, std::span<const TokenId> completion) const {
+std::vector<double> Model::score(std::span<const TokenId> context,
+                                 std::span<const TokenId> completion) const {
   if (context.empty()) {
-    fail(ErrorCode::kUsage, "nothing to condition on: give at least one token of context, such as the end-of-text token");
+    fail(ErrorCode::kUsage,
+         "nothing to condition on: give at least one token of context, such as the end-of-text "
+         "token");
   }
   std::vector<TokenId> text(context.begin(), context.end());
   text.insert(text.end(), completion.begin(), completion.end());
@@ -74,14 +79,15 @@ std::vector<double> Model::score(std::span<const TokenId> context, std::span<con
   int64_t next = static_cast<int64_t>(context.size());
   while (next < total) {
     int64_t begin = 0;
-    if (next > window) begin = std::min(next - std::max<int64_t>(1, window / 2), total - 1 - window);
+    if (next > window)
+      begin = std::min(next - std::max<int64_t>(1, window / 2), total - 1 - window);
     const int64_t end = std::min(total - 1, begin + window);  // inputs [begin, end)
     std::vector<TokenId> targets(text.begin() + begin + 1, text.begin() + end + 1);
     std::fill(targets.begin(), targets.begin() + (next - begin - 1), -1);
     Decoder decoder(*impl_->network, 1, end - begin);
-    const auto losses =
-        decoder.losses(0, std::span(text).subspan(begin, end - begin), targets);
-    for (int64_t i = next; i <= end; ++i) result.push_back(-static_cast<double>(losses[i - begin - 1]));
+    const auto losses = decoder.losses(0, std::span(text).subspan(begin, end - begin), targets);
+    for (int64_t i = next; i <= end; ++i)
+      result.push_back(-static_cast<double>(losses[i - begin - 1]));
     next = end + 1;
   }
   return result;

@@ -13,7 +13,8 @@ Network::Network(Backend& backend, const ModelConfig& config, DType compute)
     : backend_(&backend), config_(config), table_((validate(config), config)), compute_(compute) {
   INK_CHECK(compute == DType::kF32 || compute == DType::kBF16, "compute type");
   master_ = Buffer(backend, table_.flat_count() * size_bytes(DType::kF32));
-  if (compute == DType::kBF16) copies_ = Buffer(backend, table_.flat_count() * size_bytes(DType::kBF16));
+  if (compute == DType::kBF16)
+    copies_ = Buffer(backend, table_.flat_count() * size_bytes(DType::kBF16));
 }
 
 View Network::master(int row) const {
@@ -44,12 +45,14 @@ void Network::initialise(uint64_t seed) {
   for (int row = 0; row < static_cast<int>(table_.rows().size()); ++row) {
     const ParameterRow& r = table_[row];
     values.assign(r.shape.count(), r.initialisation == Initialisation::kOne ? 1.0f : 0.0f);
-    if (r.initialisation == Initialisation::kNormal || r.initialisation == Initialisation::kNormalResidual) {
-      const double scale =
-          config_.initializer_range * (r.initialisation == Initialisation::kNormal ? 1.0 : residual_scale);
+    if (r.initialisation == Initialisation::kNormal ||
+        r.initialisation == Initialisation::kNormalResidual) {
+      const double scale = config_.initializer_range *
+                           (r.initialisation == Initialisation::kNormal ? 1.0 : residual_scale);
       const Random random(seed, RandomStream::kInitialisation, row);
       parallel_for(r.shape.count(), 1024, [&](int64_t begin, int64_t end, int) {
-        for (int64_t i = begin; i < end; ++i) values[i] = static_cast<float>(scale * random.normal(i));
+        for (int64_t i = begin; i < end; ++i)
+          values[i] = static_cast<float>(scale * random.normal(i));
       });
     }
     backend_->copy_from_host(values.data(), master(row));

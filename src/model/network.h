@@ -10,8 +10,8 @@
 
 namespace inkstone {
 
-// The weights in float32 (the master weights), and, when computing in bf16, bf16 copies of the matrices
-// that GEMMs read. The backend must outlive it.
+// The weights in float32 (the master weights), and, when computing in bf16, bf16 copies of the
+// matrices that GEMMs read. The backend must outlive it.
 class Network {
  public:
   // Weights are zero. compute: kF32 or kBF16, the type of activations and GEMM operands.
@@ -45,11 +45,14 @@ class Network {
 };
 
 // A folder of Hugging Face's format: config.json and model.safetensors (or its sharded index).
-// Throws kNotFound, kInvalidData or kMismatch ("tensor 'h.3.attn.c_attn.weight' has shape [768, 2303],
-// config.json implies [768, 2304]"); names may carry the prefixes "transformer.", "module." and
-// "_orig_mod."; attn.bias and attn.masked_bias are masks and ignored; an lm_head.weight must equal wte.
+// Throws kNotFound, kInvalidData or kMismatch ("tensor 'h.3.attn.c_attn.weight' has shape [768,
+// 2303], config.json implies [768, 2304]"); names may carry the prefixes "transformer.", "module."
+// and
+// "_orig_mod."; attn.bias and attn.masked_bias are masks and ignored; an lm_head.weight must equal
+// wte.
 ModelConfig load_config(const std::filesystem::path& folder);
-std::unique_ptr<Network> load_network(Backend& backend, const std::filesystem::path& folder, DType compute);
+std::unique_ptr<Network> load_network(Backend& backend, const std::filesystem::path& folder,
+                                      DType compute);
 
 // Writes `path` (model.safetensors) with HF's names and the metadata that Transformers asks for.
 void save_weights(const Network& network, const std::filesystem::path& path);

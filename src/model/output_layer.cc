@@ -45,19 +45,21 @@ OutputScratch plan_output(Arena& arena, const ModelConfig& config, DType act, in
   return scratch;
 }
 
-void output_forward(const Network& network, ConstView x, ConstView targets, const OutputScratch& scratch,
-                    View losses) {
+void output_forward(const Network& network, ConstView x, ConstView targets,
+                    const OutputScratch& scratch, View losses) {
   Backend& backend = network.backend();
   for_each_block(x.shape[0], scratch.logits.shape[0], [&](int64_t begin, int64_t count) {
     const View logits = part(scratch.logits, 0, count);
-    backend.matmul_nt({.a = part(x, begin, count), .b = network.operand(network.table().wte()), .c = logits});
-    backend.cross_entropy(
-        {.logits = logits, .targets = part(targets, begin, count), .losses = part(losses, begin, count)});
+    backend.matmul_nt(
+        {.a = part(x, begin, count), .b = network.operand(network.table().wte()), .c = logits});
+    backend.cross_entropy({.logits = logits,
+                           .targets = part(targets, begin, count),
+                           .losses = part(losses, begin, count)});
   });
 }
 
-void output_forward_backward(const Network& network, const OutputBackward& op, const OutputScratch& scratch,
-                             const Gradients& gradients) {
+void output_forward_backward(const Network& network, const OutputBackward& op,
+                             const OutputScratch& scratch, const Gradients& gradients) {
   Backend& backend = network.backend();
   const int wte = network.table().wte();
   for_each_block(op.x.shape[0], scratch.logits.shape[0], [&](int64_t begin, int64_t count) {

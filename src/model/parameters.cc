@@ -9,7 +9,8 @@ namespace {
 constexpr int64_t kAlignment = 16;  // elements: 64 bytes of float32
 }
 
-int ParameterTable::add(std::string name, const Shape& shape, Initialisation initialisation, bool multiplied) {
+int ParameterTable::add(std::string name, const Shape& shape, Initialisation initialisation,
+                        bool multiplied) {
   rows_.push_back({.name = std::move(name),
                    .shape = shape,
                    .initialisation = initialisation,
@@ -26,7 +27,8 @@ ParameterTable::ParameterTable(const ModelConfig& config) {
   add("wte.weight", {config.vocab_size, C}, kNormal, true);
   add("wpe.weight", {config.context, C}, kNormal, false);
   for (int64_t l = 0; l < config.layers; ++l) {
-    const auto row = [&](const char* part, const Shape& shape, Initialisation initialisation, bool multiplied) {
+    const auto row = [&](const char* part, const Shape& shape, Initialisation initialisation,
+                         bool multiplied) {
       return add(fmt::format("h.{}.{}", l, part), shape, initialisation, multiplied);
     };
     LayerRows r{};

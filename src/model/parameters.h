@@ -1,5 +1,5 @@
-// Every parameter of a GPT-2 as one row of a table, which drives allocation, initialisation, optimiser
-// groups, saving, loading and tests.
+// Every parameter of a GPT-2 as one row of a table, which drives allocation, initialisation,
+// optimiser groups, saving, loading and tests.
 #pragma once
 
 #include <array>
@@ -24,9 +24,9 @@ struct ParameterRow {
   std::string name;  // Hugging Face's, without the prefix "transformer."
   Shape shape;       // matrices of the layers are [in, out] (HF Conv1D)
   Initialisation initialisation;
-  bool decay;      // weight decay acts on matrices only
-  bool multiplied; // operand of a GEMM: has a bf16 copy in mixed precision
-  int64_t offset;  // first element in the flat buffer, a multiple of 16
+  bool decay;       // weight decay acts on matrices only
+  bool multiplied;  // operand of a GEMM: has a bf16 copy in mixed precision
+  int64_t offset;   // first element in the flat buffer, a multiple of 16
 };
 
 // Rows of one transformer layer, as indices into the table.

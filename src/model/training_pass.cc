@@ -8,7 +8,8 @@
 namespace inkstone {
 
 Gradients::Gradients(const Network& network)
-    : network_(&network), buffer_(network.backend(), network.table().flat_count() * size_bytes(DType::kF32)) {}
+    : network_(&network),
+      buffer_(network.backend(), network.table().flat_count() * size_bytes(DType::kF32)) {}
 
 View Gradients::row(int row) const {
   const ParameterRow& r = network_->table()[row];
@@ -23,8 +24,8 @@ namespace {
 struct PassMemory {
   View tokens, targets, positions, losses;  // [N]
   std::vector<BlockActivations> blocks;
-  View branch;                     // [N,C] act
-  View xf, lnf, mean_f, rstd_f;    // the last normalisation
+  View branch;                   // [N,C] act
+  View xf, lnf, mean_f, rstd_f;  // the last normalisation
   OutputScratch output;
   BackwardScratch scratch;
 };
@@ -36,7 +37,8 @@ PassMemory plan_pass(Arena& arena, const ModelConfig& config, DType act, const P
   m.targets = arena.take(DType::kI32, {N});
   m.positions = arena.take(DType::kI32, {N});
   m.losses = arena.take(DType::kF32, {N});
-  for (int64_t l = 0; l < config.layers; ++l) m.blocks.push_back(plan_block(arena, config, act, shape));
+  for (int64_t l = 0; l < config.layers; ++l)
+    m.blocks.push_back(plan_block(arena, config, act, shape));
   m.branch = arena.take(act, {N, C});
   m.xf = arena.take(DType::kF32, {N, C});
   m.lnf = arena.take(act, {N, C});
@@ -90,8 +92,8 @@ struct TrainingPass::Impl {
     for (size_t l = 0; l < memory.blocks.size(); ++l) {
       const ConstView input = l == 0 ? ConstView(x) : ConstView(memory.blocks[l - 1].x2);
       const ConstView delta = l == 0 ? ConstView{} : ConstView(memory.branch);
-      block_forward(network, static_cast<int64_t>(l), shape, input, delta, memory.blocks[l], memory.branch,
-                    dropout);
+      block_forward(network, static_cast<int64_t>(l), shape, input, delta, memory.blocks[l],
+                    memory.branch, dropout);
     }
     backend.layer_norm_forward({.x = memory.blocks.back().x2,
                                 .delta = memory.branch,
@@ -159,7 +161,8 @@ TrainingPass::TrainingPass(Network& network, int64_t batch, int64_t context, flo
 
 TrainingPass::~TrainingPass() = default;
 
-double TrainingPass::forward_backward(const MicroBatch& batch, int64_t context, Gradients& gradients) {
+double TrainingPass::forward_backward(const MicroBatch& batch, int64_t context,
+                                      Gradients& gradients) {
   impl_->load(batch.inputs, batch.targets, context);
   const PassDropout dropout{impl_->dropout_rate, batch.dropout_seed};
   impl_->forward(dropout);
@@ -167,7 +170,8 @@ double TrainingPass::forward_backward(const MicroBatch& batch, int64_t context, 
   return impl_->loss_sum();
 }
 
-double TrainingPass::forward(std::span<const TokenId> inputs, std::span<const TokenId> targets, int64_t context) {
+double TrainingPass::forward(std::span<const TokenId> inputs, std::span<const TokenId> targets,
+                             int64_t context) {
   impl_->load(inputs, targets, context);
   impl_->forward({});
   output_forward(impl_->network, impl_->memory.lnf, impl_->memory.targets, impl_->memory.output,
@@ -175,7 +179,8 @@ double TrainingPass::forward(std::span<const TokenId> inputs, std::span<const To
   return impl_->loss_sum();
 }
 
-int64_t TrainingPass::planned_bytes(const ModelConfig& config, DType compute, int64_t batch, int64_t context) {
+int64_t TrainingPass::planned_bytes(const ModelConfig& config, DType compute, int64_t batch,
+                                    int64_t context) {
   Arena count;
   plan_pass(count, config, compute, PassShape{batch, context});
   return count.used_bytes();

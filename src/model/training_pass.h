@@ -25,13 +25,14 @@ class Gradients {
 struct MicroBatch {
   std::span<const TokenId> inputs;   // [B * T]
   std::span<const TokenId> targets;  // [B * T]; negative: no loss at this position
-  float gradient_scale = 1;          // dLoss/dloss[n] of every position: 1 / (targets of the whole step)
-  bool accumulate = false;           // add to the gradients instead of overwriting them
-  uint64_t dropout_seed = 0;         // of this micro-batch
+  // DLoss/dloss[n] of every position: 1 / (targets of the whole step).
+  float gradient_scale = 1;
+  bool accumulate = false;    // add to the gradients instead of overwriting them
+  uint64_t dropout_seed = 0;  // of this micro-batch
 };
 
-// Activations are planned and allocated once, for up to B x T tokens; backpropagation needs them all.
-// The logits exist for a block of rows at a time only (at most 32 MiB, or 16 rows).
+// Activations are planned and allocated once, for up to B x T tokens; backpropagation needs them
+// all. The logits exist for a block of rows at a time only (at most 32 MiB, or 16 rows).
 class TrainingPass {
  public:
   // dropout: the rate at embeddings, residual branches and attention, in [0, 1).
@@ -42,18 +43,20 @@ class TrainingPass {
   // positions that have a target, accumulated in double.
   double forward_backward(const MicroBatch& batch, int64_t context, Gradients& gradients);
   // The same sum without gradients and without dropout.
-  double forward(std::span<const TokenId> inputs, std::span<const TokenId> targets, int64_t context);
+  double forward(std::span<const TokenId> inputs, std::span<const TokenId> targets,
+                 int64_t context);
 
   // Bytes of activations and scratch that a pass of this shape allocates.
-  static int64_t planned_bytes(const ModelConfig& config, DType compute, int64_t batch, int64_t context);
+  static int64_t planned_bytes(const ModelConfig& config, DType compute, int64_t batch,
+                               int64_t context);
 
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 
-// GEMM floating-point operations of one forward and backward pass over `tokens` tokens in windows of
-// `context` (the output layer included, attention's products counted as causal halves).
+// GEMM floating-point operations of one forward and backward pass over `tokens` tokens in windows
+// of `context` (the output layer included, attention's products counted as causal halves).
 double training_flops(const ModelConfig& config, int64_t tokens, int64_t context);
 
 }  // namespace inkstone

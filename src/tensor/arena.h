@@ -1,5 +1,5 @@
-// Memory planned once: a layout function takes tensors from an arena in order; run over a counting arena
-// it gives the size, run over real memory it gives the views.
+// Memory planned once: a layout function takes tensors from an arena in order; run over a counting
+// arena it gives the size, run over real memory it gives the views.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,8 @@ class Arena {
 
   View take(DType type, const Shape& shape) {
     const int64_t offset = used_bytes_;
-    used_bytes_ += (shape.count() * size_bytes(type) + kAlignmentBytes - 1) / kAlignmentBytes * kAlignmentBytes;
+    used_bytes_ += (shape.count() * size_bytes(type) + kAlignmentBytes - 1) / kAlignmentBytes *
+                   kAlignmentBytes;
     if (memory_ == nullptr) return {nullptr, type, shape};
     INK_CHECK(used_bytes_ <= capacity_bytes_, "arena is full: the plan and the layout differ");
     return {memory_ + offset, type, shape};

@@ -9,11 +9,24 @@
 
 namespace inkstone {
 
-template <typename T> struct DTypeOf;
-template <> struct DTypeOf<float> { static constexpr DType value = DType::kF32; };
-template <> struct DTypeOf<double> { static constexpr DType value = DType::kF64; };
-template <> struct DTypeOf<bf16> { static constexpr DType value = DType::kBF16; };
-template <> struct DTypeOf<int32_t> { static constexpr DType value = DType::kI32; };
+template <typename T>
+struct DTypeOf;
+template <>
+struct DTypeOf<float> {
+  static constexpr DType value = DType::kF32;
+};
+template <>
+struct DTypeOf<double> {
+  static constexpr DType value = DType::kF64;
+};
+template <>
+struct DTypeOf<bf16> {
+  static constexpr DType value = DType::kBF16;
+};
+template <>
+struct DTypeOf<int32_t> {
+  static constexpr DType value = DType::kI32;
+};
 
 struct ConstView {
   const void* data = nullptr;
@@ -51,14 +64,21 @@ struct View {
   }
   // `count` rows (indices of the first dimension) from `begin` on.
   View rows(int64_t begin, int64_t count) const {
-    INK_CHECK(shape.rank() == 2 && begin >= 0 && count >= 0 && begin + count <= shape[0], "row range");
-    return {static_cast<std::byte*>(data) + begin * shape[1] * size_bytes(dtype), dtype, {count, shape[1]}};
+    INK_CHECK(shape.rank() == 2 && begin >= 0 && count >= 0 && begin + count <= shape[0],
+              "row range");
+    return {static_cast<std::byte*>(data) + begin * shape[1] * size_bytes(dtype),
+            dtype,
+            {count, shape[1]}};
   }
 };
 
 template <typename T>
-View view(T* data, const Shape& shape) { return {data, DTypeOf<T>::value, shape}; }
+View view(T* data, const Shape& shape) {
+  return {data, DTypeOf<T>::value, shape};
+}
 template <typename T>
-ConstView view(const T* data, const Shape& shape) { return {data, DTypeOf<T>::value, shape}; }
+ConstView view(const T* data, const Shape& shape) {
+  return {data, DTypeOf<T>::value, shape};
+}
 
 }  // namespace inkstone

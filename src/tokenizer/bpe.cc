@@ -34,7 +34,8 @@ uint64_t pop(std::vector<uint64_t>& heap) {
 uint32_t three_byte_character(const char* text) {
   const auto byte = [text](int i) { return static_cast<uint32_t>(static_cast<uint8_t>(text[i])); };
   const uint32_t code_point = (byte(0) & 0x0F) << 12 | (byte(1) & 0x3F) << 6 | (byte(2) & 0x3F);
-  const bool is_three = (byte(0) & 0xF0) == 0xE0 && (byte(1) & 0xC0) == 0x80 && (byte(2) & 0xC0) == 0x80;
+  const bool is_three = (byte(0) & 0xF0) == 0xE0 && (byte(1) & 0xC0) == 0x80 &&
+                        (byte(2) & 0xC0) == 0x80;
   return is_three ? code_point : 0;
 }
 
@@ -75,8 +76,9 @@ void BpeModel::fill_filter() {
   }
 }
 
-// True when the list is ordered: every merge joins bytes or products of merges above it, and makes a token that
-// nothing else makes. Otherwise it cannot be told in one pass which bytes meet, and all count as crossed.
+// True when the list is ordered: every merge joins bytes or products of merges above it, and makes
+// a token that nothing else makes. Otherwise it cannot be told in one pass which bytes meet, and
+// all count as crossed.
 bool BpeModel::find_crossings() {
   struct Ends {
     uint8_t first, last;
@@ -84,12 +86,14 @@ bool BpeModel::find_crossings() {
   IntegerMap<Ends> ends;
   ends.reserve(merges_.size() + 256);
   for (size_t b = 0; b < 256; ++b) {
-    ends[static_cast<uint32_t>(byte_tokens_[b])] = {static_cast<uint8_t>(b), static_cast<uint8_t>(b)};
+    ends[static_cast<uint32_t>(byte_tokens_[b])] = {static_cast<uint8_t>(b),
+                                                    static_cast<uint8_t>(b)};
   }
   for (const Merge& merge : merges_) {
     const Ends* left = ends.find(static_cast<uint32_t>(merge.left));
     const Ends* right = ends.find(static_cast<uint32_t>(merge.right));
-    if (left == nullptr || right == nullptr || ends.find(static_cast<uint32_t>(merge.product)) != nullptr) {
+    if (left == nullptr || right == nullptr ||
+        ends.find(static_cast<uint32_t>(merge.product)) != nullptr) {
       crossings_.set();
       return false;
     }
@@ -100,10 +104,11 @@ bool BpeModel::find_crossings() {
   return true;
 }
 
-// A list of tokens in place: a token stands where its first byte is, next[i] is where the one behind it stands.
-// entries[i] and products[i] belong to the pair (tokens[i], tokens[next[i]]); entries order as those of the heap.
-// Tokens -1, which have no merge, stand behind the end and before the beginning, and all kSize entries are looked at: the processor then has no
-// branch to guess wrong but the last.
+// A list of tokens in place: a token stands where its first byte is, next[i] is where the one
+// behind it stands. entries[i] and products[i] belong to the pair (tokens[i], tokens[next[i]]);
+// entries order as those of the heap. Tokens -1, which have no merge, stand behind the end and
+// before the beginning, and all kSize entries are looked at: the processor then has no branch to
+// guess wrong but the last.
 template <size_t kSize>
 void BpeModel::encode_by_scan(std::string_view part, std::vector<TokenId>& out) const {
   constexpr uint64_t kNone = ~uint64_t{0};
@@ -125,7 +130,8 @@ void BpeModel::encode_by_scan(std::string_view part, std::vector<TokenId>& out) 
   }
   tokens[size] = tokens[kBefore] = -1;
   previous[0] = kBefore;
-  for (size_t i = 0; i + 1 < size; ++i) set_candidate(i, byte_pairs_[size_t{byte(i)} << 8 | byte(i + 1)]);
+  for (size_t i = 0; i + 1 < size; ++i)
+    set_candidate(i, byte_pairs_[size_t{byte(i)} << 8 | byte(i + 1)]);
   while (true) {
     uint64_t best[4] = {kNone, kNone, kNone, kNone};
     for (size_t i = 0; i < kSize; i += 4) {
@@ -133,7 +139,8 @@ void BpeModel::encode_by_scan(std::string_view part, std::vector<TokenId>& out) 
     }
     const uint64_t first = std::min(std::min(best[0], best[1]), std::min(best[2], best[3]));
     if (first == kNone) break;
-    const size_t at = static_cast<uint32_t>(first), gone = next[at], after = next[gone], before = previous[at];
+    const size_t at = static_cast<uint32_t>(first), gone = next[at], after = next[gone],
+                 before = previous[at];
     tokens[at] = products[at];
     entries[gone] = kNone;
     next[at] = static_cast<uint8_t>(after);
@@ -157,7 +164,8 @@ void BpeModel::fill_three_byte_tokens() const {
   }
 }
 
-void BpeModel::encode(std::string_view piece, Workspace& workspace, std::vector<TokenId>& out) const {
+void BpeModel::encode(std::string_view piece, Workspace& workspace,
+                      std::vector<TokenId>& out) const {
   size_t begin = 0;
   for (size_t at = 1; at < piece.size(); ++at) {
     if (crosses(static_cast<uint8_t>(piece[at - 1]), static_cast<uint8_t>(piece[at]))) continue;
@@ -165,15 +173,17 @@ void BpeModel::encode(std::string_view piece, Workspace& workspace, std::vector<
     begin = at;
   }
   // A short piece in one part is what the caller has looked for in the memo, and puts into it.
-  if (begin == 0 && piece.size() <= PieceKey::kMaxSize_bytes && piece.size() > 1) return encode_short_part(piece, out);
+  if (begin == 0 && piece.size() <= PieceKey::kMaxSize_bytes && piece.size() > 1)
+    return encode_short_part(piece, out);
   encode_part(piece.substr(begin), piece.size() - begin, workspace, out);
 }
 
-inline void BpeModel::encode_part(std::string_view part, size_t readable_bytes, Workspace& workspace,
-                                  std::vector<TokenId>& out) const {
+inline void BpeModel::encode_part(std::string_view part, size_t readable_bytes,
+                                  Workspace& workspace, std::vector<TokenId>& out) const {
   if (part.size() == 1) return out.push_back(byte_tokens_[static_cast<uint8_t>(part[0])]);
   if (part.size() == 3 && is_ordered_) {
-    if (const uint32_t character = three_byte_character(part.data()); character >= kFirstThreeByte) {
+    if (const uint32_t character = three_byte_character(part.data());
+        character >= kFirstThreeByte) {
       std::call_once(three_byte_made_, [this] { fill_three_byte_tokens(); });
       for (const TokenId token : three_byte_[character - kFirstThreeByte]) {
         if (token >= 0) out.push_back(token);
@@ -206,12 +216,14 @@ void BpeModel::encode_short_part(std::string_view part, std::vector<TokenId>& ou
   encode_by_scan<16>(part, out);
 }
 
-void BpeModel::encode_long_part(std::string_view part, Workspace& workspace, std::vector<TokenId>& out) const {
+void BpeModel::encode_long_part(std::string_view part, Workspace& workspace,
+                                std::vector<TokenId>& out) const {
   if (part.size() <= 16) return encode_by_scan<16>(part, out);
   if (part.size() <= 32) return encode_by_scan<32>(part, out);
   if (part.size() <= kScanLimit_bytes) return encode_by_scan<kScanLimit_bytes>(part, out);
   if (part.size() >= kNowhere) {
-    fail(ErrorCode::kInvalidData, "a run of {} bytes of one kind of character, at most {} can be encoded: is this text?",
+    fail(ErrorCode::kInvalidData,
+         "a run of {} bytes of one kind of character, at most {} can be encoded: is this text?",
          part.size(), kNowhere - 1);
   }
   if (long_pieces_) return long_pieces_->encode(part, workspace, out);
@@ -241,7 +253,8 @@ void BpeModel::fill(std::string_view part, Workspace& w) const {
 // Puts the product in place of the pair at `at` and gives its new neighbours their ranks.
 void BpeModel::merge_at(uint32_t at, Workspace& w) const {
   const auto set_rank = [&](uint32_t i) {
-    w.ranks[i] = w.next[i] == kNowhere ? kNoMerge : candidate(w.tokens[i], w.tokens[w.next[i]]).rank;
+    w.ranks[i] = w.next[i] == kNowhere ? kNoMerge
+                                       : candidate(w.tokens[i], w.tokens[w.next[i]]).rank;
     if (w.ranks[i] != kNoMerge) push(w.heap, heap_entry(w.ranks[i], i));
   };
   const uint32_t gone = w.next[at];
@@ -253,7 +266,8 @@ void BpeModel::merge_at(uint32_t at, Workspace& w) const {
   if (w.previous[at] != kNowhere) set_rank(w.previous[at]);
 }
 
-void BpeModel::encode_by_heap(std::string_view part, Workspace& w, std::vector<TokenId>& out) const {
+void BpeModel::encode_by_heap(std::string_view part, Workspace& w,
+                              std::vector<TokenId>& out) const {
   fill(part, w);
   while (!w.heap.empty()) {
     const uint64_t entry = pop(w.heap);

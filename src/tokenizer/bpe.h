@@ -32,15 +32,17 @@ struct Merge {
 // Replaces, again and again, the adjacent pair of lowest rank (of several the leftmost) by its
 // product, until no pair has a merge. Source: Sennrich et al. 2016 (arXiv:1508.07909).
 //
-// A piece is cut first between bytes across which no merge of the vocabulary reaches: the parts are independent.
-// (With GPT-2's vocabulary that is between most Chinese characters.) The tokens of a short part may be remembered from
-// before. Else a part of n bytes costs O(n^2) up to kScanLimit_bytes, where rescanning wins. A longer one costs O(n) by LongPieceEncoder when the list is ordered, as
-// every trained list is; else O(n log n) by a heap.
+// A piece is cut first between bytes across which no merge of the vocabulary reaches: the parts are
+// independent. (With GPT-2's vocabulary that is between most Chinese characters.) The tokens of a
+// short part may be remembered from before. Else a part of n bytes costs O(n^2) up to
+// kScanLimit_bytes, where rescanning wins. A longer one costs O(n) by LongPieceEncoder when the
+// list is ordered, as every trained list is; else O(n log n) by a heap.
 //
 // Immutable: safe from several threads, each with its own Workspace.
 class BpeModel {
  public:
-  // What encoding needs besides its input and may keep from piece to piece; of one thread and one model.
+  // What encoding needs besides its input and may keep from piece to piece; of one thread and one
+  // model.
   struct Workspace {
     std::vector<TokenId> tokens;
     std::vector<uint32_t> ranks, previous, next;
@@ -56,7 +58,8 @@ class BpeModel {
   BpeModel(const std::array<TokenId, 256>& byte_tokens, std::vector<Merge> merges);
   ~BpeModel();
 
-  // Appends the tokens of `piece` to `out`. Throws kInvalidData for a part of 2^32 - 1 bytes or more.
+  // Appends the tokens of `piece` to `out`. Throws kInvalidData for a part of 2^32 - 1 bytes or
+  // more.
   void encode(std::string_view piece, Workspace& workspace, std::vector<TokenId>& out) const;
 
   const std::vector<Merge>& merges() const { return merges_; }
@@ -77,11 +80,14 @@ class BpeModel {
   }
 
   static constexpr size_t kScanLimit_bytes = 64;
-  // Characters of three bytes in UTF-8, most of Chinese, Japanese and Korean: their tokens are kept.
+  // Characters of three bytes in UTF-8, most of Chinese, Japanese and Korean: their tokens are
+  // kept.
   static constexpr uint32_t kFirstThreeByte = 0x800, kThreeByteCount = 0x10000 - kFirstThreeByte;
   using ThreeByteTokens = std::array<TokenId, 3>;  // -1: fewer
 
-  uint64_t filter_bit(uint64_t key) const { return (key * uint64_t{0xA0761D6478BD642F}) >> filter_shift_; }
+  uint64_t filter_bit(uint64_t key) const {
+    return (key * uint64_t{0xA0761D6478BD642F}) >> filter_shift_;
+  }
   void fill_filter();
   bool find_crossings();
   void fill_three_byte_tokens() const;
@@ -89,7 +95,8 @@ class BpeModel {
   void encode_part(std::string_view part, size_t readable_bytes, Workspace& workspace,
                    std::vector<TokenId>& out) const;
   void encode_short_part(std::string_view part, std::vector<TokenId>& out) const;
-  void encode_long_part(std::string_view part, Workspace& workspace, std::vector<TokenId>& out) const;
+  void encode_long_part(std::string_view part, Workspace& workspace,
+                        std::vector<TokenId>& out) const;
   // part.size() <= kSize.
   template <size_t kSize>
   void encode_by_scan(std::string_view part, std::vector<TokenId>& out) const;
@@ -101,16 +108,17 @@ class BpeModel {
   std::array<TokenId, 256> byte_tokens_;
   std::vector<Merge> merges_;
   IntegerMap<Candidate> candidates_;  // by pair
-  // A bit for each pair that has a merge, and for one in sixteen that has none: most pairs have none, and this fits
-  // into a fast cache where candidates_ does not.
+  // A bit for each pair that has a merge, and for one in sixteen that has none: most pairs have
+  // none, and this fits into a fast cache where candidates_ does not.
   std::vector<uint64_t> filter_;
   int filter_shift_ = 0;
-  std::vector<Candidate> byte_pairs_;          // [left << 8 | right], of the tokens of two bytes
-  std::bitset<65536> crossings_;               // [left << 8 | right]: some merge joins tokens that meet in these bytes
-  bool is_ordered_ = false;                    // as find_crossings() says
-  mutable std::once_flag three_byte_made_;     // at the first need
+  std::vector<Candidate> byte_pairs_;  // [left << 8 | right], of the tokens of two bytes
+  // [left << 8 | right]: some merge joins tokens that meet in these bytes.
+  std::bitset<65536> crossings_;
+  bool is_ordered_ = false;                          // as find_crossings() says
+  mutable std::once_flag three_byte_made_;           // at the first need
   mutable std::vector<ThreeByteTokens> three_byte_;  // by code point - kFirstThreeByte
-  std::unique_ptr<LongPieceEncoder> long_pieces_;  // null unless the list is ordered
+  std::unique_ptr<LongPieceEncoder> long_pieces_;    // null unless the list is ordered
 };
 
 }  // namespace inkstone

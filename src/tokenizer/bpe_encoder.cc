@@ -40,14 +40,16 @@ bool BpeEncoder::merges_give(TokenId id, BpeModel::Workspace& workspace,
   return scratch.size() == 1 && scratch[0] == id;
 }
 
-void BpeEncoder::encode(std::string_view text, EncodeScratch& scratch, std::vector<TokenId>& out) const {
+void BpeEncoder::encode(std::string_view text, EncodeScratch& scratch,
+                        std::vector<TokenId>& out) const {
   const auto take = [&](size_t begin, std::span<const size_t> ends) {
     encode_pieces(text, begin, ends, scratch, out);
   };
   pre_tokenizer_->split(text, std::ref(take));  // a reference: nothing is allocated for it
 }
 
-// The table of whole pieces is larger than the fast caches: all of a batch is asked for before the first is needed.
+// The table of whole pieces is larger than the fast caches: all of a batch is asked for before the
+// first is needed.
 void BpeEncoder::encode_pieces(std::string_view text, size_t begin, std::span<const size_t> ends,
                                EncodeScratch& scratch, std::vector<TokenId>& out) const {
   std::array<PieceKey, PreTokenizer::kMaxBatch> keys;
@@ -87,8 +89,8 @@ void BpeEncoder::encode_pieces(std::string_view text, size_t begin, std::span<co
   out.insert(out.end(), whole.begin() + copied, whole.begin() + ends.size());
 }
 
-void BpeEncoder::encode_short(std::string_view piece, const PieceKey& key, uint64_t hash, EncodeScratch& scratch,
-                              std::vector<TokenId>& out) const {
+void BpeEncoder::encode_short(std::string_view piece, const PieceKey& key, uint64_t hash,
+                              EncodeScratch& scratch, std::vector<TokenId>& out) const {
   if (piece.size() <= 3) return bpe_.encode(piece, scratch, out);  // quicker than remembering
   if (const auto known = scratch.memo.find(key, hash); !known.empty()) {
     out.insert(out.end(), known.begin(), known.end());
@@ -99,7 +101,8 @@ void BpeEncoder::encode_short(std::string_view piece, const PieceKey& key, uint6
   if (scratch.uses_memo) scratch.memo.insert(key, hash, std::span(out).subspan(begin));
 }
 
-void BpeEncoder::encode_long(std::string_view piece, EncodeScratch& scratch, std::vector<TokenId>& out) const {
+void BpeEncoder::encode_long(std::string_view piece, EncodeScratch& scratch,
+                             std::vector<TokenId>& out) const {
   if (ignore_merges_) {
     if (const auto whole = vocabulary_.find(piece)) return out.push_back(*whole);
   }

@@ -30,18 +30,21 @@ class BpeEncoder final : public Encoder {
   // becomes.
   BpeEncoder(const Vocabulary& vocabulary, const std::vector<bool>& is_ordinary, Parts parts);
 
-  void encode(std::string_view text, EncodeScratch& scratch, std::vector<TokenId>& out) const override;
-  bool is_cut(std::string_view text, size_t at) const override { return pre_tokenizer_->is_cut(text, at); }
+  void encode(std::string_view text, EncodeScratch& scratch,
+              std::vector<TokenId>& out) const override;
+  bool is_cut(std::string_view text, size_t at) const override {
+    return pre_tokenizer_->is_cut(text, at);
+  }
 
   const std::vector<Merge>& merges() const { return bpe_.merges(); }
 
  private:
   void find_whole_pieces(const std::vector<bool>& is_ordinary);
   bool merges_give(TokenId id, BpeModel::Workspace& workspace, std::vector<TokenId>& scratch) const;
-  void encode_pieces(std::string_view text, size_t begin, std::span<const size_t> ends, EncodeScratch& scratch,
-                     std::vector<TokenId>& out) const;
-  void encode_short(std::string_view piece, const PieceKey& key, uint64_t hash, EncodeScratch& scratch,
-                    std::vector<TokenId>& out) const;
+  void encode_pieces(std::string_view text, size_t begin, std::span<const size_t> ends,
+                     EncodeScratch& scratch, std::vector<TokenId>& out) const;
+  void encode_short(std::string_view piece, const PieceKey& key, uint64_t hash,
+                    EncodeScratch& scratch, std::vector<TokenId>& out) const;
   void encode_long(std::string_view piece, EncodeScratch& scratch, std::vector<TokenId>& out) const;
 
   const Vocabulary& vocabulary_;

@@ -17,17 +17,20 @@ namespace {
 
 constexpr uint32_t kNone = ~uint32_t{0};
 
-// The distinct pieces as sequences of tokens, which shrink in place. A word is known by its place in one array of
-// cells, where it has its size, its count and its tokens next to each other: one cache miss per word.
+// The distinct pieces as sequences of tokens, which shrink in place. A word is known by its place
+// in one array of cells, where it has its size, its count and its tokens next to each other: one
+// cache miss per word.
 class Words {
  public:
   // Frees the pieces while it reads them.
   Words(PieceCounts& pieces, const std::array<TokenId, 256>& byte_tokens) {
     size_t cells = 0;
     for (size_t p = 0; p < PieceCounts::kPartitions; ++p) {
-      cells += kHeader * pieces.partition(p).size() + static_cast<size_t>(pieces.partition(p).bytes());
+      cells += kHeader * pieces.partition(p).size() +
+               static_cast<size_t>(pieces.partition(p).bytes());
     }
-    if (cells >= kNone) fail(ErrorCode::kUnsupported, "the distinct pieces of the text are too many to learn from");
+    if (cells >= kNone)
+      fail(ErrorCode::kUnsupported, "the distinct pieces of the text are too many to learn from");
     cells_.resize(cells);
     uint32_t at = 0;
     for (size_t p = 0; p < PieceCounts::kPartitions; ++p) {
@@ -43,11 +46,14 @@ class Words {
     return static_cast<int64_t>(cells_[word + 1] | (uint64_t{cells_[word + 2]} << 32));
   }
   std::span<uint32_t> tokens(uint32_t word) { return {&cells_[word + kHeader], cells_[word]}; }
-  std::span<const uint32_t> tokens(uint32_t word) const { return {&cells_[word + kHeader], cells_[word]}; }
+  std::span<const uint32_t> tokens(uint32_t word) const {
+    return {&cells_[word + kHeader], cells_[word]};
+  }
   void shrink(uint32_t word, size_t size) { cells_[word] = static_cast<uint32_t>(size); }
   void prefetch(uint32_t word) const { __builtin_prefetch(&cells_[word]); }
 
-  // f(word) for every word of the partitions [begin, end), in ascending order; to be called before any shrink().
+  // f(word) for every word of the partitions [begin, end), in ascending order; to be called before
+  // any shrink().
   template <typename F>
   void for_each(int64_t begin, int64_t end, F&& f) const {
     const uint32_t last = partitions_[static_cast<size_t>(end)];
@@ -58,11 +64,13 @@ class Words {
  private:
   static constexpr uint32_t kHeader = 3;
 
-  uint32_t append(uint32_t at, std::string_view piece, int64_t count, const std::array<TokenId, 256>& byte_tokens) {
+  uint32_t append(uint32_t at, std::string_view piece, int64_t count,
+                  const std::array<TokenId, 256>& byte_tokens) {
     cells_[at++] = static_cast<uint32_t>(piece.size());
     cells_[at++] = static_cast<uint32_t>(count);
     cells_[at++] = static_cast<uint32_t>(static_cast<uint64_t>(count) >> 32);
-    for (const char c : piece) cells_[at++] = static_cast<uint32_t>(byte_tokens[static_cast<uint8_t>(c)]);
+    for (const char c : piece)
+      cells_[at++] = static_cast<uint32_t>(byte_tokens[static_cast<uint8_t>(c)]);
     return at;
   }
 
@@ -91,7 +99,8 @@ struct Candidate {
   WordList list;
 };
 
-// An entry of the queue. `count` is as of when it was put there: the true one may have become smaller.
+// An entry of the queue. `count` is as of when it was put there: the true one may have become
+// smaller.
 struct Queued {
   int64_t count;
   uint64_t pair;
@@ -164,8 +173,8 @@ class Neighbours {
   std::vector<Place> places_;
 };
 
-// What one thread finds while it merges. A neighbour `before` that is the product itself stands for two places of the
-// merge side by side.
+// What one thread finds while it merges. A neighbour `before` that is the product itself stands for
+// two places of the merge side by side.
 struct Changes {
   Neighbours before, after;
 };
@@ -173,7 +182,8 @@ struct Changes {
 // Replaces the pair in one word, left to right, by its product.
 void merge_in_word(Words& words, uint32_t word, const Merge& merge, Changes& changes) {
   const std::span<uint32_t> tokens = words.tokens(word);
-  const uint32_t left = static_cast<uint32_t>(merge.left), right = static_cast<uint32_t>(merge.right);
+  const uint32_t left = static_cast<uint32_t>(merge.left),
+                 right = static_cast<uint32_t>(merge.right);
   const uint32_t product = static_cast<uint32_t>(merge.product);
   const auto is_place = [&](size_t i) {
     return i + 1 < tokens.size() && tokens[i] == left && tokens[i + 1] == right;
@@ -189,12 +199,14 @@ void merge_in_word(Words& words, uint32_t word, const Merge& merge, Changes& cha
     if (to > 0) changes.before.add(tokens[to - 1], words.count(word), word);
     tokens[to] = product;
     from += 2;
-    if (from < tokens.size() && !is_place(from)) changes.after.add(tokens[from], words.count(word), word);
+    if (from < tokens.size() && !is_place(from))
+      changes.after.add(tokens[from], words.count(word), word);
   }
   words.shrink(word, to);
 }
 
-void merge_in_words(Words& words, std::span<const uint32_t> list, const Merge& merge, Changes& changes) {
+void merge_in_words(Words& words, std::span<const uint32_t> list, const Merge& merge,
+                    Changes& changes) {
   constexpr size_t kAhead = 8;
   for (size_t i = 0; i < list.size(); ++i) {
     if (i + kAhead < list.size()) words.prefetch(list[i + kAhead]);
@@ -202,7 +214,8 @@ void merge_in_words(Words& words, std::span<const uint32_t> list, const Merge& m
   }
 }
 
-// The pairs of byte tokens, by number: the left byte's place in the alphabet times 256 plus the right one's.
+// The pairs of byte tokens, by number: the left byte's place in the alphabet times 256 plus the
+// right one's.
 struct BytePairs {
   std::vector<int64_t> counts = std::vector<int64_t>(1 << 16);
   std::vector<uint32_t> words = std::vector<uint32_t>(1 << 16);
@@ -235,8 +248,12 @@ class Trainer {
   void merge(const Queued& best);
   void find_changes(std::span<const uint32_t> list, const Merge& merge);
   void apply_changes(const Merge& merge);
-  int64_t vocab_size() const { return options_.first_id + static_cast<int64_t>(learned_.tokens.size()); }
-  const std::string& bytes(TokenId id) const { return learned_.tokens[static_cast<size_t>(id - options_.first_id)]; }
+  int64_t vocab_size() const {
+    return options_.first_id + static_cast<int64_t>(learned_.tokens.size());
+  }
+  const std::string& bytes(TokenId id) const {
+    return learned_.tokens[static_cast<size_t>(id - options_.first_id)];
+  }
 
   const BpeTrainOptions& options_;
   std::unordered_set<std::string> reserved_;
@@ -268,7 +285,8 @@ void Trainer::for_each_byte_pair(int64_t begin, int64_t end, F&& f) const {
   const uint32_t first = static_cast<uint32_t>(options_.first_id);
   words_.for_each(begin, end, [&](uint32_t word) {
     const std::span<const uint32_t> tokens = words_.tokens(word);
-    for (size_t i = 0; i + 1 < tokens.size(); ++i) f((tokens[i] - first) << 8 | (tokens[i + 1] - first), word);
+    for (size_t i = 0; i + 1 < tokens.size(); ++i)
+      f((tokens[i] - first) << 8 | (tokens[i + 1] - first), word);
   });
 }
 
@@ -300,7 +318,8 @@ void Trainer::queue_byte_pairs() {
   parallel_for(kPartitions, 1, [&](int64_t begin, int64_t end, int thread) {
     BytePairs& pairs = found[static_cast<size_t>(thread)];
     for_each_byte_pair(begin, end, [&](uint32_t pair, uint32_t word) {
-      if (pairs.lists[pair] == nullptr || std::exchange(pairs.last_word[pair], word) == word) return;
+      if (pairs.lists[pair] == nullptr || std::exchange(pairs.last_word[pair], word) == word)
+        return;
       *pairs.lists[pair]++ = word;
     });
   });
@@ -317,7 +336,8 @@ uint32_t* Trainer::queue_pair(uint64_t pair, int64_t count, uint32_t words) {
 }
 
 void Trainer::lower_count(uint64_t pair, int64_t difference) {
-  if (const uint32_t* number = candidate_of_.find(pair)) candidates_[*number - 1].count -= difference;
+  if (const uint32_t* number = candidate_of_.find(pair))
+    candidates_[*number - 1].count -= difference;
 }
 
 // The best candidate; false when none is frequent enough. One whose count is out of date goes back
@@ -357,21 +377,23 @@ void Trainer::merge(const Queued& best) {
 // Merges in all words of the list and leaves what changed in changes_[0].
 void Trainer::find_changes(std::span<const uint32_t> list, const Merge& merge) {
   constexpr int64_t kGrain = 8192;  // words that are worth a thread
-  parallel_for(static_cast<int64_t>(list.size()), kGrain, [&](int64_t begin, int64_t end, int thread) {
-    Changes& changes = changes_[static_cast<size_t>(thread)];
-    changes.before.set_vocab_size(static_cast<size_t>(merge.product) + 1);
-    changes.after.set_vocab_size(static_cast<size_t>(merge.product) + 1);
-    const auto part = list.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
-    merge_in_words(words_, part, merge, changes);
-  });
+  parallel_for(static_cast<int64_t>(list.size()), kGrain,
+               [&](int64_t begin, int64_t end, int thread) {
+                 Changes& changes = changes_[static_cast<size_t>(thread)];
+                 changes.before.set_vocab_size(static_cast<size_t>(merge.product) + 1);
+                 changes.after.set_vocab_size(static_cast<size_t>(merge.product) + 1);
+                 const auto part = list.subspan(static_cast<size_t>(begin),
+                                                static_cast<size_t>(end - begin));
+                 merge_in_words(words_, part, merge, changes);
+               });
   for (size_t i = 1; i < changes_.size(); ++i) {
     changes_[0].before.take(changes_[i].before);
     changes_[0].after.take(changes_[i].after);
   }
 }
 
-// Where the pair stood after x, (x, left) became (x, product); likewise behind it. Where two of its places were side
-// by side, (right, left) became (product, product).
+// Where the pair stood after x, (x, left) became (x, product); likewise behind it. Where two of its
+// places were side by side, (right, left) became (product, product).
 void Trainer::apply_changes(const Merge& merge) {
   const auto queue = [&](TokenId left, TokenId right, Neighbours::Entry& entry) {
     if (entry.count < min_count_ || bytes(left).size() + bytes(right).size() >= max_length_) return;
@@ -380,7 +402,8 @@ void Trainer::apply_changes(const Merge& merge) {
   auto& [before, after] = changes_[0];
   for (const uint32_t token : before.tokens()) {
     const TokenId x = static_cast<TokenId>(token);
-    lower_count(Merge::pair_key(x == merge.product ? merge.right : x, merge.left), before[token].count);
+    lower_count(Merge::pair_key(x == merge.product ? merge.right : x, merge.left),
+                before[token].count);
     queue(x, merge.product, before[token]);
   }
   for (const uint32_t token : after.tokens()) {

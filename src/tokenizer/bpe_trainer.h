@@ -12,19 +12,21 @@
 namespace inkstone {
 
 struct BpeTrainOptions {
-  int64_t vocab_size = 0;        // upper bound of the tokens, `first_id` included
-  int64_t min_frequency = 0;     // a pair that occurs less often is not merged
-  int64_t max_token_length = 0;  // a merge that makes three bytes or more makes fewer than so many; 0: no limit
-  TokenId first_id = 0;          // of the byte tokens, which come in the order of the byte alphabet
-  std::vector<std::string> reserved = {};  // bytes that no merge may produce
+  int64_t vocab_size = 0;     // upper bound of the tokens, `first_id` included
+  int64_t min_frequency = 0;  // a pair that occurs less often is not merged
+  // A merge that makes three bytes or more makes fewer than so many; 0: no limit.
+  int64_t max_token_length = 0;
+  TokenId first_id = 0;  // of the byte tokens, which come in the order of the byte alphabet
+  std::vector<std::string> reserved = {};             // bytes that no merge may produce
   std::function<void(int64_t merges)> on_merge = {};  // called after every merge; may be empty
 };
 
 struct LearnedBpe {
   // Bytes of the token first_id + i: the 256 bytes, then the products in order of merging.
   std::vector<std::string> tokens;
-  std::vector<Merge> merges;          // in order of rank
-  std::vector<int64_t> merge_counts;  // how often the pair of each merge occurred when it was merged; never rises
+  std::vector<Merge> merges;  // in order of rank
+  // How often the pair of each merge occurred when it was merged; never rises.
+  std::vector<int64_t> merge_counts;
 };
 
 // Merges the most frequent pair of adjacent tokens, again and again, until the vocabulary is full

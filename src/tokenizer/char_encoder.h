@@ -19,8 +19,11 @@ class CharEncoder final : public Encoder {
   CharEncoder(const std::array<TokenId, 256>& byte_tokens,
               IntegerMap<TokenId> tokens_of_characters);
 
-  void encode(std::string_view text, EncodeScratch& scratch, std::vector<TokenId>& out) const override;
-  bool is_cut(std::string_view text, size_t at) const override { return static_cast<uint8_t>(text[at]) < 0x80; }
+  void encode(std::string_view text, EncodeScratch& scratch,
+              std::vector<TokenId>& out) const override;
+  bool is_cut(std::string_view text, size_t at) const override {
+    return static_cast<uint8_t>(text[at]) < 0x80;
+  }
 
  private:
   std::array<TokenId, 128> ascii_;
@@ -32,7 +35,8 @@ class ByteEncoder final : public Encoder {
  public:
   explicit ByteEncoder(const std::array<TokenId, 256>& byte_tokens) : byte_tokens_(byte_tokens) {}
 
-  void encode(std::string_view text, EncodeScratch& scratch, std::vector<TokenId>& out) const override;
+  void encode(std::string_view text, EncodeScratch& scratch,
+              std::vector<TokenId>& out) const override;
   bool is_cut(std::string_view, size_t) const override { return true; }
 
  private:

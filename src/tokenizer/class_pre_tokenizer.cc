@@ -8,7 +8,8 @@
 namespace inkstone {
 namespace {
 
-// Hugging Face's tokenizers know the punctuation of Unicode 8, of which two characters have become others since.
+// Hugging Face's tokenizers know the punctuation of Unicode 8, of which two characters have become
+// others since.
 bool is_unicode8_punctuation(UChar32 c) {
   if (c == 0x166D || c == 0x111C9) return true;
   UVersionInfo age;
@@ -19,7 +20,8 @@ bool is_unicode8_punctuation(UChar32 c) {
 }  // namespace
 
 bool ClassPreTokenizer::is_member(uint32_t code_point) const {
-  if (members_ == Class::kNumber) return UnicodeClasses::instance()[code_point] == CharClass::kNumber;
+  if (members_ == Class::kNumber)
+    return UnicodeClasses::instance()[code_point] == CharClass::kNumber;
   const auto c = static_cast<UChar32>(code_point);
   if (c < 0x80) return u_isgraph(c) && !u_isalnum(c);
   return is_unicode8_punctuation(c);

@@ -8,13 +8,15 @@
 
 namespace inkstone {
 
-// The characters of a class are pieces, up to max_length of a run together; what is between is a piece.
+// The characters of a class are pieces, up to max_length of a run together; what is between is a
+// piece.
 class ClassPreTokenizer final : public PreTokenizer {
  public:
   enum class Class { kNumber, kPunctuation };
   static constexpr size_t kNoLimit = std::numeric_limits<size_t>::max();
 
-  ClassPreTokenizer(Class members, size_t max_length) : members_(members), max_length_(max_length) {}
+  ClassPreTokenizer(Class members, size_t max_length)
+      : members_(members), max_length_(max_length) {}
 
   void split(std::string_view text, const Take& take) const override;
 

@@ -18,10 +18,11 @@ class Encoder {
   virtual ~Encoder() = default;
 
   // Appends the ids of `text`, any bytes, to `out`.
-  virtual void encode(std::string_view text, EncodeScratch& scratch, std::vector<TokenId>& out) const = 0;
+  virtual void encode(std::string_view text, EncodeScratch& scratch,
+                      std::vector<TokenId>& out) const = 0;
 
-  // True when `text` may be encoded in two parts, before and from text[at] on, 0 < at < text.size(), whatever
-  // comes before and after it.
+  // True when `text` may be encoded in two parts, before and from text[at] on, 0 < at <
+  // text.size(), whatever comes before and after it.
   virtual bool is_cut(std::string_view text, size_t at) const = 0;
 };
 

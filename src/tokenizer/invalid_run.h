@@ -1,4 +1,5 @@
-// The rule for bytes that are not UTF-8, the same for every pre-tokenizer: a maximal run is one piece.
+// The rule for bytes that are not UTF-8, the same for every pre-tokenizer: a maximal run is one
+// piece.
 #pragma once
 
 #include <cstddef>

@@ -18,7 +18,8 @@ void LongPieceEncoder::make_tables() const {
     tokens_.push_back({left, right, kNone, static_cast<uint32_t>(text.size()), id});
     bytes.push_back(std::move(text));
   };
-  for (size_t b = 0; b < 256; ++b) add(model_.byte_tokens()[b], kNone, kNone, std::string(1, static_cast<char>(b)));
+  for (size_t b = 0; b < 256; ++b)
+    add(model_.byte_tokens()[b], kNone, kNone, std::string(1, static_cast<char>(b)));
   pairs_.reserve(model_.merges().size());
   for (const Merge& merge : model_.merges()) {
     const Number left = *numbers.find(static_cast<uint32_t>(merge.left));
@@ -58,16 +59,18 @@ void LongPieceEncoder::add_to_trie(Number token, std::string_view bytes) const {
   token_at_[node] = token;
 }
 
-// BPE of a token's bytes gives the token when it gives the two parts and joins them: nothing across their border may
-// come earlier.
+// BPE of a token's bytes gives the token when it gives the two parts and joins them: nothing across
+// their border may come earlier.
 bool LongPieceEncoder::reaches(Number token) const {
   const Token& t = tokens_[token];
   if (token < kBytes) return true;
-  return tokens_[t.left].is_reachable && tokens_[t.right].is_reachable && fit(t.left, t.right, token);
+  return tokens_[t.left].is_reachable && tokens_[t.right].is_reachable &&
+         fit(t.left, t.right, token);
 }
 
-// Goes back in time: undoes the later of the two merges that made `left` and `right`, again and again, and looks at
-// the pair that stood at the border until then. Of equal pairs BPE merges the left one first.
+// Goes back in time: undoes the later of the two merges that made `left` and `right`, again and
+// again, and looks at the pair that stood at the border until then. Of equal pairs BPE merges the
+// left one first.
 bool LongPieceEncoder::fit(Number left, Number right, Number limit) const {
   while (true) {
     const Number* product = pairs_.find(key(left, right));

@@ -11,24 +11,28 @@
 
 namespace inkstone {
 
-// Gives what merging gives, without merging: goes through the piece from left to right and keeps a list of tokens
-// whose neighbours fit. Tokens a and b fit when BPE of their bytes gives a and b again. A list covering the piece in
-// which all neighbours fit is the encoding, and the only one: a merge across a border would have happened in the two
-// tokens' bytes alone just as well. At each place the longest token is tried first, then its prefixes, and when none
-// fits the last token is taken back. An end that was taken back is never tried again, so each byte costs a bounded
-// number of steps. (The idea: van Antwerpen and Neubeck 2024, "So many tokens, so little time", GitHub.)
+// Gives what merging gives, without merging: goes through the piece from left to right and keeps a
+// list of tokens whose neighbours fit. Tokens a and b fit when BPE of their bytes gives a and b
+// again. A list covering the piece in which all neighbours fit is the encoding, and the only one: a
+// merge across a border would have happened in the two tokens' bytes alone just as well. At each
+// place the longest token is tried first, then its prefixes, and when none fits the last token is
+// taken back. An end that was taken back is never tried again, so each byte costs a bounded number
+// of steps. (The idea: van Antwerpen and Neubeck 2024, "So many tokens, so little time", GitHub.)
 //
-// For lists that are ordered: every merge joins bytes or products of earlier merges, and no two have the same product.
+// For lists that are ordered: every merge joins bytes or products of earlier merges, and no two
+// have the same product.
 class LongPieceEncoder {
  public:
   // `model` must outlive it. Its tables are made when they are first needed.
   explicit LongPieceEncoder(const BpeModel& model) : model_(model) {}
 
   // Appends the tokens of `piece`. Safe from several threads.
-  void encode(std::string_view piece, BpeModel::Workspace& workspace, std::vector<TokenId>& out) const;
+  void encode(std::string_view piece, BpeModel::Workspace& workspace,
+              std::vector<TokenId>& out) const;
 
  private:
-  // A token by its rank: bytes are 0 .. 255, the product of merge r is 256 + r. Later tokens have higher numbers.
+  // A token by its rank: bytes are 0 .. 255, the product of merge r is 256 + r. Later tokens have
+  // higher numbers.
   using Number = uint32_t;
   static constexpr Number kNone = ~Number{0}, kBytes = 256;
   static constexpr uint32_t kRoot = 0;
@@ -38,7 +42,7 @@ class LongPieceEncoder {
     Number prefix = kNone;               // the longest token that begins it and is shorter
     uint32_t size_bytes = 0;
     TokenId id = 0;
-    bool is_reachable = false;           // BPE of its bytes gives it
+    bool is_reachable = false;  // BPE of its bytes gives it
   };
 
   void make_tables() const;
@@ -51,9 +55,10 @@ class LongPieceEncoder {
   const BpeModel& model_;
   mutable std::once_flag made_;
   mutable std::vector<Token> tokens_;
-  mutable IntegerMap<Number> pairs_;         // (left, right) to the product
-  mutable IntegerMap<uint32_t> children_;    // (node, byte) to the node
-  mutable std::vector<Number> token_at_;     // by node: the longest token that is a prefix of its bytes
+  mutable IntegerMap<Number> pairs_;       // (left, right) to the product
+  mutable IntegerMap<uint32_t> children_;  // (node, byte) to the node
+  // By node: the longest token that is a prefix of its bytes.
+  mutable std::vector<Number> token_at_;
 };
 
 }  // namespace inkstone

@@ -17,8 +17,8 @@ void check(UErrorCode status) {
   if (U_FAILURE(status)) fail(ErrorCode::kInternal, "ICU's NFC failed: {}", u_errorName(status));
 }
 
-// Hugging Face's tokenizers normalise by Unicode 9 (unicode-normalization-alignments 0.1.12): characters that are
-// younger stay where they are and as they are.
+// Hugging Face's tokenizers normalise by Unicode 9 (unicode-normalization-alignments 0.1.12):
+// characters that are younger stay where they are and as they are.
 const icu::Normalizer2& unicode9_nfc() {
   static const icu::FilteredNormalizer2 kNfc = [] {
     UErrorCode status = U_ZERO_ERROR;
@@ -33,11 +33,13 @@ const icu::Normalizer2& unicode9_nfc() {
 // `text` is valid UTF-8.
 void append_nfc(std::string_view text, std::string& out) {
   if (text.size() > std::numeric_limits<int32_t>::max()) {
-    fail(ErrorCode::kUnsupported, "a text of {} bytes cannot be normalised (NFC), at most 2 GiB", text.size());
+    fail(ErrorCode::kUnsupported, "a text of {} bytes cannot be normalised (NFC), at most 2 GiB",
+         text.size());
   }
   UErrorCode status = U_ZERO_ERROR;
   icu::StringByteSink<std::string> sink(&out);
-  unicode9_nfc().normalizeUTF8(0, {text.data(), static_cast<int32_t>(text.size())}, sink, nullptr, status);
+  unicode9_nfc().normalizeUTF8(0, {text.data(), static_cast<int32_t>(text.size())}, sink, nullptr,
+                               status);
   check(status);
 }
 
@@ -67,7 +69,8 @@ bool is_ascii(std::string_view text) {
 
 }  // namespace
 
-void NormalizingEncoder::encode(std::string_view text, EncodeScratch& scratch, std::vector<TokenId>& out) const {
+void NormalizingEncoder::encode(std::string_view text, EncodeScratch& scratch,
+                                std::vector<TokenId>& out) const {
   const bool changes = is_nfc_ && !is_ascii(text);
   const bool lacks_space = add_prefix_space_ && !text.empty() && text[0] != ' ';
   if (!changes && !lacks_space) return encoder_->encode(text, scratch, out);

@@ -7,17 +7,19 @@
 
 namespace inkstone {
 
-// Encodes the text in NFC of Unicode 9, as Hugging Face's tokenizers (its parts between runs of bytes that are not UTF-8, each for itself), with a space in
-// front if it has none (add_prefix_space): the ids then decode to that text.
+// Encodes the text in NFC of Unicode 9, as Hugging Face's tokenizers (its parts between runs of
+// bytes that are not UTF-8, each for itself), with a space in front if it has none
+// (add_prefix_space): the ids then decode to that text.
 class NormalizingEncoder final : public Encoder {
  public:
   NormalizingEncoder(std::unique_ptr<const Encoder> encoder, bool is_nfc, bool add_prefix_space)
       : encoder_(std::move(encoder)), is_nfc_(is_nfc), add_prefix_space_(add_prefix_space) {}
 
-  void encode(std::string_view text, EncodeScratch& scratch, std::vector<TokenId>& out) const override;
+  void encode(std::string_view text, EncodeScratch& scratch,
+              std::vector<TokenId>& out) const override;
 
-  // Never with add_prefix_space: a second part would get a space too. A cut stands before ASCII white space, which
-  // NFC joins with nothing before it.
+  // Never with add_prefix_space: a second part would get a space too. A cut stands before ASCII
+  // white space, which NFC joins with nothing before it.
   bool is_cut(std::string_view text, size_t at) const override {
     return !add_prefix_space_ && encoder_->is_cut(text, at);
   }

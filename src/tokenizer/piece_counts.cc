@@ -12,7 +12,9 @@
 namespace inkstone {
 namespace {
 
-size_t partition_of(uint64_t hash) { return static_cast<size_t>(hash >> 32) % PieceCounts::kPartitions; }
+size_t partition_of(uint64_t hash) {
+  return static_cast<size_t>(hash >> 32) % PieceCounts::kPartitions;
+}
 
 // What one piece is taken to need.
 int64_t cost_bytes(std::string_view piece) { return 9 * static_cast<int64_t>(piece.size()) + 64; }
@@ -42,7 +44,8 @@ void PieceTable::add(std::string_view piece, uint64_t hash, int64_t count) {
     }
   }
   INK_CHECK(pieces_.size() < ~uint32_t{0}, "too many pieces for one table");
-  pieces_.push_back({.begin = bytes_.size(), .size_bytes = piece.size(), .hash = hash, .count = count});
+  pieces_.push_back(
+      {.begin = bytes_.size(), .size_bytes = piece.size(), .hash = hash, .count = count});
   bytes_ += piece;
   slots_[at] = {.tag = tag, .number = static_cast<uint32_t>(pieces_.size())};
   if (2 * pieces_.size() > slots_.size()) grow();
@@ -60,7 +63,8 @@ void PieceTable::grow() {
   for (size_t i = 0; i < pieces_.size(); ++i) {
     size_t at = static_cast<size_t>(pieces_[i].hash) & mask;
     while (slots[at].number != 0) at = (at + 1) & mask;
-    slots[at] = {.tag = static_cast<uint32_t>(pieces_[i].hash >> 32), .number = static_cast<uint32_t>(i + 1)};
+    slots[at] = {.tag = static_cast<uint32_t>(pieces_[i].hash >> 32),
+                 .number = static_cast<uint32_t>(i + 1)};
   }
   slots_ = std::move(slots);
 }
@@ -111,14 +115,16 @@ int64_t PieceCounts::distinct() const {
 
 int64_t PieceCounts::memory_needed_bytes() const {
   int64_t sum = 0;
-  for (const PieceTable& table : partitions_) sum += 9 * table.bytes() + 64 * static_cast<int64_t>(table.size());
+  for (const PieceTable& table : partitions_)
+    sum += 9 * table.bytes() + 64 * static_cast<int64_t>(table.size());
   return sum;
 }
 
 void PieceCounts::forget_rare_pieces() {
   std::map<int64_t, int64_t> cost_of_count;
   for (const PieceTable& table : partitions_) {
-    for (size_t i = 0; i < table.size(); ++i) cost_of_count[table.count(i)] += cost_bytes(table.piece(i));
+    for (size_t i = 0; i < table.size(); ++i)
+      cost_of_count[table.count(i)] += cost_bytes(table.piece(i));
   }
   int64_t rest_bytes = memory_needed_bytes(), highest = 0;
   for (const auto& [count, cost] : cost_of_count) {
@@ -129,8 +135,10 @@ void PieceCounts::forget_rare_pieces() {
   for (PieceTable& table : partitions_) {
     PieceTable kept;
     for (size_t i = 0; i < table.size(); ++i) {
-      if (table.count(i) > highest) kept.add(table.piece(i), table.hash(i), table.count(i));
-      else forgotten_ += table.count(i);
+      if (table.count(i) > highest)
+        kept.add(table.piece(i), table.hash(i), table.count(i));
+      else
+        forgotten_ += table.count(i);
     }
     table = std::move(kept);
   }

@@ -51,14 +51,16 @@ class PieceTable {
   std::vector<Slot> slots_;
 };
 
-// Counts the pieces of many texts on all threads, in bounded memory. The texts are gathered into batches; the threads
-// take the texts of a batch one by one and count them in tables of their own, which are then added up in partitions
-// by hash. Counts, and what is forgotten, depend on the texts and their order alone, not on the number of threads.
+// Counts the pieces of many texts on all threads, in bounded memory. The texts are gathered into
+// batches; the threads take the texts of a batch one by one and count them in tables of their own,
+// which are then added up in partitions by hash. Counts, and what is forgotten, depend on the texts
+// and their order alone, not on the number of threads.
 //
-// Memory: a distinct piece of n bytes is taken to need 9n + 64 bytes, which is what counting and learning merges need
-// for it. Below `memory_bytes` the counts are exact. When a batch has brought them above, the rarest pieces are
-// forgotten: all that were counted at most t times, with the smallest t that leaves half of the memory. A count may
-// then be too small by at most `undercount`, the sum of these t (lossy counting: Manku and Motwani 2002).
+// Memory: a distinct piece of n bytes is taken to need 9n + 64 bytes, which is what counting and
+// learning merges need for it. Below `memory_bytes` the counts are exact. When a batch has brought
+// them above, the rarest pieces are forgotten: all that were counted at most t times, with the
+// smallest t that leaves half of the memory. A count may then be too small by at most `undercount`,
+// the sum of these t (lossy counting: Manku and Motwani 2002).
 class PieceCounts {
  public:
   static constexpr int64_t kMemory_bytes = int64_t{768} << 20;
@@ -68,7 +70,8 @@ class PieceCounts {
   explicit PieceCounts(int64_t memory_bytes = kMemory_bytes, size_t batch_bytes = kBatch_bytes)
       : memory_bytes_(memory_bytes), batch_bytes_(batch_bytes) {}
 
-  // Adds one text, which is counted with its batch. A text much longer than the others keeps one thread busy.
+  // Adds one text, which is counted with its batch. A text much longer than the others keeps one
+  // thread busy.
   void add(std::string text);
   // Counts what waits in the last batch: to be called after the last add().
   void finish();
@@ -77,10 +80,12 @@ class PieceCounts {
   // Frees the memory of one partition.
   void release(size_t i) { partitions_[i] = PieceTable(); }
 
-  int64_t text_bytes() const { return text_bytes_; }          // counted so far
-  int64_t distinct() const;                                   // pieces
-  int64_t occurrences() const { return occurrences_; }        // of all pieces, the forgotten ones included
-  int64_t forgotten() const { return forgotten_; }            // occurrences
+  int64_t text_bytes() const { return text_bytes_; }  // counted so far
+  int64_t distinct() const;                           // pieces
+  int64_t occurrences() const {
+    return occurrences_;
+  }                                                 // of all pieces, the forgotten ones included
+  int64_t forgotten() const { return forgotten_; }  // occurrences
   int64_t undercount() const { return undercount_; }
 
  private:

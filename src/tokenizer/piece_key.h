@@ -16,7 +16,8 @@ namespace inkstone {
 
 static_assert(std::endian::native == std::endian::little, "keys are read as little-endian words");
 
-// A piece of 1 to 15 bytes: the bytes, padded by zeros, and the length in the last byte. {0, 0} is no piece's.
+// A piece of 1 to 15 bytes: the bytes, padded by zeros, and the length in the last byte. {0, 0} is
+// no piece's.
 struct PieceKey {
   static constexpr size_t kMaxSize_bytes = 15;
 
@@ -59,7 +60,8 @@ struct PieceKey {
 inline constexpr std::array<uint64_t, 16> PieceKey::kLowMasks = PieceKey::make_masks(0);
 inline constexpr std::array<uint64_t, 16> PieceKey::kHighMasks = PieceKey::make_masks(8);
 
-// The pieces that are one token, so that most pieces of a text need no merging: about 90 % of English ones.
+// The pieces that are one token, so that most pieces of a text need no merging: about 90 % of
+// English ones.
 class WholePieces {
  public:
   explicit WholePieces(size_t capacity)
@@ -93,8 +95,8 @@ class WholePieces {
   int shift_;
 };
 
-// Remembers the tokens of pieces that were merged lately: a name is seldom alone in a text. Every piece has one place,
-// and the later takes it from the earlier. It is one thread's.
+// Remembers the tokens of pieces that were merged lately: a name is seldom alone in a text. Every
+// piece has one place, and the later takes it from the earlier. It is one thread's.
 class PieceMemo {
  public:
   static constexpr size_t kMaxTokens = 4;

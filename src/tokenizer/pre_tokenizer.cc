@@ -17,7 +17,8 @@ constexpr uint32_t kLastWhiteSpace = 0x3000;
 constexpr std::array<CharClass, 256> kByteClasses = [] {
   std::array<CharClass, 256> classes{};
   for (size_t b = 0; b < 256; ++b) {
-    const bool letter = (b >= 'a' && b <= 'z') || (b >= 'A' && b <= 'Z'), digit = b >= '0' && b <= '9';
+    const bool letter = (b >= 'a' && b <= 'z') || (b >= 'A' && b <= 'Z'),
+               digit = b >= '0' && b <= '9';
     const bool space = b == ' ' || (b >= '\t' && b <= '\r');
     classes[b] = b >= 0x80 ? CharClass::kInvalid
                  : letter  ? CharClass::kLetter
@@ -42,11 +43,14 @@ size_t contraction_size(std::string_view text, size_t at) {
   return three ? 3 : 0;
 }
 
-bool joins_a_space(CharClass type) { return type != CharClass::kWhiteSpace && type != CharClass::kInvalid; }
+bool joins_a_space(CharClass type) {
+  return type != CharClass::kWhiteSpace && type != CharClass::kInvalid;
+}
 
 bool is_continuation(uint8_t byte) { return (byte & 0xC0) == 0x80; }
 
-// How many of the eight bytes, from the first on, are ASCII letters: the high bit of each byte that is none, in bulk.
+// How many of the eight bytes, from the first on, are ASCII letters: the high bit of each byte that
+// is none, in bulk.
 size_t leading_letters(uint64_t bytes) {
   constexpr uint64_t kEach = 0x0101010101010101, kHigh = 0x80 * kEach;
   const uint64_t lower = (bytes | 0x20 * kEach) & ~kHigh;
@@ -69,8 +73,8 @@ size_t letters_end(std::string_view text, size_t at) {
 
 }  // namespace
 
-// Two and three bytes are most of what is not ASCII, and worth a way of their own: 0xE1..0xEF but 0xED have neither
-// overlong forms nor surrogates.
+// Two and three bytes are most of what is not ASCII, and worth a way of their own: 0xE1..0xEF but
+// 0xED have neither overlong forms nor surrogates.
 inline Gpt2PreTokenizer::Char Gpt2PreTokenizer::classify(std::string_view text, size_t at) const {
   const uint8_t byte = byte_at(text, at);
   if (byte < 0x80) return {kByteClasses[byte], 1};
@@ -87,7 +91,8 @@ inline Gpt2PreTokenizer::Char Gpt2PreTokenizer::classify(std::string_view text, 
     return {classes_[(byte & 0x0Fu) << 12 | (second & 0x3Fu) << 6 | (third & 0x3Fu)], 3};
   }
   const Utf8Step step = decode_utf8(text, at);
-  return {step.ok ? classes_[step.code_point] : CharClass::kInvalid, static_cast<uint32_t>(step.size_bytes)};
+  return {step.ok ? classes_[step.code_point] : CharClass::kInvalid,
+          static_cast<uint32_t>(step.size_bytes)};
 }
 
 inline size_t Gpt2PreTokenizer::run_end(std::string_view text, size_t at, CharClass type) const {
@@ -151,7 +156,9 @@ bool Gpt2PreTokenizer::is_cut(std::string_view text, size_t at) const {
   return is_ascii_white_space(text[at]) && ends_in_ink(text.substr(0, at));
 }
 
-bool is_ascii_white_space(char c) { return kByteClasses[static_cast<uint8_t>(c)] == CharClass::kWhiteSpace; }
+bool is_ascii_white_space(char c) {
+  return kByteClasses[static_cast<uint8_t>(c)] == CharClass::kWhiteSpace;
+}
 
 bool ends_in_ink(std::string_view text) {
   if (text.empty()) return false;
@@ -161,7 +168,8 @@ bool ends_in_ink(std::string_view text) {
   const size_t lowest = text.size() - std::min<size_t>(text.size(), 4);
   while (lead > lowest && is_continuation(byte_at(text, lead))) --lead;
   const Utf8Step step = decode_utf8(text, lead);
-  return step.ok && lead + static_cast<size_t>(step.size_bytes) == text.size() && step.code_point > kLastWhiteSpace;
+  return step.ok && lead + static_cast<size_t>(step.size_bytes) == text.size() &&
+         step.code_point > kLastWhiteSpace;
 }
 
 }  // namespace inkstone

@@ -12,13 +12,15 @@
 
 namespace inkstone {
 
-// The pieces are adjacent and cover the text. A maximal run of bytes that are not UTF-8 is a piece and cuts the
-// text: what stands before and after it is cut as a text of its own. Immutable: safe from several threads.
+// The pieces are adjacent and cover the text. A maximal run of bytes that are not UTF-8 is a piece
+// and cuts the text: what stands before and after it is cut as a text of its own. Immutable: safe
+// from several threads.
 class PreTokenizer {
  public:
   static constexpr size_t kMaxBatch = 128;
 
-  // Of pieces that follow one another: where the first begins, and where each ends; 1 to kMaxBatch of them.
+  // Of pieces that follow one another: where the first begins, and where each ends; 1 to kMaxBatch
+  // of them.
   using Take = std::function<void(size_t begin, std::span<const size_t> ends)>;
 
   virtual ~PreTokenizer() = default;
@@ -26,9 +28,9 @@ class PreTokenizer {
   // Passes all pieces of the text to `take`, in order.
   virtual void split(std::string_view text, const Take& take) const = 0;
 
-  // True when a piece begins at text[at] and the pieces before it are those of text[0..at), whatever follows
-  // text and whatever comes before it: a long text may be encoded in two parts there. 0 < at < text.size().
-  // False when it cannot be told.
+  // True when a piece begins at text[at] and the pieces before it are those of text[0..at),
+  // whatever follows text and whatever comes before it: a long text may be encoded in two parts
+  // there. 0 < at < text.size(). False when it cannot be told.
   virtual bool is_cut(std::string_view text, size_t at) const = 0;
 };
 
@@ -59,7 +61,8 @@ class PieceBatch {
 
 // PreTokenizer::split where the end of a piece follows from its beginning: piece_end(at) > at.
 template <class PieceEnd>
-void split_by_piece_end(std::string_view text, const PreTokenizer::Take& take, const PieceEnd& piece_end) {
+void split_by_piece_end(std::string_view text, const PreTokenizer::Take& take,
+                        const PieceEnd& piece_end) {
   PieceBatch batch(take);
   for (size_t at = 0; at < text.size();) batch.add(at = piece_end(at));
   batch.flush();
@@ -72,9 +75,10 @@ class Gpt2PreTokenizer final : public PreTokenizer {
  public:
   void split(std::string_view text, const Take& take) const override;
 
-  // Before an ASCII white space character whose predecessor is no white space. A piece always begins there: only
-  // a piece of white space, or one with a leading space, holds such a character, and as its first. The match
-  // that ends there looks at nothing behind it (only \s+(?!\S) looks ahead, and it ends in white space).
+  // Before an ASCII white space character whose predecessor is no white space. A piece always
+  // begins there: only a piece of white space, or one with a leading space, holds such a character,
+  // and as its first. The match that ends there looks at nothing behind it (only \s+(?!\S) looks
+  // ahead, and it ends in white space).
   bool is_cut(std::string_view text, size_t at) const override;
 
  private:

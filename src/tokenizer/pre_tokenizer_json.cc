@@ -23,7 +23,8 @@ class PreTokenizerReader {
  public:
   Spec read(const Json& json) {
     add(json);
-    if (!has_byte_level_) fail(ErrorCode::kUnsupported, "a pre_tokenizer without 'ByteLevel' is not supported");
+    if (!has_byte_level_)
+      fail(ErrorCode::kUnsupported, "a pre_tokenizer without 'ByteLevel' is not supported");
     return std::move(spec_);
   }
 
@@ -40,7 +41,8 @@ class PreTokenizerReader {
 bool is_grouped(const Json& json, const std::string& type) {
   const std::string behavior = get_string(json, "behavior").value_or("Isolated");
   if (behavior == "Isolated" || behavior == "Contiguous") return behavior == "Contiguous";
-  fail(ErrorCode::kUnsupported, "the behavior '{}' of the pre_tokenizer '{}' is not supported", behavior, type);
+  fail(ErrorCode::kUnsupported, "the behavior '{}' of the pre_tokenizer '{}' is not supported",
+       behavior, type);
 }
 
 void PreTokenizerReader::add(const Json& json) {
@@ -52,8 +54,10 @@ void PreTokenizerReader::add(const Json& json) {
   }
   // ByteLevel writes bytes as other characters, which later steps would see.
   if (has_byte_level_)
-    fail(ErrorCode::kUnsupported, "the pre_tokenizer '{}' after 'ByteLevel' is not supported", type);
-  if (spec_.steps.size() == kMaxSteps) fail(ErrorCode::kUnsupported, "more than {} pre_tokenizers", kMaxSteps);
+    fail(ErrorCode::kUnsupported, "the pre_tokenizer '{}' after 'ByteLevel' is not supported",
+         type);
+  if (spec_.steps.size() == kMaxSteps)
+    fail(ErrorCode::kUnsupported, "more than {} pre_tokenizers", kMaxSteps);
   if (type == "ByteLevel") {
     add_byte_level(json);
   } else if (type == "Split") {
@@ -62,10 +66,12 @@ void PreTokenizerReader::add(const Json& json) {
     const bool each = get_boolean(json, "individual_digits").value_or(false);
     spec_.steps.push_back({.kind = Spec::Kind::kDigits, .pattern = "", .is_grouped = !each});
   } else if (type == "Punctuation") {
-    spec_.steps.push_back({.kind = Spec::Kind::kPunctuation, .pattern = "", .is_grouped = is_grouped(json, type)});
+    spec_.steps.push_back(
+        {.kind = Spec::Kind::kPunctuation, .pattern = "", .is_grouped = is_grouped(json, type)});
   } else {
     fail(ErrorCode::kUnsupported,
-         "the pre_tokenizer '{}' is not supported; supported are Split, Digits, Punctuation and ByteLevel, and a "
+         "the pre_tokenizer '{}' is not supported; supported are Split, Digits, Punctuation and "
+         "ByteLevel, and a "
          "Sequence of them",
          type);
   }
@@ -75,7 +81,8 @@ void PreTokenizerReader::add_byte_level(const Json& json) {
   has_byte_level_ = true;
   if (get_boolean(json, "add_prefix_space").value_or(true)) {
     if (!spec_.steps.empty())
-      fail(ErrorCode::kUnsupported, "'add_prefix_space' of a ByteLevel that is not the first pre_tokenizer");
+      fail(ErrorCode::kUnsupported,
+           "'add_prefix_space' of a ByteLevel that is not the first pre_tokenizer");
     spec_.add_prefix_space = true;
   }
   if (get_boolean(json, "use_regex").value_or(true)) spec_.steps.push_back({});
@@ -88,17 +95,19 @@ void PreTokenizerReader::add_split(const Json& json) {
   if (const auto regex = get_string(*pattern, "Regex")) {
     step = {.kind = Spec::Kind::kRegex, .pattern = *regex, .is_grouped = false};
   } else {
-    step = {.kind = Spec::Kind::kString, .pattern = required(get_string(*pattern, "String"), "String"),
+    step = {.kind = Spec::Kind::kString,
+            .pattern = required(get_string(*pattern, "String"), "String"),
             .is_grouped = false};
   }
-  if (step.pattern.empty()) fail(ErrorCode::kUnsupported, "a Split by an empty pattern is not supported");
+  if (step.pattern.empty())
+    fail(ErrorCode::kUnsupported, "a Split by an empty pattern is not supported");
   const std::string behavior = required(get_string(json, "behavior"), "behavior");
   const bool invert = get_boolean(json, "invert").value_or(false);
   const bool loses_nothing = behavior == "Removed" && invert && step.kind == Spec::Kind::kRegex &&
                              covers_every_text(step.pattern);
   if (behavior != "Isolated" && !loses_nothing) {
-    fail(ErrorCode::kUnsupported, "the behavior '{}'{} of a Split by '{}' is not supported", behavior,
-         invert ? ", inverted," : "", step.pattern);
+    fail(ErrorCode::kUnsupported, "the behavior '{}'{} of a Split by '{}' is not supported",
+         behavior, invert ? ", inverted," : "", step.pattern);
   }
   spec_.steps.push_back(std::move(step));
 }
@@ -112,10 +121,15 @@ Json byte_level(bool add_prefix_space, bool use_regex) {
 
 Json write_step(const Spec::Step& step) {
   const char* behavior = step.is_grouped ? "Contiguous" : "Isolated";
-  if (step.kind == Spec::Kind::kDigits) return {{"type", "Digits"}, {"individual_digits", !step.is_grouped}};
-  if (step.kind == Spec::Kind::kPunctuation) return {{"type", "Punctuation"}, {"behavior", behavior}};
+  if (step.kind == Spec::Kind::kDigits)
+    return {{"type", "Digits"}, {"individual_digits", !step.is_grouped}};
+  if (step.kind == Spec::Kind::kPunctuation)
+    return {{"type", "Punctuation"}, {"behavior", behavior}};
   const char* kind = step.kind == Spec::Kind::kRegex ? "Regex" : "String";
-  return {{"type", "Split"}, {"pattern", {{kind, step.pattern}}}, {"behavior", behavior}, {"invert", false}};
+  return {{"type", "Split"},
+          {"pattern", {{kind, step.pattern}}},
+          {"behavior", behavior},
+          {"invert", false}};
 }
 
 }  // namespace
@@ -138,7 +152,8 @@ bool read_is_nfc(const Json& normalizer) {
   if (normalizer.is_null()) return false;
   const std::string type = type_of(normalizer);
   if (type == "NFC") return true;
-  if (type != "Sequence") fail(ErrorCode::kUnsupported, "the normalizer '{}' is not supported", type);
+  if (type != "Sequence")
+    fail(ErrorCode::kUnsupported, "the normalizer '{}' is not supported", type);
   bool is_nfc = false;
   for (const Json& one : list_of(normalizer, "normalizers")) is_nfc = read_is_nfc(one) || is_nfc;
   return is_nfc;
@@ -151,7 +166,8 @@ void check_post_processor(const Json& json) {
     for (const Json& one : list_of(json, "processors")) check_post_processor(one);
     return;
   }
-  for (const char* known : {"ByteLevel", "TemplateProcessing", "BertProcessing", "RobertaProcessing"}) {
+  for (const char* known :
+       {"ByteLevel", "TemplateProcessing", "BertProcessing", "RobertaProcessing"}) {
     if (type == known) return;
   }
   fail(ErrorCode::kUnsupported, "the post_processor '{}' is not supported", type);

@@ -6,9 +6,10 @@
 
 namespace inkstone {
 
-// The pre-tokenizer of a byte-level BPE: ByteLevel, or a Sequence of Split (a Regex or a String; Isolated, or
-// Removed and inverted where nothing can be lost), Digits and Punctuation (Isolated or Contiguous) and at its end
-// ByteLevel; nested sequences as well. Throws kUnsupported on anything else, naming it.
+// The pre-tokenizer of a byte-level BPE: ByteLevel, or a Sequence of Split (a Regex or a String;
+// Isolated, or Removed and inverted where nothing can be lost), Digits and Punctuation (Isolated or
+// Contiguous) and at its end ByteLevel; nested sequences as well. Throws kUnsupported on anything
+// else, naming it.
 PreTokenizerSpec read_pre_tokenizer(const Json& json);
 
 // What read_pre_tokenizer reads as `spec`, and Hugging Face's tokenizers too.
@@ -17,8 +18,8 @@ Json write_pre_tokenizer(const PreTokenizerSpec& spec);
 // True for NFC, false for null and an empty Sequence; throws kUnsupported on any other normalizer.
 bool read_is_nfc(const Json& normalizer);
 
-// Accepts what adds no token but special ones (which encode() never adds) or moves offsets only: ByteLevel,
-// TemplateProcessing, BertProcessing, RobertaProcessing, and a Sequence of those.
+// Accepts what adds no token but special ones (which encode() never adds) or moves offsets only:
+// ByteLevel, TemplateProcessing, BertProcessing, RobertaProcessing, and a Sequence of those.
 void check_post_processor(const Json& json);
 
 }  // namespace inkstone

@@ -29,7 +29,8 @@ Pointer make_numbers(size_t max_length) {
 
 Pointer make_split(const std::string& pattern) {
   if (is_gpt2_pattern(pattern)) return std::make_unique<Gpt2PreTokenizer>();
-  if (const auto rules = find_word_rules(pattern)) return std::make_unique<WordPreTokenizer>(*rules);
+  if (const auto rules = find_word_rules(pattern))
+    return std::make_unique<WordPreTokenizer>(*rules);
   if (pattern == R"(\p{N})") return make_numbers(1);
   if (pattern == R"(\p{N}{1,3})") return make_numbers(3);
   return std::make_unique<RegexPreTokenizer>(pattern);

@@ -12,15 +12,17 @@
 namespace inkstone {
 namespace {
 
-constexpr size_t kContext_bytes = 256;    // before a piece, for lookbehind
+constexpr size_t kContext_bytes = 256;  // before a piece, for lookbehind
 constexpr size_t kMinWindow_bytes = 1024;
 constexpr int32_t kStackLimit_bytes = 32 << 20;
-constexpr int32_t kTimeLimit_steps = 2000;  // of one match; ICU counts ten thousand operations as a step
+// Of one match; ICU counts ten thousand operations as a step.
+constexpr int32_t kTimeLimit_steps = 2000;
 
 // UTF-8, valid and without a cut character, as UTF-16.
 icu::UnicodeString to_utf16(std::string_view text) {
   if (text.size() > std::numeric_limits<int32_t>::max()) {
-    fail(ErrorCode::kUnsupported, "a regular expression cannot match in {} bytes at once, at most 2 GiB", text.size());
+    fail(ErrorCode::kUnsupported,
+         "a regular expression cannot match in {} bytes at once, at most 2 GiB", text.size());
   }
   return icu::UnicodeString::fromUTF8({text.data(), static_cast<int32_t>(text.size())});
 }
@@ -57,8 +59,8 @@ struct RegexPreTokenizer::Compiled {
   std::unique_ptr<const icu::RegexPattern> pattern;
 
   [[noreturn]] void fail_match(UErrorCode status) const {
-    fail(ErrorCode::kUnsupported, "matching the pre-tokenizer's regular expression '{}' failed: {}", source,
-         u_errorName(status));
+    fail(ErrorCode::kUnsupported, "matching the pre-tokenizer's regular expression '{}' failed: {}",
+         source, u_errorName(status));
   }
 };
 
@@ -68,10 +70,12 @@ RegexPreTokenizer::RegexPreTokenizer(const std::string& pattern) {
   UErrorCode status = U_ZERO_ERROR;
   UParseError place{};
   // Ruby's ^ and $ are those of lines, and only \n ends a line.
-  compiled->pattern.reset(icu::RegexPattern::compile(icu::UnicodeString::fromUTF8(to_icu_syntax(pattern)),
-                                                     UREGEX_MULTILINE | UREGEX_UNIX_LINES, place, status));
+  compiled->pattern.reset(
+      icu::RegexPattern::compile(icu::UnicodeString::fromUTF8(to_icu_syntax(pattern)),
+                                 UREGEX_MULTILINE | UREGEX_UNIX_LINES, place, status));
   if (U_FAILURE(status)) {
-    fail(ErrorCode::kUnsupported, "the regular expression '{}' is not supported: {}", pattern, u_errorName(status));
+    fail(ErrorCode::kUnsupported, "the regular expression '{}' is not supported: {}", pattern,
+         u_errorName(status));
   }
   compiled_ = std::move(compiled);
 }
@@ -110,11 +114,12 @@ class RegexPreTokenizer::Matching {
     if (U_FAILURE(status)) compiled_.fail_match(status);
   }
 
-  // A match that touches a window's end might go on behind it, so it is left for the next window, which is twice
-  // as long when this one gave nothing.
+  // A match that touches a window's end might go on behind it, so it is left for the next window,
+  // which is twice as long when this one gave nothing.
   void split_valid(size_t begin, size_t end) {
     for (size_t at = begin, size = kMinWindow_bytes; at < end; at = last_) {
-      const size_t context = character_begin(text_, std::max(begin, at - std::min(at, kContext_bytes)));
+      const size_t context = character_begin(text_,
+                                             std::max(begin, at - std::min(at, kContext_bytes)));
       const size_t window_end = end - at > size ? character_begin(text_, at + size) : end;
       split_window(context, window_end, window_end == end);
       size = last_ > at ? kMinWindow_bytes : 2 * size;

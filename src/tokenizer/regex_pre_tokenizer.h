@@ -8,8 +8,8 @@
 
 namespace inkstone {
 
-// The matches and what is between them are pieces (Hugging Face's behaviour "Isolated"). Lookbehind sees up to 256
-// bytes. Time is what ICU's backtracking takes.
+// The matches and what is between them are pieces (Hugging Face's behaviour "Isolated"). Lookbehind
+// sees up to 256 bytes. Time is what ICU's backtracking takes.
 class RegexPreTokenizer final : public PreTokenizer {
  public:
   // `pattern` in Oniguruma's syntax. Throws kUnsupported as make_pre_tokenizer.
@@ -32,9 +32,10 @@ class RegexPreTokenizer final : public PreTokenizer {
 // The expression that matches exactly `text`.
 std::string quote_regex(std::string_view text);
 
-// Oniguruma's syntax as Hugging Face's tokenizers use it (Ruby's) to ICU's: \s is White_Space, \h a hexadecimal
-// digit, \p{^X} is \P{X}. Throws kUnsupported on what has no equal there or none is known: back references,
-// \b, \G, \A, \z, POSIX brackets, quantifiers such as {1,3}+, flags other than i.
+// Oniguruma's syntax as Hugging Face's tokenizers use it (Ruby's) to ICU's: \s is White_Space, \h a
+// hexadecimal digit, \p{^X} is \P{X}. Throws kUnsupported on what has no equal there or none is
+// known: back references, \b, \G, \A, \z, POSIX brackets, quantifiers such as {1,3}+, flags other
+// than i.
 std::string to_icu_syntax(std::string_view pattern);
 
 }  // namespace inkstone

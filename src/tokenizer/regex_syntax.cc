@@ -8,7 +8,8 @@ namespace inkstone {
 namespace {
 
 // Oniguruma's \w takes the numbers of Latin-1 in.
-constexpr std::string_view kWordCharacter = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u00B2\u00B3\u00B9\u00BC-\u00BE)";
+constexpr std::string_view kWordCharacter =
+    R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u00B2\u00B3\u00B9\u00BC-\u00BE)";
 
 class Translation {
  public:
@@ -21,10 +22,13 @@ class Translation {
 
  private:
   [[noreturn]] void refuse(std::string_view what) const {
-    fail(ErrorCode::kUnsupported, "{} in the regular expression '{}' is not supported", what, pattern_);
+    fail(ErrorCode::kUnsupported, "{} in the regular expression '{}' is not supported", what,
+         pattern_);
   }
 
-  char peek(size_t ahead = 0) const { return at_ + ahead < pattern_.size() ? pattern_[at_ + ahead] : '\0'; }
+  char peek(size_t ahead = 0) const {
+    return at_ + ahead < pattern_.size() ? pattern_[at_ + ahead] : '\0';
+  }
   bool comes(std::string_view text) const { return pattern_.substr(at_).starts_with(text); }
   void copy(size_t count) {
     out_ += pattern_.substr(at_, count);
@@ -82,7 +86,8 @@ void Translation::after_interval() {
 }
 
 void Translation::group() {
-  for (const std::string_view known : {"(?:", "(?=", "(?!", "(?>", "(?<=", "(?<!", "(?i:", "(?i)"}) {
+  for (const std::string_view known :
+       {"(?:", "(?=", "(?!", "(?>", "(?<=", "(?<!", "(?i:", "(?i)"}) {
     if (comes(known)) return copy(known.size());
   }
   refuse(fmt::format("'{}'", pattern_.substr(at_, 4)));
@@ -130,7 +135,8 @@ void Translation::escape() {
     case 'e': return copy(2);
     default: break;
   }
-  if (c == '\0' || std::isalnum(static_cast<unsigned char>(c)) != 0) refuse(fmt::format("'\\{}'", c));
+  if (c == '\0' || std::isalnum(static_cast<unsigned char>(c)) != 0)
+    refuse(fmt::format("'\\{}'", c));
   copy(2);
 }
 

@@ -24,7 +24,8 @@ size_t stretch_end(std::string_view text, size_t at) {
 
 }  // namespace
 
-void SequencePreTokenizer::split_from(size_t step, std::string_view part, size_t offset, PieceBatch& batch) const {
+void SequencePreTokenizer::split_from(size_t step, std::string_view part, size_t offset,
+                                      PieceBatch& batch) const {
   if (step == steps_.size()) return batch.add(offset + part.size());
   const auto take = [&](size_t at, std::span<const size_t> ends) {
     for (const size_t end : ends) {
@@ -36,13 +37,15 @@ void SequencePreTokenizer::split_from(size_t step, std::string_view part, size_t
 }
 
 void SequencePreTokenizer::split(std::string_view text, const Take& take) const {
-  if (steps_.empty()) return split_by_piece_end(text, take, [&](size_t at) { return stretch_end(text, at); });
+  if (steps_.empty())
+    return split_by_piece_end(text, take, [&](size_t at) { return stretch_end(text, at); });
   PieceBatch batch(take);
   split_from(0, text, 0, batch);
   batch.flush();
 }
 
-// Each step is asked about the two characters at the place alone: it may see no more of the text than them.
+// Each step is asked about the two characters at the place alone: it may see no more of the text
+// than them.
 bool SequencePreTokenizer::is_cut(std::string_view text, size_t at) const {
   if (is_continuation(text[at])) return false;
   const size_t begin = previous(text, at);

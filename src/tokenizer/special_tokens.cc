@@ -10,7 +10,8 @@
 namespace inkstone {
 namespace {
 
-using Place = std::optional<Utf8Step>;  // a character beside a place; none at the text's ends and before bytes that are none
+// A character beside a place; none at the text's ends and before bytes that are none.
+using Place = std::optional<Utf8Step>;
 
 Place character_at(std::string_view text, size_t at) {
   if (at >= text.size()) return std::nullopt;
@@ -48,7 +49,8 @@ size_t white_space_begin(std::string_view text, size_t at, size_t lowest) {
 }
 
 size_t white_space_end(std::string_view text, size_t at) {
-  for (Place next; is_white_space(next = character_at(text, at));) at += static_cast<size_t>(next->size_bytes);
+  for (Place next; is_white_space(next = character_at(text, at));)
+    at += static_cast<size_t>(next->size_bytes);
   return at;
 }
 
@@ -101,10 +103,12 @@ std::optional<SpecialTokenTable::Match> SpecialTokenTable::find(std::string_view
     const SpecialToken* token = longest_at(text, at);
     const size_t end = at + (token != nullptr ? token->text.size() : 1);
     const bool in_a_word = token != nullptr && token->is_word &&
-                           (is_of_a_word(character_before(text, at)) || is_of_a_word(character_at(text, end)));
+                           (is_of_a_word(character_before(text, at)) ||
+                            is_of_a_word(character_at(text, end)));
     if (token != nullptr && !in_a_word) {
       const size_t begin = token->takes_left ? white_space_begin(text, at, from) : at;
-      return Match{begin, (token->takes_right ? white_space_end(text, end) : end) - begin, token->id};
+      return Match{begin, (token->takes_right ? white_space_end(text, end) : end) - begin,
+                   token->id};
     }
     at = next_candidate(text, end);
   }
@@ -112,9 +116,9 @@ std::optional<SpecialTokenTable::Match> SpecialTokenTable::find(std::string_view
 }
 
 std::optional<TokenId> SpecialTokenTable::id_of(std::string_view text) const {
-  const auto at =
-      std::lower_bound(tokens_.begin(), tokens_.end(), text,
-                       [](const SpecialToken& t, std::string_view s) { return t.text < s; });
+  const auto at = std::lower_bound(
+      tokens_.begin(), tokens_.end(), text,
+      [](const SpecialToken& t, std::string_view s) { return t.text < s; });
   if (at == tokens_.end() || at->text != text) return std::nullopt;
   return at->id;
 }

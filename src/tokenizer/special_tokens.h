@@ -17,7 +17,8 @@ namespace inkstone {
 struct SpecialToken {
   std::string text;
   TokenId id = 0;
-  bool is_control = true;    // tokenizer.json's "special": left out of the output by skip_special_tokens
+  // Tokenizer.json's "special": left out of the output by skip_special_tokens.
+  bool is_control = true;
   bool takes_left = false;   // "lstrip": the white space before it is its own, and has no ids
   bool takes_right = false;  // "rstrip": that behind it
   bool is_word = false;      // "single_word": not where a character of a word (\w) stands beside it
@@ -36,8 +37,9 @@ class SpecialTokenTable {
   // No text is empty or occurs twice.
   explicit SpecialTokenTable(std::vector<SpecialToken> tokens);
 
-  // The leftmost special token in text[from..]; of several at one place the longest, with the white space that it
-  // takes: before it not beyond `from`. text[0..from) is what stands before. As Hugging Face's AddedVocabulary.
+  // The leftmost special token in text[from..]; of several at one place the longest, with the white
+  // space that it takes: before it not beyond `from`. text[0..from) is what stands before. As
+  // Hugging Face's AddedVocabulary.
   std::optional<Match> find(std::string_view text, size_t from) const;
 
   // Of the longest token; 0 when there is none.

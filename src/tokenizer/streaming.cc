@@ -12,10 +12,13 @@ namespace inkstone {
 namespace {
 
 // Where tokens look at what stands beside them, nothing is certain before the end.
-// A special token cuts the text; so the text is certain up to the last one that no longer one can replace. Behind
-// that, a cut of the pre-tokenizer is certain where no special token can begin before it and end after it.
-size_t certain_end(const Tokenizer::Impl& impl, std::string_view text, SpecialTokens special, size_t& searched) {
-  const size_t longest = special == SpecialTokens::kAsText ? 0 : impl.special_tokens.longest_bytes();
+// A special token cuts the text; so the text is certain up to the last one that no longer one can
+// replace. Behind that, a cut of the pre-tokenizer is certain where no special token can begin
+// before it and end after it.
+size_t certain_end(const Tokenizer::Impl& impl, std::string_view text, SpecialTokens special,
+                   size_t& searched) {
+  const size_t longest = special == SpecialTokens::kAsText ? 0
+                                                           : impl.special_tokens.longest_bytes();
   if (text.size() <= longest || (longest > 0 && impl.special_tokens.looks_around())) return 0;
   const size_t limit = text.size() - longest;
   size_t end = 0;
@@ -38,12 +41,13 @@ struct StreamEncoder::State {
   Tokenizer tokenizer;
   SpecialTokens special;
   EncodeScratch scratch;
-  std::string pending;    // not encoded yet
-  size_t searched = 0;    // there is no cut in pending[0..searched)
+  std::string pending;  // not encoded yet
+  size_t searched = 0;  // there is no cut in pending[0..searched)
 };
 
 StreamEncoder::StreamEncoder(Tokenizer tokenizer, SpecialTokens special)
-    : state_(new State{.tokenizer = std::move(tokenizer), .special = special, .scratch = {}, .pending = {}}) {}
+    : state_(new State{
+          .tokenizer = std::move(tokenizer), .special = special, .scratch = {}, .pending = {}}) {}
 StreamEncoder::~StreamEncoder() = default;
 StreamEncoder::StreamEncoder(StreamEncoder&&) noexcept = default;
 

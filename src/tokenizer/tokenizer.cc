@@ -24,9 +24,8 @@ TokenizerSpec read_vocab_and_merges(const fs::path& vocab, const fs::path& merge
 
 std::optional<TokenizerSpec> read_files_of(const fs::path& folder) {
   if (const fs::path json = folder / "tokenizer.json"; fs::exists(json)) {
-    return with_context("tokenizer.json", [&] {
-      return parse_tokenizer_json(read_file(json, kMaxFile_bytes));
-    });
+    return with_context("tokenizer.json",
+                        [&] { return parse_tokenizer_json(read_file(json, kMaxFile_bytes)); });
   }
   constexpr std::pair<const char*, const char*> kPairs[] = {{"vocab.json", "merges.txt"},
                                                             {"encoder.json", "vocab.bpe"}};
@@ -39,7 +38,8 @@ std::optional<TokenizerSpec> read_files_of(const fs::path& folder) {
 }
 
 TokenizerSpec read_folder(const fs::path& folder) {
-  for (const fs::path& place : {folder, folder / "best", folder / "last"}) {  // a run folder's checkpoints
+  // A run folder's checkpoints.
+  for (const fs::path& place : {folder, folder / "best", folder / "last"}) {
     if (auto spec = read_files_of(place)) return *std::move(spec);
   }
   fail(ErrorCode::kNotFound,
@@ -80,7 +80,9 @@ std::vector<ByteRange> Tokenizer::offsets(std::span<const TokenId> ids) const {
   return ranges;
 }
 
-bool Tokenizer::is_cut(std::string_view text, size_t at) const { return impl_->encoder->is_cut(text, at); }
+bool Tokenizer::is_cut(std::string_view text, size_t at) const {
+  return impl_->encoder->is_cut(text, at);
+}
 
 std::string Tokenizer::decode(std::span<const TokenId> ids) const {
   size_t size_bytes = 0;

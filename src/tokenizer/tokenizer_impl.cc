@@ -239,10 +239,12 @@ Tokenizer::Impl::Impl(const TokenizerSpec& spec)
     type = TokenizerType::kBpe;
     encoder = std::make_unique<BpeEncoder>(
         vocabulary, table.is_ordinary,
-        BpeEncoder::Parts{alphabet, std::move(list), ignore_merges, make_pre_tokenizer(pre_tokenizer)});
+        BpeEncoder::Parts{alphabet, std::move(list), ignore_merges,
+                          make_pre_tokenizer(pre_tokenizer)});
   }
   if (!is_nfc && !pre_tokenizer.add_prefix_space) return;
-  encoder = std::make_unique<NormalizingEncoder>(std::move(encoder), is_nfc, pre_tokenizer.add_prefix_space);
+  encoder = std::make_unique<NormalizingEncoder>(std::move(encoder), is_nfc,
+                                                 pre_tokenizer.add_prefix_space);
 }
 
 void Tokenizer::Impl::encode(std::string_view text, SpecialTokens special, EncodeScratch& scratch,
@@ -266,7 +268,8 @@ void Tokenizer::Impl::encode(std::string_view text, SpecialTokens special, Encod
 
 std::vector<Merge> Tokenizer::Impl::merges() const {
   const auto* normalizing = dynamic_cast<const NormalizingEncoder*>(encoder.get());
-  const auto* bpe = dynamic_cast<const BpeEncoder*>(normalizing != nullptr ? &normalizing->inner() : encoder.get());
+  const auto* bpe = dynamic_cast<const BpeEncoder*>(normalizing != nullptr ? &normalizing->inner()
+                                                                           : encoder.get());
   return bpe != nullptr ? bpe->merges() : std::vector<Merge>{};
 }
 

@@ -26,7 +26,8 @@ struct Tokenizer::Impl {
   Impl& operator=(const Impl&) = delete;
 
   // Appends the ids of `text`. Throws kInvalidData as Tokenizer::encode.
-  void encode(std::string_view text, SpecialTokens special, EncodeScratch& scratch, std::vector<TokenId>& ids) const;
+  void encode(std::string_view text, SpecialTokens special, EncodeScratch& scratch,
+              std::vector<TokenId>& ids) const;
 
   std::vector<Merge> merges() const;
 

@@ -35,8 +35,8 @@ void refuse_text(const Json& model, std::string_view key) {
 }
 
 void check_model(const Json& model) {
-  const std::string type =
-      get_string(model, "type").value_or("BPE");  // the oldest files leave it out
+  const std::string type = get_string(model, "type")
+                               .value_or("BPE");  // the oldest files leave it out
   if (type != "BPE") fail_unsupported(fmt::format("a model of type '{}'", type));
   if (get_number(model, "dropout", 0.0, 1.0).value_or(0.0) != 0.0)
     fail_unsupported("model.dropout");
@@ -47,11 +47,13 @@ void check_model(const Json& model) {
 // The decoder of a byte-level BPE, which may stand in a Sequence alone.
 void check_byte_decoder(const Json* decoder) {
   if (decoder == nullptr) return;
-  const std::string type = with_context("decoder", [&] { return required(get_string(*decoder, "type"), "type"); });
+  const std::string type = with_context(
+      "decoder", [&] { return required(get_string(*decoder, "type"), "type"); });
   if (type == "ByteLevel") return;
   if (type == "Sequence") {
     const Json* steps = member(*decoder, "decoders");
-    if (steps != nullptr && steps->is_array() && steps->size() == 1) return check_byte_decoder(&(*steps)[0]);
+    if (steps != nullptr && steps->is_array() && steps->size() == 1)
+      return check_byte_decoder(&(*steps)[0]);
   }
   fail_unsupported(fmt::format("the decoder '{}'", type));
 }
@@ -71,7 +73,8 @@ void check_characters(const Json& root, const Json& model, const VocabularyLists
   if (!lists.merges.empty())
     fail_unsupported("a BPE with merges and without the pre_tokenizer 'ByteLevel'");
   const std::string normalizer = component_type(root, "normalizer");
-  if (!normalizer.empty()) fail_unsupported(fmt::format("the normalizer '{}' of a character vocabulary", normalizer));
+  if (!normalizer.empty())
+    fail_unsupported(fmt::format("the normalizer '{}' of a character vocabulary", normalizer));
   const std::string decoder = component_type(root, "decoder");
   bool matches = decoder == "Sequence";
   if (matches) {

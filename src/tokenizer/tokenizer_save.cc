@@ -116,7 +116,8 @@ bool has_gpt2_pieces(const Impl& t) { return t.pre_tokenizer.is_gpt2() && !t.is_
 // <|endoftext|> when it is missing, so it suits GPT-2's kind only; PreTrainedTokenizerFast takes
 // tokenizer.json as it is, and both names mean the same in versions 4 and 5.
 bool suits_gpt2_class(const Impl& t) {
-  return t.type == TokenizerType::kBpe && has_end_of_text(t) && !t.ignore_merges && has_gpt2_pieces(t);
+  return t.type == TokenizerType::kBpe && has_end_of_text(t) && !t.ignore_merges &&
+         has_gpt2_pieces(t);
 }
 
 Json special_tokens_map_json(const Impl& t) {
@@ -130,9 +131,10 @@ Json special_tokens_map_json(const Impl& t) {
 Json tokenizer_config_json(const Impl& t) {
   Json decoder = Json::object();
   for (const SpecialToken& token : special_tokens_by_id(t)) {
-    decoder[std::to_string(token.id)] = {{"content", token.text},         {"lstrip", token.takes_left},
-                                         {"normalized", false},           {"rstrip", token.takes_right},
-                                         {"single_word", token.is_word}, {"special", token.is_control}};
+    decoder[std::to_string(token.id)] = {
+        {"content", token.text},        {"lstrip", token.takes_left},
+        {"normalized", false},          {"rstrip", token.takes_right},
+        {"single_word", token.is_word}, {"special", token.is_control}};
   }
   Json config = Json::object();
   if (suits_gpt2_class(t)) config["add_prefix_space"] = false;

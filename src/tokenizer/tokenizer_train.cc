@@ -86,7 +86,8 @@ PieceCounts count_pieces(const TextSource& next_text, const TokenizerTrainOption
   return counts;
 }
 
-BpeTrainOptions bpe_options(const TokenizerTrainOptions& options, const TokenizerTrainReport& report) {
+BpeTrainOptions bpe_options(const TokenizerTrainOptions& options,
+                            const TokenizerTrainReport& report) {
   BpeTrainOptions bpe{.vocab_size = options.vocab_size,
                       .min_frequency = options.min_frequency,
                       .max_token_length = options.max_token_length,
@@ -99,7 +100,8 @@ BpeTrainOptions bpe_options(const TokenizerTrainOptions& options, const Tokenize
   if (options.on_progress) {
     const int64_t wanted = options.vocab_size - 256 - bpe.first_id;
     bpe.on_merge = [&options, &report, wanted](int64_t merges) {
-      options.on_progress({.text_bytes = report.text_bytes, .merges = merges, .merges_wanted = wanted});
+      options.on_progress(
+          {.text_bytes = report.text_bytes, .merges = merges, .merges_wanted = wanted});
     };
   }
   return bpe;

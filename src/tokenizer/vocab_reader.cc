@@ -119,8 +119,8 @@ bool VocabularyHandler::string(std::string& v) {
 }
 
 bool VocabularyHandler::start_object(size_t) {
-  const bool is_root =
-      place_ == VocabularyPlace::kRoot && levels_.empty() && inside_ == Inside::kRest;
+  const bool is_root = place_ == VocabularyPlace::kRoot && levels_.empty() &&
+                       inside_ == Inside::kRest;
   if (is_root || is_at_model_member("vocab")) {
     if (lists_.has_vocabulary) fail(ErrorCode::kInvalidData, "there are two vocabularies");
     lists_.has_vocabulary = true;

@@ -51,16 +51,23 @@ Char char_at(std::string_view text, size_t at) {
   const uint8_t byte = static_cast<uint8_t>(text[at]);
   if (byte < 0x80) return {ascii[byte], 1};
   const Utf8Step step = decode_utf8(text, at);
-  return {step.ok ? kind_of(step.code_point) : Kind::kInvalid, static_cast<size_t>(step.size_bytes)};
+  return {step.ok ? kind_of(step.code_point) : Kind::kInvalid,
+          static_cast<size_t>(step.size_bytes)};
 }
 
-bool is_letter(Kind kind) { return kind == Kind::kUpper || kind == Kind::kLower || kind == Kind::kUncased; }
+bool is_letter(Kind kind) {
+  return kind == Kind::kUpper || kind == Kind::kLower || kind == Kind::kUncased;
+}
 bool is_white_space(Kind kind) { return kind == Kind::kSpace || kind == Kind::kLineEnd; }
 bool is_other(Kind kind) { return kind == Kind::kOther || kind == Kind::kMark; }
 bool goes_before_word(Kind kind) { return is_other(kind) || kind == Kind::kSpace; }
 // o200k's two classes, which overlap.
-bool is_upper_part(Kind kind) { return kind == Kind::kUpper || kind == Kind::kUncased || kind == Kind::kMark; }
-bool is_lower_part(Kind kind) { return kind == Kind::kLower || kind == Kind::kUncased || kind == Kind::kMark; }
+bool is_upper_part(Kind kind) {
+  return kind == Kind::kUpper || kind == Kind::kUncased || kind == Kind::kMark;
+}
+bool is_lower_part(Kind kind) {
+  return kind == Kind::kLower || kind == Kind::kUncased || kind == Kind::kMark;
+}
 
 template <typename Holds>
 size_t run_end(std::string_view text, size_t at, Holds&& holds) {
@@ -70,17 +77,20 @@ size_t run_end(std::string_view text, size_t at, Holds&& holds) {
 
 // End of (?i:'s|'t|'re|'ve|'m|'ll|'d) at text[at], or `at`.
 size_t contraction_end(std::string_view text, size_t at) {
-  const auto lower = [&](size_t i) { return i < text.size() ? static_cast<char>(text[i] | 0x20) : '\0'; };
+  const auto lower = [&](size_t i) {
+    return i < text.size() ? static_cast<char>(text[i] | 0x20) : '\0';
+  };
   if (at >= text.size() || text[at] != '\'') return at;
   const char first = lower(at + 1), second = lower(at + 2);
   if (first == 's' || first == 't' || first == 'm' || first == 'd') return at + 2;
   if (text.substr(at + 1, 2) == "\u017F") return at + 3;
-  const bool is_three = ((first == 'r' || first == 'v') && second == 'e') || (first == 'l' && second == 'l');
+  const bool is_three = ((first == 'r' || first == 'v') && second == 'e') ||
+                        (first == 'l' && second == 'l');
   return is_three ? at + 3 : at;
 }
 
-// [upper part]*[lower part]+, or `at` when it does not match: the upper run gives characters back up to its last
-// one that is a lower part as well.
+// [upper part]*[lower part]+, or `at` when it does not match: the upper run gives characters back
+// up to its last one that is a lower part as well.
 size_t lower_word_end(std::string_view text, size_t at) {
   size_t last_shared_end = at;
   for (Char c = char_at(text, at); is_upper_part(c.kind); c = char_at(text, at)) {
@@ -107,9 +117,10 @@ size_t white_space_end(std::string_view text, size_t at) {
 
 std::string spell(const WordRules& rules, std::string_view contraction) {
   const std::string ahead = R"([^\r\n\p{L}\p{N}]?)", c(contraction);
-  const std::string upper = R"([\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}])", lower = R"([\p{Ll}\p{Lm}\p{Lo}\p{M}])";
-  std::string pattern = rules.is_cased ? ahead + upper + "*" + lower + "+" + c + "?|" + ahead + upper + "+" + lower +
-                                             "*" + c + "?"
+  const std::string upper = R"([\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}])",
+                    lower = R"([\p{Ll}\p{Lm}\p{Lo}\p{M}])";
+  std::string pattern = rules.is_cased ? ahead + upper + "*" + lower + "+" + c + "?|" + ahead +
+                                             upper + "+" + lower + "*" + c + "?"
                                        : c + "|" + ahead + R"(\p{L}+)";
   pattern += rules.max_digits == 3 ? R"(|\p{N}{1,3})" : R"(|\p{N})";
   pattern += R"(| ?[^\s\p{L}\p{N}]+[\r\n)";
@@ -132,7 +143,8 @@ std::optional<WordRules> find_word_rules(std::string_view pattern) {
 
 size_t WordPreTokenizer::cased_word_end(std::string_view text, size_t at) const {
   const Char first = char_at(text, at);
-  const bool may_skip = goes_before_word(first.kind), may_start = is_letter(first.kind) || first.kind == Kind::kMark;
+  const bool may_skip = goes_before_word(first.kind),
+             may_start = is_letter(first.kind) || first.kind == Kind::kMark;
   const size_t second = at + first.size_bytes;
   size_t end = at;
   if (may_skip) end = lower_word_end(text, second);
@@ -156,7 +168,8 @@ size_t WordPreTokenizer::word_end(std::string_view text, size_t at) const {
 
 size_t WordPreTokenizer::numbers_end(std::string_view text, size_t at) const {
   Char c = char_at(text, at);
-  for (int i = 0; i < rules_.max_digits && c.kind == Kind::kNumber; ++i, c = char_at(text, at)) at += c.size_bytes;
+  for (int i = 0; i < rules_.max_digits && c.kind == Kind::kNumber; ++i, c = char_at(text, at))
+    at += c.size_bytes;
   return at;
 }
 

@@ -1,4 +1,5 @@
-// The pre-tokenizers of OpenAI's cl100k_base and o200k_base, and of Llama 3 and Qwen2, matched by hand.
+// The pre-tokenizers of OpenAI's cl100k_base and o200k_base, and of Llama 3 and Qwen2, matched by
+// hand.
 #pragma once
 
 #include <optional>
@@ -11,9 +12,9 @@ namespace inkstone {
 // What the family has in common, as leftmost matches of
 //   WORD | \p{N}{1,max_digits} |  ?[^\s\p{L}\p{N}]+[\r\n]* | \s*[\r\n]+ | \s+(?!\S) | \s+
 // where WORD is, with C for (?i:'s|'t|'re|'ve|'m|'ll|'d) and P for [^\r\n\p{L}\p{N}]?,
-//   C | P\p{L}+                                                                      not cased
+//   C | P\p{L}+                                                      not cased
 //   P[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+C? |
-//   P[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*C?                    cased, with [\r\n/]* above
+//   P[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*C?    cased, with [\r\n/]* above
 // Oniguruma's (?i:s) holds U+017F too, the long s.
 struct WordRules {
   bool is_cased = false;
@@ -29,8 +30,9 @@ class WordPreTokenizer final : public PreTokenizer {
 
   void split(std::string_view text, const Take& take) const override;
 
-  // Before an ASCII space or tab behind what is no white space, and before any ASCII white space behind an ASCII
-  // letter or digit: only line ends may follow something else within a piece, and they follow no such character.
+  // Before an ASCII space or tab behind what is no white space, and before any ASCII white space
+  // behind an ASCII letter or digit: only line ends may follow something else within a piece, and
+  // they follow no such character.
   bool is_cut(std::string_view text, size_t at) const override;
 
  private:

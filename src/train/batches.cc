@@ -11,16 +11,19 @@ namespace inkstone {
 
 namespace {
 
-// Of data set k; the first one's is the run's, so that one data set alone has the order that it always had.
+// Of data set k; the first one's is the run's, so that one data set alone has the order that it
+// always had.
 uint64_t order_seed(uint64_t seed, size_t k) { return seed + k * 0x9E3779B97F4A7C15u; }
 
-WindowOrder window_order(const TokenStream& stream, const TrainingBatches::Shape& shape, bool align, uint64_t seed) {
+WindowOrder window_order(const TokenStream& stream, const TrainingBatches::Shape& shape, bool align,
+                         uint64_t seed) {
   if (!align) return WindowOrder(stream.count(), shape.context, seed);
   INK_CHECK(shape.end_of_text, "documents cannot be told apart");
   DocumentWindows windows(stream, shape.context, *shape.end_of_text);
   if (windows.ends() == 0) {
     fail(ErrorCode::kUsage,
-         "'{}' has no <|endoftext|> in its training text, which is one document: leave out --align-documents",
+         "'{}' has no <|endoftext|> in its training text, which is one document: leave out "
+         "--align-documents",
          stream.folder().string());
   }
   return WindowOrder(std::move(windows), seed);
@@ -28,8 +31,9 @@ WindowOrder window_order(const TokenStream& stream, const TrainingBatches::Shape
 
 }  // namespace
 
-TrainingBatches::TrainingBatches(std::span<const TokenStream> streams, std::span<const double> weights,
-                                 const TrainOptions& options, const Shape& shape)
+TrainingBatches::TrainingBatches(std::span<const TokenStream> streams,
+                                 std::span<const double> weights, const TrainOptions& options,
+                                 const Shape& shape)
     : mixture_(weights, options.seed),
       batch_(options.batch),
       accumulate_(options.accumulate),
@@ -38,7 +42,8 @@ TrainingBatches::TrainingBatches(std::span<const TokenStream> streams, std::span
       seed_(options.seed) {
   INK_CHECK(streams.size() == weights.size(), "a weight for each stream");
   for (size_t k = 0; k < streams.size(); ++k) {
-    sources_.push_back({&streams[k], window_order(streams[k], shape, options.align_documents, order_seed(seed_, k))});
+    sources_.push_back({&streams[k], window_order(streams[k], shape, options.align_documents,
+                                                  order_seed(seed_, k))});
     INK_CHECK(sources_[k].order.length() == window(), "windows of different lengths");
   }
 }
@@ -68,7 +73,8 @@ void TrainingBatches::mask(int64_t window, std::span<TokenId> inputs) const {
   }
 }
 
-double mean_loss(TrainingPass& pass, const TokenStream& stream, int64_t batch, int64_t window, int64_t most_tokens) {
+double mean_loss(TrainingPass& pass, const TokenStream& stream, int64_t batch, int64_t window,
+                 int64_t most_tokens) {
   const int64_t predictions = std::min(stream.count() - 1, most_tokens);
   const int64_t T = std::min(window, predictions);
   const EvalWindows windows(predictions + 1, T);

@@ -1,4 +1,5 @@
-// The tokens of a training step as a pure function of (options, step), and those of the validation split.
+// The tokens of a training step as a pure function of (options, step), and those of the validation
+// split.
 #pragma once
 
 #include <cstdint>
@@ -19,24 +20,26 @@ struct TokenBatch {
 
 class TrainingBatches {
  public:
-  // What the model and the tokenizer say. `context` is the window wanted; of a single stream that is shorter, the
-  // window is the whole. With options.align_documents, `end_of_text` must be there; a
-  // stream without one then throws kUsage.
+  // What the model and the tokenizer say. `context` is the window wanted; of a single stream that
+  // is shorter, the window is the whole. With options.align_documents, `end_of_text` must be there;
+  // a stream without one then throws kUsage.
   struct Shape {
     int64_t context, vocab_size;
     std::optional<TokenId> end_of_text = std::nullopt;
   };
-  // Mixes the streams by `weights` (as Mixture; one for each stream). Several streams must have more than `context`
-  // tokens each. The streams must outlive it.
-  TrainingBatches(std::span<const TokenStream> streams, std::span<const double> weights, const TrainOptions& options,
-                  const Shape& shape);
+  // Mixes the streams by `weights` (as Mixture; one for each stream). Several streams must have
+  // more than `context` tokens each. The streams must outlive it.
+  TrainingBatches(std::span<const TokenStream> streams, std::span<const double> weights,
+                  const TrainOptions& options, const Shape& shape);
 
   // T of every batch.
   int64_t window() const { return sources_.front().order.length(); }
   // Windows of an epoch of stream `source`.
-  int64_t windows_per_epoch(size_t source = 0) const { return sources_[source].order.windows_per_epoch(); }
-  // Micro-batch `micro` (0 to accumulate - 1) of step `step`. With mask_rate, an input token is replaced by a uniformly
-  // random one with that probability; targets stay as they are.
+  int64_t windows_per_epoch(size_t source = 0) const {
+    return sources_[source].order.windows_per_epoch();
+  }
+  // Micro-batch `micro` (0 to accumulate - 1) of step `step`. With mask_rate, an input token is
+  // replaced by a uniformly random one with that probability; targets stay as they are.
   void read(int64_t step, int64_t micro, TokenBatch& batch) const;
 
  private:
@@ -53,9 +56,11 @@ class TrainingBatches {
   uint64_t seed_;
 };
 
-// Mean loss in nats per token over the first `most_tokens` tokens of a stream, in windows that do not overlap.
-// The caller gives `forward`: the sum of the losses of one micro-batch (targets below 0 do not count).
+// Mean loss in nats per token over the first `most_tokens` tokens of a stream, in windows that do
+// not overlap. The caller gives `forward`: the sum of the losses of one micro-batch (targets below
+// 0 do not count).
 class TrainingPass;
-double mean_loss(TrainingPass& pass, const TokenStream& stream, int64_t batch, int64_t window, int64_t most_tokens);
+double mean_loss(TrainingPass& pass, const TokenStream& stream, int64_t batch, int64_t window,
+                 int64_t most_tokens);
 
 }  // namespace inkstone

@@ -49,7 +49,8 @@ void save_moments(const Network& network, const Optimizer& optimizer, const fs::
     }
     std::vector<int64_t> shape;
     for (int i = 0; i < values.shape.rank(); ++i) shape.push_back(values.shape[i]);
-    tensors.push_back({.name = name, .dtype = DType::kF32, .shape = std::move(shape), .data = data});
+    tensors.push_back(
+        {.name = name, .dtype = DType::kF32, .shape = std::move(shape), .data = data});
   };
   for (int row = 0; row < static_cast<int>(network.table().rows().size()); ++row) {
     add("exp_avg." + network.table()[row].name, optimizer.m(row));
@@ -81,8 +82,9 @@ TrainerState state_from_json(const Json& json) {
   s.elapsed_s = required(get_number(json, "elapsed_s", 0, kHuge), "elapsed_s");
   s.best_val_loss = get_number(json, "best_val_loss", -kHuge, kHuge);
   s.best_step = required(get_integer(json, "best_step", 0, kMost), "best_step");
-  s.evaluations_without_improvement =
-      required(get_integer(json, "evaluations_without_improvement", 0, kMost), "evaluations_without_improvement");
+  s.evaluations_without_improvement = required(
+      get_integer(json, "evaluations_without_improvement", 0, kMost),
+      "evaluations_without_improvement");
   s.loss_sum = required(get_number(json, "loss_sum", -kHuge, kHuge), "loss_sum");
   s.loss_count = required(get_integer(json, "loss_count", 0, kMost), "loss_count");
   s.stopped_early = required(get_boolean(json, "stopped_early"), "stopped_early");
@@ -95,16 +97,19 @@ TrainerState state_from_json(const Json& json) {
 // One line per file, as `xxh128sum` prints and checks them.
 void write_checksums(const fs::path& folder) {
   std::set<std::string> names;
-  for (const auto& entry : fs::directory_iterator(folder)) names.insert(entry.path().filename().string());
+  for (const auto& entry : fs::directory_iterator(folder))
+    names.insert(entry.path().filename().string());
   std::string text;
-  for (const std::string& name : names) text += hash128_hex_of_file(folder / name) + "  " + name + "\n";
+  for (const std::string& name : names)
+    text += hash128_hex_of_file(folder / name) + "  " + name + "\n";
   write_file(folder / kChecksums, text);
 }
 
 [[noreturn]] void fail_damaged(const fs::path& file, std::string_view what) {
-  fail(ErrorCode::kInvalidData,
-       "checkpoint file '{}' {}; resume with --fall-back to go on from the newest intact checkpoint", file.string(),
-       what);
+  fail(
+      ErrorCode::kInvalidData,
+      "checkpoint file '{}' {}; resume with --fall-back to go on from the newest intact checkpoint",
+      file.string(), what);
 }
 
 void point_link(const fs::path& link, const fs::path& target) {
@@ -115,7 +120,8 @@ void point_link(const fs::path& link, const fs::path& target) {
   if (error) {
     std::error_code ignored;
     fs::remove(temporary, ignored);
-    fail(ErrorCode::kInputOutput, "cannot point '{}' at '{}': {}", link.string(), target.string(), error.message());
+    fail(ErrorCode::kInputOutput, "cannot point '{}' at '{}': {}", link.string(), target.string(),
+         error.message());
   }
 }
 
@@ -129,7 +135,8 @@ bool has_checkpoint(const fs::path& run) {
   return false;
 }
 
-CheckpointFolder::CheckpointFolder(fs::path run) : run_(std::move(run)), folder_(run_ / "checkpoints") {
+CheckpointFolder::CheckpointFolder(fs::path run)
+    : run_(std::move(run)), folder_(run_ / "checkpoints") {
   if (!fs::exists(folder_)) return;
   for (const auto& entry : fs::directory_iterator(folder_)) {
     if (entry.path().extension() != ".tmp") continue;
@@ -148,10 +155,12 @@ std::vector<int64_t> CheckpointFolder::steps() const {
   return steps;
 }
 
-fs::path CheckpointFolder::path(int64_t step) const { return folder_ / fmt::format("{}{:07}", kPrefix, step); }
+fs::path CheckpointFolder::path(int64_t step) const {
+  return folder_ / fmt::format("{}{:07}", kPrefix, step);
+}
 
-fs::path CheckpointFolder::save(const TrainerState& state, const Network& network, const Optimizer& optimizer,
-                                const Tokenizer& tokenizer) {
+fs::path CheckpointFolder::save(const TrainerState& state, const Network& network,
+                                const Optimizer& optimizer, const Tokenizer& tokenizer) {
   const fs::path final_path = path(state.step), temporary = temporary_beside(final_path);
   try {
     make_folders(temporary);
@@ -211,20 +220,23 @@ void CheckpointFolder::verify(int64_t step) const {
   const fs::path folder = path(step), list = folder / kChecksums;
   if (!fs::exists(list)) fail_damaged(list, "is missing");
   std::istringstream lines(read_file(list, 1 << 20));
-  std::set<std::string> required_names = {kWeights, kMoments, kState, "config.json", "tokenizer.json"};
+  std::set<std::string> required_names = {kWeights, kMoments, kState, "config.json",
+                                          "tokenizer.json"};
   for (std::string line; std::getline(lines, line);) {
     const size_t gap = line.find("  ");
-    if (gap != 32 || line.find('/') != std::string::npos) fail_damaged(list, fmt::format("has a bad line '{}'", line));
+    if (gap != 32 || line.find('/') != std::string::npos)
+      fail_damaged(list, fmt::format("has a bad line '{}'", line));
     const std::string name = line.substr(gap + 2);
     if (!fs::is_regular_file(folder / name)) fail_damaged(folder / name, "is missing");
     const std::string found = hash128_hex_of_file(folder / name);
     if (found != line.substr(0, gap)) {
-      fail_damaged(folder / name, fmt::format("is cut or changed: its checksum is {}, expected {}", found,
-                                              line.substr(0, gap)));
+      fail_damaged(folder / name, fmt::format("is cut or changed: its checksum is {}, expected {}",
+                                              found, line.substr(0, gap)));
     }
     required_names.erase(name);
   }
-  if (!required_names.empty()) fail_damaged(list, fmt::format("has no line for '{}'", *required_names.begin()));
+  if (!required_names.empty())
+    fail_damaged(list, fmt::format("has no line for '{}'", *required_names.begin()));
 }
 
 TrainerState CheckpointFolder::read_state(int64_t step) const {
@@ -237,13 +249,14 @@ TrainerState CheckpointFolder::read_state(int64_t step) const {
   });
 }
 
-void CheckpointFolder::read_moments(int64_t step, const Network& network, const Optimizer& optimizer) const {
+void CheckpointFolder::read_moments(int64_t step, const Network& network,
+                                    const Optimizer& optimizer) const {
   const SafetensorsFile file(path(step) / kMoments);
   const auto read = [&](const std::string& name, const View& to) {
     const StoredTensor& tensor = file.at(name);
     if (static_cast<int64_t>(tensor.bytes.size()) != to.bytes() || tensor.dtype != DType::kF32) {
-      fail(ErrorCode::kMismatch, "'{}': tensor '{}' does not have {} float32 numbers", file.path().string(), name,
-           to.count());
+      fail(ErrorCode::kMismatch, "'{}': tensor '{}' does not have {} float32 numbers",
+           file.path().string(), name, to.count());
     }
     std::vector<float> values(to.count());
     copy_as_f32(tensor, values);
@@ -264,8 +277,8 @@ void CheckpointFolder::set_aside_after(int64_t step) const {
     fs::remove_all(aside, error);
     fs::rename(path(later), aside, error);
     if (error) {
-      fail(ErrorCode::kInputOutput, "cannot rename '{}' to '{}': {}", path(later).string(), aside.string(),
-           error.message());
+      fail(ErrorCode::kInputOutput, "cannot rename '{}' to '{}': {}", path(later).string(),
+           aside.string(), error.message());
     }
   }
 }

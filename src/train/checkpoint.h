@@ -1,5 +1,5 @@
-// Checkpoints: RUN/checkpoints/step-NNNNNNN, complete Hugging Face folders with the trainer's state beside the
-// weights. Layout: docs/formats.md.
+// Checkpoints: RUN/checkpoints/step-NNNNNNN, complete Hugging Face folders with the trainer's state
+// beside the weights. Layout: docs/formats.md.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,8 @@
 
 namespace inkstone {
 
-// What a run knows besides weights and moments. Everything else is a pure function of options and step.
+// What a run knows besides weights and moments. Everything else is a pure function of options and
+// step.
 struct TrainerState {
   TrainOptions options;
   std::string data_fingerprint;
@@ -33,7 +34,8 @@ struct TrainerState {
 // True if the run folder holds a complete checkpoint. Changes nothing.
 bool has_checkpoint(const std::filesystem::path& run);
 
-// The checkpoints of one run. Every change is done beside and renamed: a folder step-* is complete, or absent.
+// The checkpoints of one run. Every change is done beside and renamed: a folder step-* is complete,
+// or absent.
 class CheckpointFolder {
  public:
   // Removes what a killed process left unfinished; makes nothing: the first save() does.
@@ -43,10 +45,11 @@ class CheckpointFolder {
   std::vector<int64_t> steps() const;
   std::filesystem::path path(int64_t step) const;
 
-  // Writes step state.step, points RUN/last (and RUN/best if state.best_step is this step) at it, then removes all but
-  // the latest `keep` and the best. On failure the unfinished folder is removed and the others are as they were.
-  std::filesystem::path save(const TrainerState& state, const Network& network, const Optimizer& optimizer,
-                             const Tokenizer& tokenizer);
+  // Writes step state.step, points RUN/last (and RUN/best if state.best_step is this step) at it,
+  // then removes all but the latest `keep` and the best. On failure the unfinished folder is
+  // removed and the others are as they were.
+  std::filesystem::path save(const TrainerState& state, const Network& network,
+                             const Optimizer& optimizer, const Tokenizer& tokenizer);
 
   // Throws kInvalidData naming the file if a file of the checkpoint is missing, cut or changed.
   void verify(int64_t step) const;
@@ -54,8 +57,8 @@ class CheckpointFolder {
   // The moments; the weights are read by load_network.
   void read_moments(int64_t step, const Network& network, const Optimizer& optimizer) const;
 
-  // Points RUN/last at state.step, and RUN/best at state.best_step if that checkpoint is there (else RUN/best goes): a
-  // killed process may have left them behind.
+  // Points RUN/last at state.step, and RUN/best at state.best_step if that checkpoint is there
+  // (else RUN/best goes): a killed process may have left them behind.
   void repair_links(const TrainerState& state) const;
 
   // Moves checkpoints after `step`, which are damaged, out of the way (step-NNNNNNN.damaged).

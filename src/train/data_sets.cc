@@ -19,20 +19,24 @@ void refuse_twice(const std::vector<fs::path>& folders) {
   for (const fs::path& folder : folders) {
     std::error_code ignored;
     if (seen.insert(fs::weakly_canonical(folder, ignored)).second) continue;
-    fail(ErrorCode::kUsage, "--data '{}' is given twice: give it once, with a larger number in --weights",
+    fail(ErrorCode::kUsage,
+         "--data '{}' is given twice: give it once, with a larger number in --weights",
          folder.string());
   }
 }
 
 void require_one_tokenizer(const std::vector<fs::path>& folders) {
   if (folders.size() == 1) return;
-  const auto hash = [](const fs::path& folder) { return hash128_hex_of_file(folder / "tokenizer.json"); };
+  const auto hash = [](const fs::path& folder) {
+    return hash128_hex_of_file(folder / "tokenizer.json");
+  };
   const std::string first = hash(folders.front());
   for (const fs::path& folder : folders) {
     const std::string other = hash(folder);
     if (other == first) continue;
     fail(ErrorCode::kMismatch,
-         "'{}' was prepared with another tokenizer than '{}': tokenizer.json has the checksum {}, expected {}; "
+         "'{}' was prepared with another tokenizer than '{}': tokenizer.json has the checksum {}, "
+         "expected {}; "
          "prepare both with the same --tokenizer",
          folder.string(), folders.front().string(), other, first);
   }
@@ -59,7 +63,8 @@ std::vector<std::string> names_of(const std::vector<fs::path>& folders) {
 }
 
 // Of given weights, or of the numbers of tokens: then every token is seen equally often.
-std::vector<double> shares_of(const std::vector<double>& weights, const std::vector<TokenStream>& streams) {
+std::vector<double> shares_of(const std::vector<double>& weights,
+                              const std::vector<TokenStream>& streams) {
   std::vector<double> shares = weights;
   if (shares.empty()) {
     for (const TokenStream& stream : streams) shares.push_back(static_cast<double>(stream.count()));
@@ -68,7 +73,8 @@ std::vector<double> shares_of(const std::vector<double>& weights, const std::vec
   for (size_t k = 0; k < shares.size(); ++k) {
     shares[k] /= sum;
     if (shares[k] >= Mixture::kLeastShare) continue;
-    fail(ErrorCode::kUsage, "'{}' has less than a millionth of the training tokens: leave it out, or give --weights",
+    fail(ErrorCode::kUsage,
+         "'{}' has less than a millionth of the training tokens: leave it out, or give --weights",
          streams[k].folder().string());
   }
   return shares;
@@ -83,21 +89,24 @@ int64_t tokens_of(std::span<const TokenStream> streams) {
 }  // namespace
 
 DataSets::DataSets(const TrainOptions& options)
-    : folders_(options.data), tokenizer_(Tokenizer::load(folders_.front())), names_(names_of(folders_)) {
+    : folders_(options.data),
+      tokenizer_(Tokenizer::load(folders_.front())),
+      names_(names_of(folders_)) {
   refuse_twice(folders_);
   require_one_tokenizer(folders_);
   for (const fs::path& folder : folders_) {
     train_.emplace_back(folder, std::string(kTrainSplit), tokenizer_.vocab_size());
     val_.emplace_back(folder, std::string(kValidationSplit), tokenizer_.vocab_size());
     if (train_.back().count() < 2) {
-      fail(ErrorCode::kInvalidData, "'{}' has {} training tokens, expected at least 2", folder.string(),
-           train_.back().count());
+      fail(ErrorCode::kInvalidData, "'{}' has {} training tokens, expected at least 2",
+           folder.string(), train_.back().count());
     }
   }
   shares_ = shares_of(options.weights, train_);
   if (options.align_documents && !tokenizer_.end_of_text()) {
     fail(ErrorCode::kUsage,
-         "--align-documents needs the token <|endoftext|> between documents, which the tokenizer of '{}' does not have",
+         "--align-documents needs the token <|endoftext|> between documents, which the tokenizer "
+         "of '{}' does not have",
          folders_.front().string());
   }
 }
@@ -106,7 +115,8 @@ int64_t DataSets::train_tokens() const { return tokens_of(train_); }
 int64_t DataSets::val_tokens() const { return tokens_of(val_); }
 
 bool DataSets::can_validate() const {
-  return std::any_of(val_.begin(), val_.end(), [](const TokenStream& stream) { return stream.count() >= 2; });
+  return std::any_of(val_.begin(), val_.end(),
+                     [](const TokenStream& stream) { return stream.count() >= 2; });
 }
 
 std::string DataSets::fingerprint() const {
@@ -114,12 +124,14 @@ std::string DataSets::fingerprint() const {
   for (size_t k = 0; k < folders_.size(); ++k) {
     const fs::path report = folders_[k] / kReportName;
     const std::string shards = fs::exists(report) ? hash128_hex_of_file(report) : "no report";
-    text += fmt::format("{}train {} val {} report {}", k == 0 ? "" : ", ", train_[k].count(), val_[k].count(), shards);
+    text += fmt::format("{}train {} val {} report {}", k == 0 ? "" : ", ", train_[k].count(),
+                        val_[k].count(), shards);
   }
   return text;
 }
 
-std::optional<double> weighted_mean(std::span<const std::optional<double>> losses, std::span<const double> shares) {
+std::optional<double> weighted_mean(std::span<const std::optional<double>> losses,
+                                    std::span<const double> shares) {
   double sum = 0, weight = 0;
   for (size_t k = 0; k < losses.size(); ++k) {
     if (!losses[k]) continue;

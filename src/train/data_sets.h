@@ -1,4 +1,5 @@
-// The data sets of a run: opened, checked against each other, and what part of the training windows each has.
+// The data sets of a run: opened, checked against each other, and what part of the training windows
+// each has.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +16,9 @@ namespace inkstone {
 
 class DataSets {
  public:
-  // options: validated. Throws kUsage when a folder is given twice or when documents are to be aligned that the
-  // tokenizer does not separate, kMismatch when two folders have different tokenizers, kInvalidData when a folder has
-  // fewer than 2 training tokens.
+  // options: validated. Throws kUsage when a folder is given twice or when documents are to be
+  // aligned that the tokenizer does not separate, kMismatch when two folders have different
+  // tokenizers, kInvalidData when a folder has fewer than 2 training tokens.
   explicit DataSets(const TrainOptions& options);
 
   const Tokenizer& tokenizer() const { return tokenizer_; }
@@ -31,7 +32,8 @@ class DataSets {
   int64_t train_tokens() const;
   int64_t val_tokens() const;
   bool can_validate() const;
-  // Two runs with the same fingerprint train on the same tokens: prepare's reports list every shard's checksum.
+  // Two runs with the same fingerprint train on the same tokens: prepare's reports list every
+  // shard's checksum.
   std::string fingerprint() const;
 
  private:
@@ -43,6 +45,7 @@ class DataSets {
 };
 
 // The mean over the data sets that have a loss, weighted by their shares. nullopt if none has.
-std::optional<double> weighted_mean(std::span<const std::optional<double>> losses, std::span<const double> shares);
+std::optional<double> weighted_mean(std::span<const std::optional<double>> losses,
+                                    std::span<const double> shares);
 
 }  // namespace inkstone

@@ -24,7 +24,8 @@ void drop_later_lines(const std::filesystem::path& path, int64_t step) {
     const size_t end = text.find('\n', begin);
     if (end == std::string::npos) break;
     const auto line = nlohmann::json::parse(text.substr(begin, end - begin), nullptr, false);
-    const bool valid = line.is_object() && line.contains("step") && line["step"].is_number_integer();
+    const bool valid = line.is_object() && line.contains("step") &&
+                       line["step"].is_number_integer();
     if (valid && line["step"].get<int64_t>() <= step) kept += text.substr(begin, end + 1 - begin);
     begin = end + 1;
   }
@@ -33,7 +34,8 @@ void drop_later_lines(const std::filesystem::path& path, int64_t step) {
 
 }  // namespace
 
-MetricsLog::MetricsLog(const std::filesystem::path& run, int64_t first_step) : path_(run / "metrics.jsonl") {
+MetricsLog::MetricsLog(const std::filesystem::path& run, int64_t first_step)
+    : path_(run / "metrics.jsonl") {
   drop_later_lines(path_, first_step);
   file_ = std::fopen(path_.c_str(), "ae");
   if (file_ == nullptr) {
@@ -48,9 +50,12 @@ MetricsLog::~MetricsLog() {
 }
 
 void MetricsLog::write(const StepReport& r) {
-  nlohmann::ordered_json line = {{"step", r.step},           {"loss", r.loss},
-                                 {"lr", r.lr},               {"grad_norm", r.grad_norm},
-                                 {"tokens_per_s", r.tokens_per_s}, {"elapsed_s", r.elapsed_s}};
+  nlohmann::ordered_json line = {{"step", r.step},
+                                 {"loss", r.loss},
+                                 {"lr", r.lr},
+                                 {"grad_norm", r.grad_norm},
+                                 {"tokens_per_s", r.tokens_per_s},
+                                 {"elapsed_s", r.elapsed_s}};
   if (r.gemm_fraction > 0) line["gemm_fraction"] = r.gemm_fraction;
   if (r.val_loss) line["val_loss"] = *r.val_loss;
   for (const auto& [name, loss] : r.val_losses) line["val_loss_" + name] = loss;

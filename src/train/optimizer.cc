@@ -36,8 +36,9 @@ double Optimizer::step(const Gradients& gradients, const OptimizerStep& options,
                    .beta1 = static_cast<float>(options.beta1),
                    .beta2 = static_cast<float>(options.beta2),
                    .epsilon = static_cast<float>(options.epsilon),
-                   .weight_decay =
-                       network_->table()[row].decay ? static_cast<float>(options.weight_decay) : 0.0f,
+                   .weight_decay = network_->table()[row].decay
+                                       ? static_cast<float>(options.weight_decay)
+                                       : 0.0f,
                    .correction1 = static_cast<float>(1 - std::pow(options.beta1, t)),
                    .correction2 = static_cast<float>(1 - std::pow(options.beta2, t)),
                    .gradient_scale = static_cast<float>(scale)});

@@ -20,8 +20,9 @@ class Optimizer {
  public:
   explicit Optimizer(Network& network);
 
-  // Step number `step` (0-based, for the bias corrections). Updates the master weights and the bf16 copies.
-  // Returns the global gradient norm before clipping. If that is not finite nothing is changed.
+  // Step number `step` (0-based, for the bias corrections). Updates the master weights and the bf16
+  // copies. Returns the global gradient norm before clipping. If that is not finite nothing is
+  // changed.
   double step(const Gradients& gradients, const OptimizerStep& options, int64_t step);
 
   // First and second moments of a row.

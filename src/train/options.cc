@@ -10,7 +10,8 @@
 namespace inkstone {
 namespace {
 
-void require_range(std::string_view name, double value, double low, double high, std::string_view expected) {
+void require_range(std::string_view name, double value, double low, double high,
+                   std::string_view expected) {
   if (!(value >= low && value <= high)) {
     fail(ErrorCode::kUsage, "--{} is {}, expected {}", name, value, expected);
   }
@@ -26,20 +27,22 @@ void require_count(std::string_view name, int64_t value, int64_t low) {
 void validate_weights(const TrainOptions& o) {
   if (o.weights.empty()) return;
   if (o.weights.size() != o.data.size()) {
-    fail(ErrorCode::kUsage, "--weights has {} numbers, expected one for each --data: {}", o.weights.size(),
-         o.data.size());
+    fail(ErrorCode::kUsage, "--weights has {} numbers, expected one for each --data: {}",
+         o.weights.size(), o.data.size());
   }
   constexpr double kMost = 1e9;
   double sum = 0;
   for (const double weight : o.weights) {
     if (!(weight > 0 && weight <= kMost)) {
-      fail(ErrorCode::kUsage, "--weights has {}, expected numbers above 0 and at most {}", weight, kMost);
+      fail(ErrorCode::kUsage, "--weights has {}, expected numbers above 0 and at most {}", weight,
+           kMost);
     }
     sum += weight;
   }
   for (const double weight : o.weights) {
     if (weight >= Mixture::kLeastShare * sum) continue;
-    fail(ErrorCode::kUsage, "--weights has {}, less than a millionth of their sum {}: leave that data set out", weight,
+    fail(ErrorCode::kUsage,
+         "--weights has {}, less than a millionth of their sum {}: leave that data set out", weight,
          sum);
   }
 }
@@ -84,7 +87,8 @@ void validate(const TrainOptions& o) {
   require_count("keep", o.keep, 1);
   require_count("patience", o.patience, 0);
   require_count("log-every", o.log_every, 1);
-  if (!(o.lr > 0 && o.lr < kHuge)) fail(ErrorCode::kUsage, "--lr is {}, expected a number above 0", o.lr);
+  if (!(o.lr > 0 && o.lr < kHuge))
+    fail(ErrorCode::kUsage, "--lr is {}, expected a number above 0", o.lr);
   require_range("min-lr", o.min_lr, 0, o.lr, fmt::format("0 to --lr, which is {}", o.lr));
   require_range("decay-fraction", o.decay_fraction, 0, 1, "0 to 1");
   require_range("weight-decay", o.weight_decay, 0, kHuge, "0 or more");
@@ -154,7 +158,9 @@ namespace {
 
 ModelConfig model_from_json(const Json& json) {
   constexpr int64_t kMost = int64_t{1} << 40;
-  const auto integer = [&](const char* key) { return required(get_integer(json, key, 0, kMost), key); };
+  const auto integer = [&](const char* key) {
+    return required(get_integer(json, key, 0, kMost), key);
+  };
   const auto number = [&](const char* key) { return required(get_number(json, key, 0, 1e9), key); };
   ModelConfig c;
   c.layers = integer("layers");
@@ -164,7 +170,8 @@ ModelConfig model_from_json(const Json& json) {
   c.vocab_size = integer("vocab_size");
   c.layer_norm_epsilon = number("layer_norm_epsilon");
   c.initializer_range = number("initializer_range");
-  c.scale_attention_by_inverse_layer = required(get_boolean(json, "scale_attention_by_inverse_layer"), "scale_attention_by_inverse_layer");
+  c.scale_attention_by_inverse_layer = required(
+      get_boolean(json, "scale_attention_by_inverse_layer"), "scale_attention_by_inverse_layer");
   return c;
 }
 
@@ -194,7 +201,9 @@ std::vector<std::filesystem::path> data_folders_from_json(const Json& options) {
 
 TrainOptions train_options_from_json(const Json& json) {
   constexpr int64_t kMost = int64_t{1} << 40;
-  const auto integer = [&](const char* key) { return required(get_integer(json, key, 0, kMost), key); };
+  const auto integer = [&](const char* key) {
+    return required(get_integer(json, key, 0, kMost), key);
+  };
   const auto number = [&](const char* key) { return required(get_number(json, key, 0, 1e9), key); };
   const auto text = [&](const char* key) { return required(get_string(json, key), key); };
   TrainOptions o;

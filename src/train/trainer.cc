@@ -47,7 +47,8 @@ class Session {
     check_data();
     batches_ = std::make_unique<TrainingBatches>(
         data_.train(), data_.shares(), options(),
-        TrainingBatches::Shape{wanted_context(), network_.config().vocab_size, data_.tokenizer().end_of_text()});
+        TrainingBatches::Shape{wanted_context(), network_.config().vocab_size,
+                               data_.tokenizer().end_of_text()});
     pass_ = std::make_unique<TrainingPass>(network_, options().batch, batches_->window(),
                                            static_cast<float>(options().dropout));
   }
@@ -87,17 +88,21 @@ class Session {
   void check_data() {
     if (data_.tokenizer().vocab_size() != network_.config().vocab_size) {
       fail(ErrorCode::kMismatch,
-           "the data in '{}' was prepared with a vocabulary of {} tokens, the model has {}; prepare the data with the "
+           "the data in '{}' was prepared with a vocabulary of {} tokens, the model has {}; "
+           "prepare the data with the "
            "model's own tokenizer",
-           options().data.front().string(), data_.tokenizer().vocab_size(), network_.config().vocab_size);
+           options().data.front().string(), data_.tokenizer().vocab_size(),
+           network_.config().vocab_size);
     }
     if (wanted_context() > network_.config().context) {
-      fail(ErrorCode::kUsage, "--context is {}, more than the model's {}", wanted_context(), network_.config().context);
+      fail(ErrorCode::kUsage, "--context is {}, more than the model's {}", wanted_context(),
+           network_.config().context);
     }
     for (const TokenStream& stream : data_.train()) {
       if (data_.count() == 1 || stream.count() > wanted_context()) continue;
       fail(ErrorCode::kUsage,
-           "'{}' has {} training tokens, expected more than the context of {} to be mixed with others: leave it out, or "
+           "'{}' has {} training tokens, expected more than the context of {} to be mixed with "
+           "others: leave it out, or "
            "give a smaller --context",
            stream.folder().string(), stream.count(), wanted_context());
     }
@@ -105,7 +110,8 @@ class Session {
     if (state_.data_fingerprint.empty()) state_.data_fingerprint = found;
     if (state_.data_fingerprint != found) {
       fail(ErrorCode::kMismatch,
-           "the data in {} has changed since this run began ({}, expected {}); put the old data back, or start a new "
+           "the data in {} has changed since this run began ({}, expected {}); put the old data "
+           "back, or start a new "
            "run with --init {}",
            folders_text(), found, state_.data_fingerprint, options().run.string());
     }
@@ -114,47 +120,63 @@ class Session {
   // 'A', 'B'
   std::string folders_text() const {
     std::string text;
-    for (const fs::path& folder : options().data) text += fmt::format("{}'{}'", text.empty() ? "" : ", ", folder.string());
+    for (const fs::path& folder : options().data)
+      text += fmt::format("{}'{}'", text.empty() ? "" : ", ", folder.string());
     return text;
   }
 
   void announce() const {
     const int64_t per_step = options().batch * options().accumulate * batches_->window();
-    say(fmt::format("model: {} layers, {} heads, width {}, context {}, vocabulary {}: {:.2f} M parameters",
-                    network_.config().layers, network_.config().heads, network_.config().width,
-                    network_.config().context, network_.config().vocab_size,
-                    static_cast<double>(network_.config().parameter_count()) / 1e6));
-    say(fmt::format("data: {} training tokens, {} validation tokens; {} tokens a step, {:.2f} epochs",
-                    data_.train_tokens(), data_.val_tokens(), per_step,
-                    static_cast<double>(per_step * options().steps) / static_cast<double>(data_.train_tokens())));
+    say(fmt::format(
+        "model: {} layers, {} heads, width {}, context {}, vocabulary {}: {:.2f} M parameters",
+        network_.config().layers, network_.config().heads, network_.config().width,
+        network_.config().context, network_.config().vocab_size,
+        static_cast<double>(network_.config().parameter_count()) / 1e6));
+    say(fmt::format(
+        "data: {} training tokens, {} validation tokens; {} tokens a step, {:.2f} epochs",
+        data_.train_tokens(), data_.val_tokens(), per_step,
+        static_cast<double>(per_step * options().steps) /
+            static_cast<double>(data_.train_tokens())));
     announce_data_sets(static_cast<double>(per_step * options().steps));
     const double bytes = 16.0 * static_cast<double>(network_.table().flat_count()) +
-                         (network_.compute() == DType::kBF16 ? 2.0 * static_cast<double>(network_.table().flat_count()) : 0) +
-                         static_cast<double>(TrainingPass::planned_bytes(network_.config(), network_.compute(),
-                                                                         options().batch, batches_->window()));
-    say(fmt::format("device: {}, {}; memory: {:.0f} MB", network_.backend().description(), name(network_.compute()),
-                    bytes / 1e6));
+                         (network_.compute() == DType::kBF16
+                              ? 2.0 * static_cast<double>(network_.table().flat_count())
+                              : 0) +
+                         static_cast<double>(
+                             TrainingPass::planned_bytes(network_.config(), network_.compute(),
+                                                         options().batch, batches_->window()));
+    say(fmt::format("device: {}, {}; memory: {:.0f} MB", network_.backend().description(),
+                    name(network_.compute()), bytes / 1e6));
     if (batches_->window() < wanted_context()) {
-      say(fmt::format("the training text is shorter than one context: it has {} tokens, the context is {}; training on "
+      say(
+          fmt::format("the training text is shorter than one context: it has {} tokens, the "
+                      "context is {}; training on "
                       "windows of {} tokens",
                       data_.train_tokens(), wanted_context(), batches_->window()));
     }
-    if (!data_.can_validate()) say("there is no validation text: no validation loss, no best checkpoint");
-    if (state_.step > 0) say(fmt::format("resuming at step {} of {}", state_.step, options().steps));
+    if (!data_.can_validate())
+      say("there is no validation text: no validation loss, no best checkpoint");
+    if (state_.step > 0)
+      say(fmt::format("resuming at step {} of {}", state_.step, options().steps));
   }
 
   // Of several: each one's part. Of aligned documents: what no window of an epoch has.
   void announce_data_sets(double tokens) const {
     for (size_t k = 0; k < data_.count(); ++k) {
       const auto targets = static_cast<double>(data_.train()[k].count() - 1);
-      const auto in_epoch = static_cast<double>(batches_->windows_per_epoch(k) * batches_->window());
+      const auto in_epoch = static_cast<double>(batches_->windows_per_epoch(k) *
+                                                batches_->window());
       if (data_.count() > 1) {
-        say(fmt::format("  {}: {:.2f} % of the windows; {} training tokens, {} validation tokens, {:.2f} epochs",
-                        data_.names()[k], 100 * data_.shares()[k], data_.train()[k].count(), data_.val()[k].count(),
-                        data_.shares()[k] * tokens / in_epoch));
+        say(
+            fmt::format("  {}: {:.2f} % of the windows; {} training tokens, {} validation tokens, "
+                        "{:.2f} epochs",
+                        data_.names()[k], 100 * data_.shares()[k], data_.train()[k].count(),
+                        data_.val()[k].count(), data_.shares()[k] * tokens / in_epoch));
       }
       if (options().align_documents) {
-        say(fmt::format("  {}: windows begin where documents begin; {:.1f} % of the tokens are between windows and left out",
+        say(
+            fmt::format("  {}: windows begin where documents begin; {:.1f} % of the tokens are "
+                        "between windows and left out",
                         data_.names()[k], 100 * (1 - in_epoch / targets)));
       }
     }
@@ -171,7 +193,9 @@ class Session {
            .targets = batch_.targets,
            .gradient_scale = 1.0f / static_cast<float>(tokens),
            .accumulate = micro > 0,
-           .dropout_seed = options().seed + static_cast<uint64_t>(step * options().accumulate + micro) * 0x9E3779B97F4A7C15u},
+           .dropout_seed = options().seed +
+                           static_cast<uint64_t>(step * options().accumulate + micro) *
+                               0x9E3779B97F4A7C15u},
           batches_->window(), gradients_);
     }
     loss /= static_cast<double>(tokens);
@@ -199,9 +223,12 @@ class Session {
   [[noreturn]] void fail_diverged(int64_t step, double loss) const {
     const auto saved = checkpoints_.steps();
     fail(ErrorCode::kInvalidData,
-         "training diverged at step {}: the loss is {} or its gradient is not finite; nothing was saved from this step{}. "
+         "training diverged at step {}: the loss is {} or its gradient is not finite; nothing was "
+         "saved from this step{}. "
          "Try a smaller --lr (it was {}) or a longer --warmup",
-         step + 1, loss, saved.empty() ? std::string() : fmt::format(", the last checkpoint is that of step {}", saved.back()),
+         step + 1, loss,
+         saved.empty() ? std::string()
+                       : fmt::format(", the last checkpoint is that of step {}", saved.back()),
          options().lr);
   }
 
@@ -247,8 +274,8 @@ class Session {
       return true;
     }
     ++state_.evaluations_without_improvement;
-    state_.stopped_early =
-        options().patience > 0 && state_.evaluations_without_improvement >= options().patience;
+    state_.stopped_early = options().patience > 0 &&
+                           state_.evaluations_without_improvement >= options().patience;
     return false;
   }
 
@@ -256,20 +283,21 @@ class Session {
     const double now = seconds_now();
     const int64_t steps = state_.step - reported_step_;
     const int64_t per_step = options().batch * options().accumulate * batches_->window();
-    StepReport r{.step = state_.step,
-                 .steps = options().steps,
-                 .loss = state_.loss_sum / static_cast<double>(std::max<int64_t>(1, state_.loss_count)),
-                 .lr = outcome.lr,
-                 .grad_norm = outcome.grad_norm,
-                 .elapsed_s = state_.elapsed_s,
-                 .val_loss = val_loss,
-                 .val_losses = last_val_losses_};
+    StepReport r{
+        .step = state_.step,
+        .steps = options().steps,
+        .loss = state_.loss_sum / static_cast<double>(std::max<int64_t>(1, state_.loss_count)),
+        .lr = outcome.lr,
+        .grad_norm = outcome.grad_norm,
+        .elapsed_s = state_.elapsed_s,
+        .val_loss = val_loss,
+        .val_losses = last_val_losses_};
     const double seconds = std::max(1e-9, now - report_s_);
     r.tokens_per_s = static_cast<double>(steps * per_step) / seconds;
     r.seconds_left = (now - start_s_) / static_cast<double>(state_.step - first_step_) *
                      static_cast<double>(options().steps - state_.step);
-    r.gemm_fraction =
-        training_flops(network_.config(), steps * per_step, batches_->window()) / seconds / peak_flops_;
+    r.gemm_fraction = training_flops(network_.config(), steps * per_step, batches_->window()) /
+                      seconds / peak_flops_;
     metrics_->write(r);
     if (observer_.on_step) observer_.on_step(r);
     state_.loss_sum = 0;
@@ -287,7 +315,8 @@ class Session {
   void save() {
     last_checkpoint_ = checkpoints_.save(state_, network_, optimizer_, data_.tokenizer());
     if (observer_.on_checkpoint) {
-      observer_.on_checkpoint(last_checkpoint_, state_.best_val_loss && state_.best_step == state_.step);
+      observer_.on_checkpoint(last_checkpoint_,
+                              state_.best_val_loss && state_.best_step == state_.step);
     }
   }
 
@@ -298,7 +327,8 @@ class Session {
             .best_val_loss = state_.best_val_loss,
             .best_step = state_.best_step,
             .end = end,
-            .last_checkpoint = last_checkpoint_.empty() ? checkpoints_.path(state_.step) : last_checkpoint_};
+            .last_checkpoint = last_checkpoint_.empty() ? checkpoints_.path(state_.step)
+                                                        : last_checkpoint_};
   }
 
   TrainerState state_;
@@ -327,17 +357,20 @@ void require_new_run(const fs::path& run) {
   // Only looked at: another process may be at work there.
   if (fs::exists(run / "run.json") && !has_checkpoint(run)) {
     fail(ErrorCode::kUsage,
-         "the run folder '{}' is not empty: it holds a run without a checkpoint; if that is not running any more, "
+         "the run folder '{}' is not empty: it holds a run without a checkpoint; if that is not "
+         "running any more, "
          "remove it, or choose another -o",
          run.string());
   }
-  fail(ErrorCode::kUsage, "the run folder '{}' is not empty; choose another -o, or go on with --resume {}", run.string(),
-       run.string());
+  fail(ErrorCode::kUsage,
+       "the run folder '{}' is not empty; choose another -o, or go on with --resume {}",
+       run.string(), run.string());
 }
 
 Model starting_model(const TrainOptions& options) {
   const LoadOptions load{.device = options.device, .compute = options.compute};
-  return options.init.empty() ? Model::create(options.model, options.seed, load) : Model::load(options.init, load);
+  return options.init.empty() ? Model::create(options.model, options.seed, load)
+                              : Model::load(options.init, load);
 }
 
 // The newest checkpoint that may be resumed from.
@@ -354,7 +387,8 @@ int64_t choose_checkpoint(const CheckpointFolder& checkpoints, const ResumeOptio
     } catch (const Error& e) {
       if (!options.fall_back || e.code() != ErrorCode::kInvalidData) throw;
       if (observer.on_message) {
-        observer.on_message(fmt::format("checkpoint of step {} is damaged and set aside: {}", steps.back(), e.what()));
+        observer.on_message(fmt::format("checkpoint of step {} is damaged and set aside: {}",
+                                        steps.back(), e.what()));
       }
     }
   }
@@ -389,7 +423,8 @@ TrainResult train(const TrainOptions& given, const TrainObserver& observer) {
 
 TrainResult resume(const ResumeOptions& given, const TrainObserver& observer) {
   if (!fs::is_directory(given.run / "checkpoints")) {
-    fail(ErrorCode::kNotFound, "'{}' is not a run folder: it has no folder 'checkpoints'", given.run.string());
+    fail(ErrorCode::kNotFound, "'{}' is not a run folder: it has no folder 'checkpoints'",
+         given.run.string());
   }
   const FolderLock lock(given.run);  // first: whoever is at work there has unfinished files
   const CheckpointFolder checkpoints(given.run);
@@ -404,8 +439,9 @@ TrainResult resume(const ResumeOptions& given, const TrainObserver& observer) {
   DataSets data(state.options);
   checkpoints.repair_links(state);
   if (state.step >= state.options.steps && observer.on_message) {
-    observer.on_message(fmt::format("this run is finished: it did {} of {} steps; to train longer, resume with --steps N",
-                                    state.step, state.options.steps));
+    observer.on_message(fmt::format(
+        "this run is finished: it did {} of {} steps; to train longer, resume with --steps N",
+        state.step, state.options.steps));
   }
   Model model = Model::load(checkpoints.path(step),
                             {.device = state.options.device, .compute = state.options.compute});

@@ -12,8 +12,8 @@ using test::mentions;
 using test::thrown_by;
 
 TEST(Fail, FormatsAndKeepsTheCode) {
-  const Error error =
-      thrown_by([] { fail(ErrorCode::kUsage, "found {}, expected {}", 3, "four"); });
+  const Error error = thrown_by(
+      [] { fail(ErrorCode::kUsage, "found {}, expected {}", 3, "four"); });
   EXPECT_EQ(error.code(), ErrorCode::kUsage);
   EXPECT_STREQ(error.what(), "found 3, expected four");
 }

@@ -83,10 +83,12 @@ TEST(Hash128, DependsOnTheBytesAlone) {
   Hash128 hash;
   for (const size_t size : {0u, 1u, 17u, 240u, 241u, 3000u}) {
     hash.reset();
-    for (size_t at = 0; at < size; at += 13) hash.add(std::string_view(text).substr(0, size).substr(at, 13));
+    for (size_t at = 0; at < size; at += 13)
+      hash.add(std::string_view(text).substr(0, size).substr(at, 13));
     const Digest128 whole = hash128(std::string_view(text).substr(0, size));
     EXPECT_EQ(hash.value(), whole);
-    EXPECT_EQ(fmt::format("{:016x}{:016x}", whole.high, whole.low), hash128_hex(text.substr(0, size)));
+    EXPECT_EQ(fmt::format("{:016x}{:016x}", whole.high, whole.low),
+              hash128_hex(text.substr(0, size)));
   }
 }
 

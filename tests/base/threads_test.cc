@@ -152,7 +152,10 @@ TEST(ParallelEach, CallsEachOnceAndPassesOnWhatIsThrown) {
     });
     EXPECT_EQ(calls, std::vector<int>(1000, 1));
     parallel_each(0, [](int64_t, int) { FAIL(); });
-    EXPECT_THROW(parallel_each(100, [](int64_t i, int) { if (i == 50) throw std::runtime_error("50"); }),
+    EXPECT_THROW(parallel_each(100,
+                               [](int64_t i, int) {
+                                 if (i == 50) throw std::runtime_error("50");
+                               }),
                  std::runtime_error);
   }
   set_thread_count(before);

@@ -1,4 +1,5 @@
-// Text and data that are missing, damaged or of the wrong kind; folders and disks that cannot be written.
+// Text and data that are missing, damaged or of the wrong kind; folders and disks that cannot be
+// written.
 #include <sys/stat.h>
 
 #include "base/child.h"
@@ -20,7 +21,8 @@ class BadInputTest : public Workspace {
 TEST_F(BadInputTest, AMissingFile) {
   make_data();
   expect_no_text("nowhere.txt", {"nowhere.txt", "not there"});
-  expect_refused(1, {"prepare", "text.txt", "--tokenizer", "nowhere", "-o", "new"}, {"nowhere", "no such folder"});
+  expect_refused(1, {"prepare", "text.txt", "--tokenizer", "nowhere", "-o", "new"},
+                 {"nowhere", "no such folder"});
   expect_refused(1, {"tokenizer", "encode", "--tokenizer", "vocabulary", "nowhere.txt"},
                  {"nowhere.txt", "No such file"});
   expect_refused(1, {"train", "--data", "nowhere", "-o", "new"}, {"nowhere", "prepare"});
@@ -47,13 +49,15 @@ TEST_F(BadInputTest, AnEmptyFile) {
   make_data();
   write("empty.txt", "");
   expect_no_text("empty.txt", {"empty.txt", "empty"});
-  expect_refused(1, {"prepare", "-", "--tokenizer", "vocabulary", "-o", "new"}, {"standard input", "empty"});
+  expect_refused(1, {"prepare", "-", "--tokenizer", "vocabulary", "-o", "new"},
+                 {"standard input", "empty"});
 }
 
 TEST_F(BadInputTest, AFileOfOneByteIsPreparedButCannotTrain) {
   write("one.txt", "a");
   run_well({"tokenizer", "train", "one.txt", "-o", "vocabulary", "--type", "char"});
-  const Outcome prepared = run_well({"prepare", "one.txt", "--tokenizer", "vocabulary", "-o", "data"});
+  const Outcome prepared = run_well(
+      {"prepare", "one.txt", "--tokenizer", "vocabulary", "-o", "data"});
   EXPECT_NE(prepared.err.find("too short"), std::string::npos) << prepared.err;
   expect_refused(1, training("new"), {"1 training tokens", "at least 2"});
 }
@@ -69,11 +73,14 @@ TEST_F(BadInputTest, BadFilesAmongGoodOnesAreLeftOutAndNamed) {
   write("texts/good.txt", verses(20));
   write("texts/empty.txt", "");
   write("texts/binary.dat", std::string(10, '\0'));
-  for (const Words& words : {Words{"tokenizer", "train", "texts", "-o", "vocabulary"},
-                             Words{"prepare", "texts", "--tokenizer", "vocabulary", "-o", "data"}}) {
+  for (const Words& words :
+       {Words{"tokenizer", "train", "texts", "-o", "vocabulary"},
+        Words{"prepare", "texts", "--tokenizer", "vocabulary", "-o", "data"}}) {
     const Outcome outcome = run_well(words);
-    EXPECT_NE(outcome.err.find("left out: texts/empty.txt: empty"), std::string::npos) << outcome.err;
-    EXPECT_NE(outcome.err.find("left out: texts/binary.dat: binary"), std::string::npos) << outcome.err;
+    EXPECT_NE(outcome.err.find("left out: texts/empty.txt: empty"), std::string::npos)
+        << outcome.err;
+    EXPECT_NE(outcome.err.find("left out: texts/binary.dat: binary"), std::string::npos)
+        << outcome.err;
   }
 }
 
@@ -83,24 +90,29 @@ TEST_F(BadInputTest, AnOutputFolderThatIsNotEmpty) {
   write("mine/diary.txt", "dear diary");
   expect_refused(2, training("mine"), {"mine", "not empty"});
   expect_refused(2, training("run"), {"run", "not empty", "--resume run"});
-  expect_refused(2, {"prepare", "text.txt", "--tokenizer", "vocabulary", "-o", "mine"}, {"mine", "diary.txt"});
+  expect_refused(2, {"prepare", "text.txt", "--tokenizer", "vocabulary", "-o", "mine"},
+                 {"mine", "diary.txt"});
   expect_refused(2, {"tokenizer", "train", "text.txt", "-o", "run"}, {"run", "checkpoints"});
   expect_refused(2, {"tokenizer", "train", "text.txt", "-o", "run/last"}, {"config.json"});
   expect_refused(2, {"tokenizer", "train", "text.txt", "-o", "data"}, {"report.json"});
-  expect_refused(2, {"prepare", "text.txt", "--tokenizer", "vocabulary", "-o", "text.txt"}, {"text.txt", "a file"});
+  expect_refused(2, {"prepare", "text.txt", "--tokenizer", "vocabulary", "-o", "text.txt"},
+                 {"text.txt", "a file"});
 }
 
 TEST_F(BadInputTest, AnOutputInAFolderThatIsNotThere) {
   make_run();
-  expect_refused(1, {"generate", "run", "-o", "nowhere/out.txt"}, {"nowhere/out.txt", "No such file"});
-  expect_refused(1, {"logits", "run", "--tokens", "1", "-o", "nowhere/out.npy"}, {"nowhere/out.npy"});
+  expect_refused(1, {"generate", "run", "-o", "nowhere/out.txt"},
+                 {"nowhere/out.txt", "No such file"});
+  expect_refused(1, {"logits", "run", "--tokens", "1", "-o", "nowhere/out.npy"},
+                 {"nowhere/out.npy"});
 }
 
 TEST_F(BadInputTest, DataOfAnotherVocabulary) {
   make_run();
   run_well({"tokenizer", "train", "text.txt", "-o", "bpe", "--vocab-size", "300"});
   run_well({"prepare", "text.txt", "--tokenizer", "bpe", "-o", "other"});
-  expect_refused(1, {"finetune", "run", "--data", "other", "-o", "new"}, {"'other'", "the model has 257", "prepare"});
+  expect_refused(1, {"finetune", "run", "--data", "other", "-o", "new"},
+                 {"'other'", "the model has 257", "prepare"});
 }
 
 TEST_F(BadInputTest, AShardThatIsCutShort) {
@@ -112,19 +124,24 @@ TEST_F(BadInputTest, AShardThatIsCutShort) {
 
 TEST_F(BadInputTest, TokenIdsThatDoNotExist) {
   make_data();
-  expect_refused(1, {"tokenizer", "decode", "--tokenizer", "vocabulary"}, {"999999", "vocabulary"}, "1 2 999999");
-  expect_refused(1, {"tokenizer", "decode", "--tokenizer", "vocabulary"}, {"'hello'", "token id"}, "hello");
+  expect_refused(1, {"tokenizer", "decode", "--tokenizer", "vocabulary"}, {"999999", "vocabulary"},
+                 "1 2 999999");
+  expect_refused(1, {"tokenizer", "decode", "--tokenizer", "vocabulary"}, {"'hello'", "token id"},
+                 "hello");
   expect_refused(1, {"tokenizer", "decode", "--tokenizer", "vocabulary", "--format", "u16"},
                  {"3 bytes", "multiple of 2"}, "abc");
 }
 
 TEST_F(BadInputTest, AFullDiskUnderStandardOutput) {
   make_run();
-  for (const Words& words : {Words{"generate", "run", "--threads", "1"}, Words{"info", "run"}, Words{"--help"},
-                             Words{"train", "--resume", "run", "--steps", "70", "--json", "--threads", "1"}}) {
-    const Outcome outcome = run_inkstone(Launch{.arguments = words, .folder = folder(), .stdout_file = "/dev/full"});
+  for (const Words& words :
+       {Words{"generate", "run", "--threads", "1"}, Words{"info", "run"}, Words{"--help"},
+        Words{"train", "--resume", "run", "--steps", "70", "--json", "--threads", "1"}}) {
+    const Outcome outcome = run_inkstone(
+        Launch{.arguments = words, .folder = folder(), .stdout_file = "/dev/full"});
     EXPECT_EQ(outcome.status, 1) << words[0];
-    EXPECT_NE(outcome.err.find("standard output: No space left"), std::string::npos) << words[0] << outcome.err;
+    EXPECT_NE(outcome.err.find("standard output: No space left"), std::string::npos)
+        << words[0] << outcome.err;
   }
 }
 
@@ -145,10 +162,10 @@ TEST_F(BadInputTest, AFullDiskDuringPrepareLeavesTheOldData) {
   make_data();
   write("long.txt", verses(2000));
   const auto before = snapshot(*this / "data");
-  const Outcome outcome =
-      run_inkstone(Launch{.arguments = {"prepare", "long.txt", "--tokenizer", "vocabulary", "-o", "data"},
-                          .folder = folder(),
-                          .in_child = [] { limit_file_size(30'000); }});
+  const Outcome outcome = run_inkstone(
+      Launch{.arguments = {"prepare", "long.txt", "--tokenizer", "vocabulary", "-o", "data"},
+             .folder = folder(),
+             .in_child = [] { limit_file_size(30'000); }});
   EXPECT_EQ(outcome.status, 1);
   EXPECT_NE(outcome.err.find("File too large"), std::string::npos) << outcome.err;
   EXPECT_TRUE(snapshot(*this / "data") == before);
@@ -164,12 +181,14 @@ TEST_F(BadInputTest, AReadOnlyFolder) {
                                }});
   };
   const Outcome reached = run_as_user({"info", "run"});
-  if (reached.status != 0) GTEST_SKIP() << "an ordinary user cannot run the program here: " << reached.err;
+  if (reached.status != 0)
+    GTEST_SKIP() << "an ordinary user cannot run the program here: " << reached.err;
   const auto before = snapshot(folder());
-  for (const Words& words : {training("locked"), training("locked/run"),
-                             Words{"prepare", "text.txt", "--tokenizer", "vocabulary", "-o", "locked"},
-                             Words{"tokenizer", "train", "text.txt", "-o", "locked"},
-                             Words{"generate", "run", "-o", "locked/out.txt"}}) {
+  for (const Words& words :
+       {training("locked"), training("locked/run"),
+        Words{"prepare", "text.txt", "--tokenizer", "vocabulary", "-o", "locked"},
+        Words{"tokenizer", "train", "text.txt", "-o", "locked"},
+        Words{"generate", "run", "-o", "locked/out.txt"}}) {
     const Outcome outcome = run_as_user(words);
     EXPECT_EQ(outcome.status, 1) << words[0];
     EXPECT_NE(outcome.err.find("locked"), std::string::npos) << outcome.err;

@@ -18,7 +18,8 @@ class BadModelTest : public Workspace {
     expect_refused(1, {"chat", "model"}, parts, "hello\n");
     expect_refused(1, {"score", "model", "--completion", "a"}, parts);
     expect_refused(1, {"eval", "model", "text.txt"}, parts);
-    expect_refused(1, {"finetune", "model", "--data", "data", "-o", "new", "--threads", "1"}, parts);
+    expect_refused(1, {"finetune", "model", "--data", "data", "-o", "new", "--threads", "1"},
+                   parts);
   }
 
   void replace(const std::string& name, const std::string& from, const std::string& to) {
@@ -84,14 +85,17 @@ TEST_F(BadModelTest, ACorruptTokenizer) {
 
 TEST_F(BadModelTest, ATokenizerOfAnotherModel) {
   run_well({"tokenizer", "train", "text.txt", "-o", "bpe", "--vocab-size", "300"});
-  fs::copy_file(*this / "bpe/tokenizer.json", *this / "model/tokenizer.json", fs::copy_options::overwrite_existing);
+  fs::copy_file(*this / "bpe/tokenizer.json", *this / "model/tokenizer.json",
+                fs::copy_options::overwrite_existing);
   expect_refused(1, {"generate", "model"}, {"the model only 257", "do not belong together"});
 }
 
 TEST_F(BadModelTest, TokensThatTheModelCannotTake) {
-  expect_refused(1, {"logits", "run", "--tokens", "1,99999", "-o", "out.npy"}, {"99999", "vocabulary"});
-  expect_refused(2, {"logits", "run", "--tokens", "1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1", "-o", "out.npy"},
-                 {"17 tokens", "16"});
+  expect_refused(1, {"logits", "run", "--tokens", "1,99999", "-o", "out.npy"},
+                 {"99999", "vocabulary"});
+  expect_refused(
+      2, {"logits", "run", "--tokens", "1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1", "-o", "out.npy"},
+      {"17 tokens", "16"});
 }
 
 }  // namespace

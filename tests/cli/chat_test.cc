@@ -9,14 +9,17 @@ class ChatTest : public Workspace {
   ChatTest() { make_run(); }
 
   Outcome chat(const std::string& typed) const {
-    return run_well({"chat", "run", "--threads", "1", "--seed", "3", "--max-tokens", "20", "--ignore-eos"}, typed);
+    return run_well(
+        {"chat", "run", "--threads", "1", "--seed", "3", "--max-tokens", "20", "--ignore-eos"},
+        typed);
   }
 
   static void expect_in_order(const std::string& text, const Words& parts) {
     size_t at = 0;
     for (const std::string& part : parts) {
       const size_t found = text.find(part, at);
-      ASSERT_NE(found, std::string::npos) << "no '" << part << "' behind byte " << at << " of: " << text;
+      ASSERT_NE(found, std::string::npos)
+          << "no '" << part << "' behind byte " << at << " of: " << text;
       at = found + part.size();
     }
   }
@@ -40,7 +43,8 @@ TEST_F(ChatTest, RetryWritesAnotherAnswerAndUndoTakesBack) {
 }
 
 TEST_F(ChatTest, SettingsCanBeChangedAndShown) {
-  const Outcome outcome = chat("/set temperature 0\n/set max-tokens 5\n/set   stop  end here\n/settings\n");
+  const Outcome outcome = chat(
+      "/set temperature 0\n/set max-tokens 5\n/set   stop  end here\n/settings\n");
   for (const char* part : {"temperature 0,", "max-tokens 5,", "seed 3", "stop 'end here'"}) {
     EXPECT_NE(outcome.out.find(part), std::string::npos) << outcome.out;
   }
@@ -48,21 +52,26 @@ TEST_F(ChatTest, SettingsCanBeChangedAndShown) {
 }
 
 TEST_F(ChatTest, BadCommandsAreErrorsAndTheChatGoesOn) {
-  const Outcome outcome =
-      chat("/frobnicate\n/set bogus 1\n/set temperature warm\n/set top-p 7\n/set\n/save\n/load\n/load nowhere.json\n"
-           "/load text.txt\n/save nowhere/file.json\n/retry\n/settings\nhello\n");
-  expect_in_order(outcome.err, {"'/frobnicate'", "'bogus'", "'warm'", "top-p is 7", "/set needs", "/save needs",
-                                "/load needs", "nowhere.json", "text.txt", "nowhere/file.json", "no reply"});
-  EXPECT_NE(outcome.out.find("temperature 0.8, top-k 0, top-p 1,"), std::string::npos) << "a bad value was taken";
+  const Outcome outcome = chat(
+      "/frobnicate\n/set bogus 1\n/set temperature warm\n/set top-p 7\n/set\n/save\n/load\n/load "
+      "nowhere.json\n"
+      "/load text.txt\n/save nowhere/file.json\n/retry\n/settings\nhello\n");
+  expect_in_order(outcome.err,
+                  {"'/frobnicate'", "'bogus'", "'warm'", "top-p is 7", "/set needs", "/save needs",
+                   "/load needs", "nowhere.json", "text.txt", "nowhere/file.json", "no reply"});
+  EXPECT_NE(outcome.out.find("temperature 0.8, top-k 0, top-p 1,"), std::string::npos)
+      << "a bad value was taken";
   EXPECT_GE(outcome.out.size(), 20u);
 }
 
 TEST_F(ChatTest, SavesAndLoadsAConversation) {
-  for (const char* hello : {"hello", "hullo", "holla"}) {  // some answers hold bytes that are not UTF-8
+  // Some answers hold bytes that are not UTF-8.
+  for (const char* hello : {"hello", "hullo", "holla"}) {
     const std::string first = chat(std::string(hello) + "\n").out;
     const std::string whole = chat(std::string(hello) + "\n/save talk.json\nand then?\n").out;
     ASSERT_EQ(whole.find(first), 0u);
-    EXPECT_EQ(chat("/load talk.json\nand then?\n").out, hello + whole) << "the conversation did not go on the same";
+    EXPECT_EQ(chat("/load talk.json\nand then?\n").out, hello + whole)
+        << "the conversation did not go on the same";
   }
 }
 
@@ -82,8 +91,9 @@ TEST_F(ChatTest, ALineThatEndsInABackslashGoesOn) {
 class TerminalChatTest : public ChatTest {
  protected:
   RunningProgram terminal() const {
-    return RunningProgram({"chat", "run", "--threads", "1", "--seed", "3", "--ignore-eos", "--max-tokens", "10"},
-                          folder(), RunningProgram::Terminal::kPseudo);
+    return RunningProgram(
+        {"chat", "run", "--threads", "1", "--seed", "3", "--ignore-eos", "--max-tokens", "10"},
+        folder(), RunningProgram::Terminal::kPseudo);
   }
 };
 

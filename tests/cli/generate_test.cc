@@ -26,14 +26,16 @@ class GenerateTest : public Workspace {
     std::istringstream lines(text(std::move(more)));
     for (std::string line; std::getline(lines, line);) {
       const auto json = nlohmann::json::parse(line);
-      found[json["prompt"].get<std::string>() + "/" + json["sample_index"].dump()] = json["text"].get<std::string>();
+      found[json["prompt"].get<std::string>() + "/" + json["sample_index"].dump()] =
+          json["text"].get<std::string>();
     }
     return found;
   }
 };
 
 TEST_F(GenerateTest, GreedyIsTheSameEveryTime) {
-  const Words words = {"--temperature", "0", "--prompt", "1 little", "--max-tokens", "40", "--ignore-eos"};
+  const Words words = {"--temperature", "0",  "--prompt",    "1 little",
+                       "--max-tokens",  "40", "--ignore-eos"};
   const std::string first = text(words);
   EXPECT_EQ(first, text(words));
   EXPECT_EQ(first.find("1 little"), 0u);
@@ -57,7 +59,8 @@ TEST_F(GenerateTest, OneSeedWritesOneTextWhateverTheBatch) {
 }
 
 TEST_F(GenerateTest, WritesNoneOfAStopString) {
-  const Words greedy = {"--temperature", "0", "--prompt", "1 little", "--max-tokens", "60", "--completion-only"};
+  const Words greedy = {"--temperature", "0",  "--prompt",         "1 little",
+                        "--max-tokens",  "60", "--completion-only"};
   const std::string whole = text(greedy);
   ASSERT_GT(whole.size(), 12u);
   const std::string stop = whole.substr(5, 3);
@@ -78,18 +81,21 @@ TEST_F(GenerateTest, PromptsComeFromEverywhere) {
   EXPECT_EQ(with({"--prompt-file", "-"}, "2 little"), expected);
   EXPECT_EQ(with({"--prompt", "-"}, "2 little"), expected);
   write("prompts.txt", "2 little\n\n{\"prompt\": \"3 little\", \"id\": 9}\r\n\"4 \\u006cittle\"\n");
-  const auto several = texts({"--prompts-file", "prompts.txt", "--temperature", "0", "--max-tokens", "10"});
+  const auto several = texts(
+      {"--prompts-file", "prompts.txt", "--temperature", "0", "--max-tokens", "10"});
   ASSERT_EQ(several.size(), 3u);
   EXPECT_EQ("2 little" + several.at("2 little/0") + "\n", expected);
   EXPECT_TRUE(several.contains("3 little/0") && several.contains("4 little/0"));
   write("bad.txt", "fine\n{\"question\": 1}\n");
-  expect_refused(1, {"generate", "run", "--prompts-file", "bad.txt"}, {"bad.txt", "line 2", "prompt"});
+  expect_refused(1, {"generate", "run", "--prompts-file", "bad.txt"},
+                 {"bad.txt", "line 2", "prompt"});
   write("none.txt", "\n\n");
   expect_refused(1, {"generate", "run", "--prompts-file", "none.txt"}, {"none.txt", "no prompt"});
 }
 
 TEST_F(GenerateTest, AnEmptyPromptIsANewDocument) {
-  EXPECT_EQ(texts({"--seed", "1", "--max-tokens", "20"}), texts({"--prompt", "", "--seed", "1", "--max-tokens", "20"}));
+  EXPECT_EQ(texts({"--seed", "1", "--max-tokens", "20"}),
+            texts({"--prompt", "", "--seed", "1", "--max-tokens", "20"}));
 }
 
 TEST_F(GenerateTest, NoTokensAreNoText) {
@@ -103,12 +109,14 @@ TEST_F(GenerateTest, WritesAFileWholeOrNotAtAll) {
   to_file.insert(to_file.end(), {"-o", "out.txt"});
   EXPECT_EQ(text(to_file), "");
   EXPECT_EQ(read("out.txt"), text(words));
-  expect_refused(2, {"generate", "run", "-o", "out.txt", "--top-p", "7"}, {"top-p"});  // and leaves the file
+  // And leaves the file.
+  expect_refused(2, {"generate", "run", "-o", "out.txt", "--top-p", "7"}, {"top-p"});
 }
 
 TEST_F(GenerateTest, GoesOnPastTheContext) {
   for (const char* count : {"16", "17", "100"}) {
-    const auto found = texts({"--max-tokens", count, "--ignore-eos", "--seed", "1", "--prompt", "1 little"});
+    const auto found = texts(
+        {"--max-tokens", count, "--ignore-eos", "--seed", "1", "--prompt", "1 little"});
     EXPECT_GE(found.at("1 little/0").size(), std::stoul(count));
   }
   const std::string prompt = verses(3);  // longer than the context
@@ -117,7 +125,8 @@ TEST_F(GenerateTest, GoesOnPastTheContext) {
 
 TEST_F(GenerateTest, AReaderThatLeavesEndsItQuietly) {
   const Outcome outcome = run_shell(
-      "{ inkstone generate run --threads 1 --ignore-eos --max-tokens 1000000; echo status $? >&2; } | head -c 1",
+      "{ inkstone generate run --threads 1 --ignore-eos --max-tokens 1000000; echo status $? >&2; "
+      "} | head -c 1",
       folder());
   EXPECT_EQ(outcome.status, 0);
   EXPECT_EQ(outcome.out.size(), 1u);
@@ -126,18 +135,21 @@ TEST_F(GenerateTest, AReaderThatLeavesEndsItQuietly) {
 
 class GenerateStreamTest : public Workspace {};
 
-// A model of bytes that has learnt a text of long characters by heart: each of them is written in several tokens.
+// A model of bytes that has learnt a text of long characters by heart: each of them is written in
+// several tokens.
 TEST_F(GenerateStreamTest, NeverPrintsHalfACharacter) {
   std::string poem;
   for (int i = 0; i < 60; ++i) poem += "春眠不觉晓🙂";
   make_data(poem, "byte");
   run_well(training("run", {"--steps", "250", "--eval-every", "0"}));
-  const Outcome outcome = run_inkstone(Launch{.arguments = {"generate", "run", "--prompt", "春眠不觉晓🙂春眠",
-                                                            "--temperature", "0", "--max-tokens", "57", "--threads", "1"},
-                                              .folder = folder(),
-                                              .one_chunk_per_write = true});
+  const Outcome outcome = run_inkstone(
+      Launch{.arguments = {"generate", "run", "--prompt", "春眠不觉晓🙂春眠",
+                           "--temperature", "0", "--max-tokens", "57", "--threads", "1"},
+             .folder = folder(),
+             .one_chunk_per_write = true});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
-  ASSERT_EQ(outcome.out.find("春眠不觉晓🙂春眠不觉晓🙂春眠不觉晓🙂"), 0u) << "the model has not learnt it: " << outcome.out;
+  ASSERT_EQ(outcome.out.find("春眠不觉晓🙂春眠不觉晓🙂春眠不觉晓🙂"), 0u)
+      << "the model has not learnt it: " << outcome.out;
   EXPECT_GE(outcome.chunks.size(), 10u) << "it did not stream";
   for (const std::string& chunk : outcome.chunks) EXPECT_TRUE(is_valid_utf8(chunk)) << chunk;
 }

@@ -1,4 +1,5 @@
-// The main job: text in, a trained model, text out, with every output that the command line promises.
+// The main job: text in, a trained model, text out, with every output that the command line
+// promises.
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -18,7 +19,8 @@ std::vector<Json> json_lines(const std::string& text) {
 }
 
 void expect_keys(const Json& json, const Words& keys) {
-  for (const std::string& key : keys) EXPECT_TRUE(json.contains(key)) << "no '" << key << "' in " << json.dump();
+  for (const std::string& key : keys)
+    EXPECT_TRUE(json.contains(key)) << "no '" << key << "' in " << json.dump();
 }
 
 class MainJobTest : public Workspace {};
@@ -29,37 +31,48 @@ TEST_F(MainJobTest, FromTextToTextWithEveryTypeOfVocabulary) {
     SCOPED_TRACE(type);
     for (const char* name : {"vocabulary", "data", "run", "tuned"}) fs::remove_all(*this / name);
     write("text.txt", text);
-    const Outcome learnt = run_well({"tokenizer", "train", "text.txt", "-o", "vocabulary", "--type", type, "--json"});
+    const Outcome learnt = run_well(
+        {"tokenizer", "train", "text.txt", "-o", "vocabulary", "--type", type, "--json"});
     EXPECT_EQ(Json::parse(learnt.out)["type"], type);
-    const Outcome ids = run_well({"tokenizer", "encode", "--tokenizer", "vocabulary", "--format", "json"}, text);
+    const Outcome ids = run_well(
+        {"tokenizer", "encode", "--tokenizer", "vocabulary", "--format", "json"}, text);
     EXPECT_FALSE(Json::parse(ids.out).empty());
     EXPECT_EQ(run_well({"tokenizer", "decode", "--tokenizer", "vocabulary"}, ids.out).out, text);
 
-    const Outcome prepared =
-        run_well({"prepare", "text.txt", "--tokenizer", "vocabulary", "-o", "data", "--json", "--threads", "1"});
+    const Outcome prepared = run_well({"prepare", "text.txt", "--tokenizer", "vocabulary", "-o",
+                                       "data", "--json", "--threads", "1"});
     expect_keys(Json::parse(prepared.out), {"documents", "train", "val", "dropped", "warnings"});
 
-    const Outcome trained = run_well(training("run", {"--steps", "40", "--eval-every", "20", "--log-every", "5",
-                                                      "--sample-every", "20", "--json"}));
+    const Outcome trained = run_well(
+        training("run", {"--steps", "40", "--eval-every", "20", "--log-every", "5",
+                         "--sample-every", "20", "--json"}));
     const auto events = json_lines(trained.out);
-    expect_keys(events.front(), {"event", "step", "loss", "lr", "grad_norm", "tokens_per_s", "elapsed_s"});
+    expect_keys(events.front(),
+                {"event", "step", "loss", "lr", "grad_norm", "tokens_per_s", "elapsed_s"});
     EXPECT_EQ(events.back()["event"], "end");
     EXPECT_EQ(events.back()["reason"], "done");
 
-    const Outcome written = run_well({"generate", "run", "--json", "--max-tokens", "12", "--threads", "1"});
-    expect_keys(Json::parse(written.out), {"prompt", "text", "tokens", "log_probs", "finish", "seed"});
-    const Outcome scored = run_well({"score", "run", "--context", "9 little", "--completion", " ducks", "--json"});
+    const Outcome written = run_well(
+        {"generate", "run", "--json", "--max-tokens", "12", "--threads", "1"});
+    expect_keys(Json::parse(written.out),
+                {"prompt", "text", "tokens", "log_probs", "finish", "seed"});
+    const Outcome scored = run_well(
+        {"score", "run", "--context", "9 little", "--completion", " ducks", "--json"});
     const Json score = Json::parse(scored.out);
     double sum = 0;
     for (const Json& token : score["tokens"]) sum += token["log_prob"].get<double>();
     EXPECT_NEAR(score["log_prob"].get<double>(), sum, 1e-9);
-    const Outcome total = run_well({"score", "run", "--context", "9 little", "--completion", " ducks"});
+    const Outcome total = run_well(
+        {"score", "run", "--context", "9 little", "--completion", " ducks"});
     EXPECT_NEAR(std::stod(total.out), sum, 1e-5);
-    const Json evaluated = Json::parse(run_well({"eval", "run", "text.txt", "--json", "--threads", "1"}).out);
-    EXPECT_NEAR(evaluated["perplexity"].get<double>(), std::exp(evaluated["loss"].get<double>()), 1e-6);
+    const Json evaluated = Json::parse(
+        run_well({"eval", "run", "text.txt", "--json", "--threads", "1"}).out);
+    EXPECT_NEAR(evaluated["perplexity"].get<double>(), std::exp(evaluated["loss"].get<double>()),
+                1e-6);
     EXPECT_EQ(evaluated["bytes"], text.size());
 
-    run_well({"finetune", "run", "--data", "data", "-o", "tuned", "--steps", "20", "--threads", "1"});
+    run_well(
+        {"finetune", "run", "--data", "data", "-o", "tuned", "--steps", "20", "--threads", "1"});
     EXPECT_EQ(Json::parse(run_well({"info", "tuned", "--json"}).out)["kind"], "run");
     run_well({"train", "--resume", "tuned", "--steps", "25", "--threads", "1"});
     EXPECT_EQ(Json::parse(run_well({"info", "tuned", "--json"}).out)["last"]["step"], 25);
@@ -70,10 +83,12 @@ TEST_F(MainJobTest, TheFewestWordsAreEnough) {
   write("book.txt", verses(80));
   run_well({"tokenizer", "train", "book.txt", "-o", "vocabulary"});
   run_well({"prepare", "book.txt", "--tokenizer", "vocabulary", "-o", "data"});
-  const Outcome trained = run_well({"train", "--data", "data", "-o", "run", "--steps", "2", "--batch", "2", "--threads",
-                                    "1"});
-  EXPECT_NE(trained.err.find("gpt-micro"), std::string::npos) << "it says which shape it chose: " << trained.err;
-  EXPECT_NE(trained.err.find("inkstone chat run"), std::string::npos) << "it says what comes next: " << trained.err;
+  const Outcome trained = run_well(
+      {"train", "--data", "data", "-o", "run", "--steps", "2", "--batch", "2", "--threads", "1"});
+  EXPECT_NE(trained.err.find("gpt-micro"), std::string::npos)
+      << "it says which shape it chose: " << trained.err;
+  EXPECT_NE(trained.err.find("inkstone chat run"), std::string::npos)
+      << "it says what comes next: " << trained.err;
   EXPECT_FALSE(run_well({"generate", "run"}).out.empty());
 }
 
@@ -103,21 +118,26 @@ TEST_F(MainJobTest, InfoKnowsEveryKindOfThing) {
 }
 
 TEST_F(MainJobTest, InfoShowsAShardsBeginningAndChecksIt) {
-  make_data("The first song.\n<|endoftext|>\nThe second song.\n<|endoftext|>\nThe third song.\n", "char");
+  make_data("The first song.\n<|endoftext|>\nThe second song.\n<|endoftext|>\nThe third song.\n",
+            "char");
   const std::string shard = "data/train_000000.bin";
   const Json found = Json::parse(run_well({"info", shard, "--json"}).out);
-  expect_keys(found, {"kind", "path", "tokens", "bits", "hash128", "checksum", "end_of_text_tokens", "beginning"});
+  expect_keys(found, {"kind", "path", "tokens", "bits", "hash128", "checksum", "end_of_text_tokens",
+                      "beginning"});
   EXPECT_EQ(found["checksum"], "as in report.json");
-  EXPECT_NE(found["beginning"].get<std::string>().find(" song.\n<|endoftext|>\n"), std::string::npos) << found;
-  EXPECT_EQ(found["end_of_text_tokens"], Json::parse(read("data/report.json"))["train"]["documents"]);
+  EXPECT_NE(found["beginning"].get<std::string>().find(" song.\n<|endoftext|>\n"),
+            std::string::npos)
+      << found;
+  EXPECT_EQ(found["end_of_text_tokens"],
+            Json::parse(read("data/report.json"))["train"]["documents"]);
 
   fs::create_directory(*this / "alone");
   fs::copy(*this / shard, *this / "alone/train_000000.bin");
   const Json alone = Json::parse(run_well({"info", "alone/train_000000.bin", "--json"}).out);
   EXPECT_EQ(alone["checksum"], "not in a report.json");
   EXPECT_FALSE(alone.contains("beginning"));
-  const Json given =
-      Json::parse(run_well({"info", "alone/train_000000.bin", "--tokenizer", "vocabulary", "--json"}).out);
+  const Json given = Json::parse(
+      run_well({"info", "alone/train_000000.bin", "--tokenizer", "vocabulary", "--json"}).out);
   EXPECT_EQ(given["beginning"], found["beginning"]);
   expect_refused(2, {"info", "data", "--tokenizer", "vocabulary"}, {"--tokenizer", "token shard"});
 
@@ -132,16 +152,18 @@ TEST_F(MainJobTest, InfoShowsAShardsBeginningAndChecksIt) {
 TEST_F(MainJobTest, InfoOfADataFolderIsAReportToRead) {
   make_data();
   const std::string text = run_well({"info", "data"}).out;
-  for (const char* part : {"  train:\n", "    documents: ", "    shards: 1\n      file train_000000.bin, tokens ",
-                           "  warnings: "}) {
+  for (const char* part : {"  train:\n", "    documents: ",
+                           "    shards: 1\n      file train_000000.bin, tokens ", "  warnings: "}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
   }
-  EXPECT_TRUE(Json::parse(run_well({"info", "data", "--json"}).out)["report"] == Json::parse(read("data/report.json")));
+  EXPECT_TRUE(Json::parse(run_well({"info", "data", "--json"}).out)["report"] ==
+              Json::parse(read("data/report.json")));
 }
 
 TEST_F(MainJobTest, MixesDataSets) {
   make_data();
-  run_well({"prepare", "text.txt", "--tokenizer", "vocabulary", "-o", "more", "--val-fraction", "0.5"});
+  run_well(
+      {"prepare", "text.txt", "--tokenizer", "vocabulary", "-o", "more", "--val-fraction", "0.5"});
   Words words = training("run", {"--data", "more", "--weights", "3,1", "--steps", "60"});
   const Outcome outcome = run_well(words);
   EXPECT_NE(outcome.err.find("data: 75.00 % of the windows"), std::string::npos) << outcome.err;
@@ -151,14 +173,16 @@ TEST_F(MainJobTest, MixesDataSets) {
   words = training("other", {"--data", "more", "--weights", "3,nan"});
   expect_refused(2, words, {"--weights has nan"});
   expect_refused(2, training("other", {"--data", "data"}), {"given twice"});
-  expect_refused(2, training("other", {"--align-documents"}), {"one document", "--align-documents"});
+  expect_refused(2, training("other", {"--align-documents"}),
+                 {"one document", "--align-documents"});
 }
 
 TEST_F(MainJobTest, LogitsAreANumpyFileOfTokensByVocabulary) {
   make_run();
   run_well({"logits", "run", "--tokens", "1,2,3", "-o", "logits.npy"});
   const std::string file = read("logits.npy");
-  const auto vocab = Json::parse(run_well({"info", "run/last", "--json"}).out)["vocab_size"].get<size_t>();
+  const auto vocab = Json::parse(run_well({"info", "run/last", "--json"}).out)["vocab_size"]
+                         .get<size_t>();
   EXPECT_EQ(file.substr(1, 5), "NUMPY");
   EXPECT_NE(file.find("(3, " + std::to_string(vocab) + ")"), std::string::npos);
   EXPECT_EQ(file.size() % 64, (3 * vocab * 4) % 64);
@@ -177,15 +201,20 @@ TEST_F(MainJobTest, IdsComeInEveryFormat) {
   make_data(verses(20), "bpe");
   const std::string text = "9 little ducks, über alles\n";
   for (const char* format : {"text", "json", "u16", "u32"}) {
-    const Outcome ids = run_well({"tokenizer", "encode", "--tokenizer", "vocabulary", "--format", format}, text);
-    EXPECT_EQ(run_well({"tokenizer", "decode", "--tokenizer", "vocabulary", "--format", format}, ids.out).out, text);
+    const Outcome ids = run_well(
+        {"tokenizer", "encode", "--tokenizer", "vocabulary", "--format", format}, text);
+    EXPECT_EQ(
+        run_well({"tokenizer", "decode", "--tokenizer", "vocabulary", "--format", format}, ids.out)
+            .out,
+        text);
   }
 }
 
 TEST_F(MainJobTest, BenchPrintsTheKeysThatScriptsRelyOn) {
   for (const char* what : {"gemm", "train", "prefill", "decode"}) {
-    const Outcome outcome = run_well({"bench", what, "--json", "--model", "gpt-nano", "--batch", "2", "--context", "16",
-                                      "--prompt", "16", "--repetitions", "3", "--threads", "1"});
+    const Outcome outcome = run_well({"bench", what, "--json", "--model", "gpt-nano", "--batch",
+                                      "2", "--context", "16", "--prompt", "16", "--repetitions",
+                                      "3", "--threads", "1"});
     const auto lines = json_lines(outcome.out);
     ASSERT_FALSE(lines.empty());
     for (const Json& line : lines) expect_keys(line, {"name", "dtype", "threads", "shape", "ms"});
@@ -200,11 +229,13 @@ TEST_F(MainJobTest, BenchPrintsTheKeysThatScriptsRelyOn) {
 TEST_F(MainJobTest, LearnsRealText) {
   INK_SHARED_DATA_OR_SKIP(shakespeare, "text/tinyshakespeare.txt");
   make_data(read_file(shakespeare).substr(0, 300'000), "char");
-  const Outcome trained =
-      run_well({"train", "--data", "data", "-o", "run", "--layers", "2", "--heads", "2", "--width", "48", "--context",
-                "32", "--batch", "8", "--lr", "3e-3", "--steps", "300", "--eval-tokens", "8000", "--json", "--threads",
-                "1"});
-  // Characters drawn by their frequencies cost 3.3 nats: it has learnt from what stands before them.
+  const Outcome trained = run_well(
+      {"train", "--data",        "data", "-o",      "run",       "--layers",
+       "2",     "--heads",       "2",    "--width", "48",        "--context",
+       "32",    "--batch",       "8",    "--lr",    "3e-3",      "--steps",
+       "300",   "--eval-tokens", "8000", "--json",  "--threads", "1"});
+  // Characters drawn by their frequencies cost 3.3 nats: it has learnt from what stands before
+  // them.
   EXPECT_LT(json_lines(trained.out).back()["best_val_loss"].get<double>(), 2.9);
 }
 

@@ -24,18 +24,22 @@ using Clock = std::chrono::steady_clock;
 
 std::string binary() {
   const char* path = std::getenv("INKSTONE_BINARY");
-  if (path == nullptr) throw std::runtime_error("INKSTONE_BINARY names the program to test; ctest sets it");
+  if (path == nullptr)
+    throw std::runtime_error("INKSTONE_BINARY names the program to test; ctest sets it");
   return path;
 }
 
-// The child's side: as a shell would start it. Signals that the test's own parent ignored are taken again.
+// The child's side: as a shell would start it. Signals that the test's own parent ignored are taken
+// again.
 [[noreturn]] void execute(const std::string& program, const std::vector<std::string>& arguments,
-                          const std::filesystem::path& folder, const std::function<void()>& prepare) {
+                          const std::filesystem::path& folder,
+                          const std::function<void()>& prepare) {
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) ::signal(number, SIG_DFL);
   if (!folder.empty() && ::chdir(folder.c_str()) != 0) ::_exit(126);
   if (prepare) prepare();
   std::vector<char*> words = {const_cast<char*>("inkstone")};
-  for (const std::string& argument : arguments) words.push_back(const_cast<char*>(argument.c_str()));
+  for (const std::string& argument : arguments)
+    words.push_back(const_cast<char*>(argument.c_str()));
   words.push_back(nullptr);
   ::execv(program.c_str(), words.data());
   ::_exit(127);
@@ -61,7 +65,8 @@ Ends make_pipe() {
 // Every write() is a packet of its own.
 Ends make_packet_channel() {
   int fds[2];
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) != 0) throw std::runtime_error("no socket pair");
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) != 0)
+    throw std::runtime_error("no socket pair");
   return {fds[0], fds[1]};
 }
 
@@ -78,7 +83,8 @@ class Exchange {
     while (fds_[1].fd >= 0 || fds_[2].fd >= 0) {
       ::poll(fds_, 3, 1000);
       if (fds_[0].fd >= 0 && fds_[0].revents != 0) feed();
-      if (fds_[1].fd >= 0 && fds_[1].revents != 0 && take(fds_[1], outcome.out)) outcome.chunks.push_back(last_);
+      if (fds_[1].fd >= 0 && fds_[1].revents != 0 && take(fds_[1], outcome.out))
+        outcome.chunks.push_back(last_);
       if (fds_[2].fd >= 0 && fds_[2].revents != 0) take(fds_[2], outcome.err);
       if (Clock::now() > deadline) {
         outcome.timed_out = true;
@@ -124,7 +130,8 @@ Outcome run_program(const std::string& program, const Launch& launch) {
   if (child < 0) throw std::runtime_error("no process");
   if (child == 0) {
     ::dup2(in.read, STDIN_FILENO);
-    ::dup2(launch.stdout_file.empty() ? out.write : ::open(launch.stdout_file.c_str(), O_WRONLY), STDOUT_FILENO);
+    ::dup2(launch.stdout_file.empty() ? out.write : ::open(launch.stdout_file.c_str(), O_WRONLY),
+           STDOUT_FILENO);
     ::dup2(err.write, STDERR_FILENO);
     execute(program, launch.arguments, launch.folder, launch.in_child);
   }
@@ -151,11 +158,12 @@ Outcome run_inkstone(std::vector<std::string> arguments, const std::filesystem::
 
 Outcome run_shell(const std::string& line, const std::filesystem::path& folder) {
   const std::string path = std::filesystem::path(binary()).parent_path().string();
-  return run_program("/bin/sh", {.arguments = {"-c", "PATH='" + path + "':$PATH; " + line}, .folder = folder});
+  return run_program("/bin/sh",
+                     {.arguments = {"-c", "PATH='" + path + "':$PATH; " + line}, .folder = folder});
 }
 
-RunningProgram::RunningProgram(std::vector<std::string> arguments, const std::filesystem::path& folder,
-                               Terminal terminal) {
+RunningProgram::RunningProgram(std::vector<std::string> arguments,
+                               const std::filesystem::path& folder, Terminal terminal) {
   const std::string program = binary();
   if (terminal == Terminal::kPseudo) {
     child_ = ::forkpty(&fd_, nullptr, nullptr, nullptr);
@@ -203,7 +211,8 @@ std::string RunningProgram::wait_for(const std::string& text) {
   size_t at;
   while ((at = output_.find(text, waited_)) == std::string::npos) {
     if (read_some()) continue;
-    ADD_FAILURE() << "waited in vain for '" << text << "'; the program had said: " << output_.substr(waited_);
+    ADD_FAILURE() << "waited in vain for '" << text
+                  << "'; the program had said: " << output_.substr(waited_);
     return "";
   }
   const size_t begin = std::exchange(waited_, at + text.size());
@@ -224,7 +233,8 @@ void RunningProgram::wait_for_prompt(const std::string& prompt) {
 }
 
 void RunningProgram::write(const std::string& text) {
-  if (::write(fd_, text.data(), text.size()) != static_cast<ssize_t>(text.size())) ADD_FAILURE() << "cannot type";
+  if (::write(fd_, text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+    ADD_FAILURE() << "cannot type";
 }
 
 void RunningProgram::signal(int number) { ::kill(child_, number); }

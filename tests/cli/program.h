@@ -16,7 +16,8 @@ struct Launch {
   std::filesystem::path folder = {};  // to run in; empty: this process's
   std::string input = {};             // standard input, through a pipe, then closed
   std::string stdout_file = {};       // instead of capturing: "/dev/full"
-  bool one_chunk_per_write = false;   // chunks are the child's single writes, however late they are read
+  // Chunks are the child's single writes, however late they are read.
+  bool one_chunk_per_write = false;
   std::function<void()> in_child = {};  // before exec: limits, another user
 };
 
@@ -33,21 +34,23 @@ Outcome run_inkstone(std::vector<std::string> arguments, const std::filesystem::
 // A line for `sh -c`, in which the word inkstone names the built program.
 Outcome run_shell(const std::string& line, const std::filesystem::path& folder);
 
-// A program that is talked to while it runs. `err` is read slowly: the child cannot run far ahead of the test.
+// A program that is talked to while it runs. `err` is read slowly: the child cannot run far ahead
+// of the test.
 class RunningProgram {
  public:
   enum class Terminal { kNone, kPseudo };  // on a pseudo-terminal standard output and error are one
 
-  RunningProgram(std::vector<std::string> arguments, const std::filesystem::path& folder, Terminal terminal);
+  RunningProgram(std::vector<std::string> arguments, const std::filesystem::path& folder,
+                 Terminal terminal);
   ~RunningProgram();
   RunningProgram(const RunningProgram&) = delete;
   RunningProgram& operator=(const RunningProgram&) = delete;
 
-  // Reads until `text` has appeared behind what was waited for before, and returns what came up to its end. The test
-  // fails, and "" comes back, when the program ends or hangs first.
+  // Reads until `text` has appeared behind what was waited for before, and returns what came up to
+  // its end. The test fails, and "" comes back, when the program ends or hangs first.
   std::string wait_for(const std::string& text);
-  // wait_for, and then until the line editor has the terminal: what is typed before is echoed by the terminal itself, and
-  // its echo would say nothing about the program.
+  // wait_for, and then until the line editor has the terminal: what is typed before is echoed by
+  // the terminal itself, and its echo would say nothing about the program.
   void wait_for_prompt(const std::string& prompt);
   void write(const std::string& text);
   void signal(int number);

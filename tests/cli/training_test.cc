@@ -13,7 +13,9 @@ class TrainingTest : public Workspace {
  protected:
   TrainingTest() { make_data(); }
 
-  std::string weights(const std::string& run) const { return read(run + "/last/model.safetensors"); }
+  std::string weights(const std::string& run) const {
+    return read(run + "/last/model.safetensors");
+  }
 
   Words checkpoints(const std::string& run) const {
     Words names;
@@ -33,7 +35,8 @@ class TrainingTest : public Workspace {
 };
 
 TEST_F(TrainingTest, ASignalSavesAndTheCommandThatItPrintsGoesOnToTheSameEnd) {
-  const Words more = {"--steps", "400", "--log-every", "1", "--dropout", "0.1", "--save-every", "150"};
+  const Words more = {"--steps",   "400", "--log-every",  "1",
+                      "--dropout", "0.1", "--save-every", "150"};
   run_well(training("whole", more));
   for (const int number : {SIGINT, SIGTERM}) {
     const std::string name = number == SIGINT ? "it's stopped" : "terminated";
@@ -46,16 +49,20 @@ TEST_F(TrainingTest, ASignalSavesAndTheCommandThatItPrintsGoesOnToTheSameEnd) {
     ASSERT_NE(at, std::string::npos) << program.output();
     const std::string command = program.output().substr(at + intro.size());
     EXPECT_EQ(command.find("inkstone train --resume "), 0u);
-    const Outcome resumed = run_shell(command.substr(0, command.find('\n')) + " --threads 1", folder());
+    const Outcome resumed = run_shell(command.substr(0, command.find('\n')) + " --threads 1",
+                                      folder());
     EXPECT_EQ(resumed.status, 0) << resumed.err;
     EXPECT_NE(resumed.err.find("resuming at step "), std::string::npos) << resumed.err;
-    EXPECT_TRUE(weights(name) == weights("whole")) << "the end is another than that of the run that was not stopped";
+    EXPECT_TRUE(weights(name) == weights("whole"))
+        << "the end is another than that of the run that was not stopped";
   }
 }
 
 TEST_F(TrainingTest, AReaderOfTheJsonLinesThatLeavesStopsTheRunWithACheckpoint) {
-  const Outcome outcome = run_shell("inkstone train --data data -o run --layers 1 --heads 1 --width 16 --context 8 "
-                                    "--steps 100000 --log-every 1 --json --threads 1 | head -n 1", folder());
+  const Outcome outcome = run_shell(
+      "inkstone train --data data -o run --layers 1 --heads 1 --width 16 --context 8 "
+      "--steps 100000 --log-every 1 --json --threads 1 | head -n 1",
+      folder());
   EXPECT_EQ(outcome.status, 0);
   EXPECT_NE(outcome.out.find("\"step\""), std::string::npos);
   EXPECT_NE(outcome.err.find("inkstone train --resume run"), std::string::npos) << outcome.err;
@@ -63,38 +70,44 @@ TEST_F(TrainingTest, AReaderOfTheJsonLinesThatLeavesStopsTheRunWithACheckpoint) 
 }
 
 TEST_F(TrainingTest, KeepsSoManyCheckpoints) {
-  run_well(training("run", {"--steps", "50", "--save-every", "10", "--eval-every", "0", "--keep", "3"}));
+  run_well(
+      training("run", {"--steps", "50", "--save-every", "10", "--eval-every", "0", "--keep", "3"}));
   EXPECT_EQ(checkpoints("run"), (Words{"step-0000030", "step-0000040", "step-0000050"}));
 }
 
 TEST_F(TrainingTest, StopsEarlyAndSaysSo) {
   run_well(training("base", {"--steps", "2"}));
   // So small a learning rate changes nothing: the validation loss does not fall.
-  const Outcome outcome =
-      run_well({"train", "--init", "base", "--data", "data", "-o", "run", "--lr", "1e-12", "--steps", "5000",
-                "--eval-every", "2", "--patience", "3", "--weight-decay", "0", "--batch", "2", "--threads", "1"});
+  const Outcome outcome = run_well(
+      {"train", "--init",  "base", "--data",       "data", "-o",         "run", "--lr",
+       "1e-12", "--steps", "5000", "--eval-every", "2",    "--patience", "3",   "--weight-decay",
+       "0",     "--batch", "2",    "--threads",    "1"});
   EXPECT_NE(outcome.err.find("stopped early at step"), std::string::npos) << outcome.err;
   EXPECT_EQ(outcome.err.find("step 5000/5000"), std::string::npos) << outcome.err;
 }
 
 TEST_F(TrainingTest, RefusesADamagedCheckpointAndFallsBackWhenAsked) {
-  run_well(training("base", {"--steps", "40", "--save-every", "20", "--eval-every", "20", "--keep", "5"}));
+  run_well(training("base",
+                    {"--steps", "40", "--save-every", "20", "--eval-every", "20", "--keep", "5"}));
   run_well({"train", "--resume", "base", "--steps", "60", "--threads", "1"});
   const std::string expected = weights("base");
-  for (const char* file : {"model.safetensors", "optimizer.safetensors", "trainer_state.json", "tokenizer.json"}) {
+  for (const char* file :
+       {"model.safetensors", "optimizer.safetensors", "trainer_state.json", "tokenizer.json"}) {
     for (const bool cut : {false, true}) {
       SCOPED_TRACE(std::string(file) + (cut ? " cut short" : " with a changed byte"));
       fs::remove_all(*this / "run");
-      fs::copy(*this / "base", *this / "run", fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+      fs::copy(*this / "base", *this / "run",
+               fs::copy_options::recursive | fs::copy_options::copy_symlinks);
       const std::string name = std::string("run/checkpoints/step-0000060/") + file;
       if (cut) {
         fs::resize_file(*this / name, fs::file_size(*this / name) / 2);
       } else {
         damage(name);
       }
-      expect_refused(1, {"train", "--resume", "run", "--steps", "60"}, {"step-0000060", file, "--fall-back"});
-      const Outcome resumed =
-          run_well({"train", "--resume", "run", "--fall-back", "--steps", "60", "--threads", "1"});
+      expect_refused(1, {"train", "--resume", "run", "--steps", "60"},
+                     {"step-0000060", file, "--fall-back"});
+      const Outcome resumed = run_well(
+          {"train", "--resume", "run", "--fall-back", "--steps", "60", "--threads", "1"});
       EXPECT_NE(resumed.err.find("resuming at step 40"), std::string::npos) << resumed.err;
       EXPECT_TRUE(weights("run") == expected);
       EXPECT_TRUE(fs::exists(*this / "run/checkpoints/step-0000060.damaged"));
@@ -105,7 +118,8 @@ TEST_F(TrainingTest, RefusesADamagedCheckpointAndFallsBackWhenAsked) {
 TEST_F(TrainingTest, SaysWhenNoCheckpointIsIntact) {
   run_well(training("run", {"--steps", "10", "--keep", "1"}));
   damage("run/checkpoints/step-0000010/model.safetensors");
-  expect_refused(1, {"train", "--resume", "run", "--fall-back"}, {"no checkpoint", "run", "intact"});
+  expect_refused(1, {"train", "--resume", "run", "--fall-back"},
+                 {"no checkpoint", "run", "intact"});
 }
 
 TEST_F(TrainingTest, AFinishedRunSaysSoAndGoesOnWhenAsked) {
@@ -118,9 +132,9 @@ TEST_F(TrainingTest, AFinishedRunSaysSoAndGoesOnWhenAsked) {
 }
 
 TEST_F(TrainingTest, DivergenceIsSaidAndTheRunCanBeBegunAnew) {
-  const Words wild = {"--data", "data",     "-o",     "run", "--layers", "1",     "--heads", "1", "--width",      "16",
-                      "--context", "8",     "--lr",   "1e8", "--clip",   "0",     "--warmup", "0", "--eval-every", "0",
-                      "--threads", "1"};
+  const Words wild = {"--data",   "data", "-o",           "run", "--layers",  "1",   "--heads", "1",
+                      "--width",  "16",   "--context",    "8",   "--lr",      "1e8", "--clip",  "0",
+                      "--warmup", "0",    "--eval-every", "0",   "--threads", "1"};
   Words words = {"train"};
   words.insert(words.end(), wild.begin(), wild.end());
   const Outcome outcome = run(words);

@@ -10,7 +10,8 @@ namespace fs = std::filesystem;
 std::string verses(int count) {
   std::string text;
   for (int i = 0; i < count; ++i) {
-    text += std::to_string(i % 10) + " little ducks went out one day,\nover the hill and far away.\n";
+    text += std::to_string(i % 10) +
+            " little ducks went out one day,\nover the hill and far away.\n";
   }
   return text;
 }
@@ -29,7 +30,8 @@ std::map<std::string, std::string> snapshot(const fs::path& folder) {
 }
 
 Outcome Workspace::run(Words arguments, const std::string& input) const {
-  return run_inkstone(Launch{.arguments = std::move(arguments), .folder = folder(), .input = input});
+  return run_inkstone(
+      Launch{.arguments = std::move(arguments), .folder = folder(), .input = input});
 }
 
 Outcome Workspace::run_well(Words arguments, const std::string& input) const {
@@ -40,7 +42,8 @@ Outcome Workspace::run_well(Words arguments, const std::string& input) const {
   return outcome;
 }
 
-void Workspace::expect_refused(int status, const Words& arguments, const Words& parts, const std::string& input) const {
+void Workspace::expect_refused(int status, const Words& arguments, const Words& parts,
+                               const std::string& input) const {
   std::string line = "inkstone";
   for (const std::string& word : arguments) line += " " + word;
   SCOPED_TRACE(line);
@@ -49,7 +52,8 @@ void Workspace::expect_refused(int status, const Words& arguments, const Words& 
   EXPECT_EQ(outcome.status, status) << outcome.err;
   EXPECT_NE(outcome.err.find("inkstone: error: "), std::string::npos) << outcome.err;
   for (const std::string& part : parts) {
-    EXPECT_NE(outcome.err.find(part), std::string::npos) << "no '" << part << "' in: " << outcome.err;
+    EXPECT_NE(outcome.err.find(part), std::string::npos)
+        << "no '" << part << "' in: " << outcome.err;
   }
   EXPECT_EQ(outcome.out, "");
   EXPECT_TRUE(snapshot(folder()) == before) << "files were changed, made or removed";
@@ -70,16 +74,17 @@ void Workspace::make_data(const std::string& text, const std::string& type) cons
 }
 
 Words Workspace::training(const std::string& run, Words more) {
-  Words words = {"train",     "--data", "data", "-o",      run,    "--layers", "2",      "--heads", "2",
-                 "--width",   "32",     "--context", "16", "--lr", "3e-3",     "--batch", "4",      "--threads",
-                 "1"};
+  Words words = {"train",   "--data",  "data",    "-o",        run,         "--layers", "2",
+                 "--heads", "2",       "--width", "32",        "--context", "16",       "--lr",
+                 "3e-3",    "--batch", "4",       "--threads", "1"};
   words.insert(words.end(), more.begin(), more.end());
   return words;
 }
 
 void Workspace::make_run() const {
   make_data();
-  run_well(training("run", {"--steps", "60", "--eval-every", "20", "--save-every", "20", "--keep", "2"}));
+  run_well(training("run",
+                    {"--steps", "60", "--eval-every", "20", "--save-every", "20", "--keep", "2"}));
 }
 
 }  // namespace inkstone::test

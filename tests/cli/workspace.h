@@ -16,7 +16,8 @@ using Words = std::vector<std::string>;
 // Verses that a small model learns in moments.
 std::string verses(int count);
 
-// Every file below a folder with its content, every link with its target: to see that nothing was damaged.
+// Every file below a folder with its content, every link with its target: to see that nothing was
+// damaged.
 std::map<std::string, std::string> snapshot(const std::filesystem::path& folder);
 
 // A test with a folder of its own, in which the program runs.
@@ -28,9 +29,11 @@ class Workspace : public ::testing::Test {
   Outcome run(Words arguments, const std::string& input = "") const;
   // Runs it and fails the test unless the exit status is 0.
   Outcome run_well(Words arguments, const std::string& input = "") const;
-  // Runs it; fails the test unless it ends with this status, a message that begins "inkstone: error:" on standard error
-  // and mentions every part, nothing on standard output, and everything in the folder as it was.
-  void expect_refused(int status, const Words& arguments, const Words& parts, const std::string& input = "") const;
+  // Runs it; fails the test unless it ends with this status, a message that begins "inkstone:
+  // error:" on standard error and mentions every part, nothing on standard output, and everything
+  // in the folder as it was.
+  void expect_refused(int status, const Words& arguments, const Words& parts,
+                      const std::string& input = "") const;
 
   void write(const std::string& name, const std::string& text) const;
   std::string read(const std::string& name) const;

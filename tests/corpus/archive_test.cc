@@ -20,9 +20,13 @@ const Compression kCompressions[] = {{"gzip", &archive_write_add_filter_gzip},
                                      {"bzip2", &archive_write_add_filter_bzip2}};
 
 TEST(Archive, IsKnownByItsContent) {
-  for (const auto& [name, filter] : kCompressions) EXPECT_EQ(container_name(compress(filter, "x")), name);
-  EXPECT_EQ(container_name(make_archive(&archive_write_set_format_zip, &archive_write_add_filter_none, {{"a", "x"}})), "zip");
-  EXPECT_EQ(container_name(make_archive(&archive_write_set_format_ustar, &archive_write_add_filter_none, {{"a", "x"}})),
+  for (const auto& [name, filter] : kCompressions)
+    EXPECT_EQ(container_name(compress(filter, "x")), name);
+  EXPECT_EQ(container_name(make_archive(&archive_write_set_format_zip,
+                                        &archive_write_add_filter_none, {{"a", "x"}})),
+            "zip");
+  EXPECT_EQ(container_name(make_archive(&archive_write_set_format_ustar,
+                                        &archive_write_add_filter_none, {{"a", "x"}})),
             "tar");
   EXPECT_EQ(container_name("BZh is how this text begins"), "");
   EXPECT_EQ(container_name("PKK"), "");
@@ -30,55 +34,71 @@ TEST(Archive, IsKnownByItsContent) {
 
 TEST(Archive, ACompressedFileIsWhatItHolds) {
   for (const auto& [name, filter] : kCompressions) {
-    const auto content = content_of("a.jsonl.gz", compress(filter, "{\"text\": \"one\"}\n{\"text\": \"two\"}\n"));
+    const auto content = content_of("a.jsonl.gz",
+                                    compress(filter, "{\"text\": \"one\"}\n{\"text\": \"two\"}\n"));
     EXPECT_EQ(content.documents, (Texts{"one", "two"})) << name;
     EXPECT_EQ(content.places, (Texts{"a.jsonl.gz#1", "a.jsonl.gz#2"}));
     EXPECT_EQ(content_of("a", compress(filter, "x")).documents, Texts{"x"});
     EXPECT_EQ(content_of("a", compress(filter, "")).dropped, Texts{"a#0: empty"}) << name;
-    EXPECT_EQ(content_of("a", compress(filter, std::string(10, '\0'))).dropped, Texts{"a#0: binary"});
+    EXPECT_EQ(content_of("a", compress(filter, std::string(10, '\0'))).dropped,
+              Texts{"a#0: binary"});
   }
 }
 
 TEST(Archive, ReadsConcatenatedStreams) {
   for (const auto& [name, filter] : kCompressions) {
-    EXPECT_EQ(content_of("a", compress(filter, "one ") + compress(filter, "two")).documents, Texts{"one two"}) << name;
+    EXPECT_EQ(content_of("a", compress(filter, "one ") + compress(filter, "two")).documents,
+              Texts{"one two"})
+        << name;
   }
 }
 
 TEST(Archive, ReadsMembersInOrderByTheirNames) {
-  const std::vector<test::ArchiveFile> files = {
-      {"b/", "", AE_IFDIR},       {"b/two.txt", "two\n<|endoftext|>\nthree"}, {"a.jsonl", "{\"text\": \"four\"}"},
-      {"b/.hidden.txt", "x"},     {".git/config", "x"},                       {"./c.csv", "id,text\n1,five"},
-      {"empty", ""},                           {"binary", std::string(3, '\0')},
-      {"\u7EA2\u697C\u68A6.txt", "six"}};
+  const std::vector<test::ArchiveFile> files = {{"b/", "", AE_IFDIR},
+                                                {"b/two.txt", "two\n<|endoftext|>\nthree"},
+                                                {"a.jsonl", "{\"text\": \"four\"}"},
+                                                {"b/.hidden.txt", "x"},
+                                                {".git/config", "x"},
+                                                {"./c.csv", "id,text\n1,five"},
+                                                {"empty", ""},
+                                                {"binary", std::string(3, '\0')},
+                                                {"\u7EA2\u697C\u68A6.txt", "six"}};
   for (const bool zip : {false, true}) {
     const auto content = content_of(
-        "x", zip ? make_archive(&archive_write_set_format_zip, &archive_write_add_filter_none, files)
-                 : make_archive(&archive_write_set_format_pax_restricted, &archive_write_add_filter_gzip, files));
+        "x",
+        zip ? make_archive(&archive_write_set_format_zip, &archive_write_add_filter_none, files)
+            : make_archive(&archive_write_set_format_pax_restricted, &archive_write_add_filter_gzip,
+                           files));
     EXPECT_EQ(content.documents, (Texts{"two\n", "three", "four", "five", "six"}));
     EXPECT_EQ(content.places, (Texts{"x/b/two.txt#1", "x/b/two.txt#2", "x/a.jsonl#1", "x/./c.csv#1",
                                      "x/\u7EA2\u697C\u68A6.txt#1"}));
-    EXPECT_EQ(content.dropped, (Texts{"x/b/.hidden.txt#0: hidden", "x/.git/config#0: hidden", "x/empty#0: empty",
-                                      "x/binary#0: binary"}));
+    EXPECT_EQ(content.dropped, (Texts{"x/b/.hidden.txt#0: hidden", "x/.git/config#0: hidden",
+                                      "x/empty#0: empty", "x/binary#0: binary"}));
   }
 }
 
 TEST(Archive, LeavesOutLinks) {
-  const auto content = content_of("x", make_archive(&archive_write_set_format_ustar, &archive_write_add_filter_none,
-                                                    {{"a", "x"}, {"link", "a", AE_IFLNK}}));
+  const auto content = content_of(
+      "x", make_archive(&archive_write_set_format_ustar, &archive_write_add_filter_none,
+                        {{"a", "x"}, {"link", "a", AE_IFLNK}}));
   EXPECT_EQ(content.documents, Texts{"x"});
   EXPECT_EQ(content.dropped, Texts{"x/link#0: a link"});
 }
 
 TEST(Archive, LeavesOutArchivesInside) {
-  const std::string inner = make_archive(&archive_write_set_format_ustar, &archive_write_add_filter_none, {{"a", "x"}});
+  const std::string inner = make_archive(&archive_write_set_format_ustar,
+                                         &archive_write_add_filter_none, {{"a", "x"}});
   const std::vector<test::ArchiveFile> files = {
-      {"inner.tar", inner}, {"inner.gz", compress(&archive_write_add_filter_gzip, "x")}, {"text", "y"}};
-  const auto content = content_of("o.tar", make_archive(&archive_write_set_format_ustar, &archive_write_add_filter_none, files));
+      {"inner.tar", inner},
+      {"inner.gz", compress(&archive_write_add_filter_gzip, "x")},
+      {"text", "y"}};
+  const auto content = content_of("o.tar", make_archive(&archive_write_set_format_ustar,
+                                                        &archive_write_add_filter_none, files));
   EXPECT_EQ(content.documents, Texts{"y"});
   EXPECT_EQ(content.dropped, (Texts{"o.tar/inner.tar#0: tar inside an archive; unpack it first",
                                     "o.tar/inner.gz#0: gzip inside an archive; unpack it first"}));
-  const std::string zip = make_archive(&archive_write_set_format_zip, &archive_write_add_filter_none, {{"a", "x"}});
+  const std::string zip = make_archive(&archive_write_set_format_zip,
+                                       &archive_write_add_filter_none, {{"a", "x"}});
   EXPECT_EQ(content_of("o.gz", compress(&archive_write_add_filter_gzip, zip)).dropped.size() +
                 content_of("o.gz", compress(&archive_write_add_filter_gzip, zip)).documents.size(),
             1u);
@@ -105,7 +125,8 @@ TEST(Archive, KeepsWhatComesBeforeTheDamage) {
     ASSERT_EQ(cut.dropped.size(), 1u) << name;
     EXPECT_TRUE(cut.dropped[0].starts_with("a#0: damaged: ")) << cut.dropped[0];
   }
-  const std::string zip = make_archive(&archive_write_set_format_zip, &archive_write_add_filter_none,
+  const std::string zip = make_archive(&archive_write_set_format_zip,
+                                       &archive_write_add_filter_none,
                                        {{"one", "first"}, {"two", text}, {"three", "third"}});
   std::string damaged = zip;
   for (size_t i = 0; i < 100; ++i) damaged[zip.size() / 2 + i] = 'x';
@@ -121,7 +142,7 @@ TEST(Archive, NoticesAChangedBit) {
   const std::string text = incompressible(1'500'000);
   for (const auto& [name, filter] : kCompressions) {
     std::string damaged = compress(filter, text);
-    damaged[damaged.size() - 100] ^= 1;  // behind what decides that it is text
+    damaged[damaged.size() - 100] ^= 1;         // behind what decides that it is text
     if (std::string(name) == "zstd") continue;  // libarchive writes no checksum
     const auto content = content_of("a", damaged);
     ASSERT_EQ(content.dropped.size(), 1u) << name;
@@ -130,8 +151,9 @@ TEST(Archive, NoticesAChangedBit) {
 }
 
 TEST(Archive, SaysWhatIsEncrypted) {
-  const std::string zip = make_archive(&archive_write_set_format_zip, &archive_write_add_filter_none,
-                                       {{"secret.txt", "x"}}, "password");
+  const std::string zip = make_archive(&archive_write_set_format_zip,
+                                       &archive_write_add_filter_none, {{"secret.txt", "x"}},
+                                       "password");
   const auto content = content_of("a.zip", zip);
   EXPECT_TRUE(content.documents.empty());
   ASSERT_GE(content.dropped.size(), 1u);
@@ -139,7 +161,8 @@ TEST(Archive, SaysWhatIsEncrypted) {
 }
 
 TEST(Archive, NoBytesCrash) {
-  const std::string tar = make_archive(&archive_write_set_format_ustar, &archive_write_add_filter_gzip,
+  const std::string tar = make_archive(&archive_write_set_format_ustar,
+                                       &archive_write_add_filter_gzip,
                                        {{"a", "some text"}, {"b", "more text"}});
   for (size_t size = 3; size < tar.size(); ++size) {
     const auto content = content_of("a", tar.substr(0, size));

@@ -25,7 +25,8 @@ void write_counting_shards(const fs::path& folder) {
   write_shard(folder / "train_000002.bin", {5});
   write_shard(folder / "train_1000000.bin", {6, 7, 8, 9}, 32);
   write_shard(folder / "val_000000.bin", {100});
-  for (const char* name : {"train_.bin", "train_x.bin", "train_000003.bin.tmp", "trainer_000000.bin"}) {
+  for (const char* name :
+       {"train_.bin", "train_x.bin", "train_000003.bin.tmp", "trainer_000000.bin"}) {
     test::write_text(folder / name, "no shard");
   }
 }
@@ -52,7 +53,8 @@ TEST(TokenStream, ReadingOutsideIsABug) {
   const TokenStream stream(scratch.path(), "train");
   std::vector<TokenId> out(3);
   for (const int64_t begin : {int64_t{-1}, int64_t{8}, int64_t{11}, INT64_MAX, INT64_MIN}) {
-    EXPECT_EQ(test::thrown_by([&] { stream.read(begin, out); }).code(), ErrorCode::kInternal) << begin;
+    EXPECT_EQ(test::thrown_by([&] { stream.read(begin, out); }).code(), ErrorCode::kInternal)
+        << begin;
   }
 }
 
@@ -87,8 +89,9 @@ TEST(TokenStream, RefusesIdsOutsideTheVocabulary) {
 // A prepared folder with three training shards.
 void prepare_shards(const test::ScratchFolder& scratch) {
   test::write_text(scratch / "in/a", "0123456789");
-  prepare({.inputs = {scratch / "in"}, .output = scratch / "out", .val_fraction = 0, .shard_tokens = 4},
-          test::byte_tokenizer());
+  prepare(
+      {.inputs = {scratch / "in"}, .output = scratch / "out", .val_fraction = 0, .shard_tokens = 4},
+      test::byte_tokenizer());
 }
 
 TEST(TokenStream, AgreesWithTheReport) {
@@ -125,9 +128,10 @@ TEST(TokenStream, TakesTheVocabularyFromTheReport) {
 TEST(TokenStream, RefusesADamagedReport) {
   const test::ScratchFolder scratch;
   prepare_shards(scratch);
-  for (const char* text : {"{", "[]", "{\"program\": \"inkstone prepare\"}",
-                           R"({"program": "inkstone prepare", "tokenizer": {"vocab_size": 5}, "train": 3})",
-                           R"({"program": "inkstone prepare", "tokenizer": {"vocab_size": 5},
+  for (const char* text :
+       {"{", "[]", "{\"program\": \"inkstone prepare\"}",
+        R"({"program": "inkstone prepare", "tokenizer": {"vocab_size": 5}, "train": 3})",
+        R"({"program": "inkstone prepare", "tokenizer": {"vocab_size": 5},
                                "train": {"shards": [{"file": 1}]}})"}) {
     write_file(scratch / "out/report.json", text);
     const auto error = test::thrown_by([&] { TokenStream(scratch / "out", "train"); });
@@ -152,15 +156,18 @@ TEST(WindowOrder, EveryEpochVisitsDisjointWindowsInsideTheStream) {
     for (int64_t tokens = 2; tokens <= 150; ++tokens) {
       const WindowOrder order(tokens, context, 7);
       ASSERT_EQ(order.length(), std::min(context, tokens - 1));
-      // At most the targets that the offset leaves over, and one window more of a longer stream, are not visited.
-      ASSERT_GE((order.windows_per_epoch() + (tokens > 8 * context ? 2 : 1)) * order.length(), tokens - 1);
+      // At most the targets that the offset leaves over, and one window more of a longer stream,
+      // are not visited.
+      ASSERT_GE((order.windows_per_epoch() + (tokens > 8 * context ? 2 : 1)) * order.length(),
+                tokens - 1);
       for (int64_t epoch = 0; epoch < 4; ++epoch) {
         auto begins = epoch_of(order, epoch);
         std::sort(begins.begin(), begins.end());
         ASSERT_GE(begins.front(), 0);
         ASSERT_LT(begins.front(), order.length());
         ASSERT_LE(begins.back() + order.length() + 1, tokens);
-        for (size_t i = 1; i < begins.size(); ++i) ASSERT_EQ(begins[i] - begins[i - 1], order.length());
+        for (size_t i = 1; i < begins.size(); ++i)
+          ASSERT_EQ(begins[i] - begins[i - 1], order.length());
       }
     }
   }
@@ -183,11 +190,13 @@ std::vector<int64_t> begins_of(const WindowOrder& order, const std::vector<int64
 }
 
 TEST(WindowOrder, StaysAsItIs) {
-  // A changed order would change every run that is resumed or repeated. Values of tools/window_order.py.
+  // A changed order would change every run that is resumed or repeated. Values of
+  // tools/window_order.py.
   using Begins = std::vector<int64_t>;
   EXPECT_EQ(begins_of(WindowOrder(1'003'854, 64, 1337), {0, 1, 2, 100'000}),
             (Begins{536665, 832473, 981849, 866380}));
-  EXPECT_EQ(begins_of(WindowOrder(12'345, 100, (uint64_t{1} << 63) + 5), {0, 1, 121, 122, 1'000'000'000'000}),
+  EXPECT_EQ(begins_of(WindowOrder(12'345, 100, (uint64_t{1} << 63) + 5),
+                      {0, 1, 121, 122, 1'000'000'000'000}),
             (Begins{4947, 8647, 11047, 3296, 6047}));
   EXPECT_EQ(begins_of(WindowOrder(301, 100, 0), {0, 1, 2, 3, 4}), (Begins{100, 200, 0, 0, 100}));
 }
@@ -199,23 +208,27 @@ TEST(WindowOrder, EpochsDifferInOrderAndOffset) {
     const auto begins = epoch_of(order, epoch);
     offsets.insert(*std::min_element(begins.begin(), begins.end()));
   }
-  // 200 draws of 64 offsets leave 64 * (63/64)^200 = 2.7 unseen on average; 15 is 7 standard deviations more.
+  // 200 draws of 64 offsets leave 64 * (63/64)^200 = 2.7 unseen on average; 15 is 7 standard
+  // deviations more.
   EXPECT_GE(offsets.size(), 49u);
   EXPECT_LT(*offsets.rbegin(), 64);
   EXPECT_NE(epoch_of(order, 0), epoch_of(order, 1));
 }
 
 TEST(WindowOrder, TheOrderLooksRandom) {
-  // The place where each window is visited, over many epochs: uniform, and free of correlation with the window.
+  // The place where each window is visited, over many epochs: uniform, and free of correlation with
+  // the window.
   const int64_t windows = 10, epochs = 20'000;
   const WindowOrder order(windows * 1 + 1, 1, 11);
   ASSERT_EQ(order.windows_per_epoch(), windows);
   std::vector<int64_t> counts(static_cast<size_t>(windows * windows));
   for (int64_t epoch = 0; epoch < epochs; ++epoch) {
     const auto begins = epoch_of(order, epoch);
-    for (int64_t i = 0; i < windows; ++i) ++counts[static_cast<size_t>(i * windows + begins[static_cast<size_t>(i)])];
+    for (int64_t i = 0; i < windows; ++i)
+      ++counts[static_cast<size_t>(i * windows + begins[static_cast<size_t>(i)])];
   }
-  // Each cell is binomial with mean 2000 and deviation sqrt(20000 * 0.1 * 0.9) = 42.4; 100 cells, 5 deviations.
+  // Each cell is binomial with mean 2000 and deviation sqrt(20000 * 0.1 * 0.9) = 42.4; 100 cells, 5
+  // deviations.
   for (const int64_t count : counts) EXPECT_NEAR(static_cast<double>(count), 2000.0, 5 * 42.4);
 }
 
@@ -223,7 +236,8 @@ TEST(WindowOrder, NeighboursInTheOrderAreNotNeighboursInTheStream) {
   const WindowOrder order(1'000'001, 10, 2);
   const auto begins = epoch_of(order, 0);
   int64_t adjacent = 0;
-  for (size_t i = 1; i < begins.size(); ++i) adjacent += std::abs(begins[i] - begins[i - 1]) == 10 ? 1 : 0;
+  for (size_t i = 1; i < begins.size(); ++i)
+    adjacent += std::abs(begins[i] - begins[i - 1]) == 10 ? 1 : 0;
   // In a random permutation two on average (Poisson); in a sequence all 100,000.
   EXPECT_LE(adjacent, 15);
 }
@@ -232,7 +246,8 @@ TEST(WindowOrder, AStreamShorterThanAWindowIsOneWindow) {
   const WindowOrder order(12, 1024, 1);
   EXPECT_EQ(order.windows_per_epoch(), 1);
   EXPECT_EQ(order.length(), 11);
-  for (const int64_t index : {int64_t{0}, int64_t{1}, int64_t{1'000'000'007}}) EXPECT_EQ(order.begin(index), 0);
+  for (const int64_t index : {int64_t{0}, int64_t{1}, int64_t{1'000'000'007}})
+    EXPECT_EQ(order.begin(index), 0);
   EXPECT_EQ(WindowOrder(2, 1024, 1).length(), 1);
   EXPECT_EQ(test::thrown_by([] { WindowOrder(1, 4, 1); }).code(), ErrorCode::kInternal);
   EXPECT_EQ(test::thrown_by([&] { order.begin(-1); }).code(), ErrorCode::kInternal);
@@ -263,7 +278,8 @@ TEST(EvalWindows, CoverEachTargetOnce) {
         }
         next_target += windows.length(i);
       }
-      ASSERT_EQ(next_target, std::max<int64_t>(tokens, 1)) << tokens << " tokens, context " << context;
+      ASSERT_EQ(next_target, std::max<int64_t>(tokens, 1))
+          << tokens << " tokens, context " << context;
     }
   }
   EXPECT_EQ(test::thrown_by([] { EvalWindows(5, 2).length(2); }).code(), ErrorCode::kInternal);

@@ -16,7 +16,8 @@ using Texts = std::vector<std::string>;
 std::string encode(const std::string& text, const char* encoding) {
   UErrorCode error = U_ZERO_ERROR;
   std::string bytes(text.size() * 4 + 16, '\0');
-  const int32_t size = ucnv_convert(encoding, "UTF-8", bytes.data(), static_cast<int32_t>(bytes.size()), text.data(),
+  const int32_t size = ucnv_convert(encoding, "UTF-8", bytes.data(),
+                                    static_cast<int32_t>(bytes.size()), text.data(),
                                     static_cast<int32_t>(text.size()), &error);
   EXPECT_TRUE(U_SUCCESS(error)) << u_errorName(error);
   bytes.resize(static_cast<size_t>(size));
@@ -32,44 +33,57 @@ std::string decode(std::string_view bytes, const std::string& encoding) {
 }
 
 const std::string kJapanese =
-    "\u543E\u8F29\u306F\u732B\u3067\u3042\u308B\u3002\u540D\u524D\u306F\u307E\u3060\u7121\u3044\u3002\u3069\u3053\u3067"
+    "\u543E\u8F29\u306F\u732B\u3067\u3042\u308B\u3002\u540D\u524D\u306F\u307E\u3060\u7121\u3044"
+    "\u3002\u3069\u3053\u3067"
     "\u751F\u308C\u305F\u304B\u3068\u3093\u3068\u898B\u5F53\u304C\u3064\u304B\u306C\u3002\n";
 const std::string kKorean =
-    "\uB098\uB294 \uD559\uAD50\uC5D0 \uAC04\uB2E4. \uC624\uB298\uC740 \uB0A0\uC528\uAC00 \uC88B\uB2E4. \uC6B0\uB9AC\uB294 "
+    "\uB098\uB294 \uD559\uAD50\uC5D0 \uAC04\uB2E4. \uC624\uB298\uC740 \uB0A0\uC528\uAC00 "
+    "\uC88B\uB2E4. \uC6B0\uB9AC\uB294 "
     "\uCC45\uC744 \uC77D\uB294\uB2E4.\n";
 const std::string kArabic = "كان يا ما كان في قديم الزمان ملك له ثلاثة أبناء.\n";
 const std::string kHindi = "एक गाँव में एक बूढ़ा किसान रहता था और उसके तीन बेटे थे।\n";
 const std::string kThai = "กาลครั้งหนึ่งนานมาแล้ว มีชายชราคนหนึ่ง อาศัยอยู่ในเมือง\n";
 const std::string kRussian =
-    "\u0412\u0441\u0435 \u0441\u0447\u0430\u0441\u0442\u043B\u0438\u0432\u044B\u0435 \u0441\u0435\u043C\u044C\u0438 "
-    "\u043F\u043E\u0445\u043E\u0436\u0438 \u0434\u0440\u0443\u0433 \u043D\u0430 \u0434\u0440\u0443\u0433\u0430, "
-    "\u043A\u0430\u0436\u0434\u0430\u044F \u043D\u0435\u0441\u0447\u0430\u0441\u0442\u043B\u0438\u0432\u0430\u044F "
-    "\u0441\u0435\u043C\u044C\u044F \u043D\u0435\u0441\u0447\u0430\u0441\u0442\u043B\u0438\u0432\u0430 "
+    "\u0412\u0441\u0435 \u0441\u0447\u0430\u0441\u0442\u043B\u0438\u0432\u044B\u0435 "
+    "\u0441\u0435\u043C\u044C\u0438 "
+    "\u043F\u043E\u0445\u043E\u0436\u0438 \u0434\u0440\u0443\u0433 \u043D\u0430 "
+    "\u0434\u0440\u0443\u0433\u0430, "
+    "\u043A\u0430\u0436\u0434\u0430\u044F "
+    "\u043D\u0435\u0441\u0447\u0430\u0441\u0442\u043B\u0438\u0432\u0430\u044F "
+    "\u0441\u0435\u043C\u044C\u044F "
+    "\u043D\u0435\u0441\u0447\u0430\u0441\u0442\u043B\u0438\u0432\u0430 "
     "\u043F\u043E-\u0441\u0432\u043E\u0435\u043C\u0443.\n";
 const std::string kGerman =
-    "Die W\u00FCrde des Menschen ist unantastbar. Sie zu achten und zu sch\u00FCtzen ist Verpflichtung aller staatlichen "
-    "Gewalt. F\u00FCr die K\u00F6nigin m\u00FCssen wir gr\u00F6\u00DFere \u00C4pfel pfl\u00FCcken.\n";
+    "Die W\u00FCrde des Menschen ist unantastbar. Sie zu achten und zu sch\u00FCtzen ist "
+    "Verpflichtung aller staatlichen "
+    "Gewalt. F\u00FCr die K\u00F6nigin m\u00FCssen wir gr\u00F6\u00DFere \u00C4pfel "
+    "pfl\u00FCcken.\n";
 const std::string kChinese =
-    "\u8BDD\u8BF4\u5929\u4E0B\u5927\u52BF\uFF0C\u5206\u4E45\u5FC5\u5408\uFF0C\u5408\u4E45\u5FC5\u5206\u3002\u5468\u672B"
-    "\u4E03\u56FD\u5206\u4E89\uFF0C\u5E76\u5165\u4E8E\u79E6\u3002\u53CA\u79E6\u706D\u4E4B\u540E\uFF0C\u695A\u6C49\u5206"
+    "\u8BDD\u8BF4\u5929\u4E0B\u5927\u52BF\uFF0C\u5206\u4E45\u5FC5\u5408\uFF0C\u5408\u4E45\u5FC5"
+    "\u5206\u3002\u5468\u672B"
+    "\u4E03\u56FD\u5206\u4E89\uFF0C\u5E76\u5165\u4E8E\u79E6\u3002\u53CA\u79E6\u706D\u4E4B\u540E"
+    "\uFF0C\u695A\u6C49\u5206"
     "\u4E89\uFF0C\u53C8\u5E76\u5165\u4E8E\u6C49\u3002\n";
 const std::string kTaiwanese =
-    "\u8A71\u8AAA\u5929\u4E0B\u5927\u52E2\uFF0C\u5206\u4E45\u5FC5\u5408\uFF0C\u5408\u4E45\u5FC5\u5206\u3002\u5468\u672B"
-    "\u4E03\u570B\u5206\u722D\uFF0C\u4E26\u5165\u65BC\u79E6\u3002\u53CA\u79E6\u6EC5\u4E4B\u5F8C\uFF0C\u695A\u6F22\u5206"
+    "\u8A71\u8AAA\u5929\u4E0B\u5927\u52E2\uFF0C\u5206\u4E45\u5FC5\u5408\uFF0C\u5408\u4E45\u5FC5"
+    "\u5206\u3002\u5468\u672B"
+    "\u4E03\u570B\u5206\u722D\uFF0C\u4E26\u5165\u65BC\u79E6\u3002\u53CA\u79E6\u6EC5\u4E4B\u5F8C"
+    "\uFF0C\u695A\u6F22\u5206"
     "\u722D\uFF0C\u53C8\u4E26\u5165\u65BC\u6F22\u3002\n";
 
 TEST(DetectEncoding, FindsTheUsualOnesInASentence) {
   const std::tuple<std::string, const char*> kSamples[] = {
-      {kChinese, "GB18030"}, {kTaiwanese, "Big5"},    {kJapanese, "Shift_JIS"}, {kJapanese, "EUC-JP"},
-      {kKorean, "EUC-KR"},   {kRussian, "KOI8-R"},    {kRussian, "windows-1251"}, {kGerman, "windows-1252"},
-      {kGerman, "UTF-8"},    {kChinese, "UTF-8"}};
+      {kChinese, "GB18030"},      {kTaiwanese, "Big5"},      {kJapanese, "Shift_JIS"},
+      {kJapanese, "EUC-JP"},      {kKorean, "EUC-KR"},       {kRussian, "KOI8-R"},
+      {kRussian, "windows-1251"}, {kGerman, "windows-1252"}, {kGerman, "UTF-8"},
+      {kChinese, "UTF-8"}};
   for (const auto& [text, encoding] : kSamples) {
     for (const int times : {1, 20}) {
       std::string repeated;
       for (int i = 0; i < times; ++i) repeated += text;
       const std::string bytes = encode(repeated, encoding);
-      EXPECT_EQ(decode(bytes, detect_encoding(bytes)), repeated) << encoding << " x " << times << " taken for "
-                                                                 << detect_encoding(bytes);
+      EXPECT_EQ(decode(bytes, detect_encoding(bytes)), repeated)
+          << encoding << " x " << times << " taken for " << detect_encoding(bytes);
       EXPECT_EQ(content_of("a", bytes).documents, Texts{repeated}) << encoding;
     }
   }
@@ -85,7 +99,8 @@ TEST(DetectEncoding, FindsChineseInItsEncodings) {
   };
   for (const auto& [path, encoding] : {Case{novel, "GB18030"}, Case{poems, "Big5"}}) {
     const std::string bytes = encode(read_file(path).substr(0, 2'000'000), encoding);
-    for (const auto& [size, most_wrong_percent] : {std::pair<size_t, int>{65536, 0}, {4096, 0}, {400, 2}, {100, 10}}) {
+    for (const auto& [size, most_wrong_percent] :
+         {std::pair<size_t, int>{65536, 0}, {4096, 0}, {400, 2}, {100, 10}}) {
       int wrong = 0, all = 0;
       for (size_t at = 0; at + size < bytes.size() && all < 200; at += bytes.size() / 200) {
         const size_t line = bytes.find('\n', at) + 1;  // where no character is cut
@@ -94,7 +109,9 @@ TEST(DetectEncoding, FindsChineseInItsEncodings) {
         ++all;
         wrong += decode(part, detect_encoding(part)) != decode(part, encoding) ? 1 : 0;
       }
-      RecordProperty(std::string(encoding) + "_" + std::to_string(size) + "_wrong_of_" + std::to_string(all), wrong);
+      RecordProperty(
+          std::string(encoding) + "_" + std::to_string(size) + "_wrong_of_" + std::to_string(all),
+          wrong);
       std::printf("%s %zu: %d of %d wrong\n", encoding, size, wrong, all);
       EXPECT_LE(100 * wrong, most_wrong_percent * all) << encoding << " in " << size << " bytes";
     }
@@ -105,23 +122,27 @@ TEST(DetectEncoding, DamagedUtf8StaysUtf8) {
   std::string text;
   for (int i = 0; i < 10; ++i) text += kChinese;
   EXPECT_EQ(detect_encoding(text + "\xFF\xD6\xD0"), "UTF-8");
-  EXPECT_EQ(detect_encoding(text.substr(0, text.size() - 3)), "UTF-8");  // the last character is cut
+  // The last character is cut.
+  EXPECT_EQ(detect_encoding(text.substr(0, text.size() - 3)), "UTF-8");
   EXPECT_EQ(content_of("a", text + "\xFF").documents, Texts{text + "\xFF"});
   EXPECT_EQ(content_of("a", text + "\xFF").replaced, std::vector<int64_t>{0});
 }
 
 TEST(Utf8Stream, DecidesAtTheFirstByteBeyondAscii) {
-  for (const size_t before : {size_t{0}, size_t{1}, size_t{65535}, size_t{65536}, size_t{1'048'575}, size_t{3'000'000}}) {
+  for (const size_t before :
+       {size_t{0}, size_t{1}, size_t{65535}, size_t{65536}, size_t{1'048'575}, size_t{3'000'000}}) {
     const std::string ascii(before, 'x');
     const std::string tail(200'000, 'y');
-    EXPECT_EQ(content_of("a", ascii + encode(kChinese, "GB18030") + tail).documents, Texts{ascii + kChinese + tail});
+    EXPECT_EQ(content_of("a", ascii + encode(kChinese, "GB18030") + tail).documents,
+              Texts{ascii + kChinese + tail});
     EXPECT_EQ(content_of("a", ascii + kChinese + tail).documents, Texts{ascii + kChinese + tail});
   }
 }
 
 TEST(Utf8Stream, ConvertsAcrossBlocks) {
   std::string text;
-  for (int i = 0; i < 9000; ++i) text += kChinese + "\U0001F600" + std::string(static_cast<size_t>(i % 7), 'x');
+  for (int i = 0; i < 9000; ++i)
+    text += kChinese + "\U0001F600" + std::string(static_cast<size_t>(i % 7), 'x');
   for (const char* encoding : {"GB18030", "UTF-16LE", "UTF-16BE", "UTF-32LE"}) {
     const std::string bytes = encode(text, encoding);
     for (const size_t step : {size_t{1} << 20, size_t{777}}) {
@@ -138,41 +159,55 @@ TEST(Utf8Stream, ConvertsAcrossBlocks) {
 }
 
 TEST(Utf8Stream, ReplacesAndCountsWhatCannotBeDecoded) {
-  const std::string bytes = encode(kChinese, "GB18030") + "<|endoftext|>\n\xFF\xFF" + encode(kChinese, "GB18030") + "\xD6";
+  const std::string bytes = encode(kChinese, "GB18030") + "<|endoftext|>\n\xFF\xFF" +
+                            encode(kChinese, "GB18030") + "\xD6";
   const auto content = content_of("a", bytes, {.encoding = "GB18030"});
   EXPECT_EQ(content.documents, (Texts{kChinese, "\uFFFD\uFFFD" + kChinese + "\uFFFD"}));
   EXPECT_EQ(content.replaced, (std::vector<int64_t>{0, 3}));
 }
 
 TEST(Encodings, MarksAndNulsTellUtf16) {
-  for (const char* encoding : {"UTF-16LE", "UTF-16BE", "UTF-32LE", "UTF-32BE", "GB18030", "UTF-8"}) {
-    EXPECT_EQ(content_of("a", encode("\uFEFF" + kChinese, encoding)).documents, Texts{kChinese}) << encoding;
-    EXPECT_EQ(content_of("a", encode("\uFEFF" + kChinese, encoding), {.encoding = encoding}).documents, Texts{kChinese});
+  for (const char* encoding :
+       {"UTF-16LE", "UTF-16BE", "UTF-32LE", "UTF-32BE", "GB18030", "UTF-8"}) {
+    EXPECT_EQ(content_of("a", encode("\uFEFF" + kChinese, encoding)).documents, Texts{kChinese})
+        << encoding;
+    EXPECT_EQ(
+        content_of("a", encode("\uFEFF" + kChinese, encoding), {.encoding = encoding}).documents,
+        Texts{kChinese});
   }
   for (const char* encoding : {"UTF-16LE", "UTF-16BE"}) {
-    for (const std::string& text : {kGerman, kChinese, kJapanese + "\U0001F600\n", kRussian, kArabic, kHindi, kThai}) {
+    for (const std::string& text :
+         {kGerman, kChinese, kJapanese + "\U0001F600\n", kRussian, kArabic, kHindi, kThai}) {
       EXPECT_EQ(content_of("a", encode(text, encoding)).documents, Texts{text}) << encoding;
     }
   }
   EXPECT_EQ(content_of("a", "\xFF\xFE").dropped, Texts{"a#0: empty"});
-  EXPECT_EQ(content_of("a", std::string_view("%PDF-1.7\0\xFF", 10)).dropped, Texts{"a#0: binary (PDF; convert it to text first)"});
+  EXPECT_EQ(content_of("a", std::string_view("%PDF-1.7\0\xFF", 10)).dropped,
+            Texts{"a#0: binary (PDF; convert it to text first)"});
 }
 
 TEST(Encodings, AStrayNulMakesNoUtf16) {
   // With the NUL an even number of bytes, and each pair of them a Chinese character.
-  for (const std::string& text : {std::string(101, 'x'), "A line of a log.\n" + kChinese + kChinese}) {
+  for (const std::string& text :
+       {std::string(101, 'x'), "A line of a log.\n" + kChinese + kChinese}) {
     for (const size_t at : {size_t{0}, size_t{31}, text.size()}) {
-      EXPECT_EQ(content_of("a", std::string(text).insert(at, 1, '\0')).dropped, Texts{"a#0: binary"}) << text << at;
+      EXPECT_EQ(content_of("a", std::string(text).insert(at, 1, '\0')).dropped,
+                Texts{"a#0: binary"})
+          << text << at;
     }
   }
 }
 
 TEST(Encodings, TheGivenOneIsTaken) {
-  EXPECT_EQ(content_of("a", "\xE4\xF6", {.encoding = "windows-1251"}).documents, Texts{"\u0434\u0446"});
-  EXPECT_EQ(content_of("a.csv", encode("id,text\n1," + kChinese, "GB18030"), {.encoding = "gbk"}).documents,
+  EXPECT_EQ(content_of("a", "\xE4\xF6", {.encoding = "windows-1251"}).documents,
+            Texts{"\u0434\u0446"});
+  EXPECT_EQ(content_of("a.csv", encode("id,text\n1," + kChinese, "GB18030"), {.encoding = "gbk"})
+                .documents,
             Texts{kChinese.substr(0, kChinese.size() - 1)});
-  EXPECT_EQ(content_of("a.jsonl", encode("{\"text\": \"" + kChinese.substr(0, 30) + "\"}", "UTF-16")).documents,
-            Texts{kChinese.substr(0, 30)});
+  EXPECT_EQ(
+      content_of("a.jsonl", encode("{\"text\": \"" + kChinese.substr(0, 30) + "\"}", "UTF-16"))
+          .documents,
+      Texts{kChinese.substr(0, 30)});
   const Error error = test::thrown_by([] { content_of("a", "x", {.encoding = "klingon"}); });
   EXPECT_EQ(error.code(), ErrorCode::kUsage);
   EXPECT_TRUE(test::mentions(error, "no encoding 'klingon'"));

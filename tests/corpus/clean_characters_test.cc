@@ -1,4 +1,5 @@
-// Cleaning of characters and lines; the length, script and language filters; cleaning twice is cleaning once.
+// Cleaning of characters and lines; the length, script and language filters; cleaning twice is
+// cleaning once.
 #include <gtest/gtest.h>
 
 #include "base/rng.h"
@@ -28,8 +29,9 @@ DropReason reason_for(const std::string& text, const CleanOptions& options) {
 }
 
 TEST(CleanCharacters, CleanTextStays) {
-  for (const std::string text : {"plain\tASCII, longer than one block of thirty-two bytes\n", "春眠不觉晓，处处闻啼鸟。",
-                                 "é \u00A0 \u200B \u2027 \u202A \uFFFD 😀 \U0010FFFF \uFEFE"}) {
+  for (const std::string text :
+       {"plain\tASCII, longer than one block of thirty-two bytes\n", "春眠不觉晓，处处闻啼鸟。",
+        "é \u00A0 \u200B \u2027 \u202A \uFFFD 😀 \U0010FFFF \uFEFE"}) {
     EXPECT_EQ(find_unclean_character(text), text.size()) << text;
     EXPECT_EQ(clean(text).text, text);
   }
@@ -45,14 +47,17 @@ TEST(CleanCharacters, LineEndsBecomeNewlines) {
 }
 
 TEST(CleanCharacters, ControlCharactersGo) {
-  const Cleaned all = clean("\uFEFFa\0b\x1B[0m\x7F" "c\u0080\u009F\td\uFEFF"s);
+  const Cleaned all = clean(
+      "\uFEFFa\0b\x1B[0m\x7F"
+      "c\u0080\u009F\td\uFEFF"s);
   EXPECT_EQ(all.text, "ab[0mc\td");
   EXPECT_EQ(all.result.characters.control_characters, 7);
   const std::string kept = "a\0b\x7F\u0080\uFEFF"s;
   EXPECT_EQ(clean(kept, {.control_characters = false}).text, kept);
 }
 
-// The fast scan and the slow rewriting must agree on every character, wherever it stands in a block.
+// The fast scan and the slow rewriting must agree on every character, wherever it stands in a
+// block.
 TEST(CleanCharacters, EveryCodePointAtEveryPlace) {
   for (uint32_t c = 0; c < 0x110000; c = c == 0x2FFF ? 0xD700 : c + 1) {
     if (c >= 0xD800 && c < 0xE000) continue;
@@ -61,17 +66,27 @@ TEST(CleanCharacters, EveryCodePointAtEveryPlace) {
     append_utf8(text, c);
     text.append(40, 'y');
     const bool newline = (c >= 0x0B && c <= 0x0D) || c == 0x85 || c == 0x2028 || c == 0x2029;
-    const bool control = (c < 0x20 && c != '\t' && c != '\n') || (c >= 0x7F && c <= 0x9F) || c == 0xFEFF;
+    const bool control = (c < 0x20 && c != '\t' && c != '\n') || (c >= 0x7F && c <= 0x9F) ||
+                         c == 0xFEFF;
     const bool removed = control && !newline;
-    const std::string middle = removed ? "" : newline ? "\n" : text.substr(c % 67, text.size() - 40 - c % 67);
-    ASSERT_EQ(clean(text).text, std::string(c % 67, 'x') + middle + std::string(40, 'y')) << "U+" << std::hex << c;
+    const std::string middle = removed   ? ""
+                               : newline ? "\n"
+                                         : text.substr(c % 67, text.size() - 40 - c % 67);
+    ASSERT_EQ(clean(text).text, std::string(c % 67, 'x') + middle + std::string(40, 'y'))
+        << "U+" << std::hex << c;
   }
 }
 
 TEST(CleanCharacters, InvalidSequencesAreReplacedKeptOrDropTheDocument) {
-  // A stray continuation byte, a cut sequence, overlong forms, a surrogate, beyond U+10FFFF, a cut one at the end.
-  const std::string bad = "a\x80" "b\xE4\xB8" "c\xC0\xAF" "d\xE0\x80\x80" "e\xED\xA0\x80"
-                          "f\xF4\x90\x80\x80g\xF0\x9F";
+  // A stray continuation byte, a cut sequence, overlong forms, a surrogate, beyond U+10FFFF, a cut
+  // one at the end.
+  const std::string bad =
+      "a\x80"
+      "b\xE4\xB8"
+      "c\xC0\xAF"
+      "d\xE0\x80\x80"
+      "e\xED\xA0\x80"
+      "f\xF4\x90\x80\x80g\xF0\x9F";
   const Cleaned replaced = clean(bad);
   EXPECT_EQ(replaced.text, replace_invalid_utf8(bad));
   EXPECT_EQ(replaced.result.characters.invalid_sequences, 1 + 1 + 2 + 3 + 3 + 4 + 1);
@@ -87,14 +102,18 @@ TEST(CleanCharacters, RandomBytesAgreeWithTheSlowDecoder) {
   const Random random(1, RandomStream::kDataOrder);
   for (uint64_t n = 0; n < 20000; ++n) {
     std::string text;
-    for (uint64_t i = 0; i < 8; ++i) text.push_back(static_cast<char>(0x80 | random.below(0x80, n * 8 + i)));
+    for (uint64_t i = 0; i < 8; ++i)
+      text.push_back(static_cast<char>(0x80 | random.below(0x80, n * 8 + i)));
     std::string expected;
     for (size_t at = 0; at < text.size();) {
       const Utf8Step step = decode_utf8(text, at);
       const uint32_t c = step.code_point;
-      if (!step.ok) expected += kReplacementCharacter;
-      else if (c == 0x85 || c == 0x2028 || c == 0x2029) expected += '\n';
-      else if (c > 0x9F && c != 0xFEFF) append_utf8(expected, c);
+      if (!step.ok)
+        expected += kReplacementCharacter;
+      else if (c == 0x85 || c == 0x2028 || c == 0x2029)
+        expected += '\n';
+      else if (c > 0x9F && c != 0xFEFF)
+        append_utf8(expected, c);
       at += static_cast<size_t>(step.size_bytes);
     }
     ASSERT_EQ(clean(text).text, expected);
@@ -104,7 +123,8 @@ TEST(CleanCharacters, RandomBytesAgreeWithTheSlowDecoder) {
 TEST(Normalize, ComposesAndKeepsInvalidBytes) {
   const CleanOptions nfc{.invalid = InvalidText::kKeep, .normalization = Normalization::kNfc};
   const CleanOptions nfkc{.normalization = Normalization::kNfkc};
-  EXPECT_EQ(clean("e\u0301 \uAC00 \u1112\u1161\u11AB Å \u212B", nfc).text, "\u00E9 \uAC00 \uD55C Å \u00C5");
+  EXPECT_EQ(clean("e\u0301 \uAC00 \u1112\u1161\u11AB Å \u212B", nfc).text,
+            "\u00E9 \uAC00 \uD55C Å \u00C5");
   EXPECT_EQ(clean("\uFB01 Ａ① x²", nfc).text, "\uFB01 Ａ① x²");
   EXPECT_EQ(clean("\uFB01 Ａ① x²", nfkc).text, "fi A1 x2");
   EXPECT_EQ(clean("e\u0301 \xFF e\u0301\xE4\xB8", nfc).text, "\u00E9 \xFF \u00E9\xE4\xB8");
@@ -113,15 +133,17 @@ TEST(Normalize, ComposesAndKeepsInvalidBytes) {
 
 TEST(CleanLines, BoilerplateGoes) {
   const CleanOptions options{.strip_boilerplate = true};
-  for (const std::string line : {"Please enable JavaScript.", "We make use of cookies.", "Home | About us | Contact",
-                                 "首页 » 新闻 » 体育", "© 2020 All rights reserved.", "京ICP备12345678号", "版权所有 某公司"}) {
+  for (const std::string line :
+       {"Please enable JavaScript.", "We make use of cookies.", "Home | About us | Contact",
+        "首页 » 新闻 » 体育", "© 2020 All rights reserved.", "京ICP备12345678号",
+        "版权所有 某公司"}) {
     const Cleaned cleaned = clean("Before.\n" + line + "\nAfter.", options);
     EXPECT_EQ(cleaned.text, "Before.\nAfter.") << line;
     EXPECT_EQ(cleaned.result.lines_removed, 1);
     EXPECT_EQ(clean("Before.\n" + line).text, "Before.\n" + line);  // off by default
   }
-  for (const std::string line : {"Home | About", "Cookies are baked.", "A | B | C and so on and on", "a | b | c.",
-                                 "Java and scripts"}) {
+  for (const std::string line : {"Home | About", "Cookies are baked.", "A | B | C and so on and on",
+                                 "a | b | c.", "Java and scripts"}) {
     EXPECT_EQ(clean(line, options).text, line);
   }
 }
@@ -152,12 +174,15 @@ TEST(Clean, ScriptsByTheirShareOfLetters) {
   EXPECT_EQ(reason_for("春眠 abc", han), DropReason::kScript);
   EXPECT_EQ(reason_for("12345", han), DropReason::kScript);
   EXPECT_EQ(reason_for("Привет", {.keep_scripts = {"latn", "Cyrillic"}}), DropReason::kNone);
-  EXPECT_EQ(reason_for("春眠 abc", {.keep_scripts = {"Han"}, .script_fraction = 0.4}), DropReason::kNone);
+  EXPECT_EQ(reason_for("春眠 abc", {.keep_scripts = {"Han"}, .script_fraction = 0.4}),
+            DropReason::kNone);
 }
 
 TEST(Clean, LanguagesByTheirShareOfText) {
-  const std::string english = "It was the best of times, it was the worst of times, it was the age of wisdom.";
-  const std::string german = "Die Würde des Menschen ist unantastbar. Sie zu achten und zu schützen ist Pflicht.";
+  const std::string english =
+      "It was the best of times, it was the worst of times, it was the age of wisdom.";
+  const std::string german =
+      "Die Würde des Menschen ist unantastbar. Sie zu achten und zu schützen ist Pflicht.";
   const std::string simplified = "学习是一件很重要的事情，我们应该每天都认真地读书和写字。";
   const std::string traditional = "學習是一件很重要的事情，我們應該每天都認真地讀書和寫字。";
   const CleanOptions options{.languages = {"en", "zh"}};
@@ -166,13 +191,16 @@ TEST(Clean, LanguagesByTheirShareOfText) {
   EXPECT_EQ(reason_for(traditional, options), DropReason::kNone);
   EXPECT_EQ(reason_for(german, options), DropReason::kLanguage);
   EXPECT_EQ(reason_for(german, {.languages = {"de"}}), DropReason::kNone);
-  EXPECT_EQ(reason_for("\x01\x02 \uFFFF " + english, {.control_characters = false, .languages = {"en"}}),
-            DropReason::kNone);
+  EXPECT_EQ(
+      reason_for("\x01\x02 \uFFFF " + english, {.control_characters = false, .languages = {"en"}}),
+      DropReason::kNone);
   EXPECT_EQ(reason_for("1234", options), DropReason::kLanguage);
 }
 
 TEST(Clean, RefusesWhatMakesNoSense) {
-  const auto error = [](const CleanOptions& options) { return test::thrown_by([&] { Cleaner{options}; }); };
+  const auto error = [](const CleanOptions& options) {
+    return test::thrown_by([&] { Cleaner{options}; });
+  };
   EXPECT_TRUE(test::mentions(error({.keep_scripts = {"Klingonese"}}), "Klingonese"));
   EXPECT_TRUE(test::mentions(error({.languages = {"xxx"}}), "xxx"));
   EXPECT_TRUE(test::mentions(error({.min_characters = 5, .max_characters = 4}), "at least 5"));
@@ -190,15 +218,32 @@ TEST(Clean, EveryReasonHasAName) {
 // Text of everything that a step looks at.
 std::string random_text(uint64_t n, bool with_invalid) {
   const Random random(2, RandomStream::kDataOrder, n);
-  const std::string_view kParts[] = {"a", "b ", " ", "\n", "\r", "\r\n", "\u0085", "\u2028", "\0"sv, "\x1B", "\uFEFF",
-                                     "e\u0301", "\u0301", "\u1112\u1161", "\u11AB", "春", "，", "ﬁ", "Å", "|", " | ",
-                                     "javascript", "java", "script", "one line\n", "two lines\n", ".", "\t", "ｊava",
-                                     "\x80", "\xE4", "\xB8\xAD", "\xEF", "\xBB", "\xBF", "\xED\xA0\x80", "\xF0\x9F"};
+  const std::string_view kParts[] = {"a",          "b ",
+                                     " ",          "\n",
+                                     "\r",         "\r\n",
+                                     "\u0085",     "\u2028",
+                                     "\0"sv,       "\x1B",
+                                     "\uFEFF",     "e\u0301",
+                                     "\u0301",     "\u1112\u1161",
+                                     "\u11AB",     "春",
+                                     "，",         "ﬁ",
+                                     "Å",          "|",
+                                     " | ",        "javascript",
+                                     "java",       "script",
+                                     "one line\n", "two lines\n",
+                                     ".",          "\t",
+                                     "ｊava",      "\x80",
+                                     "\xE4",       "\xB8\xAD",
+                                     "\xEF",       "\xBB",
+                                     "\xBF",       "\xED\xA0\x80",
+                                     "\xF0\x9F"};
   const uint64_t parts = std::size(kParts) - (with_invalid ? 0 : 8);
   std::string text;
   for (uint64_t i = 0; i < 40; ++i) {
-    if (random.below(5, 2 * i) != 0) text += kParts[random.below(parts, 2 * i + 1)];
-    else append_utf8(text, static_cast<uint32_t>(random.below(0xD800, 2 * i + 1)));
+    if (random.below(5, 2 * i) != 0)
+      text += kParts[random.below(parts, 2 * i + 1)];
+    else
+      append_utf8(text, static_cast<uint32_t>(random.below(0xD800, 2 * i + 1)));
   }
   return text;
 }
@@ -241,7 +286,9 @@ TEST(Clean, PiecesGiveWhatTheWholeGives) {
     Cleaner::Scratch scratch;
     for (uint64_t n = 0; n < 500; ++n) {
       const std::string text = random_text(n, true);
-      const auto is_space = [&](size_t i) { return text[i] == ' ' || (text[i] >= '\t' && text[i] <= '\r'); };
+      const auto is_space = [&](size_t i) {
+        return text[i] == ' ' || (text[i] >= '\t' && text[i] <= '\r');
+      };
       std::string whole = text, joined;
       cleaner.clean_piece(whole, scratch);
       for (size_t begin = 0, i = 1; i <= text.size(); ++i) {

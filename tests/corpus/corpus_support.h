@@ -29,7 +29,8 @@ inline std::filesystem::path write_text(const std::filesystem::path& path, std::
   return path;
 }
 
-inline Tokenizer make_tokenizer(TokenizerType type, std::string text = "a text to learn from, from a text to a text",
+inline Tokenizer make_tokenizer(TokenizerType type,
+                                std::string text = "a text to learn from, from a text to a text",
                                 bool with_end_of_text = true) {
   TokenizerTrainOptions options{.type = type, .vocab_size = 300};
   if (!with_end_of_text) options.special_tokens.clear();
@@ -39,16 +40,18 @@ inline Tokenizer make_tokenizer(TokenizerType type, std::string text = "a text t
 
 inline Tokenizer byte_tokenizer() { return make_tokenizer(TokenizerType::kByte); }
 
-inline std::vector<TokenId> tokens_of(const std::filesystem::path& folder, const std::string& split) {
+inline std::vector<TokenId> tokens_of(const std::filesystem::path& folder,
+                                      const std::string& split) {
   const TokenStream stream(folder, split);
   std::vector<TokenId> ids(static_cast<size_t>(stream.count()));
   stream.read(0, ids);
   return ids;
 }
 
-// The documents of a split: what each end-of-text closes. What follows the last one is a document "OPEN: ...".
-inline std::vector<std::string> documents_of(const std::filesystem::path& folder, const std::string& split,
-                                             const Tokenizer& tokenizer) {
+// The documents of a split: what each end-of-text closes. What follows the last one is a document
+// "OPEN: ...".
+inline std::vector<std::string> documents_of(const std::filesystem::path& folder,
+                                             const std::string& split, const Tokenizer& tokenizer) {
   std::vector<std::string> documents;
   std::vector<TokenId> current;
   for (const TokenId id : tokens_of(folder, split)) {
@@ -81,14 +84,16 @@ inline PrepareOptions untouched(PrepareOptions options) {
 }
 
 // The reason for which `source` was left out, "" if it was not.
-inline std::string reason_for(const std::vector<DroppedDocument>& dropped, const std::filesystem::path& source) {
+inline std::string reason_for(const std::vector<DroppedDocument>& dropped,
+                              const std::filesystem::path& source) {
   for (const auto& d : dropped) {
     if (d.source == source.string()) return d.reason;
   }
   return "";
 }
 
-// While it lives, the process may not write files longer than `bytes`: the stand-in for a full disk.
+// While it lives, the process may not write files longer than `bytes`: the stand-in for a full
+// disk.
 class FileSizeLimit {
  public:
   explicit FileSizeLimit(rlim_t bytes) : old_handler_(std::signal(SIGXFSZ, SIG_IGN)) {

@@ -63,20 +63,27 @@ TEST(MinHash, PiecesAndReuseChangeNothing) {
   EXPECT_TRUE(hash.minima().empty());
 }
 
-// These numbers must never change, on no machine: what is stored would be compared with what is new.
+// These numbers must never change, on no machine: what is stored would be compared with what is
+// new.
 TEST(MinHash, TheValuesAreFixed) {
   const auto bands = bands_of("It was the best of times, it was the worst of times 春眠不觉晓");
-  EXPECT_EQ(fmt::format("{:016x} {:016x}", bands.front(), bands.back()), "1a89418d36877727 cff16150f655f468");
+  EXPECT_EQ(fmt::format("{:016x} {:016x}", bands.front(), bands.back()),
+            "1a89418d36877727 cff16150f655f468");
 }
 
 TEST(MinHash, RefusesImpossibleOptions) {
-  for (const MinHashOptions& options : {MinHashOptions{.shingle_words = 0}, {.bands = 0}, {.rows = 0},
-                                        {.bands = 4096, .rows = 2}, {.shingle_words = 1001}, {.bands = 1 << 30}}) {
+  for (const MinHashOptions& options : {MinHashOptions{.shingle_words = 0},
+                                        {.bands = 0},
+                                        {.rows = 0},
+                                        {.bands = 4096, .rows = 2},
+                                        {.shingle_words = 1001},
+                                        {.bands = 1 << 30}}) {
     EXPECT_EQ(test::thrown_by([&] { MinHash hash(options); }).code(), ErrorCode::kUsage);
   }
 }
 
-// Two documents of one-word shingles, of which `shared` of `total` are in both: the similarity is exact.
+// Two documents of one-word shingles, of which `shared` of `total` are in both: the similarity is
+// exact.
 struct Pair {
   std::string a, b;
 };
@@ -102,8 +109,8 @@ TEST(MinHash, EstimatesTheJaccardSimilarity) {
       for (size_t i = 0; i < a.size(); ++i) equal += a[i] == b[i] ? 1 : 0;
       sum += equal / static_cast<double>(a.size());
     }
-    // Standard deviation of the mean of 20 * 4096 independent draws, five times; the hashes of a pair are
-    // not quite independent, thus as much again.
+    // Standard deviation of the mean of 20 * 4096 independent draws, five times; the hashes of a
+    // pair are not quite independent, thus as much again.
     const double bound = 10 * std::sqrt(similarity * (1 - similarity) / (kPairs * 4096));
     EXPECT_NEAR(sum / kPairs, similarity, bound + 1e-9);
   }
@@ -124,11 +131,13 @@ TEST(MinHash, DetectsAsTheFormulaSays) {
       found += same ? 1 : 0;
     }
     const double p = MinHash::detection_probability(similarity);
-    EXPECT_NEAR(found / static_cast<double>(kPairs), p, 5 * std::sqrt(p * (1 - p) / kPairs)) << similarity;
+    EXPECT_NEAR(found / static_cast<double>(kPairs), p, 5 * std::sqrt(p * (1 - p) / kPairs))
+        << similarity;
   }
 }
 
-std::map<uint64_t, uint64_t> firsts_of(const std::vector<std::pair<DuplicateKey, uint64_t>>& records) {
+std::map<uint64_t, uint64_t> firsts_of(
+    const std::vector<std::pair<DuplicateKey, uint64_t>>& records) {
   std::map<std::pair<uint64_t, uint64_t>, uint64_t> first;
   for (const auto& [key, document] : records) {
     auto [at, is_new] = first.try_emplace({key.high, key.low}, document);
@@ -144,7 +153,8 @@ std::map<uint64_t, uint64_t> firsts_of(const std::vector<std::pair<DuplicateKey,
   return duplicates;
 }
 
-std::vector<std::pair<DuplicateKey, uint64_t>> random_records(uint64_t count, uint64_t keys, uint64_t seed) {
+std::vector<std::pair<DuplicateKey, uint64_t>> random_records(uint64_t count, uint64_t keys,
+                                                              uint64_t seed) {
   const Random random(seed, RandomStream::kDataOrder);
   std::vector<std::pair<DuplicateKey, uint64_t>> records;
   for (uint64_t i = 0; i < count; ++i) {
@@ -154,7 +164,8 @@ std::vector<std::pair<DuplicateKey, uint64_t>> random_records(uint64_t count, ui
   return records;
 }
 
-void expect_equal(const Duplicates& found, const std::map<uint64_t, uint64_t>& expected, size_t examples_max) {
+void expect_equal(const Duplicates& found, const std::map<uint64_t, uint64_t>& expected,
+                  size_t examples_max) {
   EXPECT_EQ(found.count, static_cast<int64_t>(expected.size()));
   for (uint64_t document = 0; document < found.is_duplicate.size(); ++document) {
     ASSERT_EQ(found.is_duplicate[document], expected.contains(document)) << document;
@@ -175,8 +186,12 @@ TEST(DuplicateFinder, AgreesWithAHashTable) {
     size_t memory_bytes;
     bool spills;
   };
-  for (const Case& c : {Case{1000, 300, 1 << 20, false}, {20000, 8000, 0, true}, {20000, 1, 0, true},
-                        {100'000, 1 << 30, 0, true}, {100'000, 3000, 0, true}, {256, 10, 0, false}}) {
+  for (const Case& c : {Case{1000, 300, 1 << 20, false},
+                        {20000, 8000, 0, true},
+                        {20000, 1, 0, true},
+                        {100'000, 1 << 30, 0, true},
+                        {100'000, 3000, 0, true},
+                        {256, 10, 0, false}}) {
     const auto records = random_records(c.records, c.keys, c.records + c.keys);
     DuplicateFinder finder(folder / "scratch", c.memory_bytes);
     for (const auto& [key, document] : records) finder.add(key, document);
@@ -224,7 +239,8 @@ TEST(DuplicateFinder, ErrorsOfTheDiskAreErrors) {
   for (const auto& entry : std::filesystem::directory_iterator(folder / "cut")) {
     std::filesystem::resize_file(entry.path(), 100);
   }
-  EXPECT_TRUE(test::mentions(test::thrown_by([&] { cut.finish(); }), "shorter than what was written"));
+  EXPECT_TRUE(
+      test::mentions(test::thrown_by([&] { cut.finish(); }), "shorter than what was written"));
 }
 
 }  // namespace

@@ -50,13 +50,45 @@ std::vector<std::string> documents_of(const std::string& text) {
   return documents;
 }
 
-// Text that is hard to cut: white space of every kind, contractions, bytes that are no UTF-8, separator lines.
+// Text that is hard to cut: white space of every kind, contractions, bytes that are no UTF-8,
+// separator lines.
 std::string random_text(std::mt19937& random, size_t parts) {
-  static const std::string kParts[] = {
-      " ", "  ", "\n", "\n\n", "\t", "\r\n", "\v\f", "\xC2\xA0", "\xE3\x80\x80", "\xE2\x80\xA8", "a", "word", "'",
-      "'s", "'ll", "It's", "42", ".", "...", "!?", "\xE5\xAD\x97", "\xE3\x80\x82", "\xF0\x9F\x98\x80", "\xCC\x81",
-      "\xFF", "\xE5\xAD", "\x80", "\x7F", std::string(1, '\0'), "\x1C", "<|endoftext|>", "\n<|endoftext|>\n",
-      "\n<|endoftext|>\r\n", "<|endof", "text|>", "\n<"};
+  static const std::string kParts[] = {" ",
+                                       "  ",
+                                       "\n",
+                                       "\n\n",
+                                       "\t",
+                                       "\r\n",
+                                       "\v\f",
+                                       "\xC2\xA0",
+                                       "\xE3\x80\x80",
+                                       "\xE2\x80\xA8",
+                                       "a",
+                                       "word",
+                                       "'",
+                                       "'s",
+                                       "'ll",
+                                       "It's",
+                                       "42",
+                                       ".",
+                                       "...",
+                                       "!?",
+                                       "\xE5\xAD\x97",
+                                       "\xE3\x80\x82",
+                                       "\xF0\x9F\x98\x80",
+                                       "\xCC\x81",
+                                       "\xFF",
+                                       "\xE5\xAD",
+                                       "\x80",
+                                       "\x7F",
+                                       std::string(1, '\0'),
+                                       "\x1C",
+                                       "<|endoftext|>",
+                                       "\n<|endoftext|>\n",
+                                       "\n<|endoftext|>\r\n",
+                                       "<|endof",
+                                       "text|>",
+                                       "\n<"};
   std::string text;
   for (size_t i = 0; i < parts; ++i) text += kParts[random() % std::size(kParts)];
   return text;
@@ -71,9 +103,10 @@ TEST(DocumentReader, OnlyAWholeLineSeparates) {
   EXPECT_EQ(documents_of("one\n<|endoftext|>"), Documents{"one\n"});
   EXPECT_EQ(documents_of("one\n<|endoftext|>\r"), Documents{"one\n"});
   EXPECT_EQ(documents_of("<|endoftext|>\none"), Documents{"one"});
-  for (const std::string text : {"one <|endoftext|>\ntwo", "one\n<|endoftext|> \ntwo", "one\n <|endoftext|>\ntwo",
-                                 "one\n<|endoftext|><|endoftext|>\ntwo", "one\n<|endoftext|>\rtwo",
-                                 "<|endoftext|>one", "one\n<|endoftext|", "one<|endoftext|>"}) {
+  for (const std::string text :
+       {"one <|endoftext|>\ntwo", "one\n<|endoftext|> \ntwo", "one\n <|endoftext|>\ntwo",
+        "one\n<|endoftext|><|endoftext|>\ntwo", "one\n<|endoftext|>\rtwo", "<|endoftext|>one",
+        "one\n<|endoftext|", "one<|endoftext|>"}) {
     EXPECT_EQ(documents_of(text), Documents{text});
   }
 }
@@ -92,13 +125,15 @@ TEST(DocumentReader, SizesOfPiecesChangeNoDocument) {
     const auto expected = documents_of(text);
     for (const size_t piece_bytes : {1, 2, 3, 7, 13, 14, 16, 40, 100}) {
       const auto documents = pieces_of(text, piece_bytes);
-      ASSERT_EQ(documents.size(), expected.size()) << testing::PrintToString(text) << " in " << piece_bytes;
+      ASSERT_EQ(documents.size(), expected.size())
+          << testing::PrintToString(text) << " in " << piece_bytes;
       for (size_t i = 0; i < documents.size(); ++i) ASSERT_EQ(joined(documents[i]), expected[i]);
     }
   }
 }
 
-void expect_same_ids(const Tokenizer& tokenizer, const std::string& text, size_t piece_bytes, size_t& pieces) {
+void expect_same_ids(const Tokenizer& tokenizer, const std::string& text, size_t piece_bytes,
+                     size_t& pieces) {
   for (const auto& document : pieces_of(text, piece_bytes)) {
     std::vector<TokenId> ids;
     for (const std::string& piece : document) {
@@ -116,7 +151,8 @@ TEST(DocumentReader, SizesOfPiecesChangeNoId) {
   std::mt19937 random(2);
   std::string sample;
   for (int i = 0; i < 4000; ++i) sample += random_text(random, 3);
-  for (const TokenizerType type : {TokenizerType::kBpe, TokenizerType::kChar, TokenizerType::kByte}) {
+  for (const TokenizerType type :
+       {TokenizerType::kBpe, TokenizerType::kChar, TokenizerType::kByte}) {
     const Tokenizer tokenizer = test::make_tokenizer(type, sample);
     size_t pieces = 0;
     for (int trial = 0; trial < 400; ++trial) {
@@ -145,7 +181,8 @@ TEST(DocumentReader, PiecesAreAboutAsLongAsAsked) {
   EXPECT_GE(short_pieces.size(), 50u);
   for (const std::string& piece : short_pieces) EXPECT_LE(piece.size(), 1000u);
   // The first cut after 1000 bytes without one.
-  const auto pieces = pieces_of(std::string(5000, 'x') + " " + std::string(5000, 'y') + " z", 1000).front();
+  const auto pieces = pieces_of(std::string(5000, 'x') + " " + std::string(5000, 'y') + " z", 1000)
+                          .front();
   ASSERT_EQ(pieces.size(), 3u);
   EXPECT_EQ(pieces[0], std::string(5000, 'x'));
   EXPECT_EQ(pieces[1], " " + std::string(5000, 'y'));
@@ -153,12 +190,14 @@ TEST(DocumentReader, PiecesAreAboutAsLongAsAsked) {
 }
 
 TEST(DocumentReader, CountsBlankDocuments) {
-  DocumentReader reader = reader_of("\n<|endoftext|>\n<|endoftext|>\nx\n<|endoftext|>\n \n<|endoftext|>\n", 8);
+  DocumentReader reader = reader_of(
+      "\n<|endoftext|>\n<|endoftext|>\nx\n<|endoftext|>\n \n<|endoftext|>\n", 8);
   DocumentPiece piece;
   ASSERT_TRUE(reader.next(piece));
   EXPECT_EQ(piece.text, "x\n");
   EXPECT_FALSE(reader.next(piece));
-  // A blank line before the first mark and one after the third; between the first two marks is nothing at all.
+  // A blank line before the first mark and one after the third; between the first two marks is
+  // nothing at all.
   EXPECT_EQ(reader.blank_documents(), 2);
 }
 

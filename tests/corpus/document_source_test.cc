@@ -27,7 +27,8 @@ test::SourceContent content_of_file(const std::filesystem::path& path) {
 }
 
 TEST(DocumentSource, KeepsPlainTextByteForByte) {
-  const auto content = content_of("a.md", "\xEF\xBB\xBF# one\r\n\n<|endoftext|>\n \n<|endoftext|>\ntwo\n");
+  const auto content = content_of("a.md",
+                                  "\xEF\xBB\xBF# one\r\n\n<|endoftext|>\n \n<|endoftext|>\ntwo\n");
   EXPECT_EQ(content.documents, (Texts{"# one\r\n\n", "two\n"}));
   EXPECT_EQ(content.places, (Texts{"a.md#1", "a.md#3"}));
   EXPECT_EQ(content.dropped, Texts{"a.md#2: blank"});
@@ -35,18 +36,25 @@ TEST(DocumentSource, KeepsPlainTextByteForByte) {
 
 TEST(DocumentSource, ReadsFilesAndSaysWhyItCannot) {
   const test::ScratchFolder scratch;
-  EXPECT_EQ(content_of_file(test::write_text(scratch / "a.jsonl", "{\"text\": \"x\"}\n")).documents, Texts{"x"});
+  EXPECT_EQ(content_of_file(test::write_text(scratch / "a.jsonl", "{\"text\": \"x\"}\n")).documents,
+            Texts{"x"});
   const auto missing = scratch / "missing";
-  EXPECT_EQ(content_of_file(missing).dropped, Texts{missing.string() + "#0: unreadable: No such file or directory"});
-  EXPECT_EQ(content_of_file(scratch.path()).dropped, Texts{scratch.path().string() + "#0: unreadable: Is a directory"});
+  EXPECT_EQ(content_of_file(missing).dropped,
+            Texts{missing.string() + "#0: unreadable: No such file or directory"});
+  EXPECT_EQ(content_of_file(scratch.path()).dropped,
+            Texts{scratch.path().string() + "#0: unreadable: Is a directory"});
   EXPECT_EQ(content_of_file(test::write_text(scratch / "none", "")).dropped,
             Texts{(scratch / "none").string() + "#0: empty"});
 }
 
 TEST(DocumentSource, KeepsBytesButNotTheByteOrderMark) {
-  const auto text_of = [](const std::string& bytes) { return content_of("f", bytes, {.encoding = "UTF-8"}).documents; };
+  const auto text_of = [](const std::string& bytes) {
+    return content_of("f", bytes, {.encoding = "UTF-8"}).documents;
+  };
   EXPECT_EQ(text_of("a\r\nb\xFF \xE5"), Texts{"a\r\nb\xFF \xE5"});
-  EXPECT_EQ(text_of("\xEF\xBB\xBF" "a\xEF\xBB\xBF"), Texts{"a\xEF\xBB\xBF"});
+  EXPECT_EQ(text_of("\xEF\xBB\xBF"
+                    "a\xEF\xBB\xBF"),
+            Texts{"a\xEF\xBB\xBF"});
   EXPECT_EQ(text_of("\xEF\xBB\xBF\xEF\xBB\xBF"), Texts{"\xEF\xBB\xBF"});
   const std::string late_nul = std::string(kHead_bytes, 'x') + '\0';
   EXPECT_EQ(text_of(late_nul), Texts{late_nul});
@@ -58,7 +66,8 @@ TEST(DocumentSource, SaysWhatIsNoText) {
   const auto reason = [](const std::string& bytes) { return content_of("f", bytes).dropped; };
   EXPECT_EQ(reason("\xEF\xBB\xBF"), Texts{"f#0: empty"});
   EXPECT_EQ(reason(std::string(kHead_bytes - 1, 'x') + '\0'), Texts{"f#0: binary"});
-  EXPECT_EQ(reason(std::string("%PDF-1.7\0", 9)), Texts{"f#0: binary (PDF; convert it to text first)"});
+  EXPECT_EQ(reason(std::string("%PDF-1.7\0", 9)),
+            Texts{"f#0: binary (PDF; convert it to text first)"});
 }
 
 TEST(DocumentSource, ReportsAFileThatMayNotBeRead) {
@@ -67,7 +76,8 @@ TEST(DocumentSource, ReportsAFileThatMayNotBeRead) {
   const auto closed = test::write_text(scratch / "closed", "x");
   std::filesystem::permissions(closed, std::filesystem::perms::none);
   const test::OrdinaryUser user;
-  EXPECT_EQ(content_of_file(closed).dropped, Texts{closed.string() + "#0: unreadable: Permission denied"});
+  EXPECT_EQ(content_of_file(closed).dropped,
+            Texts{closed.string() + "#0: unreadable: Permission denied"});
 }
 
 TEST(DocumentSource, ReadsAPipe) {
@@ -101,7 +111,8 @@ TEST(DocumentSource, KeepsWhatComesBeforeAFailure) {
   ASSERT_EQ(content.documents.size(), 1u);
   EXPECT_EQ(content.documents[0].size(), size_t{3} << 20);
   EXPECT_EQ(content.dropped, Texts{"a#0: unreadable: Input/output error"});
-  const auto at_once = content_of("a", [](char*, size_t) -> size_t { fail(ErrorCode::kInputOutput, "gone"); });
+  const auto at_once = content_of(
+      "a", [](char*, size_t) -> size_t { fail(ErrorCode::kInputOutput, "gone"); });
   EXPECT_EQ(at_once.dropped, Texts{"a#0: unreadable: gone"});
 }
 
@@ -112,7 +123,8 @@ TEST(DocumentSource, TextWithoutSpacesStaysBounded) {
     left -= size;
     return size;
   };
-  const auto source = open_source("a", ReadBytes(read), {}, [](const SourcePlace&, const std::string&) {});
+  const auto source = open_source("a", ReadBytes(read), {},
+                                  [](const SourcePlace&, const std::string&) {});
   DocumentPiece piece;
   size_t bytes = 0;
   while (source->next(piece)) {
@@ -127,7 +139,8 @@ TEST(InputFormat, HasNames) {
   EXPECT_EQ(parse_input_format("jsonl"), InputFormat::kJsonLines);
   const Error error = test::thrown_by([] { parse_input_format("xml"); });
   EXPECT_EQ(error.code(), ErrorCode::kUsage);
-  EXPECT_TRUE(test::mentions(error, "no input format 'xml'; it is one of auto, text, markdown, jsonl, json, csv"));
+  EXPECT_TRUE(test::mentions(
+      error, "no input format 'xml'; it is one of auto, text, markdown, jsonl, json, csv"));
 }
 
 }  // namespace

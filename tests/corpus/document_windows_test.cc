@@ -71,7 +71,8 @@ TEST(DocumentWindows, AreThoseOfTheDefinition) {
         const auto tokens = random_documents(count, mean, ++seed);
         const DocumentWindows windows(stream_of(scratch, tokens), context, kEnd);
         ASSERT_EQ(begins_of(windows), expected_begins(tokens, context))
-            << "mean " << mean << ", " << count << " tokens, context " << context << ", seed " << seed;
+            << "mean " << mean << ", " << count << " tokens, context " << context << ", seed "
+            << seed;
         ASSERT_EQ(windows.ends(), std::count(tokens.begin(), tokens.end(), kEnd));
         ASSERT_EQ(windows.length(), std::min(context, count - 1));
       }
@@ -133,7 +134,8 @@ TEST(DocumentWindows, AStreamOfOneTokenIsABug) {
   const test::ScratchFolder scratch;
   write_shard(scratch / "train_000000.bin", std::vector<TokenId>{1});
   const TokenStream stream(scratch.path(), "train");
-  EXPECT_EQ(test::thrown_by([&] { DocumentWindows(stream, 8, kEnd); }).code(), ErrorCode::kInternal);
+  EXPECT_EQ(test::thrown_by([&] { DocumentWindows(stream, 8, kEnd); }).code(),
+            ErrorCode::kInternal);
 }
 
 }  // namespace

@@ -9,10 +9,12 @@ using test::content_of;
 using Texts = std::vector<std::string>;
 
 TEST(HtmlText, LaysOutBlocksAndLeavesOutWhatNobodyReads) {
-  EXPECT_EQ(html_text("<!DOCTYPE html><html><head><title>T</title><style>p{}</style></head><body><nav>Home</nav>"
-                      "<h1>Head</h1><p>One  <b>bold</b>\n<i>word</i>.<p>Two<br>lines<br><br>far"
-                      "<script>var a = '<p>x</p>';</script><div>a<div>b</div></div>c</body></html>"),
-            "Head\n\nOne bold word.\n\nTwo\nlines\n\nfar\n\na\nb\nc\n");
+  EXPECT_EQ(
+      html_text("<!DOCTYPE "
+                "html><html><head><title>T</title><style>p{}</style></head><body><nav>Home</nav>"
+                "<h1>Head</h1><p>One  <b>bold</b>\n<i>word</i>.<p>Two<br>lines<br><br>far"
+                "<script>var a = '<p>x</p>';</script><div>a<div>b</div></div>c</body></html>"),
+      "Head\n\nOne bold word.\n\nTwo\nlines\n\nfar\n\na\nb\nc\n");
   EXPECT_EQ(html_text("<ul><li>one<li> two </ul>after<table><tr><td>1<td>2<tr><td>3<td>4</table>"),
             "one\ntwo\n\nafter\n\n1\t2\n3\t4\n");
 }
@@ -38,8 +40,9 @@ TEST(HtmlText, EndsAtAbsurdNesting) {
 }
 
 TEST(HtmlText, TakesNoEntityFromThePageOrTheNetwork) {
-  EXPECT_EQ(html_text("<!DOCTYPE html [<!ENTITY a \"aaaa\"><!ENTITY b SYSTEM \"file:///etc/passwd\">]><p>&a;&b;").find(
-                "root:"),
+  EXPECT_EQ(html_text("<!DOCTYPE html [<!ENTITY a \"aaaa\"><!ENTITY b SYSTEM "
+                      "\"file:///etc/passwd\">]><p>&a;&b;")
+                .find("root:"),
             std::string::npos);
 }
 
@@ -55,21 +58,30 @@ TEST(Html, IsFoundByNameOrDoctype) {
   EXPECT_EQ(content_of("a.htm", "<p>x</p>").documents, Texts{"x\n"});
   EXPECT_EQ(content_of("a", "<!doctype html><p>x</p>").documents, Texts{"x\n"});
   EXPECT_EQ(content_of("a", "<p>x</p>").documents, Texts{"<p>x</p>"});
-  EXPECT_EQ(content_of("a.html", "<p>x</p>", {.format = InputFormat::kText}).documents, Texts{"<p>x</p>"});
-  EXPECT_EQ(content_of("a.html", "<script>x</script>").dropped, Texts{"a.html#1: a page without text"});
+  EXPECT_EQ(content_of("a.html", "<p>x</p>", {.format = InputFormat::kText}).documents,
+            Texts{"<p>x</p>"});
+  EXPECT_EQ(content_of("a.html", "<script>x</script>").dropped,
+            Texts{"a.html#1: a page without text"});
 }
 
 TEST(Html, IsDecodedAsItDeclares) {
-  const std::string gb = "<html><head><meta http-equiv=Content-Type content='text/html; charset=gb2312'></head>\xD6\xD0\xCE\xC4";
+  const std::string gb =
+      "<html><head><meta http-equiv=Content-Type content='text/html; "
+      "charset=gb2312'></head>\xD6\xD0\xCE\xC4";
   EXPECT_EQ(content_of("a.html", gb).documents, Texts{"\u4E2D\u6587\n"});
-  EXPECT_EQ(content_of("a.html", "<meta charset=\"windows-1251\"><p>\xCF\xF0\xE8\xE2\xE5\xF2").documents,
-            Texts{"\u041F\u0440\u0438\u0432\u0435\u0442\n"});
+  EXPECT_EQ(
+      content_of("a.html", "<meta charset=\"windows-1251\"><p>\xCF\xF0\xE8\xE2\xE5\xF2").documents,
+      Texts{"\u041F\u0440\u0438\u0432\u0435\u0442\n"});
   // Valid UTF-8 is UTF-8, whatever the page says.
-  EXPECT_EQ(content_of("a.html", "<meta charset=gb2312><p>\u4E2D\u6587").documents, Texts{"\u4E2D\u6587\n"});
+  EXPECT_EQ(content_of("a.html", "<meta charset=gb2312><p>\u4E2D\u6587").documents,
+            Texts{"\u4E2D\u6587\n"});
   const std::string utf16("\xFF\xFE<\0p\0>\0\x2D\x4E", 10);
   EXPECT_EQ(content_of("a.html", utf16).documents, Texts{"\u4E2D\n"});
-  const auto broken = content_of("a.html", "<meta charset=utf-8><p>\u4E2D\u6587\u4E2D\u6587\u4E2D\u6587\u4E2D\u6587\u4E2D\u6587\xFF");
-  EXPECT_EQ(broken.documents, Texts{"\u4E2D\u6587\u4E2D\u6587\u4E2D\u6587\u4E2D\u6587\u4E2D\u6587\uFFFD\n"});
+  const auto broken = content_of(
+      "a.html",
+      "<meta charset=utf-8><p>\u4E2D\u6587\u4E2D\u6587\u4E2D\u6587\u4E2D\u6587\u4E2D\u6587\xFF");
+  EXPECT_EQ(broken.documents,
+            Texts{"\u4E2D\u6587\u4E2D\u6587\u4E2D\u6587\u4E2D\u6587\u4E2D\u6587\uFFFD\n"});
   EXPECT_EQ(broken.replaced, std::vector<int64_t>{1});
 }
 

@@ -7,25 +7,31 @@ using test::content_of;
 using Texts = std::vector<std::string>;
 
 TEST(JsonLines, GivesTheFieldOfEachLine) {
-  const auto content = content_of("a.jsonl", "{\"id\": 1, \"text\": \"one\"}\r\n\n  {\"text\":\"t\\u0077o\\n\"}\n\"three\"");
+  const auto content = content_of(
+      "a.jsonl", "{\"id\": 1, \"text\": \"one\"}\r\n\n  {\"text\":\"t\\u0077o\\n\"}\n\"three\"");
   EXPECT_EQ(content.documents, (Texts{"one", "two\n", "three"}));
   EXPECT_EQ(content.places, (Texts{"a.jsonl#1", "a.jsonl#2", "a.jsonl#3"}));
   EXPECT_TRUE(content.dropped.empty());
 }
 
 TEST(JsonLines, TheFieldMayLieInside) {
-  const std::string_view lines = "{\"a.b\": \"whole name\", \"a\": {\"b\": \"inner\"}}\n{\"a\": {\"b\": \"inner\"}}\n";
-  EXPECT_EQ(content_of("a.ndjson", lines, {.json_field = "a.b"}).documents, (Texts{"whole name", "inner"}));
-  const auto deep = content_of("a.jsonl", "{\"a.b\": {\"c\": \"1\"}}\n{\"a\": {\"b.c\": \"2\"}}\n{\"a\": \"x\"}\n",
-                               {.json_field = "a.b.c"});
+  const std::string_view lines =
+      "{\"a.b\": \"whole name\", \"a\": {\"b\": \"inner\"}}\n{\"a\": {\"b\": \"inner\"}}\n";
+  EXPECT_EQ(content_of("a.ndjson", lines, {.json_field = "a.b"}).documents,
+            (Texts{"whole name", "inner"}));
+  const auto deep = content_of(
+      "a.jsonl", "{\"a.b\": {\"c\": \"1\"}}\n{\"a\": {\"b.c\": \"2\"}}\n{\"a\": \"x\"}\n",
+      {.json_field = "a.b.c"});
   EXPECT_EQ(deep.documents, (Texts{"1", "2"}));
   EXPECT_EQ(deep.dropped, Texts{"a.jsonl#3: line 3: no field 'a.b.c'; there is 'a'"});
 }
 
 TEST(JsonLines, DropsWhatIsMalformedWithItsLine) {
-  const auto content = content_of("a.jsonl", "{\"text\": \"good\"}\n{\"text\": \"open\n\n{\"text\" \"x\"}\n{\"t\": 1}\n"
-                                             "{\"text\": null}\n[1]\n7\n{\"text\": \" \\n\"}\n{\"text\": \"last\"} x\n"
-                                             "{\"text\": \"good too\"}\n");
+  const auto content = content_of(
+      "a.jsonl",
+      "{\"text\": \"good\"}\n{\"text\": \"open\n\n{\"text\" \"x\"}\n{\"t\": 1}\n"
+      "{\"text\": null}\n[1]\n7\n{\"text\": \" \\n\"}\n{\"text\": \"last\"} x\n"
+      "{\"text\": \"good too\"}\n");
   EXPECT_EQ(content.documents, (Texts{"good", "good too"}));
   EXPECT_EQ(content.places, (Texts{"a.jsonl#1", "a.jsonl#10"}));
   ASSERT_EQ(content.dropped.size(), 8u);
@@ -33,44 +39,57 @@ TEST(JsonLines, DropsWhatIsMalformedWithItsLine) {
   EXPECT_TRUE(content.dropped[1].starts_with("a.jsonl#3: line 4: malformed JSON ("));
   EXPECT_EQ(content.dropped[2], "a.jsonl#4: line 5: no field 'text'; there is 't'");
   EXPECT_EQ(content.dropped[3], "a.jsonl#5: line 6: the field 'text' is null, no string");
-  EXPECT_EQ(content.dropped[4], "a.jsonl#6: line 7: the record is an array, no object and no string");
-  EXPECT_EQ(content.dropped[5], "a.jsonl#7: line 8: the record is a number, no object and no string");
+  EXPECT_EQ(content.dropped[4],
+            "a.jsonl#6: line 7: the record is an array, no object and no string");
+  EXPECT_EQ(content.dropped[5],
+            "a.jsonl#7: line 8: the record is a number, no object and no string");
   EXPECT_EQ(content.dropped[6], "a.jsonl#8: blank");
   EXPECT_TRUE(content.dropped[7].starts_with("a.jsonl#9: line 10: malformed JSON ("));
 }
 
 TEST(JsonLines, ReplacesAndCountsWhatIsNoCharacter) {
-  const auto content = content_of("a.jsonl", "{\"text\": \"\\ud83d\\ude00 \\ud83d \\\\ud83d \\udE00\\ud83d\"}\n"
-                                             "{\"text\": \"a\xFF" "b\xE5\xAD\"}\n{\"text\": \"clean\"}\n", {.encoding = "UTF-8"});
-  EXPECT_EQ(content.documents, (Texts{"\xF0\x9F\x98\x80 \uFFFD \\ud83d \uFFFD\uFFFD", "a\uFFFDb\uFFFD", "clean"}));
+  const auto content = content_of(
+      "a.jsonl",
+      "{\"text\": \"\\ud83d\\ude00 \\ud83d \\\\ud83d \\udE00\\ud83d\"}\n"
+      "{\"text\": \"a\xFF"
+      "b\xE5\xAD\"}\n{\"text\": \"clean\"}\n",
+      {.encoding = "UTF-8"});
+  EXPECT_EQ(content.documents,
+            (Texts{"\xF0\x9F\x98\x80 \uFFFD \\ud83d \uFFFD\uFFFD", "a\uFFFDb\uFFFD", "clean"}));
   EXPECT_EQ(content.replaced, (std::vector<int64_t>{3, 2, 0}));
   EXPECT_TRUE(content.dropped.empty());
 }
 
 TEST(JsonLines, NumbersBeyond64BitsAreNoReasonToDrop) {
-  const auto content = content_of("a.jsonl", "{\"id\": 123456789012345678901234567890, \"text\": \"kept\"}\n");
+  const auto content = content_of("a.jsonl",
+                                  "{\"id\": 123456789012345678901234567890, \"text\": \"kept\"}\n");
   EXPECT_EQ(content.documents, Texts{"kept"});
 }
 
 TEST(JsonLines, LongLinesComeInPieces) {
   std::string text;
   while (text.size() < 5'000'000) text += "many words ";
-  EXPECT_EQ(content_of("a.jsonl", "{\"text\": \"" + text + "\"}\n\"x\"\n").documents, (Texts{text, "x"}));
+  EXPECT_EQ(content_of("a.jsonl", "{\"text\": \"" + text + "\"}\n\"x\"\n").documents,
+            (Texts{text, "x"}));
 }
 
 TEST(Json, ReadsArraysOfObjectsAndStrings) {
-  const auto content = content_of("a.json", " [ {\"text\": \"a ] } \\\" [\"},\n\"b\", {\"x\": [{}], \"text\": \"c\"}\n]\n");
+  const auto content = content_of(
+      "a.json", " [ {\"text\": \"a ] } \\\" [\"},\n\"b\", {\"x\": [{}], \"text\": \"c\"}\n]\n");
   EXPECT_EQ(content.documents, (Texts{"a ] } \" [", "b", "c"}));
   EXPECT_TRUE(content.dropped.empty());
 }
 
 TEST(Json, AMalformedElementDoesNotEndTheArray) {
-  const auto content = content_of("a.json", "[{\"text\": \"a\" 1},\n 7,\ntrue, {\"text\":\n \"b\"}, nonsense]");
+  const auto content = content_of(
+      "a.json", "[{\"text\": \"a\" 1},\n 7,\ntrue, {\"text\":\n \"b\"}, nonsense]");
   EXPECT_EQ(content.documents, Texts{"b"});
   ASSERT_EQ(content.dropped.size(), 4u);
   EXPECT_TRUE(content.dropped[0].starts_with("a.json#1: line 1: malformed JSON ("));
-  EXPECT_EQ(content.dropped[1], "a.json#2: line 2: the record is a number, no object and no string");
-  EXPECT_EQ(content.dropped[2], "a.json#3: line 3: the record is true or false, no object and no string");
+  EXPECT_EQ(content.dropped[1],
+            "a.json#2: line 2: the record is a number, no object and no string");
+  EXPECT_EQ(content.dropped[2],
+            "a.json#3: line 3: the record is true or false, no object and no string");
   EXPECT_TRUE(content.dropped[3].starts_with("a.json#5: line 4: malformed JSON ("));
 }
 
@@ -81,16 +100,20 @@ TEST(Json, SaysWhenAnArrayIsCutOrMoreFollows) {
             "a.json#2: line 2: malformed JSON: the text ends inside the record");
   const auto more = content_of("a.json", "[\"a\"]\n[\"b\"]");
   EXPECT_EQ(more.documents, Texts{"a"});
-  EXPECT_EQ(more.dropped, Texts{"a.json#2: line 2: malformed JSON: more after the end of the array, left out"});
+  EXPECT_EQ(more.dropped,
+            Texts{"a.json#2: line 2: malformed JSON: more after the end of the array, left out"});
 }
 
 TEST(Json, ReadsLinesAndValuesUnderTheSameName) {
-  const auto lines = content_of("a.json", "{\"text\": \"a\"}\n{\"text\": \"open\n{\"text\": \"c\"}\n");
+  const auto lines = content_of("a.json",
+                                "{\"text\": \"a\"}\n{\"text\": \"open\n{\"text\": \"c\"}\n");
   EXPECT_EQ(lines.documents, (Texts{"a", "c"}));
   ASSERT_EQ(lines.dropped.size(), 1u);
   EXPECT_TRUE(lines.dropped[0].starts_with("a.json#2: line 2: "));
-  EXPECT_EQ(content_of("a.json", "{\n \"text\": \"a\"\n}\n{\n \"text\":\n\"b\"}").documents, (Texts{"a", "b"}));
-  EXPECT_EQ(content_of("-", "{\"text\": \"a\"}", {.format = InputFormat::kJson}).documents, Texts{"a"});
+  EXPECT_EQ(content_of("a.json", "{\n \"text\": \"a\"\n}\n{\n \"text\":\n\"b\"}").documents,
+            (Texts{"a", "b"}));
+  EXPECT_EQ(content_of("-", "{\"text\": \"a\"}", {.format = InputFormat::kJson}).documents,
+            Texts{"a"});
 }
 
 // Every record crosses the reader's blocks somewhere.
@@ -100,7 +123,8 @@ TEST(Json, RecordsCrossBlocks) {
     std::string json = array ? "[" : "";
     for (size_t i = 0; json.size() < 4'500'000; ++i) {
       expected.push_back(std::to_string(i) + std::string(i % 5000, 'x') + "\\");
-      json += (array && i > 0 ? ",\n" : "") + ("{\"text\": \"" + expected.back() + "\\\"}") + (array ? "" : "\n");
+      json += (array && i > 0 ? ",\n" : "") + ("{\"text\": \"" + expected.back() + "\\\"}") +
+              (array ? "" : "\n");
     }
     const auto content = content_of("a.json", json + (array ? "]" : ""));
     EXPECT_EQ(content.documents, expected);
@@ -118,16 +142,19 @@ TEST(Json, DropsRecordsTooLongToHold) {
     const auto read = [&](char* out, size_t n) {
       size_t done = 0;
       for (; done < n && at < start.size(); ++at) out[done++] = start[at];
-      const size_t fill = std::min(n - done, start.size() + filler - std::min(at, start.size() + filler));
+      const size_t fill = std::min(n - done,
+                                   start.size() + filler - std::min(at, start.size() + filler));
       std::memset(out + done, 'x', fill);
       done += fill;
       at += fill;
-      for (; done < n && at < start.size() + filler + end.size(); ++at) out[done++] = end[at - start.size() - filler];
+      for (; done < n && at < start.size() + filler + end.size(); ++at)
+        out[done++] = end[at - start.size() - filler];
       return done;
     };
     const auto content = content_of(name, read);
     EXPECT_EQ(content.documents, Texts{"next"});
-    EXPECT_EQ(content.dropped, Texts{std::string(name) + "#1: line 1: a record longer than 256 MiB"});
+    EXPECT_EQ(content.dropped,
+              Texts{std::string(name) + "#1: line 1: a record longer than 256 MiB"});
   }
 }
 

@@ -27,7 +27,8 @@ TEST(ListInputs, WalksFoldersInAStableOrder) {
 
 TEST(ListInputs, LeavesOutHiddenEntriesInsideAFolderAndSaysSo) {
   const test::ScratchFolder scratch;
-  const auto hidden = write_text(scratch / ".hidden", "x"), in_hidden = write_text(scratch / ".git/config", "x");
+  const auto hidden = write_text(scratch / ".hidden", "x"),
+             in_hidden = write_text(scratch / ".git/config", "x");
   const auto seen = write_text(scratch / "seen", "x");
   std::vector<DroppedDocument> left_out;
   EXPECT_EQ(list_inputs({scratch.path()}, &left_out), Paths{seen});
@@ -44,9 +45,12 @@ TEST(ListInputs, ReadsNoFileTwice) {
   fs::create_symlink(file, scratch / "folder/zlink");
   fs::create_hard_link(file, scratch / "folder/zhard");
   std::vector<DroppedDocument> left_out;
-  EXPECT_EQ(list_inputs({scratch / "folder", file, "-", scratch / "folder", "-"}, &left_out), (Paths{file, "-"}));
-  EXPECT_EQ(test::reason_for(left_out, scratch / "folder/zlink"), "the same as '" + file.string() + "'");
-  EXPECT_EQ(test::reason_for(left_out, scratch / "folder/zhard"), "the same as '" + file.string() + "'");
+  EXPECT_EQ(list_inputs({scratch / "folder", file, "-", scratch / "folder", "-"}, &left_out),
+            (Paths{file, "-"}));
+  EXPECT_EQ(test::reason_for(left_out, scratch / "folder/zlink"),
+            "the same as '" + file.string() + "'");
+  EXPECT_EQ(test::reason_for(left_out, scratch / "folder/zhard"),
+            "the same as '" + file.string() + "'");
   EXPECT_EQ(test::reason_for(left_out, "-"), "standard input is named twice");
   EXPECT_EQ(left_out.size(), 5u);
 }
@@ -60,8 +64,10 @@ TEST(ListInputs, FollowsLinksButNotInCircles) {
   fs::create_symlink(scratch / "nowhere", scratch / "root/dangling");
   fs::create_symlink("self", scratch / "root/self");
   std::vector<DroppedDocument> left_out;
-  EXPECT_EQ(list_inputs({scratch / "root"}, &left_out), (Paths{inside, scratch / "root/to_outside/text"}));
-  EXPECT_EQ(test::reason_for(left_out, scratch / "root/a/loop"), "the same as '" + (scratch / "root").string() + "'");
+  EXPECT_EQ(list_inputs({scratch / "root"}, &left_out),
+            (Paths{inside, scratch / "root/to_outside/text"}));
+  EXPECT_EQ(test::reason_for(left_out, scratch / "root/a/loop"),
+            "the same as '" + (scratch / "root").string() + "'");
   EXPECT_EQ(test::reason_for(left_out, scratch / "root/dangling"), "a symbolic link to nothing");
   EXPECT_TRUE(test::reason_for(left_out, scratch / "root/self").starts_with("unreadable: "));
   EXPECT_EQ(left_out.size(), 3u);
@@ -80,7 +86,8 @@ TEST(ListInputs, NeverOpensPipesAndSocketsInAFolder) {
   std::vector<DroppedDocument> left_out;
   EXPECT_TRUE(list_inputs({scratch.path()}, &left_out).empty());
   EXPECT_EQ(test::reason_for(left_out, scratch / "pipe"), "not a file (a pipe, socket or device)");
-  EXPECT_EQ(test::reason_for(left_out, scratch / "socket"), "not a file (a pipe, socket or device)");
+  EXPECT_EQ(test::reason_for(left_out, scratch / "socket"),
+            "not a file (a pipe, socket or device)");
 }
 
 TEST(ListInputs, LeavesOutTheOutputFolder) {
@@ -96,7 +103,8 @@ TEST(ListInputs, LeavesOutTheOutputFolder) {
 TEST(ListInputs, PatternsStandForWhatTheyMatch) {
   const test::ScratchFolder scratch;
   const auto b = write_text(scratch / "b.txt", "x"), a = write_text(scratch / "a.txt", "x");
-  const auto inner = write_text(scratch / "d.txt/c", "x"), odd = write_text(scratch / "[a].txt", "x");
+  const auto inner = write_text(scratch / "d.txt/c", "x"),
+             odd = write_text(scratch / "[a].txt", "x");
   write_text(scratch / "other", "x");
   EXPECT_EQ(list_inputs({scratch / "*.txt"}), (Paths{odd, a, b, inner}));
   EXPECT_EQ(list_inputs({scratch / "[a].txt"}), Paths{odd});  // there under this name
@@ -109,13 +117,16 @@ TEST(ListInputs, PatternsStandForWhatTheyMatch) {
 TEST(ListInputs, ListsNameInputs) {
   const test::ScratchFolder scratch;
   const auto b = write_text(scratch / "b.txt", "x"), a = write_text(scratch / "a.txt", "x");
-  const auto list = write_text(scratch / "list", b.string() + "\r\n\n" + (scratch / "*.txt").string());
+  const auto list = write_text(scratch / "list",
+                               b.string() + "\r\n\n" + (scratch / "*.txt").string());
   EXPECT_EQ(list_inputs({"@" + list.string()}), (Paths{b, a}));
-  const auto broken = write_text(scratch / "broken", a.string() + "\n" + (scratch / "gone").string() + "\n");
+  const auto broken = write_text(scratch / "broken",
+                                 a.string() + "\n" + (scratch / "gone").string() + "\n");
   const Error error = test::thrown_by([&] { list_inputs({"@" + broken.string()}); });
   EXPECT_EQ(error.code(), ErrorCode::kNotFound);
   EXPECT_TRUE(test::mentions(error, "broken', line 2: the input '"));
-  const Error no_list = test::thrown_by([&] { list_inputs({"@" + (scratch / "missing").string()}); });
+  const Error no_list = test::thrown_by(
+      [&] { list_inputs({"@" + (scratch / "missing").string()}); });
   EXPECT_EQ(no_list.code(), ErrorCode::kNotFound);
   EXPECT_TRUE(test::mentions(no_list, "the list of inputs '"));
 }
@@ -124,10 +135,13 @@ TEST(ListInputs, AMissingInputIsAnError) {
   const test::ScratchFolder scratch;
   fs::create_symlink(scratch / "nowhere", scratch / "dangling");
   const auto file = write_text(scratch / "file", "x");
-  const auto error = [&](const fs::path& path) { return test::thrown_by([&] { list_inputs({path}); }); };
+  const auto error = [&](const fs::path& path) {
+    return test::thrown_by([&] { list_inputs({path}); });
+  };
   EXPECT_EQ(error(scratch / "missing").code(), ErrorCode::kNotFound);
   EXPECT_TRUE(test::mentions(error(scratch / "missing"), "missing' is not there"));
-  EXPECT_TRUE(test::mentions(error(scratch / "dangling"), "dangling' is a symbolic link to nothing"));
+  EXPECT_TRUE(
+      test::mentions(error(scratch / "dangling"), "dangling' is a symbolic link to nothing"));
   EXPECT_EQ(error(file / "below").code(), ErrorCode::kNotFound);
 }
 

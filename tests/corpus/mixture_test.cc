@@ -37,7 +37,8 @@ TEST(Mixture, EveryStretchHasTheShares) {
         ++counts[mixture.draw(first + n - 1).source];
         for (size_t k = 0; k < weights.size(); ++k) {
           const double expected = static_cast<double>(n) * weights[k] / sum;
-          ASSERT_NEAR(static_cast<double>(counts[k]), expected, static_cast<double>(weights.size())) << n << " " << k;
+          ASSERT_NEAR(static_cast<double>(counts[k]), expected, static_cast<double>(weights.size()))
+              << n << " " << k;
         }
       }
     }
@@ -57,8 +58,12 @@ TEST(Mixture, DependsOnSeedAndIndexAlone) {
 }
 
 TEST(Mixture, RefusesWhatCannotBeMixed) {
-  for (const std::vector<double>& weights :
-       {std::vector<double>{}, {0, 1}, {1, 0}, {-1, 2}, {1e-7, 1}, {1, std::numeric_limits<double>::quiet_NaN()}}) {
+  for (const std::vector<double>& weights : {std::vector<double>{},
+                                             {0, 1},
+                                             {1, 0},
+                                             {-1, 2},
+                                             {1e-7, 1},
+                                             {1, std::numeric_limits<double>::quiet_NaN()}}) {
     EXPECT_EQ(test::thrown_by([&] { Mixture(weights, 1); }).code(), ErrorCode::kInternal);
   }
   const std::vector<double> one = {1};

@@ -22,15 +22,17 @@ class Folders : public testing::Test {
  protected:
   Folders() {
     for (int i = 0; i < 20; ++i) {
-      write_text(scratch / fmt::format("long/{}", i), fmt::format("{} is the number of this document", i));
+      write_text(scratch / fmt::format("long/{}", i),
+                 fmt::format("{} is the number of this document", i));
       write_text(scratch / fmt::format("short/{}", i), fmt::format("document {}", i));
     }
   }
 
   PrepareReport run(const std::string& input, const Tokenizer& tokenizer = test::byte_tokenizer(),
                     const std::function<void(const PrepareProgress&)>& on_progress = {}) {
-    return prepare({.inputs = {scratch / input}, .output = out, .val_fraction = 0.3, .shard_tokens = 50}, tokenizer,
-                   on_progress);
+    return prepare(
+        {.inputs = {scratch / input}, .output = out, .val_fraction = 0.3, .shard_tokens = 50},
+        tokenizer, on_progress);
   }
 
   void expect_refused(const std::string& text) {
@@ -69,14 +71,15 @@ TEST_F(Folders, AnEarlierOutputIsReplacedWhole) {
   after.erase("notes.txt");
   EXPECT_EQ(test::snapshot(out), after);
   EXPECT_LT(report.train.shards, std::count_if(before.begin(), before.end(), [](const auto& file) {
-    return file.first.starts_with("train_");
-  }));
+              return file.first.starts_with("train_");
+            }));
   EXPECT_FALSE(after.contains("merges.txt"));
 }
 
 TEST_F(Folders, AForeignFolderIsNotTouched) {
   write_text(out / "thesis.txt", "years of work");
-  expect_refused("holds 'thesis.txt' and no report.json of an earlier prepare: choose a new or empty folder");
+  expect_refused(
+      "holds 'thesis.txt' and no report.json of an earlier prepare: choose a new or empty folder");
   write_text(out / "report.json", "{\"title\": \"years of work\"}");
   expect_refused("choose a new or empty folder");
   write_text(out / "report.json", "not JSON");
@@ -119,7 +122,8 @@ TEST_F(Folders, AFullDiskLeavesTheEarlierOutput) {
   run("short");
   const auto before = test::snapshot(out);
   int failures = 0;
-  // Every length at which some file of the new output does not fit: shards, tokenizer files, report.
+  // Every length at which some file of the new output does not fit: shards, tokenizer files,
+  // report.
   for (const rlim_t bytes : {0, 100, 1024, 1060, 1124, 2000, 3000}) {
     const test::FileSizeLimit limit(bytes);
     try {
@@ -147,7 +151,8 @@ TEST_F(Folders, AFolderThatMayNotBeWrittenIsReported) {
 
 // prepare has a thread that reads; ThreadSanitizer lets no thread begin in a forked process.
 #if defined(__SANITIZE_THREAD__)
-#define INK_SKIP_IF_FORKS_HAVE_NO_THREADS() GTEST_SKIP() << "ThreadSanitizer lets no thread begin in a forked process"
+#define INK_SKIP_IF_FORKS_HAVE_NO_THREADS() \
+  GTEST_SKIP() << "ThreadSanitizer lets no thread begin in a forked process"
 #else
 #define INK_SKIP_IF_FORKS_HAVE_NO_THREADS() (void)0
 #endif
@@ -180,7 +185,9 @@ TEST_F(Folders, AKilledPrepareLeavesTheEarlierOutput) {
 }
 
 TEST_F(Folders, AKilledFirstPrepareCanBeRepeated) {
-  run_and_kill([&] { run("long", test::byte_tokenizer(), [](const PrepareProgress&) { ::raise(SIGKILL); }); });
+  run_and_kill([&] {
+    run("long", test::byte_tokenizer(), [](const PrepareProgress&) { ::raise(SIGKILL); });
+  });
   EXPECT_TRUE(fs::exists(out / ".prepare-in-progress"));
   run("short");
   EXPECT_FALSE(fs::exists(out / ".prepare-in-progress"));
@@ -209,9 +216,11 @@ TEST_F(Folders, AnInterruptedReplacementIsSeenAndRepaired) {
 TEST_F(Folders, KilledAtAnyMomentItEndsInTheSameBytes) {
   INK_SKIP_IF_FORKS_HAVE_NO_THREADS();
   std::string text;
-  for (int i = 0; i < 3000; ++i) text += fmt::format("text {} of many\r\n<|endoftext|>\n", i * i % 2900);
+  for (int i = 0; i < 3000; ++i)
+    text += fmt::format("text {} of many\r\n<|endoftext|>\n", i * i % 2900);
   write_text(scratch / "many", text);
-  PrepareOptions options{.inputs = {scratch / "many"}, .output = out, .val_fraction = 0.3, .shard_tokens = 2000};
+  PrepareOptions options{
+      .inputs = {scratch / "many"}, .output = out, .val_fraction = 0.3, .shard_tokens = 2000};
   options.checkpoint_seconds = 0;
   options.batch_bytes = 4000;
   options.dropped_file = scratch / "dropped.jsonl";

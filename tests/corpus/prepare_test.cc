@@ -26,13 +26,16 @@ class Prepare : public testing::Test {
  protected:
   PrepareReport run(const std::vector<fs::path>& inputs, double val_fraction = 0.1,
                     const Tokenizer& tokenizer = test::byte_tokenizer()) {
-    return prepare(test::untouched({.inputs = inputs, .output = out, .val_fraction = val_fraction}), tokenizer);
+    return prepare(test::untouched({.inputs = inputs, .output = out, .val_fraction = val_fraction}),
+                   tokenizer);
   }
   PrepareReport run_text(std::string_view text, double val_fraction = 0.1,
                          const Tokenizer& tokenizer = test::byte_tokenizer()) {
     return run({write_text(scratch / "in", text)}, val_fraction, tokenizer);
   }
-  Documents documents(const std::string& split) { return documents_of(out, split, test::byte_tokenizer()); }
+  Documents documents(const std::string& split) {
+    return documents_of(out, split, test::byte_tokenizer());
+  }
 
   test::ScratchFolder scratch;
   const fs::path out = scratch / "out";
@@ -86,7 +89,8 @@ TEST_F(Prepare, ASingleDocumentIsCutByCharacters) {
   EXPECT_EQ(report.train.bytes, 15);
   EXPECT_EQ(report.val.bytes, 16);
   EXPECT_EQ(report.invalid_utf8_documents, 1);
-  EXPECT_EQ(report.warnings.back(), "1 documents are not valid UTF-8; their bytes are kept as they are");
+  EXPECT_EQ(report.warnings.back(),
+            "1 documents are not valid UTF-8; their bytes are kept as they are");
 }
 
 TEST_F(Prepare, ALongSingleDocumentIsCutInTheRightPlace) {
@@ -127,15 +131,18 @@ TEST_F(Prepare, AVeryShortTextStillWorks) {
   }
   const PrepareReport report = run_text("x");
   ASSERT_EQ(report.warnings.size(), 2u);
-  EXPECT_EQ(report.warnings[0], "the validation part is empty: the text is too short to be divided");
+  EXPECT_EQ(report.warnings[0],
+            "the validation part is empty: the text is too short to be divided");
   EXPECT_EQ(report.warnings[1], "the training part has 1 tokens, less than one context of 1024");
 }
 
 TEST_F(Prepare, WarnsOfMarksThatDoNotSeparate) {
-  const PrepareReport report = run_text("one<|endoftext|>two\n<|endoftext|>\nthree\n<|endoftext|>\nfour\n");
+  const PrepareReport report = run_text(
+      "one<|endoftext|>two\n<|endoftext|>\nthree\n<|endoftext|>\nfour\n");
   EXPECT_EQ(report.documents_in, 3);
   EXPECT_EQ(report.warnings.back(),
-            "1 documents have <|endoftext|> inside a line, where it is text: only a line of its own separates "
+            "1 documents have <|endoftext|> inside a line, where it is text: only a line of its "
+            "own separates "
             "documents");
   auto all = documents("train");
   for (const auto& document : documents("val")) all.push_back(document);
@@ -147,7 +154,8 @@ TEST_F(Prepare, WorksWithoutAnEndOfTextToken) {
   const Tokenizer tokenizer = test::make_tokenizer(TokenizerType::kByte, "x", false);
   const PrepareReport report = run_text("aa\n<|endoftext|>\nbb\n", 0, tokenizer);
   EXPECT_EQ(tokenizer.decode(test::tokens_of(out, "train")), "aa\nbb\n");
-  EXPECT_EQ(report.warnings.back(), "the tokenizer has no <|endoftext|>: nothing marks where a document ends");
+  EXPECT_EQ(report.warnings.back(),
+            "the tokenizer has no <|endoftext|>: nothing marks where a document ends");
 }
 
 TEST_F(Prepare, LeavesOutWhatIsNoTextAndSaysSo) {
@@ -161,7 +169,9 @@ TEST_F(Prepare, LeavesOutWhatIsNoTextAndSaysSo) {
   fs::create_symlink(scratch / "nowhere", scratch / "in/dangling");
   const PrepareReport report = run({scratch / "in"}, 0);
   EXPECT_EQ(documents("train"), (Documents{"good text", "more good text\n"}));
-  const auto reason = [&](const char* name) { return test::reason_for(report.dropped, scratch / "in" / name); };
+  const auto reason = [&](const char* name) {
+    return test::reason_for(report.dropped, scratch / "in" / name);
+  };
   EXPECT_EQ(reason("empty"), "empty");
   EXPECT_EQ(reason("blank"), "blank");
   EXPECT_EQ(reason("binary"), "binary");
@@ -184,7 +194,8 @@ TEST_F(Prepare, LeavesOutAnUnreadableFile) {
   const test::OrdinaryUser user;
   const PrepareReport report = run({scratch / "in"}, 0);
   EXPECT_EQ(documents("train"), Documents{"OPEN: good text"});
-  EXPECT_EQ(test::reason_for(report.dropped, scratch / "in/closed"), "unreadable: Permission denied");
+  EXPECT_EQ(test::reason_for(report.dropped, scratch / "in/closed"),
+            "unreadable: Permission denied");
 }
 
 TEST_F(Prepare, WithoutAnyTextItSaysWhatWasLeftOut) {
@@ -192,8 +203,9 @@ TEST_F(Prepare, WithoutAnyTextItSaysWhatWasLeftOut) {
   const auto error = [&](const fs::path& input) { return test::thrown_by([&] { run({input}); }); };
   EXPECT_EQ(error(scratch / "nothing").code(), ErrorCode::kInvalidData);
   EXPECT_TRUE(test::mentions(error(scratch / "nothing"), "no text found: there is no file in '" +
-                                                              (scratch / "nothing").string() + "'"));
-  for (int i = 0; i < 12; ++i) write_text(scratch / fmt::format("bad/{:02}", i), i < 2 ? "" : " \n");
+                                                             (scratch / "nothing").string() + "'"));
+  for (int i = 0; i < 12; ++i)
+    write_text(scratch / fmt::format("bad/{:02}", i), i < 2 ? "" : " \n");
   EXPECT_EQ(error(scratch / "bad").code(), ErrorCode::kInvalidData);
   EXPECT_TRUE(test::mentions(error(scratch / "bad"), "no text found: all was left out: '"));
   EXPECT_TRUE(test::mentions(error(scratch / "bad"), "bad/01' (empty), '"));
@@ -215,7 +227,8 @@ TEST_F(Prepare, RefusesImpossibleOptions) {
   EXPECT_TRUE(test::mentions(error({.inputs = {}, .output = out}), "no input"));
   EXPECT_TRUE(test::mentions(error({.inputs = {in}, .output = {}}), "no output"));
   for (const int64_t tokens : {int64_t{0}, int64_t{-1}, int64_t{1} << 31}) {
-    EXPECT_TRUE(test::mentions(error({.inputs = {in}, .output = out, .shard_tokens = tokens}), "expected 1 to"));
+    EXPECT_TRUE(test::mentions(error({.inputs = {in}, .output = out, .shard_tokens = tokens}),
+                               "expected 1 to"));
   }
   EXPECT_FALSE(fs::exists(out));
 }
@@ -249,7 +262,8 @@ TEST_F(Prepare, ShardsHoldWhatTheOptionsSay) {
   const std::string text = "0123456789";
   write_text(scratch / "in", text);
   const PrepareReport report = prepare(
-      {.inputs = {scratch / "in"}, .output = out, .val_fraction = 0.3, .shard_tokens = 3}, test::byte_tokenizer());
+      {.inputs = {scratch / "in"}, .output = out, .val_fraction = 0.3, .shard_tokens = 3},
+      test::byte_tokenizer());
   ASSERT_EQ(report.train.shards, 3);
   ASSERT_EQ(report.val.shards, 1);
   const std::vector<int64_t> expected = {3, 3, 1};
@@ -269,8 +283,8 @@ TEST_F(Prepare, ALargeVocabularyTakes32Bits) {
   // A character vocabulary of more than 65,536 ids: every assigned plane holds enough code points.
   std::string characters;
   for (uint32_t c = 0x10000; c < 0x10000 + 66'000; ++c) {
-    for (const uint32_t byte : {0xF0 | (c >> 18), 0x80 | ((c >> 12) & 0x3F), 0x80 | ((c >> 6) & 0x3F),
-                                0x80 | (c & 0x3F)}) {
+    for (const uint32_t byte : {0xF0 | (c >> 18), 0x80 | ((c >> 12) & 0x3F),
+                                0x80 | ((c >> 6) & 0x3F), 0x80 | (c & 0x3F)}) {
       characters.push_back(static_cast<char>(byte));
     }
   }
@@ -278,7 +292,8 @@ TEST_F(Prepare, ALargeVocabularyTakes32Bits) {
   ASSERT_GT(tokenizer.vocab_size(), 65'536);
   run_text(characters, 0.5, tokenizer);
   EXPECT_EQ(TokenShard(out / "train_000000.bin").bits(), 32);
-  EXPECT_EQ(tokenizer.decode(test::tokens_of(out, "train")) + tokenizer.decode(test::tokens_of(out, "val")),
+  EXPECT_EQ(tokenizer.decode(test::tokens_of(out, "train")) +
+                tokenizer.decode(test::tokens_of(out, "val")),
             characters);
 }
 
@@ -318,7 +333,8 @@ TEST_F(Prepare, TheReportTellsEverything) {
   EXPECT_DOUBLE_EQ(json["bytes_per_token"].get<double>(), 19.0 / 21.0);
   EXPECT_EQ(json["single_document"], false);
   EXPECT_EQ(json["invalid_utf8_documents"], 0);
-  for (const auto& [split, expected] : {std::pair{"train", report.train}, std::pair{"val", report.val}}) {
+  for (const auto& [split, expected] :
+       {std::pair{"train", report.train}, std::pair{"val", report.val}}) {
     EXPECT_EQ(json[split]["documents"], expected.documents);
     EXPECT_EQ(json[split]["bytes"], expected.bytes);
     EXPECT_EQ(json[split]["tokens"], expected.tokens);
@@ -328,7 +344,8 @@ TEST_F(Prepare, TheReportTellsEverything) {
     EXPECT_EQ(json[split]["shards"][0]["hash128"], expected.shard_files[0].hash128);
   }
   EXPECT_EQ(json["warnings"], Json(report.warnings));
-  EXPECT_EQ(json["dropped"], Json::parse(R"([{"source": ")" + (scratch / "in/c").string() + R"(", "reason": "empty"}])"));
+  EXPECT_EQ(json["dropped"], Json::parse(R"([{"source": ")" + (scratch / "in/c").string() +
+                                         R"(", "reason": "empty"}])"));
   // What reads the folder finds the same tokenizer in it.
   EXPECT_EQ(Tokenizer::load(out).encode("some text"), tokenizer.encode("some text"));
 }
@@ -360,9 +377,10 @@ TEST_F(Prepare, NoticesAFileThatChangesMeanwhile) {
                            "first\n<|endoftext|>\nsecond\n<|endoftext|>\nthird"}) {
     write_text(path, "first\n<|endoftext|>\nsecond\n");
     const auto error = test::thrown_by([&] {
-      prepare({.inputs = {path}, .output = out}, test::byte_tokenizer(), [&](const PrepareProgress& p) {
-        if (p.stage == PrepareProgress::Stage::kScanning) write_text(path, text);
-      });
+      prepare({.inputs = {path}, .output = out}, test::byte_tokenizer(),
+              [&](const PrepareProgress& p) {
+                if (p.stage == PrepareProgress::Stage::kScanning) write_text(path, text);
+              });
     });
     EXPECT_EQ(error.code(), ErrorCode::kInputOutput);
     EXPECT_TRUE(test::mentions(error, "in' changed while it was read"));
@@ -371,22 +389,29 @@ TEST_F(Prepare, NoticesAFileThatChangesMeanwhile) {
 }
 
 TEST_F(Prepare, CleansAndSaysWhatItDid) {
-  write_text(scratch / "in", "one\r\ntwo\r\n<|endoftext|>\n\xEF\xBB\xBF" "a\x01z\xFF\n");
-  const PrepareReport report = prepare({.inputs = {scratch / "in"}, .output = out, .val_fraction = 0, .read = {.encoding = "UTF-8"}},
-                                       test::byte_tokenizer());
+  write_text(scratch / "in",
+             "one\r\ntwo\r\n<|endoftext|>\n\xEF\xBB\xBF"
+             "a\x01z\xFF\n");
+  const PrepareReport report = prepare(
+      {.inputs = {scratch / "in"}, .output = out, .val_fraction = 0, .read = {.encoding = "UTF-8"}},
+      test::byte_tokenizer());
   EXPECT_EQ(documents("train"), (Documents{"one\ntwo\n", "az\uFFFD\n"}));
   EXPECT_EQ(report.cleaned.line_ends, 2);
   EXPECT_EQ(report.cleaned.control_characters, 2);
   EXPECT_EQ(report.cleaned.invalid_sequences, 1);
   EXPECT_EQ(report.invalid_utf8_documents, 1);
-  EXPECT_EQ(report.warnings.back(),
-            "1 documents have bytes that are not valid in their encoding; U+FFFD stands for them now");
+  EXPECT_EQ(
+      report.warnings.back(),
+      "1 documents have bytes that are not valid in their encoding; U+FFFD stands for them now");
 }
 
 TEST_F(Prepare, DropsDocumentsThatAreNotValid) {
   write_text(scratch / "in", "a\xFF\n<|endoftext|>\nbb\n<|endoftext|>\ncc\n");
-  const PrepareReport report = prepare({.inputs = {scratch / "in"}, .output = out, .val_fraction = 0,
-                                        .read = {.encoding = "UTF-8"}, .clean = {.invalid = InvalidText::kDrop}},
+  const PrepareReport report = prepare({.inputs = {scratch / "in"},
+                                        .output = out,
+                                        .val_fraction = 0,
+                                        .read = {.encoding = "UTF-8"},
+                                        .clean = {.invalid = InvalidText::kDrop}},
                                        test::byte_tokenizer());
   EXPECT_EQ(documents("train"), (Documents{"bb\n", "cc\n"}));
   ASSERT_EQ(report.dropped.size(), 1u);
@@ -406,7 +431,8 @@ TEST_F(Prepare, DropsDuplicatesAndKeepsTheFirst) {
   EXPECT_EQ(report.documents_in, 5);
   EXPECT_EQ(report.dropped_reasons.at("duplicate").documents, 2);
   EXPECT_EQ(report.dropped_reasons.at("duplicate").bytes, 10);
-  const Json first = Json::parse(read_file(scratch / "dropped.jsonl").substr(0, read_file(scratch / "dropped.jsonl").find('\n')));
+  const Json first = Json::parse(read_file(scratch / "dropped.jsonl")
+                                     .substr(0, read_file(scratch / "dropped.jsonl").find('\n')));
   EXPECT_EQ(first["source"], (scratch / "in/a").string());
   EXPECT_EQ(first["document"], 3);
   EXPECT_EQ(first["reason"], "duplicate");
@@ -420,7 +446,8 @@ TEST_F(Prepare, DropsNearDuplicates) {
   write_text(scratch / "in/a", text + "end");
   write_text(scratch / "in/b", text + "other end");
   write_text(scratch / "in/c", "a text of its own");
-  PrepareOptions options{.inputs = {scratch / "in"}, .output = out, .val_fraction = 0, .near_duplicates = true};
+  PrepareOptions options{
+      .inputs = {scratch / "in"}, .output = out, .val_fraction = 0, .near_duplicates = true};
   const PrepareReport report = prepare(options, test::byte_tokenizer());
   EXPECT_EQ(documents("train"), (Documents{text + "end", "a text of its own"}));
   EXPECT_EQ(report.dropped_reasons.at("near-duplicate").documents, 1);
@@ -428,11 +455,12 @@ TEST_F(Prepare, DropsNearDuplicates) {
   EXPECT_EQ(prepare(options, test::byte_tokenizer()).train.documents, 3);
 }
 
-// A vocabulary's pre-tokenizer decides where a long document may be cut; here the parts are cut in the middle of
-// nothing but white space and letters.
+// A vocabulary's pre-tokenizer decides where a long document may be cut; here the parts are cut in
+// the middle of nothing but white space and letters.
 TEST_F(Prepare, ALongDocumentGetsTheIdsOfTheWhole) {
   std::string text;
-  for (int i = 0; text.size() < 20'000'000; ++i) text += i % 1000 == 0 ? "\n\n " : fmt::format("wört{} ", i % 977);
+  for (int i = 0; text.size() < 20'000'000; ++i)
+    text += i % 1000 == 0 ? "\n\n " : fmt::format("wört{} ", i % 977);
   const Tokenizer tokenizer = test::make_tokenizer(TokenizerType::kBpe, text.substr(0, 100'000));
   write_text(scratch / "in/long", text);
   write_text(scratch / "in/short", "short");
@@ -448,11 +476,13 @@ TEST_F(Prepare, ALongDocumentGetsTheIdsOfTheWhole) {
 TEST_F(Prepare, GoesOnWhereItWasInterrupted) {
   for (int f = 0; f < 5; ++f) {
     std::string text;
-    for (int i = 0; i < 400; ++i) text += fmt::format("text {} of file {}\r\n<|endoftext|>\n", i * i % 350, f);
+    for (int i = 0; i < 400; ++i)
+      text += fmt::format("text {} of file {}\r\n<|endoftext|>\n", i * i % 350, f);
     write_text(scratch / fmt::format("in/{}", f), text);
   }
   write_text(scratch / "in/empty", "");
-  PrepareOptions options{.inputs = {scratch / "in"}, .output = out, .val_fraction = 0.3, .shard_tokens = 3000};
+  PrepareOptions options{
+      .inputs = {scratch / "in"}, .output = out, .val_fraction = 0.3, .shard_tokens = 3000};
   options.near_duplicates = true;
   options.minhash = {.shingle_words = 2, .bands = 4, .rows = 4};
   options.checkpoint_seconds = 0;
@@ -529,7 +559,8 @@ TEST_F(Prepare, ChoosesTheBitsOfATokenAsTold) {
   prepare(options, test::byte_tokenizer());
   EXPECT_EQ(TokenShard(out / "train_000000.bin").bits(), 32);
   options.bits = 8;
-  EXPECT_EQ(test::thrown_by([&] { prepare(options, test::byte_tokenizer()); }).code(), ErrorCode::kUsage);
+  EXPECT_EQ(test::thrown_by([&] { prepare(options, test::byte_tokenizer()); }).code(),
+            ErrorCode::kUsage);
 }
 
 TEST_F(Prepare, ReportsLengthsAndFrequentTokens) {

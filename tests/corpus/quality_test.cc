@@ -10,7 +10,8 @@ namespace {
 // Word number i: no two are equal, and none is a stop word.
 std::string word(int i, int letters = 5) {
   std::string text(static_cast<size_t>(letters), 'z');
-  for (int k = 0; k < 5 && k < letters; ++k, i /= 20) text[static_cast<size_t>(k)] = static_cast<char>('f' + i % 20);
+  for (int k = 0; k < 5 && k < letters; ++k, i /= 20)
+    text[static_cast<size_t>(k)] = static_cast<char>('f' + i % 20);
   return text;
 }
 
@@ -43,8 +44,12 @@ DropReason judge(std::string text, const CleanOptions& options) {
   Cleaner::Scratch scratch;
   return Cleaner(options).clean(text, scratch).reason;
 }
-DropReason gopher(const std::string& text) { return judge(text, {.quality = QualityRules::kGopher}); }
-DropReason fineweb(const std::string& text) { return judge(text, {.quality = QualityRules::kFineWeb}); }
+DropReason gopher(const std::string& text) {
+  return judge(text, {.quality = QualityRules::kGopher});
+}
+DropReason fineweb(const std::string& text) {
+  return judge(text, {.quality = QualityRules::kFineWeb});
+}
 
 std::string c4_lines(std::string text) {
   Cleaner::Scratch scratch;
@@ -79,7 +84,8 @@ TEST(Gopher, MeanWordLength) {
   EXPECT_EQ(gopher(Text().say("the and").words(48, 3)), DropReason::kNone);
   EXPECT_EQ(gopher(Text().say("the and").words(48, 3).words(1, 2)), DropReason::kMeanWordLength);
   EXPECT_EQ(gopher(Text().say("the and").words(2, 17).words(48, 10)), DropReason::kNone);
-  EXPECT_EQ(gopher(Text().say("the and").words(2, 17).words(48, 10).words(1, 11)), DropReason::kMeanWordLength);
+  EXPECT_EQ(gopher(Text().say("the and").words(2, 17).words(48, 10).words(1, 11)),
+            DropReason::kMeanWordLength);
 }
 
 TEST(Gopher, Symbols) {
@@ -137,8 +143,10 @@ TEST(Gopher, StopWords) {
   // A language in other letters knows none of them; nor does the user's, if it is not English.
   EXPECT_EQ(gopher("Съешь же ещё этих мягких французских булок, да выпей чаю. "
                    "В чащах юга жил бы цитрус? Да, но фальшивый экземпляр! "
-                   "Эх, чужак, общий съём цен шляп (юфть) – вдрызг! Любя, съешь щипцы, – вздохнёт мэр, – кайф жгуч. "
-                   "Шеф взъярён тчк щипцы с эхом гудбай Жюль. Эй, жлоб! Где туз? Прячь юных съёмщиц в шкаф."),
+                   "Эх, чужак, общий съём цен шляп (юфть) – вдрызг! Любя, съешь щипцы, – вздохнёт "
+                   "мэр, – кайф жгуч. "
+                   "Шеф взъярён тчк щипцы с эхом гудбай Жюль. Эй, жлоб! Где туз? Прячь юных "
+                   "съёмщиц в шкаф."),
             DropReason::kNone);
 }
 
@@ -161,7 +169,8 @@ TEST(Gopher, RepeatedLines) {
     for (int i = 0; i < repeated; ++i) result += last;
     return gopher(result);
   };
-  EXPECT_EQ(of_equal_length(2), DropReason::kRepeatedNgrams);  // 0.2 of the characters: not the lines' rule
+  // 0.2 of the characters: not the lines' rule.
+  EXPECT_EQ(of_equal_length(2), DropReason::kRepeatedNgrams);
   EXPECT_EQ(of_equal_length(3), DropReason::kRepeatedLines);
 }
 
@@ -169,7 +178,8 @@ TEST(Gopher, RepeatedParagraphs) {
   const auto with = [](int short_ones, int long_ones) {
     Text text;
     text.stop_words();
-    for (int i = 0; i < long_ones; ++i) text.words(10).line().words(10).line().words(10).line("\n\n");
+    for (int i = 0; i < long_ones; ++i)
+      text.words(10).line().words(10).line().words(10).line("\n\n");
     for (int i = 0; i < short_ones; ++i) text.say("so be it").line(i % 2 == 0 ? "\n\n" : "\n \n\n");
     return gopher(text);
   };
@@ -190,9 +200,9 @@ DropReason with_phrase(int phrase_words, int times, int words = 100) {
 TEST(Gopher, FrequentNgrams) {
   EXPECT_EQ(with_phrase(2, 10), DropReason::kNone);  // 0.20
   EXPECT_EQ(with_phrase(2, 11), DropReason::kFrequentNgram);
-  EXPECT_EQ(with_phrase(3, 6), DropReason::kNone);   // 0.18
+  EXPECT_EQ(with_phrase(3, 6), DropReason::kNone);  // 0.18
   EXPECT_EQ(with_phrase(3, 7), DropReason::kFrequentNgram);
-  EXPECT_EQ(with_phrase(4, 4), DropReason::kNone);   // 0.16
+  EXPECT_EQ(with_phrase(4, 4), DropReason::kNone);  // 0.16
   EXPECT_EQ(with_phrase(4, 5), DropReason::kFrequentNgram);
 }
 
@@ -221,7 +231,8 @@ std::string han(int count, int first) {
 TEST(Gopher, ChineseIsJudgedByCharacters) {
   EXPECT_EQ(gopher(han(49, 0)), DropReason::kWordCount);
   EXPECT_EQ(gopher(han(50, 0)), DropReason::kNone);
-  // A phrase of two words of two characters, repeated as often as English may repeat one of two words.
+  // A phrase of two words of two characters, repeated as often as English may repeat one of two
+  // words.
   const auto with = [](int times) {
     std::string text;
     for (int i = 0; i < times; ++i) text += han(4, 5000) + "，" + han(6, 10 * i);
@@ -241,22 +252,26 @@ TEST(C4, Pages) {
   const CleanOptions c4{.quality = QualityRules::kC4};
   EXPECT_EQ(judge(page(3), c4), DropReason::kNone);
   EXPECT_EQ(judge(page(2), c4), DropReason::kFewSentences);
-  EXPECT_EQ(judge("One has many words, and 3.14. Two has many words! Has three many words?", c4), DropReason::kNone);
-  EXPECT_EQ(judge("One has many words, and 3.14 too. Two has many words?!", c4), DropReason::kFewSentences);
+  EXPECT_EQ(judge("One has many words, and 3.14. Two has many words! Has three many words?", c4),
+            DropReason::kNone);
+  EXPECT_EQ(judge("One has many words, and 3.14 too. Two has many words?!", c4),
+            DropReason::kFewSentences);
   EXPECT_EQ(judge("春眠不觉晓。处处闻啼鸟！夜来风雨声？", c4), DropReason::kNone);
-  EXPECT_EQ(judge("春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。", c4), DropReason::kFewSentences);
+  EXPECT_EQ(judge("春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。", c4),
+            DropReason::kFewSentences);
   EXPECT_EQ(judge(page(3) + "So this is a Lorem Ipsum.", c4), DropReason::kLoremIpsum);
   EXPECT_EQ(judge(page(3) + "So this is a { of code.", c4), DropReason::kCurlyBracket);
 }
 
 TEST(C4, Lines) {
   const std::string rest = page(3);
-  for (const std::string kept : {"This has just five words.", "Has this now five words?", "“He said it to me.”",
-                                 "他说：「春眠不觉晓。」"}) {
+  for (const std::string kept : {"This has just five words.", "Has this now five words?",
+                                 "“He said it to me.”", "他说：「春眠不觉晓。」"}) {
     EXPECT_EQ(c4_lines(kept + "\n" + rest), kept + "\n" + rest);
   }
-  for (const std::string dropped : {"This has four words.", "This line has no last mark", "This line has an end...",
-                                    "You need Javascript for this page.", "We say that this uses cookies here."}) {
+  for (const std::string dropped :
+       {"This has four words.", "This line has no last mark", "This line has an end...",
+        "You need Javascript for this page.", "We say that this uses cookies here."}) {
     EXPECT_EQ(c4_lines(dropped + "\n" + rest), rest) << dropped;
   }
 }
@@ -277,8 +292,10 @@ TEST(FineWeb, ShortLines) {
     Text text;
     text.say("the and").words(8, 5).line(".\n");
     for (int i = 1; i < 100; ++i) {
-      if (i <= short_lines) text.words(4, 5).words(1, letters_of_last).line(".\n");
-      else text.words(8).line(".\n");
+      if (i <= short_lines)
+        text.words(4, 5).words(1, letters_of_last).line(".\n");
+      else
+        text.words(8).line(".\n");
     }
     return fineweb(text);
   };
@@ -300,9 +317,11 @@ TEST(FineWeb, RepeatedLines) {
 }
 
 TEST(FineWeb, IncludesGopherAndC4ButNotTheLastMark) {
-  EXPECT_EQ(fineweb(Text().stop_words().words(30).line(". A b c d e. F g h i j.")), DropReason::kWordCount);
+  EXPECT_EQ(fineweb(Text().stop_words().words(30).line(". A b c d e. F g h i j.")),
+            DropReason::kWordCount);
   EXPECT_EQ(fineweb(Text().stop_words().words(60).line(". {")), DropReason::kCurlyBracket);
-  std::string text = Text().stop_words().words(60).line(".\n").words(20).line("\n").words(20).line("!\n");
+  std::string text = Text().stop_words().words(60).line(".\n").words(20).line("\n").words(20).line(
+      "!\n");
   text += "Javascript is off.";
   Cleaner::Scratch scratch;
   const CleanResult result = Cleaner({.quality = QualityRules::kFineWeb}).clean(text, scratch);

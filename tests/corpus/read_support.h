@@ -25,9 +25,12 @@ struct SourceContent {
   int64_t bytes_read = 0;
 };
 
-inline std::string text_of(const SourcePlace& place) { return place.source + "#" + std::to_string(place.document); }
+inline std::string text_of(const SourcePlace& place) {
+  return place.source + "#" + std::to_string(place.document);
+}
 
-inline SourceContent content_of(const std::string& name, ReadBytes read, const ReadOptions& options = {}) {
+inline SourceContent content_of(const std::string& name, ReadBytes read,
+                                const ReadOptions& options = {}) {
   SourceContent content;
   const auto on_dropped = [&](const SourcePlace& place, const std::string& why) {
     content.dropped.push_back(text_of(place) + ": " + why);
@@ -53,7 +56,8 @@ inline SourceContent content_of(const std::string& name, ReadBytes read, const R
   return content;
 }
 
-inline SourceContent content_of(const std::string& name, std::string_view bytes, const ReadOptions& options = {}) {
+inline SourceContent content_of(const std::string& name, std::string_view bytes,
+                                const ReadOptions& options = {}) {
   return content_of(name, read_from(bytes), options);
 }
 
@@ -65,10 +69,12 @@ struct ArchiveFile {
 using ArchiveSetup = int (*)(struct archive*);
 
 // Writes an archive with libarchive: `format` and `filter` are its archive_write_... functions.
-inline std::string make_archive(ArchiveSetup format, ArchiveSetup filter, const std::vector<ArchiveFile>& files,
+inline std::string make_archive(ArchiveSetup format, ArchiveSetup filter,
+                                const std::vector<ArchiveFile>& files,
                                 const char* password = nullptr) {
   std::string bytes;
-  const std::unique_ptr<struct archive, decltype(&archive_write_free)> out(archive_write_new(), &archive_write_free);
+  const std::unique_ptr<struct archive, decltype(&archive_write_free)> out(archive_write_new(),
+                                                                           &archive_write_free);
   EXPECT_EQ(format(out.get()), ARCHIVE_OK);
   EXPECT_EQ(filter(out.get()), ARCHIVE_OK);
   if (password != nullptr) {
@@ -82,8 +88,8 @@ inline std::string make_archive(ArchiveSetup format, ArchiveSetup filter, const 
   };
   EXPECT_EQ(archive_write_open(out.get(), &bytes, nullptr, append, nullptr), ARCHIVE_OK);
   for (const ArchiveFile& file : files) {
-    const std::unique_ptr<struct archive_entry, decltype(&archive_entry_free)> entry(archive_entry_new(),
-                                                                                     &archive_entry_free);
+    const std::unique_ptr<struct archive_entry, decltype(&archive_entry_free)> entry(
+        archive_entry_new(), &archive_entry_free);
     archive_entry_set_pathname(entry.get(), file.name.c_str());
     archive_entry_set_filetype(entry.get(), static_cast<unsigned>(file.type));
     archive_entry_set_perm(entry.get(), 0644);
@@ -93,7 +99,8 @@ inline std::string make_archive(ArchiveSetup format, ArchiveSetup filter, const 
       archive_entry_set_size(entry.get(), static_cast<int64_t>(file.content.size()));
     }
     // A warning where the locale cannot hold the name.
-    EXPECT_GE(archive_write_header(out.get(), entry.get()), ARCHIVE_WARN) << archive_error_string(out.get());
+    EXPECT_GE(archive_write_header(out.get(), entry.get()), ARCHIVE_WARN)
+        << archive_error_string(out.get());
     if (file.type == AE_IFREG) {
       EXPECT_EQ(archive_write_data(out.get(), file.content.data(), file.content.size()),
                 static_cast<la_ssize_t>(file.content.size()));

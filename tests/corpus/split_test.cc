@@ -32,7 +32,8 @@ TEST(Split, TheHashDecides) {
 TEST(Split, TakesTheFractionOfManyDocuments) {
   const int64_t n = 100'000;
   int64_t validating = 0;
-  for (int64_t i = 0; i < n; ++i) validating += hash_validates(hash64("document " + std::to_string(i)), 0.1) ? 1 : 0;
+  for (int64_t i = 0; i < n; ++i)
+    validating += hash_validates(hash64("document " + std::to_string(i)), 0.1) ? 1 : 0;
   // Five standard deviations of a binomial count: sqrt(n * 0.1 * 0.9) = 95.
   EXPECT_NEAR(static_cast<double>(validating), 10'000.0, 5 * 95.0);
 }
@@ -66,10 +67,12 @@ TEST(Split, CutsWhereNanoGptDoes) {
 
 TEST(Split, CutsAtTheDecimalFraction) {
   // (1000 - permille) * n / 1000 in integers; 1 - 0.9 is 0.09999999999999998 in floating point.
-  for (const int64_t n : std::vector<int64_t>{10, 99, 1000, 12345, 1'000'000'000, 987'654'321'000}) {
+  for (const int64_t n :
+       std::vector<int64_t>{10, 99, 1000, 12345, 1'000'000'000, 987'654'321'000}) {
     for (int64_t permille = 0; permille < 1000; ++permille) {
       const double fraction = static_cast<double>(permille) / 1000;
-      ASSERT_EQ(training_characters(n, fraction), std::max<int64_t>((1000 - permille) * n / 1000, 1))
+      ASSERT_EQ(training_characters(n, fraction),
+                std::max<int64_t>((1000 - permille) * n / 1000, 1))
           << n << " " << fraction;
     }
   }

@@ -58,8 +58,8 @@ TEST(HfConfig, OtherNamesOfTheSizes) {
   EXPECT_EQ(config.heads, 3);
   EXPECT_EQ(config.width, 30);
   EXPECT_EQ(config.context, 40);
-  const Error error =
-      thrown_by([] { parse_hf_config(R"({"n_layer": 2, "num_hidden_layers": 3})"); });
+  const Error error = thrown_by(
+      [] { parse_hf_config(R"({"n_layer": 2, "num_hidden_layers": 3})"); });
   EXPECT_EQ(error.code(), ErrorCode::kInvalidData);
   EXPECT_TRUE(mentions(error, "'n_layer' is 2, but 'num_hidden_layers'"));
 }

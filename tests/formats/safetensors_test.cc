@@ -224,8 +224,8 @@ TEST(Safetensors, NamesWhatIsWrongBetweenTensors) {
 }
 
 TEST(Safetensors, TypesOfTheFormatThatAreNotSupportedAreNamed) {
-  const Error error =
-      error_of(file_of(one(R"("dtype":"F8_E4M3","shape":[8],"data_offsets":[0,8])"), "12345678"));
+  const Error error = error_of(
+      file_of(one(R"("dtype":"F8_E4M3","shape":[8],"data_offsets":[0,8])"), "12345678"));
   EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
   EXPECT_TRUE(mentions(error, "tensor 'a': elements of type F8_E4M3"));
 }

@@ -1,4 +1,5 @@
-// Detection and conversion: what is converted is valid UTF-8, and the same whatever the size of the reads.
+// Detection and conversion: what is converted is valid UTF-8, and the same whatever the size of the
+// reads.
 #include <iterator>
 
 #include "base/utf8.h"
@@ -8,7 +9,8 @@
 namespace inkstone {
 namespace {
 
-std::string read_in_steps(std::string_view bytes, const std::string& encoding, size_t step, bool& converts) {
+std::string read_in_steps(std::string_view bytes, const std::string& encoding, size_t step,
+                          bool& converts) {
   Utf8Stream stream(read_from(bytes), encoding);
   std::string text, part(step, '\0');
   for (size_t got = step; got == step;) {
@@ -34,10 +36,12 @@ void convert(std::string_view bytes, const std::string& given) {
 }  // namespace inkstone
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  constexpr const char* kEncodings[] = {"",       "UTF-8",  "UTF-16LE", "UTF-16BE", "UTF-32LE",     "GB18030",
-                                        "Big5",   "EUC-JP", "EUC-KR",   "KOI8-R",   "windows-1252", "windows-31j",
-                                        "UTF-16", "UTF-7",  "HZ",       "ISO-2022-JP"};
+  constexpr const char* kEncodings[] = {"",         "UTF-8",   "UTF-16LE",     "UTF-16BE",
+                                        "UTF-32LE", "GB18030", "Big5",         "EUC-JP",
+                                        "EUC-KR",   "KOI8-R",  "windows-1252", "windows-31j",
+                                        "UTF-16",   "UTF-7",   "HZ",           "ISO-2022-JP"};
   if (size == 0) return 0;
-  inkstone::convert(inkstone::fuzz::as_text(data + 1, size - 1), kEncodings[data[0] % std::size(kEncodings)]);
+  inkstone::convert(inkstone::fuzz::as_text(data + 1, size - 1),
+                    kEncodings[data[0] % std::size(kEncodings)]);
   return 0;
 }

@@ -1,5 +1,5 @@
-// Tables, not in containers: those are archive_fuzz's, and small ones may hold megabytes. The first byte picks the
-// delimiter and how the column is named.
+// Tables, not in containers: those are archive_fuzz's, and small ones may hold megabytes. The first
+// byte picks the delimiter and how the column is named.
 #include "corpus/read/archive.h"
 #include "fuzz_source.h"
 

@@ -1,5 +1,6 @@
-// What the fuzz targets share. A reader may refuse its input by an Error that puts the blame outside, and in no
-// other way: everything else that leaves a target, and every law that does not hold, is a finding.
+// What the fuzz targets share. A reader may refuse its input by an Error that puts the blame
+// outside, and in no other way: everything else that leaves a target, and every law that does not
+// hold, is a finding.
 #pragma once
 
 #include <cstddef>
@@ -29,7 +30,8 @@ bool accepts(Read&& read) {
     read();
     return true;
   } catch (const Error& error) {
-    require(error.code() == ErrorCode::kInvalidData || error.code() == ErrorCode::kUnsupported, error.what());
+    require(error.code() == ErrorCode::kInvalidData || error.code() == ErrorCode::kUnsupported,
+            error.what());
     return false;
   }
 }

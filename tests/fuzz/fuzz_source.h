@@ -1,4 +1,5 @@
-// What the fuzz targets of the readers share: a source is read to its end, and its promises are checked.
+// What the fuzz targets of the readers share: a source is read to its end, and its promises are
+// checked.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +18,8 @@ inline std::string_view as_text(const uint8_t* data, size_t size_bytes) {
 }
 
 // Every document that begins ends, each has its place, and bad input throws nothing.
-inline void read_all(std::string_view bytes, const ReadOptions& options, const char* name = "input") {
+inline void read_all(std::string_view bytes, const ReadOptions& options,
+                     const char* name = "input") {
   const auto on_dropped = [](const SourcePlace& place, const std::string& why) {
     INK_CHECK(!place.source.empty() && place.document >= 0 && !why.empty(), "fuzz");
   };

@@ -1,5 +1,5 @@
-// formats/safetensors on a header, and, behind the first zero byte, the data. Law: the bytes of every tensor lie
-// inside the data and are those of its shape.
+// formats/safetensors on a header, and, behind the first zero byte, the data. Law: the bytes of
+// every tensor lie inside the data and are those of its shape.
 #include <map>
 #include <string>
 
@@ -12,7 +12,8 @@ namespace {
 
 std::string file_of(std::string_view header, std::string_view data) {
   std::string file;
-  for (int shift = 0; shift < 64; shift += 8) file += static_cast<char>((uint64_t{header.size()} >> shift) & 0xFF);
+  for (int shift = 0; shift < 64; shift += 8)
+    file += static_cast<char>((uint64_t{header.size()} >> shift) & 0xFF);
   return file.append(header).append(data);
 }
 
@@ -23,8 +24,9 @@ void check(const StoredTensor& tensor) {
   (void)seen;
   int64_t count = 1;
   for (const int64_t size : tensor.shape) count *= size;
-  fuzz::require(count >= 0 && tensor.bytes.size() % (count == 0 ? 1 : static_cast<size_t>(count)) == 0,
-                "a tensor has the bytes of its shape");
+  fuzz::require(
+      count >= 0 && tensor.bytes.size() % (count == 0 ? 1 : static_cast<size_t>(count)) == 0,
+      "a tensor has the bytes of its shape");
 }
 
 }  // namespace

@@ -16,8 +16,8 @@ class MemoryFile {
  public:
   MemoryFile() : fd_(memfd_create("shard", 0)), path_("/proc/self/fd/" + std::to_string(fd_)) {}
   void set(std::string_view bytes) const {
-    const bool written = ftruncate(fd_, 0) == 0 &&
-                         pwrite(fd_, bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size());
+    const bool written = ftruncate(fd_, 0) == 0 && pwrite(fd_, bytes.data(), bytes.size(), 0) ==
+                                                       static_cast<ssize_t>(bytes.size());
     fuzz::require(written, "a file in memory can be written");
   }
   const std::string& path() const { return path_; }
@@ -30,7 +30,8 @@ class MemoryFile {
 void read_all(const TokenShard& shard) {
   std::vector<TokenId> ids(static_cast<size_t>(shard.count()));
   if (!fuzz::accepts([&] { shard.read(0, ids); })) return;
-  for (const TokenId id : ids) fuzz::require(id >= 0, "a token that was read is no negative number");
+  for (const TokenId id : ids)
+    fuzz::require(id >= 0, "a token that was read is no negative number");
   TokenId last = -1;
   if (shard.count() == 0) return;
   shard.read(shard.count() - 1, {&last, 1});
@@ -40,8 +41,8 @@ void read_all(const TokenShard& shard) {
 }  // namespace
 }  // namespace inkstone
 
-// The header's 1,000 bytes without a meaning are left to the target, so that inputs stay small: the input is
-// the 12 bytes of magic number, version and count, then the tokens.
+// The header's 1,000 bytes without a meaning are left to the target, so that inputs stay small: the
+// input is the 12 bytes of magic number, version and count, then the tokens.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace inkstone;
   static const MemoryFile file;

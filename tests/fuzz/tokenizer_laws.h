@@ -20,11 +20,12 @@ inline std::string decode(const Tokenizer::Impl& tokenizer, const std::vector<To
   return text;
 }
 
-// decode(encode(x)) == x, which no normalizer and no space in front may hinder, for texts of every kind and for `own`, which the input brings along.
+// decode(encode(x)) == x, which no normalizer and no space in front may hinder, for texts of every
+// kind and for `own`, which the input brings along.
 inline void check_round_trips(const Tokenizer::Impl& tokenizer, std::string_view own) {
   for (const std::string_view text : std::initializer_list<std::string_view>{
-           "", "It's 2024: the theory's aaaaaaaa  \n\n x", "ab\xFF\xC3 \xE4\xB8\xAD\xE6\x96\x87 \xE2\x80\x83 <|endoftext|>",
-           own}) {
+           "", "It's 2024: the theory's aaaaaaaa  \n\n x",
+           "ab\xFF\xC3 \xE4\xB8\xAD\xE6\x96\x87 \xE2\x80\x83 <|endoftext|>", own}) {
     std::vector<TokenId> ids;
     EncodeScratch scratch;
     scratch.uses_memo = false;

@@ -1,4 +1,5 @@
-// vocab.json, merges.txt and added_tokens.json, which the input holds one behind the other, a zero byte between.
+// vocab.json, merges.txt and added_tokens.json, which the input holds one behind the other, a zero
+// byte between.
 #include <array>
 
 #include "fuzz.h"

@@ -49,7 +49,8 @@ TEST(Conversation, GoesOnPastTheContextTheSameWayAfterLoading) {
   Conversation loaded(generator);
   loaded.restore(before_last);
   EXPECT_EQ(loaded.reply("turn", kOptions).text, last);
-  EXPECT_NO_THROW(conversation.reply(std::string(500, 'x'), kOptions));  // one turn longer than the context
+  // One turn longer than the context.
+  EXPECT_NO_THROW(conversation.reply(std::string(500, 'x'), kOptions));
 }
 
 TEST(Conversation, ACancelledReplyStays) {
@@ -64,7 +65,8 @@ TEST(Conversation, ACancelledReplyStays) {
 TEST(Conversation, ABadOptionChangesNothing) {
   Generator generator = test::small_generator();
   Conversation conversation(generator);
-  EXPECT_EQ(test::thrown_by([&] { conversation.reply("one", {.max_tokens = -1}); }).code(), ErrorCode::kUsage);
+  EXPECT_EQ(test::thrown_by([&] { conversation.reply("one", {.max_tokens = -1}); }).code(),
+            ErrorCode::kUsage);
   EXPECT_TRUE(conversation.turns().empty());
 }
 

@@ -1,4 +1,5 @@
-// Whole continuations: the same text whatever runs beside it, stop rules, and text past the context.
+// Whole continuations: the same text whatever runs beside it, stop rules, and text past the
+// context.
 #include "inkstone/generator.h"
 
 #include <map>
@@ -12,11 +13,13 @@ namespace {
 
 using test::kContext;
 
-const std::vector<std::string> kPrompts = {"To be", "", "红楼", "a much longer prompt than the others"};
+const std::vector<std::string> kPrompts = {"To be", "", "红楼",
+                                           "a much longer prompt than the others"};
 
 TEST(Generator, ATextDependsOnItsPromptSeedAndNumberAlone) {
   Generator generator = test::small_generator();
-  const GenerateOptions options{.max_tokens = 40, .seed = 9, .samples = 3};  // past the context of 24
+  // Past the context of 24.
+  const GenerateOptions options{.max_tokens = 40, .seed = 9, .samples = 3};
   const auto together = generator.generate(kPrompts, options, {}, 5);
   ASSERT_EQ(together.size(), 12u);
   for (const int64_t parallel : {1, 2, 12}) {
@@ -49,7 +52,8 @@ TEST(Generator, WhatIsStreamedIsTheText) {
 TEST(Generator, StopsWhereItIsToldTo) {
   Generator generator = test::small_generator();
   const std::vector<std::string> prompt = {"x"};
-  const Completion whole = generator.generate(prompt, {.max_tokens = 30, .ignore_end_of_text = true}).front();
+  const Completion whole =
+      generator.generate(prompt, {.max_tokens = 30, .ignore_end_of_text = true}).front();
   ASSERT_EQ(whole.tokens.size(), 30u);
   EXPECT_EQ(whole.finish, FinishReason::kLength);
   GenerateOptions stop{.max_tokens = 30, .ignore_end_of_text = true};
@@ -59,8 +63,11 @@ TEST(Generator, StopsWhereItIsToldTo) {
   EXPECT_EQ(cut.text, whole.text.substr(0, whole.text.find(stop.stop[0])));
   const Completion none = generator.generate(prompt, {.max_tokens = 0}).front();
   EXPECT_TRUE(none.text.empty());
-  const Completion cancelled = generator.generate(prompt, {.max_tokens = 30, .ignore_end_of_text = true},
-                                                  [](size_t, int64_t, std::string_view) { return false; }).front();
+  const Completion cancelled = generator
+                                   .generate(
+                                       prompt, {.max_tokens = 30, .ignore_end_of_text = true},
+                                       [](size_t, int64_t, std::string_view) { return false; })
+                                   .front();
   EXPECT_EQ(cancelled.finish, FinishReason::kCancelled);
   EXPECT_LT(cancelled.tokens.size(), 6u);  // the first character ends it
 }
@@ -82,7 +89,8 @@ TEST(Generator, EndsAtTheEndMark) {
   Generator generator = test::small_generator();
   int ended = 0;
   for (const Completion& c :
-       generator.generate(std::vector<std::string>{"q"}, {.sampling = {.temperature = 3}, .max_tokens = 2000, .samples = 4})) {
+       generator.generate(std::vector<std::string>{"q"},
+                          {.sampling = {.temperature = 3}, .max_tokens = 2000, .samples = 4})) {
     ended += c.finish == FinishReason::kEndMark;
     for (const TokenId token : c.tokens) EXPECT_NE(token, *generator.tokenizer().end_of_text());
   }
@@ -91,18 +99,24 @@ TEST(Generator, EndsAtTheEndMark) {
 
 TEST(Generator, NeverDrawsIdsThatTheTokenizerLacks) {
   Generator generator = test::small_generator(500);
-  const auto c = generator.generate(std::vector<std::string>{"q"}, {.max_tokens = 200, .ignore_end_of_text = true}).front();
+  const auto c = generator
+                     .generate(std::vector<std::string>{"q"},
+                               {.max_tokens = 200, .ignore_end_of_text = true})
+                     .front();
   for (const TokenId token : c.tokens) EXPECT_LT(token, generator.tokenizer().vocab_size());
 }
 
 TEST(Generator, RefusesWhatDoesNotBelongTogether) {
   const Tokenizer tokenizer = test::byte_tokenizer();
-  const Model model = Model::create({.layers = 1, .heads = 1, .width = 8, .context = 8, .vocab_size = 100}, 1);
+  const Model model = Model::create(
+      {.layers = 1, .heads = 1, .width = 8, .context = 8, .vocab_size = 100}, 1);
   EXPECT_EQ(test::thrown_by([&] { Generator(model, tokenizer); }).code(), ErrorCode::kMismatch);
   Generator generator = test::small_generator();
-  for (const GenerateOptions& bad : {GenerateOptions{.max_tokens = -1}, GenerateOptions{.stop = {""}},
-                                     GenerateOptions{.samples = 0}, GenerateOptions{.sampling = {.top_p = 2}}}) {
-    EXPECT_EQ(test::thrown_by([&] { generator.generate(kPrompts, bad); }).code(), ErrorCode::kUsage);
+  for (const GenerateOptions& bad :
+       {GenerateOptions{.max_tokens = -1}, GenerateOptions{.stop = {""}},
+        GenerateOptions{.samples = 0}, GenerateOptions{.sampling = {.top_p = 2}}}) {
+    EXPECT_EQ(test::thrown_by([&] { generator.generate(kPrompts, bad); }).code(),
+              ErrorCode::kUsage);
   }
 }
 

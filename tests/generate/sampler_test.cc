@@ -14,7 +14,8 @@ namespace {
 // Probabilities 0.4, 0.3, 0.2, 0.1 of ids 2, 0, 3, 1.
 const std::vector<float> kLogits = {std::log(0.3f), std::log(0.1f), std::log(0.4f), std::log(0.2f)};
 
-std::vector<TokenId> drawable(const SamplingOptions& options, const std::vector<TokenId>& history = {}) {
+std::vector<TokenId> drawable(const SamplingOptions& options,
+                              const std::vector<TokenId>& history = {}) {
   Sampler sampler;
   sampler.choose(kLogits, 4, history, options, 0.5);
   std::vector<TokenId> ids;
@@ -29,7 +30,8 @@ using Ids = std::vector<TokenId>;
 TEST(Sampler, ZeroTemperatureTakesTheLargestAndTheLowestIdOnATie) {
   Sampler sampler;
   EXPECT_EQ(sampler.choose(kLogits, 4, {}, {.temperature = 0}, 0.99).token, 2);
-  EXPECT_EQ(sampler.choose(std::vector<float>{1, 3, 3, 2}, 4, {}, {.temperature = 0}, 0.99).token, 1);
+  EXPECT_EQ(sampler.choose(std::vector<float>{1, 3, 3, 2}, 4, {}, {.temperature = 0}, 0.99).token,
+            1);
 }
 
 TEST(Sampler, FiltersKeepWhatTheySay) {
@@ -77,10 +79,14 @@ TEST(Sampler, DrawsAsOftenAsTheProbabilitiesSay) {
   std::map<TokenId, int> count;
   constexpr int kDraws = 40000;
   for (int i = 0; i < kDraws; ++i) {
-    ++count[sampler.choose(kLogits, 4, {}, {.temperature = 0.5}, std::uniform_real_distribution<>()(random)).token];
+    ++count[sampler
+                .choose(kLogits, 4, {}, {.temperature = 0.5},
+                        std::uniform_real_distribution<>()(random))
+                .token];
   }
   // Temperature 1/2 squares the probabilities: 0.16, 0.09, 0.04, 0.01 over their sum.
-  const std::map<TokenId, double> expected = {{2, 0.16 / 0.3}, {0, 0.09 / 0.3}, {3, 0.04 / 0.3}, {1, 0.01 / 0.3}};
+  const std::map<TokenId, double> expected = {
+      {2, 0.16 / 0.3}, {0, 0.09 / 0.3}, {3, 0.04 / 0.3}, {1, 0.01 / 0.3}};
   for (const auto& [token, p] : expected) {
     // Five standard deviations of a binomial share.
     EXPECT_NEAR(count[token] / double{kDraws}, p, 5 * std::sqrt(p * (1 - p) / kDraws)) << token;
@@ -91,14 +97,19 @@ TEST(Sampler, RefusesLogitsThatAreNoNumbers) {
   Sampler sampler;
   for (const float bad : {NAN, INFINITY}) {
     const std::vector<float> logits = {0, bad, 1};
-    EXPECT_EQ(test::thrown_by([&] { sampler.choose(logits, 3, {}, {}, 0.5); }).code(), ErrorCode::kInvalidData);
+    EXPECT_EQ(test::thrown_by([&] { sampler.choose(logits, 3, {}, {}, 0.5); }).code(),
+              ErrorCode::kInvalidData);
   }
 }
 
 TEST(SamplingOptions, RangesAreChecked) {
-  for (const SamplingOptions& bad :
-       {SamplingOptions{.temperature = -1}, {.temperature = NAN}, {.top_k = -1}, {.top_p = 1.5}, {.min_p = -0.1},
-        {.repetition_penalty = 0}, {.repetition_window = -2}}) {
+  for (const SamplingOptions& bad : {SamplingOptions{.temperature = -1},
+                                     {.temperature = NAN},
+                                     {.top_k = -1},
+                                     {.top_p = 1.5},
+                                     {.min_p = -0.1},
+                                     {.repetition_penalty = 0},
+                                     {.repetition_window = -2}}) {
     EXPECT_EQ(test::thrown_by([&] { validate(bad); }).code(), ErrorCode::kUsage);
   }
   EXPECT_NO_THROW(validate(SamplingOptions{}));

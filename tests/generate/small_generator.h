@@ -12,7 +12,9 @@ inline constexpr int64_t kContext = 24;
 inline Tokenizer byte_tokenizer() {
   bool done = false;
   return Tokenizer::train(
-      [&]() -> std::optional<std::string> { return std::exchange(done, true) ? std::nullopt : std::optional("x"); },
+      [&]() -> std::optional<std::string> {
+        return std::exchange(done, true) ? std::nullopt : std::optional("x");
+      },
       {.type = TokenizerType::kByte});
 }
 
@@ -23,7 +25,8 @@ inline Generator small_generator(int64_t surplus_ids = 0) {
                            .width = 32,
                            .context = kContext,
                            .vocab_size = tokenizer.vocab_size() + surplus_ids,
-                           .initializer_range = 0.3};  // far from uniform, so that the choices matter
+                           // Far from uniform, so that the choices matter.
+                           .initializer_range = 0.3};
   return Generator(Model::create(config, 5), tokenizer);
 }
 

@@ -13,7 +13,8 @@ namespace {
 std::vector<std::string> shown_bytewise(TextStream& stream, const std::string& text) {
   std::vector<std::string> shown;
   for (const char c : text) {
-    if (const auto part = stream.push(std::string_view(&c, 1)); !part.empty()) shown.emplace_back(part);
+    if (const auto part = stream.push(std::string_view(&c, 1)); !part.empty())
+      shown.emplace_back(part);
   }
   if (const auto rest = stream.finish(); !rest.empty()) shown.emplace_back(rest);
   return shown;
@@ -71,7 +72,8 @@ TEST(TextStream, DoesNotDependOnTheCuts) {
   std::mt19937 random(3);
   for (int trial = 0; trial < 2000; ++trial) {
     std::string text;
-    for (int i = 0; i < 12; ++i) text += std::vector<std::string>{"a", "b", "红", "\n", "🙂", "\xE7"}[random() % 6];
+    for (int i = 0; i < 12; ++i)
+      text += std::vector<std::string>{"a", "b", "红", "\n", "🙂", "\xE7"}[random() % 6];
     const std::vector<std::string> stop = {"ab", "\n红"};
     size_t cut = text.size();
     for (const auto& s : stop) cut = std::min(cut, text.find(s));

@@ -1,9 +1,10 @@
 // Attention and its cache.
 //
-// Errors, to first order, u = 2^-24. A[i,j] = scale sum_e |q[i,e] k[j,e]|, S[i] the largest of its row. A score errs
-// by (HS + 4) u A, its distance from the running maximum (at most 2 S) by one rounding, the power of two by 4 u. A
-// tile of keys rescales once more: a distance and a power. The maximum itself cancels in the quotient. Probabilities
-// below the smallest normal float may be zero.
+// Errors, to first order, u = 2^-24. A[i,j] = scale sum_e |q[i,e] k[j,e]|, S[i] the largest of its
+// row. A score errs by (HS + 4) u A, its distance from the running maximum (at most 2 S) by one
+// rounding, the power of two by 4 u. A tile of keys rescales once more: a distance and a power. The
+// maximum itself cancels in the quotient. Probabilities below the smallest normal float may be
+// zero.
 #include <algorithm>
 #include <cmath>
 
@@ -36,7 +37,11 @@ struct HeadView {
   Doubles S = {};  // [T]
 
   HeadView(const AttentionCase& the_case, const Doubles& the_qkv, int64_t batch, int64_t head)
-      : c(the_case), qkv(the_qkv), b(batch), h(head), p(reference::attention_probabilities(sizes(c), qkv, b, h)) {
+      : c(the_case),
+        qkv(the_qkv),
+        b(batch),
+        h(head),
+        p(reference::attention_probabilities(sizes(c), qkv, b, h)) {
     for (int64_t i = 0; i < c.T; ++i) {
       double largest = 0;
       for (int64_t j = 0; j <= i; ++j) largest = std::max(largest, magnitude(i, j));
@@ -63,18 +68,22 @@ enum ForwardTensors { kQkv, kOut, kLse };
 // out = sum_j e[j] v[j] / sum_j e[j]: twice the terms' error, two sums of T terms, the quotient.
 void bound_forward(Values& v, const AttentionCase& c, const HeadView& head) {
   for (int64_t i = 0; i < c.T; ++i) {
-    const double term = exponential_error(head.S[i], c.T, c.HS), sum = static_cast<double>(i + 2) * kUnit;
+    const double term = exponential_error(head.S[i], c.T, c.HS),
+                 sum = static_cast<double>(i + 2) * kUnit;
     const double lse = head.p.lse[i], log2_sum = std::log2(static_cast<double>(i) + 1);
-    v.bound(kLse)[(head.b * c.NH + head.h) * c.T + i] =
-        term + sum + 4 * kUnit * (std::fabs(lse) + head.S[i] + log2_sum);
+    v.bound(kLse)[(head.b * c.NH + head.h) * c.T + i] = term + sum +
+                                                        4 * kUnit *
+                                                            (std::fabs(lse) + head.S[i] + log2_sum);
     for (int64_t e = 0; e < c.HS; ++e) {
       double magnitude = 0, underflow = 0;
       for (int64_t j = 0; j <= i; ++j) {
         magnitude += head.P(i, j) * head.factor(i, j) * std::fabs(head.v(j, e));
         underflow += kSmallest * head.factor(i, j) * std::fabs(head.v(j, e));
       }
-      v.bound(kOut)[(head.b * c.T + i) * head.C() + head.h * c.HS + e] =
-          magnitude * 2 * (term + sum + 4 * kUnit) + underflow;
+      v.bound(kOut)[(head.b * c.T + i) * head.C() + head.h * c.HS + e] = magnitude * 2 *
+                                                                             (term + sum +
+                                                                              4 * kUnit) +
+                                                                         underflow;
     }
   }
 }
@@ -84,7 +93,8 @@ void bound_forward(Values& v, const AttentionCase& c, const HeadView& head) {
 float AttentionCase::scale() const { return 1 / std::sqrt(static_cast<float>(HS)); }
 
 static std::string describe(const AttentionCase& c) {
-  return fmt::format("B={} T={} NH={} HS={} {} dropout={}", c.B, c.T, c.NH, c.HS, name(c.type), c.dropout.rate);
+  return fmt::format("B={} T={} NH={} HS={} {} dropout={}", c.B, c.T, c.NH, c.HS, name(c.type),
+                     c.dropout.rate);
 }
 
 OperationCase attention_forward_case(const AttentionCase& c) {
@@ -126,10 +136,12 @@ void prepare_backward(const AttentionCase& c, Views t) {
   for (size_t i = 0; i < out.size(); ++i) put(t[kBackwardOut], static_cast<int64_t>(i), out[i]);
 }
 
-// P errs by the score, the given log-sum-exp (rounded, times log2(e)) and the power; D by out's rounding and a dot
-// product; dP by a dot product. dS = P (dP - D); dQ = scale dS K; dK = scale dS^T Q; dV = (P M)^T dout.
+// P errs by the score, the given log-sum-exp (rounded, times log2(e)) and the power; D by out's
+// rounding and a dot product; dP by a dot product. dS = P (dP - D); dQ = scale dS K; dK = scale
+// dS^T Q; dV = (P M)^T dout.
 void bound_backward(Values& v, const AttentionCase& c, const HeadView& head) {
-  const int64_t C = head.C(), at = head.b * c.T * C + head.h * c.HS, to = head.b * c.T * 3 * C + head.h * c.HS;
+  const int64_t C = head.C(), at = head.b * c.T * C + head.h * c.HS,
+                to = head.b * c.T * 3 * C + head.h * c.HS;
   const auto dout = [&](int64_t t, int64_t e) { return std::fabs(v[kDout][at + t * C + e]); };
   const double HS = static_cast<double>(c.HS), T = static_cast<double>(c.T);
   for (int64_t i = 0; i < c.T; ++i) {
@@ -139,7 +151,8 @@ void bound_backward(Values& v, const AttentionCase& c, const HeadView& head) {
     const double P_error = kUnit * ((HS + 6) * head.S[i] + 5 * std::fabs(head.p.lse[i]) + 8);
     for (int64_t j = 0; j <= i; ++j) {
       double dP = 0;
-      for (int64_t e = 0; e < c.HS; ++e) dP += dout(i, e) * std::fabs(head.v(j, e)) * head.factor(i, j);
+      for (int64_t e = 0; e < c.HS; ++e)
+        dP += dout(i, e) * std::fabs(head.v(j, e)) * head.factor(i, j);
       const double P = head.P(i, j), P_absolute = P * (P_error + (T + 6) * kUnit) + kSmallest;
       const double dS_error = P * (dP * (HS + 4) * kUnit + D_error) + P_absolute * (dP + D);
       const double dV_error = P_absolute * head.factor(i, j);
@@ -193,7 +206,8 @@ reference::CacheSizes cache_sizes(const AttentionCase& c) {
   return {.R = c.B, .NH = c.NH, .T = c.T, .HS = c.HS, .scale = c.scale()};
 }
 
-// Row r is the last position, then the first, then others; its slot is one of B + 1, counted downwards.
+// Row r is the last position, then the first, then others; its slot is one of B + 1, counted
+// downwards.
 std::vector<TensorSpec> cached_tensors(const AttentionCase& c) {
   std::vector<int32_t> slots, positions;
   for (int64_t r = 0; r < c.B; ++r) {
@@ -214,7 +228,8 @@ void expect_store(Values& v, const AttentionCase& c) {
   for (const int i : {int{kKeys}, int{kValues}}) v.set_bound(i, [](int64_t) { return -1.0; });
 }
 
-// As bound_forward for the one row: with values replaced by their magnitudes the reference gives sum_j P |v|.
+// As bound_forward for the one row: with values replaced by their magnitudes the reference gives
+// sum_j P |v|.
 void expect_cached(Values& v, const AttentionCase& c) {
   expect_store(v, c);
   const auto slots = v.integers(kSlots), positions = v.integers(kPositions);
@@ -226,7 +241,8 @@ void expect_cached(Values& v, const AttentionCase& c) {
   const double S = c.range * c.range * static_cast<double>(c.HS) * c.scale();
   v.set_bound(kCachedOut, [&](int64_t i) {
     const auto count = positions[i / (c.NH * c.HS)] + 1;
-    return weighted[i] * 2 * (exponential_error(S, 1, c.HS) + (count + 4) * kUnit) + kSmallest * count * c.range;
+    return weighted[i] * 2 * (exponential_error(S, 1, c.HS) + (count + 4) * kUnit) +
+           kSmallest * count * c.range;
   });
 }
 

@@ -10,8 +10,9 @@ namespace {
 
 using Doubles = std::vector<double>;
 
-// Relative error of the kernels' exponential at an exact argument: argument reduction, seven fused steps (two roundings
-// each where the machine does not fuse, damped by |r| <= ln(2)/2), the scaling, and the polynomial's 0.1 u.
+// Relative error of the kernels' exponential at an exact argument: argument reduction, seven fused
+// steps (two roundings each where the machine does not fuse, damped by |r| <= ln(2)/2), the
+// scaling, and the polynomial's 0.1 u.
 constexpr double kExponential = 6 * kUnit;
 // A result below the smallest normal float may be anything down to zero.
 constexpr double kSmallest = 0x1p-126;
@@ -37,12 +38,18 @@ OperationCase cast_case(int64_t count, DType to) {
   enum { kFrom, kTo };
   return {.name = "cast",
           .what = fmt::format("[{}] to {}", count, name(to)),
-          .tensors = {{"from", to == DType::kBF16 ? DType::kF32 : DType::kBF16, {count}, Role::kInput, -1e3, 1e3},
+          .tensors = {{"from",
+                       to == DType::kBF16 ? DType::kF32 : DType::kBF16,
+                       {count},
+                       Role::kInput,
+                       -1e3,
+                       1e3},
                       {"to", to, {count}, Role::kOutput}},
           .run = [](Backend& backend, Views t) { backend.cast(t[kFrom], t[kTo]); },
           .expect =
               [to](Values& v) {
-                for (size_t i = 0; i < v[kFrom].size(); ++i) v[kTo][i] = reference::cast(v[kFrom][i], to);
+                for (size_t i = 0; i < v[kFrom].size(); ++i)
+                  v[kTo][i] = reference::cast(v[kFrom][i], to);
                 v.set_bound(kTo, [](int64_t) { return -1.0; });
               }};
 }
@@ -52,18 +59,21 @@ OperationCase sum_of_squares_case(int64_t count) {
   return {.name = "sum_of_squares",
           .what = fmt::format("[{}]", count),
           .tensors = {{"x", DType::kF32, {count}}, {"sum", DType::kF64, {1}, Role::kOutput}},
-          .run = [](Backend& backend, Views t) { *t[kSum].as<double>() = backend.sum_of_squares(t[kX]); },
+          .run = [](Backend& backend,
+                    Views t) { *t[kSum].as<double>() = backend.sum_of_squares(t[kX]); },
           .expect =
               [count](Values& v) {
                 v[kSum][0] = reference::sum_of_squares(v[kX]);
-                v.bound(kSum)[0] = 2 * static_cast<double>(count + 2) * 0x1p-53 * v[kSum][0];  // both sums round
+                // Both sums round.
+                v.bound(kSum)[0] = 2 * static_cast<double>(count + 2) * 0x1p-53 * v[kSum][0];
               },
           .flops = 2.0 * static_cast<double>(count)};
 }
 
 namespace {
 
-// s = 1/(1 + e^(-2u)), u = sqrt(2/pi) (x + 0.044715 x^3): six roundings in u, hence 12 |u| units in the exponential.
+// s = 1/(1 + e^(-2u)), u = sqrt(2/pi) (x + 0.044715 x^3): six roundings in u, hence 12 |u| units in
+// the exponential.
 struct Logistic {
   double s, relative_error;
   explicit Logistic(double x) {
@@ -73,8 +83,8 @@ struct Logistic {
   }
 };
 
-// The exponential stops at e^88.37, so that far below zero something up to |x| 2^-127 remains of 0; and the reference
-// itself, 1 + tanh, rounds at 2^-52.
+// The exponential stops at e^88.37, so that far below zero something up to |x| 2^-127 remains of 0;
+// and the reference itself, 1 + tanh, rounds at 2^-52.
 double gelu_floor(double x) { return (1 + std::fabs(x)) * (kSmallest + 0x1p-51); }
 
 double gelu_bound(double x, double y) {
@@ -84,9 +94,10 @@ double gelu_bound(double x, double y) {
 // gelu' = s + x slope s (1 - s), slope = 2 u'.
 double gelu_derivative_bound(double x) {
   const Logistic l(x);
-  const double slope = 2 * 0.7978845608028654 * (1 + 3 * 0.044715 * x * x), s_error = l.s * l.relative_error;
-  const double product_error =
-      std::fabs(x) * slope * ((1 - l.s) * (s_error + 8 * kUnit * l.s) + l.s * (s_error + kUnit));
+  const double slope = 2 * 0.7978845608028654 * (1 + 3 * 0.044715 * x * x),
+               s_error = l.s * l.relative_error;
+  const double product_error = std::fabs(x) * slope *
+                               ((1 - l.s) * (s_error + 8 * kUnit * l.s) + l.s * (s_error + kUnit));
   const double second = std::fabs(x) * slope * l.s * (1 - l.s);
   return s_error + product_error + 2 * kUnit * (l.s + second) + gelu_floor(x) * (1 + slope);
 }
@@ -97,7 +108,8 @@ OperationCase gelu_forward_case(int64_t count, DType type, double range) {
   enum { kX, kY };
   return {.name = "gelu_forward",
           .what = fmt::format("[{}] {} +-{}", count, name(type), range),
-          .tensors = {{"x", type, {count}, Role::kInput, -range, range}, {"y", type, {count}, Role::kOutput}},
+          .tensors = {{"x", type, {count}, Role::kInput, -range, range},
+                      {"y", type, {count}, Role::kOutput}},
           .run = [](Backend& backend, Views t) { backend.gelu_forward({.x = t[kX], .y = t[kY]}); },
           .expect =
               [](Values& v) {
@@ -114,7 +126,8 @@ OperationCase gelu_backward_case(int64_t count, DType type, double range) {
           .tensors = {{"x", type, {count}, Role::kInput, -range, range},
                       {"dy", type, {count}},
                       {"dx", type, {count}, Role::kOutput}},
-          .run = [](Backend& backend, Views t) { backend.gelu_backward({.x = t[kX], .dy = t[kDy], .dx = t[kDx]}); },
+          .run = [](Backend& backend,
+                    Views t) { backend.gelu_backward({.x = t[kX], .dy = t[kDy], .dx = t[kDx]}); },
           .expect =
               [](Values& v) {
                 for (size_t i = 0; i < v[kX].size(); ++i) {
@@ -165,9 +178,11 @@ void expect_adamw(Values& v, bool copy) {
     const double g = double{numbers.gradient_scale} * v[kGradient][i], beta1 = numbers.beta1;
     return 4 * kUnit * (std::fabs(beta1 * old_m[i]) + std::fabs((1 - beta1) * g)) + kSmallest;
   });
-  v.set_bound(kV, [&](int64_t i) { return 6 * kUnit * v[kV][i] + kSmallest; });  // no cancellation: all terms >= 0
+  // No cancellation: all terms >= 0.
+  v.set_bound(kV, [&](int64_t i) { return 6 * kUnit * v[kV][i] + kSmallest; });
   v.set_bound(kParameter, [&](int64_t i) {
-    const double denominator = std::sqrt(v[kV][i] / numbers.correction2) + numbers.epsilon;  // 3 + 5 roundings
+    // 3 + 5 roundings.
+    const double denominator = std::sqrt(v[kV][i] / numbers.correction2) + numbers.epsilon;
     const double rate = double{numbers.lr} / numbers.correction1;
     return rate * (v.bound(kM)[i] + 12 * kUnit * std::fabs(v[kM][i])) / denominator +
            kUnit * (3 * std::fabs(old_p[i]) + std::fabs(v[kParameter][i]));
@@ -206,18 +221,22 @@ namespace {
 constexpr float kGradientScale = 0.25f;
 enum CrossEntropyTensors { kLogits, kTargets, kLosses, kDlogits };
 
-// With s = x - maximum and L = log(sum of e^s): loss = L - s[target], p[v] = e^(s[v] - L). One roundoff in each s, the
-// exponentials' errors averaged with weights p and a sum of at most 4096 terms of V give L's error.
+// With s = x - maximum and L = log(sum of e^s): loss = L - s[target], p[v] = e^(s[v] - L). One
+// roundoff in each s, the exponentials' errors averaged with weights p and a sum of at most 4096
+// terms of V give L's error.
 struct RowBounds {
   double maximum, log_sum, log_sum_error;
   RowBounds(std::span<const double> x, double loss, int32_t target, double depth) {
     maximum = *std::max_element(x.begin(), x.end());
     log_sum = loss + x[target] - maximum;
     log_sum_error = depth * kUnit + kUnit * std::fabs(log_sum);
-    for (const double value : x) log_sum_error += std::exp(value - maximum - log_sum) * shift_error(value);
+    for (const double value : x)
+      log_sum_error += std::exp(value - maximum - log_sum) * shift_error(value);
   }
   double shift_error(double x) const { return kUnit * std::fabs(x - maximum) + kExponential; }
-  double loss(double x) const { return log_sum_error + 2 * kUnit * (std::fabs(maximum - x) + std::fabs(log_sum)); }
+  double loss(double x) const {
+    return log_sum_error + 2 * kUnit * (std::fabs(maximum - x) + std::fabs(log_sum));
+  }
   double probability_relative(double x) const { return loss(x) + kExponential + 2 * kUnit; }
 };
 
@@ -247,11 +266,17 @@ void expect_cross_entropy(Values& v, const CrossEntropyCase& c) {
 OperationCase cross_entropy_case(const CrossEntropyCase& c) {
   using Gradient = CrossEntropyCase::Gradient;
   constexpr const char* kNames[] = {"no gradient", "f32", "bf16", "in place"};
-  const bool in_place = c.gradient == Gradient::kInPlace, own = !in_place && c.gradient != Gradient::kNone;
+  const bool in_place = c.gradient == Gradient::kInPlace,
+             own = !in_place && c.gradient != Gradient::kNone;
   OperationCase result{
       .name = "cross_entropy",
-      .what = fmt::format("R={} V={} {} +-{}", c.R, c.V, kNames[static_cast<int>(c.gradient)], c.range),
-      .tensors = {{"logits", DType::kF32, {c.R, c.V}, in_place ? Role::kUpdated : Role::kInput, c.offset - c.range,
+      .what = fmt::format("R={} V={} {} +-{}", c.R, c.V, kNames[static_cast<int>(c.gradient)],
+                          c.range),
+      .tensors = {{"logits",
+                   DType::kF32,
+                   {c.R, c.V},
+                   in_place ? Role::kUpdated : Role::kInput,
+                   c.offset - c.range,
                    c.offset + c.range},
                   {"targets", DType::kI32, {c.R}, Role::kInput, -1, static_cast<double>(c.V)},
                   {"losses", DType::kF32, {c.R}, Role::kOutput}},
@@ -260,7 +285,9 @@ OperationCase cross_entropy_case(const CrossEntropyCase& c) {
             backend.cross_entropy({.logits = t[kLogits],
                                    .targets = t[kTargets],
                                    .losses = t[kLosses],
-                                   .dlogits = in_place ? t[kLogits] : own ? t[kDlogits] : View{},
+                                   .dlogits = in_place ? t[kLogits]
+                                              : own    ? t[kDlogits]
+                                                       : View{},
                                    .gradient_scale = kGradientScale});
           },
       .expect = [c](Values& v) { expect_cross_entropy(v, c); },

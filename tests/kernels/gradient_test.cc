@@ -1,4 +1,5 @@
-// The reference's backward passes against central differences of its forward passes, in double precision.
+// The reference's backward passes against central differences of its forward passes, in double
+// precision.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -135,18 +136,19 @@ TEST(Gradient, LayerNormWithResidual) {
     reference::layer_norm_forward(in[0], in[1], in[2], 1e-5, y, mean, rstd);
     return y;
   };
-  check_gradient({{normals(N * C, 1), normals(C, 2), normals(C, 3)},
-                  [](const auto& in) {
-                    Doubles mean(N), rstd(N), y = forward(in, mean, rstd);
-                    reference::add(y, in[0]);
-                    return y;
-                  },
-                  [](const auto& in, const Doubles& dy) {
-                    Doubles mean(N), rstd(N), dx = dy, dweight(C), dbias(C);
-                    forward(in, mean, rstd);
-                    reference::layer_norm_backward(dy, in[0], in[1], mean, rstd, {dx, dweight, dbias});
-                    return std::vector<Doubles>{dx, dweight, dbias};
-                  }});
+  check_gradient(
+      {{normals(N * C, 1), normals(C, 2), normals(C, 3)},
+       [](const auto& in) {
+         Doubles mean(N), rstd(N), y = forward(in, mean, rstd);
+         reference::add(y, in[0]);
+         return y;
+       },
+       [](const auto& in, const Doubles& dy) {
+         Doubles mean(N), rstd(N), dx = dy, dweight(C), dbias(C);
+         forward(in, mean, rstd);
+         reference::layer_norm_backward(dy, in[0], in[1], mean, rstd, {dx, dweight, dbias});
+         return std::vector<Doubles>{dx, dweight, dbias};
+       }});
 }
 
 TEST(Gradient, Gelu) {
@@ -158,7 +160,8 @@ TEST(Gradient, Gelu) {
                   },
                   [](const auto& in, const Doubles& dy) {
                     Doubles dx = dy;
-                    for (size_t i = 0; i < dx.size(); ++i) dx[i] *= 2 * reference::gelu_derivative(2 * in[0][i]);
+                    for (size_t i = 0; i < dx.size(); ++i)
+                      dx[i] *= 2 * reference::gelu_derivative(2 * in[0][i]);
                     return std::vector<Doubles>{dx};
                   }});
 }
@@ -192,7 +195,12 @@ void check_attention(const reference::AttentionSizes& s) {
 TEST(Gradient, Attention) { check_attention({.B = 2, .T = 6, .NH = 2, .HS = 3, .scale = 0.6}); }
 
 TEST(Gradient, AttentionWithDropout) {
-  check_attention({.B = 2, .T = 6, .NH = 2, .HS = 3, .scale = 0.6, .dropout = {.rate = 0.3f, .seed = 4, .site = 2}});
+  check_attention({.B = 2,
+                   .T = 6,
+                   .NH = 2,
+                   .HS = 3,
+                   .scale = 0.6,
+                   .dropout = {.rate = 0.3f, .seed = 4, .site = 2}});
 }
 
 TEST(Gradient, CrossEntropy) {
@@ -222,7 +230,8 @@ TEST(Gradient, SumOfSquares) {
                   }});
 }
 
-// The first step from m = v = 0 moves by lr against the gradient's sign whatever its size, after the decay.
+// The first step from m = v = 0 moves by lr against the gradient's sign whatever its size, after
+// the decay.
 TEST(Formula, AdamWFirstStep) {
   AdamWStep step;
   step.lr = 0.125f, step.weight_decay = 0.5f, step.epsilon = 0;

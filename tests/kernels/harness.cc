@@ -39,7 +39,8 @@ void compare(const OperationCase& c, const Values& expected, const CaseMemory& m
   for (size_t i = 0; i < c.tensors.size(); ++i) {
     const auto got = to_doubles(memory.views()[i]);
     const int index = static_cast<int>(i);
-    EXPECT_TRUE(within_bounds(got, expected[index], expected.bound(index), c.tensors[i].type)) << c.tensors[i].name;
+    EXPECT_TRUE(within_bounds(got, expected[index], expected.bound(index), c.tensors[i].type))
+        << c.tensors[i].name;
   }
 }
 
@@ -51,7 +52,8 @@ void check_on(int64_t target, const OperationCase& c, const Values& expected) {
   compare(c, expected, two);
   for (size_t i = 0; i < c.tensors.size() && c.same_bits; ++i) {
     const int index = static_cast<int>(i);
-    EXPECT_EQ(one.bytes(index), two.bytes(index)) << c.tensors[i].name << " differs between one and two threads";
+    EXPECT_EQ(one.bytes(index), two.bytes(index))
+        << c.tensors[i].name << " differs between one and two threads";
   }
 }
 
@@ -105,7 +107,8 @@ Backend& cpu() {
   return *backend;
 }
 
-::testing::AssertionResult within_bounds(const std::vector<double>& got, const std::vector<double>& want,
+::testing::AssertionResult within_bounds(const std::vector<double>& got,
+                                         const std::vector<double>& want,
                                          const std::vector<double>& bounds, DType type) {
   constexpr double kDenormals = 0x1p-133;  // of bf16, whose range is float32's
   double worst = 0;
@@ -121,9 +124,10 @@ Backend& cpu() {
     if (excess > worst) worst = excess, at = i;
   }
   if (at == got.size()) return ::testing::AssertionSuccess();
-  return ::testing::AssertionFailure()
-         << fmt::format("worst at index {} of {}: got {}, want {}, bound {}; the error is {} times what is allowed", at,
-                        got.size(), got[at], want[at], bounds[at], worst);
+  return ::testing::AssertionFailure() << fmt::format(
+             "worst at index {} of {}: got {}, want {}, bound {}; the error is {} times what is "
+             "allowed",
+             at, got.size(), got[at], want[at], bounds[at], worst);
 }
 
 void check(const OperationCase& c) {
@@ -136,7 +140,8 @@ void check(const OperationCase& c) {
   };
   const Values of_four = expected(4);  // lanes at least, but for Highway's scalar code
   if (!c.vector_code) return check_on(0, c, of_four);
-  for (const int64_t target : instruction_sets()) check_on(target, c, target == HWY_SCALAR ? expected(1) : of_four);
+  for (const int64_t target : instruction_sets())
+    check_on(target, c, target == HWY_SCALAR ? expected(1) : of_four);
 }
 
 }  // namespace inkstone::test

@@ -1,5 +1,5 @@
-// Runs operation cases on the CPU backend: every instruction set, one and two threads, aligned and misaligned tensors,
-// with guards around each.
+// Runs operation cases on the CPU backend: every instruction set, one and two threads, aligned and
+// misaligned tensors, with guards around each.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -11,7 +11,8 @@
 
 namespace inkstone::test {
 
-// The instruction sets of this build that this machine has, best first; "native" alone for code not of ours.
+// The instruction sets of this build that this machine has, best first; "native" alone for code not
+// of ours.
 std::vector<int64_t> instruction_sets();
 
 // Kernels of ours use this instruction set until the end of the scope.
@@ -31,7 +32,8 @@ class ForcedThreads {
   int before_;
 };
 
-// Memory for a case's tensors, filled. Every tensor begins `offset` elements past an aligned address, between guards.
+// Memory for a case's tensors, filled. Every tensor begins `offset` elements past an aligned
+// address, between guards.
 class CaseMemory {
  public:
   CaseMemory(const OperationCase& c, int64_t offset);
@@ -47,12 +49,15 @@ class CaseMemory {
 
 Backend& cpu();
 
-// |got - want| within the bound (exact where it is negative) and, for bf16, its rounding; names the worst index.
-::testing::AssertionResult within_bounds(const std::vector<double>& got, const std::vector<double>& want,
+// |got - want| within the bound (exact where it is negative) and, for bf16, its rounding; names the
+// worst index.
+::testing::AssertionResult within_bounds(const std::vector<double>& got,
+                                         const std::vector<double>& want,
                                          const std::vector<double>& bounds, DType type);
 
-// The kernel against the reference, on every instruction set, with one thread on aligned tensors and with two on
-// misaligned ones; inputs and guards stay as they are; the same bits where that is promised.
+// The kernel against the reference, on every instruction set, with one thread on aligned tensors
+// and with two on misaligned ones; inputs and guards stay as they are; the same bits where that is
+// promised.
 void check(const OperationCase& c);
 
 }  // namespace inkstone::test

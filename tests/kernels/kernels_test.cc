@@ -1,5 +1,5 @@
-// The CPU backend's kernels against the reference, at sizes that are no multiple of a vector, a tile or a thread's
-// share of the work.
+// The CPU backend's kernels against the reference, at sizes that are no multiple of a vector, a
+// tile or a thread's share of the work.
 #include "kernels/harness.h"
 
 namespace inkstone::test {
@@ -53,7 +53,8 @@ TEST(Kernels, GeluBackward) {
 TEST(Kernels, Dropout) {
   for (const DType type : kTypes) {
     for (const float rate : {0.0f, 0.1f, 0.5f, 0.999f}) {
-      for (const int64_t count : {1, 17, 5001}) check(dropout_case(count, type, {.rate = rate, .seed = 3, .site = 9}));
+      for (const int64_t count : {1, 17, 5001})
+        check(dropout_case(count, type, {.rate = rate, .seed = 3, .site = 9}));
     }
   }
 }
@@ -68,8 +69,10 @@ TEST(Kernels, AdamW) {
 
 TEST(Kernels, CrossEntropy) {
   using Gradient = CrossEntropyCase::Gradient;
-  for (const auto gradient : {Gradient::kNone, Gradient::kF32, Gradient::kBF16, Gradient::kInPlace}) {
-    for (const int64_t V : {1, 2, 17, 5001}) check(cross_entropy_case({.R = 9, .V = V, .gradient = gradient}));
+  for (const auto gradient :
+       {Gradient::kNone, Gradient::kF32, Gradient::kBF16, Gradient::kInPlace}) {
+    for (const int64_t V : {1, 2, 17, 5001})
+      check(cross_entropy_case({.R = 9, .V = V, .gradient = gradient}));
     check(cross_entropy_case({.R = 9, .V = 769, .gradient = gradient, .range = 1e4}));
     check(cross_entropy_case({.R = 9, .V = 769, .gradient = gradient, .range = 1, .offset = 1e4}));
   }
@@ -77,13 +80,15 @@ TEST(Kernels, CrossEntropy) {
 
 TEST(Kernels, EmbeddingForward) {
   for (const int64_t C : kWidths) {
-    for (const int64_t N : {1, 2, 33}) check(embedding_forward_case({.N = N, .C = C, .V = 41, .T = 7}));
+    for (const int64_t N : {1, 2, 33})
+      check(embedding_forward_case({.N = N, .C = C, .V = 41, .T = 7}));
   }
 }
 
 TEST(Kernels, EmbeddingBackward) {
   for (const int64_t C : kWidths) {
-    for (const int64_t N : {1, 2, 33}) check(embedding_backward_case({.N = N, .C = C, .V = 41, .T = 7}));
+    for (const int64_t N : {1, 2, 33})
+      check(embedding_backward_case({.N = N, .C = C, .V = 41, .T = 7}));
   }
   check(embedding_backward_case({.N = 130, .C = 17, .V = 1, .T = 1}));
 }
@@ -95,7 +100,8 @@ TEST(Kernels, LayerNormForward) {
         for (const int64_t N : {1, 2, 33}) {
           check(layer_norm_forward_case({.N = N, .C = C, .type = type, .delta = delta}));
         }
-        check(layer_norm_forward_case({.N = 3, .C = C, .type = type, .delta = delta, .mean = 577}));  // mean/std 1000
+        // Mean/std 1000.
+        check(layer_norm_forward_case({.N = 3, .C = C, .type = type, .delta = delta, .mean = 577}));
       }
     }
   }
@@ -119,7 +125,8 @@ std::vector<AttentionCase> attention_grid() {
   for (const DType type : kTypes) {
     for (const int64_t T : {1, 2, 16, 17, 33, 64, 65, 130}) {
       for (const int64_t HS : {1, 5, 64, 80}) {
-        if (HS % 5 == 0 || T % 2 == 1) cases.push_back({.B = 1, .T = T, .NH = 1, .HS = HS, .type = type});
+        if (HS % 5 == 0 || T % 2 == 1)
+          cases.push_back({.B = 1, .T = T, .NH = 1, .HS = HS, .type = type});
       }
     }
     cases.push_back({.B = 2, .T = 33, .NH = 3, .HS = 5, .type = type});
@@ -127,7 +134,8 @@ std::vector<AttentionCase> attention_grid() {
     cases.push_back({.B = 1, .T = 130, .NH = 2, .HS = 5, .type = type, .dropout = kDropout});
     cases.push_back({.B = 2, .T = 1, .NH = 3, .HS = 17, .type = type, .dropout = kDropout});
     cases.push_back({.B = 1, .T = 130, .NH = 1, .HS = 64, .type = type, .range = 4});
-    cases.push_back({.B = 1, .T = 65, .NH = 1, .HS = 5, .type = type, .range = 100});  // scores of 10^4: one is all
+    // Scores of 10^4: one is all.
+    cases.push_back({.B = 1, .T = 65, .NH = 1, .HS = 5, .type = type, .range = 100});
   }
   return cases;
 }
@@ -152,21 +160,25 @@ TEST(Kernels, AttentionCached) {
 
 TEST(Kernels, CacheStore) {
   for (const DType type : kTypes) {
-    for (const int64_t HS : {1, 5, 64}) check(cache_store_case({.B = 3, .T = 33, .NH = 2, .HS = HS, .type = type}));
+    for (const int64_t HS : {1, 5, 64})
+      check(cache_store_case({.B = 3, .T = 33, .NH = 2, .HS = HS, .type = type}));
   }
 }
 
 // M, N, K with odd sizes in each place.
-constexpr int64_t kProducts[][3] = {{1, 1, 1},   {1, 17, 769}, {2, 769, 17},  {5, 768, 64},  {7, 5, 65},
-                                    {33, 17, 1}, {3, 1, 130},  {33, 130, 33}, {65, 33, 768}, {1, 5001, 17}};
+constexpr int64_t kProducts[][3] = {{1, 1, 1},     {1, 17, 769}, {2, 769, 17}, {5, 768, 64},
+                                    {7, 5, 65},    {33, 17, 1},  {3, 1, 130},  {33, 130, 33},
+                                    {65, 33, 768}, {1, 5001, 17}};
 
 void check_products(Product product) {
   const bool rows = product == Product::kRowsNN || product == Product::kRowsNT;
   for (const auto& [M, N, K] : kProducts) {
     for (const DType operand : kTypes) {
       for (const DType result : kTypes) {
-        if (operand == DType::kF32 && result == DType::kBF16 && !rows) continue;  // no use in the model
-        const MatmulCase c{.product = product, .M = M, .N = N, .K = K, .operand = operand, .result = result};
+        // No use in the model.
+        if (operand == DType::kF32 && result == DType::kBF16 && !rows) continue;
+        const MatmulCase c{
+            .product = product, .M = M, .N = N, .K = K, .operand = operand, .result = result};
         MatmulCase with_bias = c, accumulated = c;
         with_bias.bias = accumulated.accumulate = true;
         check(matmul_case(c));

@@ -25,15 +25,18 @@ void run_product(Backend& backend, Product product, const Matmul& op) {
   }
 }
 
-void reference_product(const MatmulCase& c, const Doubles& a, const Doubles& b, const Doubles& bias, Doubles& to) {
+void reference_product(const MatmulCase& c, const Doubles& a, const Doubles& b, const Doubles& bias,
+                       Doubles& to) {
   const reference::MatmulSizes s{c.M, c.N, c.K, c.accumulate};
-  if (c.product == Product::kNN || c.product == Product::kRowsNN) return reference::matmul_nn(s, a, b, bias, to);
+  if (c.product == Product::kNN || c.product == Product::kRowsNN)
+    return reference::matmul_nn(s, a, b, bias, to);
   if (c.product == Product::kTN) return reference::matmul_tn(s, a, b, bias, to);
   reference::matmul_nt(s, a, b, bias, to);
 }
 
 const char* name_of(Product product) {
-  constexpr const char* kNames[] = {"matmul_nn", "matmul_nt", "matmul_tn", "matmul_rows_nn", "matmul_rows_nt"};
+  constexpr const char* kNames[] = {"matmul_nn", "matmul_nt", "matmul_tn", "matmul_rows_nn",
+                                    "matmul_rows_nt"};
   return kNames[static_cast<int>(product)];
 }
 
@@ -46,15 +49,18 @@ OperationCase matmul_case(const MatmulCase& c) {
   const bool b_transposed = c.product == Product::kNT || c.product == Product::kRowsNT;
   OperationCase result{
       .name = name_of(c.product),
-      .what = fmt::format("M={} N={} K={} {}->{}{}{}", c.M, c.N, c.K, name(c.operand), name(c.result),
-                          c.bias ? " bias" : "", c.accumulate ? " accumulate" : ""),
+      .what = fmt::format("M={} N={} K={} {}->{}{}{}", c.M, c.N, c.K, name(c.operand),
+                          name(c.result), c.bias ? " bias" : "", c.accumulate ? " accumulate" : ""),
       .tensors = {{"a", c.operand, a_transposed ? Shape{c.K, c.M} : Shape{c.M, c.K}},
                   {"b", c.operand, b_transposed ? Shape{c.N, c.K} : Shape{c.K, c.N}},
                   {"c", c.result, {c.M, c.N}, c.accumulate ? Role::kUpdated : Role::kOutput}},
       .run =
           [c](Backend& backend, Views t) {
             run_product(backend, c.product,
-                        {.a = t[kA], .b = t[kB], .c = t[kC], .bias = c.bias ? t[kBias] : View{},
+                        {.a = t[kA],
+                         .b = t[kB],
+                         .c = t[kC],
+                         .bias = c.bias ? t[kBias] : View{},
                          .accumulate = c.accumulate});
           },
       .expect =
@@ -63,7 +69,8 @@ OperationCase matmul_case(const MatmulCase& c) {
             Doubles magnitude = absolute(v[kC]);
             reference_product(c, absolute(v[kA]), absolute(v[kB]), absolute(bias), magnitude);
             reference_product(c, v[kA], v[kB], bias, v[kC]);
-            v.set_bound(kC, [&](int64_t i) { return static_cast<double>(c.K + 2) * kUnit * magnitude[i]; });
+            v.set_bound(
+                kC, [&](int64_t i) { return static_cast<double>(c.K + 2) * kUnit * magnitude[i]; });
           },
       .flops = 2.0 * static_cast<double>(c.M * c.N * c.K),
       .same_bits = c.product == Product::kRowsNN || c.product == Product::kRowsNT};
@@ -75,7 +82,8 @@ OperationCase matmul_case(const MatmulCase& c) {
 OperationCase sum_rows_case(int64_t rows, int64_t columns, DType type, bool accumulate) {
   enum { kX, kOut };
   return {.name = "sum_rows",
-          .what = fmt::format("[{}, {}] {}{}", rows, columns, name(type), accumulate ? " accumulate" : ""),
+          .what = fmt::format("[{}, {}] {}{}", rows, columns, name(type),
+                              accumulate ? " accumulate" : ""),
           .tensors = {{"x", type, {rows, columns}},
                       {"out", DType::kF32, {columns}, accumulate ? Role::kUpdated : Role::kOutput}},
           .run = [=](Backend& backend, Views t) { backend.sum_rows(t[kX], t[kOut], accumulate); },
@@ -84,7 +92,9 @@ OperationCase sum_rows_case(int64_t rows, int64_t columns, DType type, bool accu
                 Doubles magnitude = absolute(v[kOut]);
                 reference::sum_rows(absolute(v[kX]), magnitude, accumulate);
                 reference::sum_rows(v[kX], v[kOut], accumulate);
-                v.set_bound(kOut, [&](int64_t i) { return static_cast<double>(rows + 1) * kUnit * magnitude[i]; });
+                v.set_bound(kOut, [&](int64_t i) {
+                  return static_cast<double>(rows + 1) * kUnit * magnitude[i];
+                });
               },
           .flops = static_cast<double>(rows * columns)};
 }
@@ -100,12 +110,16 @@ OperationCase embedding_forward_case(const EmbeddingSizes& s) {
                       {"x", DType::kF32, {s.N, s.C}, Role::kOutput}},
           .run =
               [](Backend& backend, Views t) {
-                backend.embedding_forward(
-                    {.tokens = t[kTokens], .positions = t[kPositions], .wte = t[kWte], .wpe = t[kWpe], .x = t[kX]});
+                backend.embedding_forward({.tokens = t[kTokens],
+                                           .positions = t[kPositions],
+                                           .wte = t[kWte],
+                                           .wpe = t[kWpe],
+                                           .x = t[kX]});
               },
           .expect =
               [](Values& v) {
-                reference::embedding_forward(v.integers(kTokens), v.integers(kPositions), v[kWte], v[kWpe], v[kX]);
+                reference::embedding_forward(v.integers(kTokens), v.integers(kPositions), v[kWte],
+                                             v[kWpe], v[kX]);
                 v.set_bound(kX, [&](int64_t i) { return kUnit * std::fabs(v[kX][i]); });
               },
           .flops = static_cast<double>(s.N * s.C),
@@ -136,8 +150,10 @@ OperationCase embedding_backward_case(const EmbeddingSizes& s) {
                 Doubles dwte = absolute(v[kDwte]), dwpe = absolute(v[kDwpe]);
                 reference::embedding_backward(tokens, positions, absolute(v[kDx]), dwte, dwpe);
                 reference::embedding_backward(tokens, positions, v[kDx], v[kDwte], v[kDwpe]);
-                v.set_bound(kDwte, [&](int64_t i) { return static_cast<double>(s.N) * kUnit * dwte[i]; });
-                v.set_bound(kDwpe, [&](int64_t i) { return static_cast<double>(s.N) * kUnit * dwpe[i]; });
+                v.set_bound(kDwte,
+                            [&](int64_t i) { return static_cast<double>(s.N) * kUnit * dwte[i]; });
+                v.set_bound(kDwpe,
+                            [&](int64_t i) { return static_cast<double>(s.N) * kUnit * dwpe[i]; });
               },
           .flops = 2.0 * static_cast<double>(s.N * s.C),
           .bytes_of_rows = static_cast<double>(s.N * (5 * s.C + 2) * size_bytes(DType::kF32))};
@@ -158,12 +174,14 @@ RowErrors layer_norm_errors(std::span<const double> s, bool delta, double rstd, 
     largest = std::max(largest, std::fabs(x));
   }
   RowErrors e{};
-  e.sum = delta ? kUnit * largest : 0;                    // x + delta, rounded
-  e.mean = e.sum + (depth + 1) * kUnit * magnitude;    // summed and divided
-  const double shift = e.sum + e.mean;                    // of every s - mean; sum (s - mean)^2 grows by its square
-  const double deviation = 1 / rstd;                      // sqrt(variance + epsilon)
-  const double variance_relative = (depth + 4) * kUnit + 2 * e.sum / deviation + shift * shift * rstd * rstd;
-  e.rstd_relative = variance_relative / 2 + 4 * kUnit;    // + epsilon, square root, division
+  e.sum = delta ? kUnit * largest : 0;               // x + delta, rounded
+  e.mean = e.sum + (depth + 1) * kUnit * magnitude;  // summed and divided
+  // Of every s - mean; sum (s - mean)^2 grows by its square.
+  const double shift = e.sum + e.mean;
+  const double deviation = 1 / rstd;  // sqrt(variance + epsilon)
+  const double variance_relative = (depth + 4) * kUnit + 2 * e.sum / deviation +
+                                   shift * shift * rstd * rstd;
+  e.rstd_relative = variance_relative / 2 + 4 * kUnit;  // + epsilon, square root, division
   return e;
 }
 
@@ -181,7 +199,8 @@ void expect_layer_norm_forward(Values& v, const LayerNormCase& c) {
   v.set_bound(kRstd, [&](int64_t n) { return errors[n].rstd_relative * v[kRstd][n]; });
   v.set_bound(kY, [&](int64_t i) {
     const int64_t n = i / c.C;
-    const double w = v[kWeight][i % c.C], z = (s[i] - v[kMean][n]) * v[kRstd][n], rstd = v[kRstd][n];
+    const double w = v[kWeight][i % c.C], z = (s[i] - v[kMean][n]) * v[kRstd][n],
+                 rstd = v[kRstd][n];
     const double z_relative = errors[n].rstd_relative + 2 * kUnit;
     const double z_error = (errors[n].sum + errors[n].mean) * rstd + std::fabs(z) * z_relative;
     return std::fabs(w) * z_error + 2 * kUnit * (std::fabs(w * z) + std::fabs(v[kY][i]));
@@ -197,7 +216,8 @@ OperationCase layer_norm_forward_case(const LayerNormCase& c) {
   enum { kX, kWeight, kBias, kY, kMean, kRstd, kDelta, kSum };
   OperationCase result{
       .name = "layer_norm_forward",
-      .what = fmt::format("N={} C={} {}{} mean={}", c.N, c.C, name(c.type), c.delta ? " delta" : "", c.mean),
+      .what = fmt::format("N={} C={} {}{} mean={}", c.N, c.C, name(c.type), c.delta ? " delta" : "",
+                          c.mean),
       .tensors = {{"x", DType::kF32, {c.N, c.C}, Role::kInput, c.mean - 1, c.mean + 1},
                   {"weight", DType::kF32, {c.C}},
                   {"bias", DType::kF32, {c.C}},
@@ -252,12 +272,16 @@ void expect_layer_norm_backward(Values& v, const LayerNormCase& c) {
   const Doubles zeros(c.C, 0.0);
   if (!c.accumulate) v[kDweight] = v[kDbias] = zeros;
   // Sums of magnitudes: z and dy replaced by theirs (mean 0 and rstd 1 leave z as it is).
-  Doubles z(c.N * c.C), unused(c.N * c.C), dweight = absolute(v[kDweight]), dbias = absolute(v[kDbias]);
-  for (int64_t i = 0; i < c.N * c.C; ++i) z[i] = std::fabs(v[kS][i] - v[kMean][i / c.C]) * v[kRstd][i / c.C];
-  reference::layer_norm_backward(absolute(v[kDy]), z, v[kWeight], Doubles(c.N, 0.0), Doubles(c.N, 1.0),
-                                 {unused, dweight, dbias});
-  reference::layer_norm_backward(v[kDy], v[kS], v[kWeight], v[kMean], v[kRstd], {v[kDx], v[kDweight], v[kDbias]});
-  v.set_bound(kDweight, [&](int64_t i) { return static_cast<double>(c.N + 4) * kUnit * dweight[i]; });
+  Doubles z(c.N * c.C), unused(c.N * c.C), dweight = absolute(v[kDweight]),
+                                           dbias = absolute(v[kDbias]);
+  for (int64_t i = 0; i < c.N * c.C; ++i)
+    z[i] = std::fabs(v[kS][i] - v[kMean][i / c.C]) * v[kRstd][i / c.C];
+  reference::layer_norm_backward(absolute(v[kDy]), z, v[kWeight], Doubles(c.N, 0.0),
+                                 Doubles(c.N, 1.0), {unused, dweight, dbias});
+  reference::layer_norm_backward(v[kDy], v[kS], v[kWeight], v[kMean], v[kRstd],
+                                 {v[kDx], v[kDweight], v[kDbias]});
+  v.set_bound(kDweight,
+              [&](int64_t i) { return static_cast<double>(c.N + 4) * kUnit * dweight[i]; });
   v.set_bound(kDbias, [&](int64_t i) { return static_cast<double>(c.N + 1) * kUnit * dbias[i]; });
   bound_layer_norm_dx(v, old_dx, c);
 }
@@ -267,7 +291,8 @@ void expect_layer_norm_backward(Values& v, const LayerNormCase& c) {
 OperationCase layer_norm_backward_case(const LayerNormCase& c) {
   const Role sums = c.accumulate ? Role::kUpdated : Role::kOutput;
   return {.name = "layer_norm_backward",
-          .what = fmt::format("N={} C={} {}{}", c.N, c.C, name(c.type), c.accumulate ? " accumulate" : ""),
+          .what = fmt::format("N={} C={} {}{}", c.N, c.C, name(c.type),
+                              c.accumulate ? " accumulate" : ""),
           .tensors = {{"dy", c.type, {c.N, c.C}},
                       {"sum", DType::kF32, {c.N, c.C}, Role::kInput, c.mean - 1, c.mean + 1},
                       {"weight", DType::kF32, {c.C}},

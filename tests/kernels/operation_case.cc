@@ -31,7 +31,9 @@ void put(View to, int64_t i, double x) {
     case DType::kF32: static_cast<float*>(to.data)[i] = static_cast<float>(x); break;
     case DType::kBF16: static_cast<bf16*>(to.data)[i] = to_bf16(static_cast<float>(x)); break;
     case DType::kF64: static_cast<double*>(to.data)[i] = x; break;
-    case DType::kI32: static_cast<int32_t*>(to.data)[i] = static_cast<int32_t>(std::floor(x)); break;
+    case DType::kI32:
+      static_cast<int32_t*>(to.data)[i] = static_cast<int32_t>(std::floor(x));
+      break;
     default: INK_CHECK(false, "a test tensor of this type");
   }
 }
@@ -62,14 +64,16 @@ Values::Values(const std::vector<TensorSpec>& tensors, Views views, int64_t lane
 }
 
 void Values::set_bound(int i, const std::function<double(int64_t)>& bound_of_element) {
-  for (size_t e = 0; e < bounds_[i].size(); ++e) bounds_[i][e] = bound_of_element(static_cast<int64_t>(e));
+  for (size_t e = 0; e < bounds_[i].size(); ++e)
+    bounds_[i][e] = bound_of_element(static_cast<int64_t>(e));
 }
 
 double OperationCase::bytes() const {
   if (bytes_of_rows > 0) return bytes_of_rows;
   double sum = 0;
   for (const auto& t : tensors) {
-    sum += static_cast<double>(t.shape.count() * size_bytes(t.type)) * (t.role == Role::kUpdated ? 2 : 1);
+    sum += static_cast<double>(t.shape.count() * size_bytes(t.type)) *
+           (t.role == Role::kUpdated ? 2 : 1);
   }
   return sum;
 }

@@ -1,9 +1,10 @@
-// One use of one operation of the Backend contract at one size: a single declaration that feeds the comparison with
-// the reference (kernels_test.cc) and the benchmark (bench/kernels_bench.cc).
+// One use of one operation of the Backend contract at one size: a single declaration that feeds the
+// comparison with the reference (kernels_test.cc) and the benchmark (bench/kernels_bench.cc).
 //
-// Error bounds are derived, not tuned. With u = 2^-24, the unit roundoff of f32: a sum of n terms in any order errs by
-// at most n u sum|terms|; where a kernel sums along a vector, n is the terms of one lane and a few for the reduction.
-// First order in u, with small factors rounded up. bf16 results are rounded once, by 2^-8 relative (its unit roundoff).
+// Error bounds are derived, not tuned. With u = 2^-24, the unit roundoff of f32: a sum of n terms
+// in any order errs by at most n u sum|terms|; where a kernel sums along a vector, n is the terms
+// of one lane and a few for the reduction. First order in u, with small factors rounded up. bf16
+// results are rounded once, by 2^-8 relative (its unit roundoff).
 #pragma once
 
 #include <functional>
@@ -20,8 +21,9 @@ inline double unit_roundoff(DType type) { return type == DType::kBF16 ? 0x1p-8 :
 
 enum class Role { kInput, kOutput, kUpdated };
 
-// Content before the call: numbers in [low, high), a pure function of the case's tensor index and the element; integer
-// tensors: integers in the range. Outputs begin as NaN, so that an element that is not written shows.
+// Content before the call: numbers in [low, high), a pure function of the case's tensor index and
+// the element; integer tensors: integers in the range. Outputs begin as NaN, so that an element
+// that is not written shows.
 struct TensorSpec {
   std::string name;
   DType type;
@@ -33,8 +35,8 @@ struct TensorSpec {
 
 using Views = std::span<const View>;
 
-// Tensors as double, in the case's order; expect() puts results in the place of outputs and says how far a kernel may
-// be from them.
+// Tensors as double, in the case's order; expect() puts results in the place of outputs and says
+// how far a kernel may be from them.
 class Values {
  public:
   // lanes: of the shortest vectors that the bounds have to hold for.
@@ -60,11 +62,11 @@ struct OperationCase {
   std::function<void(Backend&, Views)> run;
   std::function<void(Values&)> expect;
   std::function<void(Views)> prepare = {};  // completes inputs that depend on others
-  double flops = 0;           // of one call
-  bool same_bits = true;      // promises the same bits for every number of threads
-  bool vector_code = true;    // has code per instruction set of ours
-  double bytes_of_rows = 0;   // read and written, where that is not all of the tensors
-  double bytes() const;       // read and written by one call, each operand once
+  double flops = 0;                         // of one call
+  bool same_bits = true;                    // promises the same bits for every number of threads
+  bool vector_code = true;                  // has code per instruction set of ours
+  double bytes_of_rows = 0;  // read and written, where that is not all of the tensors
+  double bytes() const;      // read and written by one call, each operand once
 };
 
 // Element i of a view becomes x, rounded to its type.

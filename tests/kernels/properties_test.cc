@@ -1,4 +1,5 @@
-// Laws that the CPU kernels keep whatever the numbers: batch invariance, aliasing, NaN, extremes, refusals.
+// Laws that the CPU kernels keep whatever the numbers: batch invariance, aliasing, NaN, extremes,
+// refusals.
 #include <cmath>
 #include <limits>
 
@@ -9,7 +10,8 @@ namespace inkstone::test {
 namespace {
 
 constexpr DType kTypes[] = {DType::kF32, DType::kBF16};
-constexpr float kNaN = std::numeric_limits<float>::quiet_NaN(), kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kNaN = std::numeric_limits<float>::quiet_NaN(),
+                kInfinity = std::numeric_limits<float>::infinity();
 
 void for_every_instruction_set(const std::function<void()>& f) {
   for (const int64_t target : instruction_sets()) {
@@ -29,7 +31,8 @@ void check_rows_alone(const MatmulCase& c) {
   const OperationCase operation = matmul_case(c);
   const CaseMemory memory(operation, 1);
   operation.run(cpu(), memory.views());
-  const View a = memory.views()[0], b = memory.views()[1], all = memory.views()[2], bias = memory.views()[3];
+  const View a = memory.views()[0], b = memory.views()[1], all = memory.views()[2],
+             bias = memory.views()[3];
   std::vector<float> row_memory(c.N);
   const View row{row_memory.data(), c.result, {1, c.N}};
   for (int64_t m = 0; m < c.M; ++m) {
@@ -43,8 +46,13 @@ TEST(Properties, RowsOfAProductDoNotDependOnEachOther) {
   for_every_instruction_set([] {
     for (const Product product : {Product::kRowsNN, Product::kRowsNT}) {
       for (const DType type : kTypes) {
-        check_rows_alone(
-            {.product = product, .M = 5, .N = 259, .K = 193, .operand = type, .result = type, .bias = true});
+        check_rows_alone({.product = product,
+                          .M = 5,
+                          .N = 259,
+                          .K = 193,
+                          .operand = type,
+                          .result = type,
+                          .bias = true});
       }
     }
   });
@@ -60,16 +68,25 @@ TEST(Properties, RowsOfCachedAttentionDoNotDependOnEachOther) {
     const Views t = memory.views();
     const int64_t C = c.NH * c.HS;
     for (int64_t r = 0; r < c.B; ++r) {
-      const auto one = [&](View v) { return v.reshaped({c.B, v.count() / c.B}).rows(r, 1).reshaped({1}); };
+      const auto one = [&](View v) {
+        return v.reshaped({c.B, v.count() / c.B}).rows(r, 1).reshaped({1});
+      };
       const View row = t[5].rows(r, 1);
-      cpu().attention_cached({.qkv = t[0].rows(r, 1), .slots = one(t[1]), .positions = one(t[2]), .keys = t[3],
-                              .values = t[4], .scale = c.scale(), .out = row});
-      EXPECT_EQ(bytes_of(row), bytes_of(together.views()[5].reshaped({c.B, C}).rows(r, 1))) << "row " << r;
+      cpu().attention_cached({.qkv = t[0].rows(r, 1),
+                              .slots = one(t[1]),
+                              .positions = one(t[2]),
+                              .keys = t[3],
+                              .values = t[4],
+                              .scale = c.scale(),
+                              .out = row});
+      EXPECT_EQ(bytes_of(row), bytes_of(together.views()[5].reshaped({c.B, C}).rows(r, 1)))
+          << "row " << r;
     }
   });
 }
 
-// All rows of a sequence over a cache that they fill themselves, in the bounds of attention_forward.
+// All rows of a sequence over a cache that they fill themselves, in the bounds of
+// attention_forward.
 TEST(Properties, CachedAttentionIsAttention) {
   for (const DType type : kTypes) {
     const AttentionCase c{.B = 1, .T = 130, .NH = 2, .HS = 20, .type = type};
@@ -90,14 +107,16 @@ TEST(Properties, CachedAttentionIsAttention) {
                               .values = {values.data(), type, cache},
                               .scale = c.scale(),
                               .out = memory.views()[1].reshaped({c.T, C})});
-      EXPECT_TRUE(within_bounds(to_doubles(memory.views()[1]), expected[1], expected.bound(1), type));
+      EXPECT_TRUE(
+          within_bounds(to_doubles(memory.views()[1]), expected[1], expected.bound(1), type));
     });
   }
 }
 
 TEST(Properties, GeluInPlace) {
   for (const DType type : kTypes) {
-    const OperationCase forward = gelu_forward_case(1037, type), backward = gelu_backward_case(1037, type);
+    const OperationCase forward = gelu_forward_case(1037, type),
+                        backward = gelu_backward_case(1037, type);
     for_every_instruction_set([&] {
       const CaseMemory f(forward, 0), b(backward, 0);
       forward.run(cpu(), f.views());
@@ -116,8 +135,14 @@ TEST(Properties, LayerNormSumInPlace) {
   const CaseMemory apart(operation, 0), together(operation, 0);
   operation.run(cpu(), apart.views());
   const Views t = together.views();
-  cpu().layer_norm_forward({.x = t[kX], .delta = t[kDelta], .sum = t[kX], .weight = t[kWeight], .bias = t[kBias],
-                            .y = t[kY], .mean = t[kMean], .rstd = t[kRstd]});
+  cpu().layer_norm_forward({.x = t[kX],
+                            .delta = t[kDelta],
+                            .sum = t[kX],
+                            .weight = t[kWeight],
+                            .bias = t[kBias],
+                            .y = t[kY],
+                            .mean = t[kMean],
+                            .rstd = t[kRstd]});
   EXPECT_EQ(together.bytes(kX), apart.bytes(kSum));
   EXPECT_EQ(together.bytes(kY), apart.bytes(kY));
 }
@@ -129,8 +154,10 @@ struct Loss {
 Loss cross_entropy(const std::vector<float>& logits, const std::vector<int32_t>& targets) {
   const auto R = static_cast<int64_t>(targets.size()), V = static_cast<int64_t>(logits.size()) / R;
   Loss result{std::vector<float>(R, kNaN), std::vector<float>(R * V, kNaN)};
-  cpu().cross_entropy({.logits = view(logits.data(), {R, V}), .targets = view(targets.data(), {R}),
-                       .losses = view(result.losses.data(), {R}), .dlogits = view(result.dlogits.data(), {R, V})});
+  cpu().cross_entropy({.logits = view(logits.data(), {R, V}),
+                       .targets = view(targets.data(), {R}),
+                       .losses = view(result.losses.data(), {R}),
+                       .dlogits = view(result.dlogits.data(), {R, V})});
   return result;
 }
 
@@ -178,7 +205,8 @@ TEST(Properties, GeluAtExtremes) {
     const std::vector<float> ones(x.size(), 1);
     const Shape shape{static_cast<int64_t>(x.size())};
     cpu().gelu_forward({.x = view(x.data(), shape), .y = view(y.data(), shape)});
-    cpu().gelu_backward({.x = view(x.data(), shape), .dy = view(ones.data(), shape), .dx = view(dx.data(), shape)});
+    cpu().gelu_backward(
+        {.x = view(x.data(), shape), .dy = view(ones.data(), shape), .dx = view(dx.data(), shape)});
     for (size_t i = 0; i < x.size(); ++i) {
       EXPECT_NEAR(y[i], std::max(x[i], 0.0f), 1e-30) << x[i];
       EXPECT_NEAR(dx[i], x[i] == 0 ? 0.5 : x[i] > 0 ? 1 : 0, 1e-12) << x[i];
@@ -192,7 +220,8 @@ TEST(Properties, LayerNormOfConstantRows) {
   const OperationCase operation = layer_norm_forward_case({.N = 3, .C = 64});
   for_every_instruction_set([&] {
     const CaseMemory memory(operation, 0);
-    for (int64_t i = 0; i < 3 * 64; ++i) memory.views()[kX].as<float>()[i] = i < 64 ? 0 : i < 128 ? 0x1p26f : -0x1p-90f;
+    for (int64_t i = 0; i < 3 * 64; ++i)
+      memory.views()[kX].as<float>()[i] = i < 64 ? 0 : i < 128 ? 0x1p26f : -0x1p-90f;
     operation.run(cpu(), memory.views());
     for (int64_t i = 0; i < 3 * 64; ++i) {
       EXPECT_EQ(memory.views()[kY].as<float>()[i], memory.views()[kBias].as<float>()[i % 64]) << i;
@@ -200,16 +229,20 @@ TEST(Properties, LayerNormOfConstantRows) {
   });
 }
 
-// Puts a NaN at one element of an input and says whether the output at an element that depends on it is a NaN.
-bool passes_nan_on(const OperationCase& operation, int input, int64_t element, int output, int64_t at) {
+// Puts a NaN at one element of an input and says whether the output at an element that depends on
+// it is a NaN.
+bool passes_nan_on(const OperationCase& operation, int input, int64_t element, int output,
+                   int64_t at) {
   const CaseMemory memory(operation, 0);
   const View view = memory.views()[input];
-  view.dtype == DType::kBF16 ? void(view.as<bf16>()[element] = to_bf16(kNaN)) : void(view.as<float>()[element] = kNaN);
+  view.dtype == DType::kBF16 ? void(view.as<bf16>()[element] = to_bf16(kNaN))
+                             : void(view.as<float>()[element] = kNaN);
   operation.run(cpu(), memory.views());
   return std::isnan(to_doubles(memory.views()[output])[at]);
 }
 
-// A model that diverged must show it. Elements 3 (in a vector) and 36 (behind the last whole one) of 37.
+// A model that diverged must show it. Elements 3 (in a vector) and 36 (behind the last whole one)
+// of 37.
 TEST(Properties, NaNPassesOn) {
   for_every_instruction_set([] {
     for (const int64_t e : {3, 36}) {
@@ -220,11 +253,12 @@ TEST(Properties, NaNPassesOn) {
         EXPECT_TRUE(passes_nan_on(add_case(37, type), 1, e, 0, e));
         EXPECT_TRUE(passes_nan_on(sum_rows_case(3, 37, type, false), 0, e, 1, e));
         const AttentionCase wide{.B = 1, .T = 2, .NH = 1, .HS = 37, .type = type};
-        EXPECT_TRUE(passes_nan_on(attention_forward_case(wide), 0, e, 1, e));     // query 0
-        EXPECT_TRUE(passes_nan_on(attention_backward_case(wide), 3, e, 4, e));    // dout
-        EXPECT_TRUE(passes_nan_on(attention_cached_case(wide), 0, e, 5, 0));      // query
+        EXPECT_TRUE(passes_nan_on(attention_forward_case(wide), 0, e, 1, e));   // query 0
+        EXPECT_TRUE(passes_nan_on(attention_backward_case(wide), 3, e, 4, e));  // dout
+        EXPECT_TRUE(passes_nan_on(attention_cached_case(wide), 0, e, 5, 0));    // query
         const AttentionCase narrow{.B = 1, .T = 38, .NH = 1, .HS = 1, .type = type};
-        EXPECT_TRUE(passes_nan_on(attention_cached_case(narrow), 3, 38 + e, 5, 0));  // key of slot 1
+        // Key of slot 1.
+        EXPECT_TRUE(passes_nan_on(attention_cached_case(narrow), 3, 38 + e, 5, 0));
       }
       EXPECT_TRUE(passes_nan_on(cast_case(37, DType::kBF16), 0, e, 1, e));
       EXPECT_TRUE(passes_nan_on(layer_norm_forward_case({.N = 1, .C = 37}), 0, e, 3, 0));
@@ -235,12 +269,14 @@ TEST(Properties, NaNPassesOn) {
       std::vector<float> logits(37, 1);
       logits[e] = kNaN;
       const Loss loss = cross_entropy(logits, {1});
-      EXPECT_TRUE(std::isnan(loss.losses[0]) && std::isnan(loss.dlogits[0]) && std::isnan(loss.dlogits[1]));
+      EXPECT_TRUE(std::isnan(loss.losses[0]) && std::isnan(loss.dlogits[0]) &&
+                  std::isnan(loss.dlogits[1]));
     }
   });
 }
 
-// Of 10^5 elements 7 in 10 are kept, within five standard deviations; seeds and sites choose independently.
+// Of 10^5 elements 7 in 10 are kept, within five standard deviations; seeds and sites choose
+// independently.
 TEST(Properties, DropoutKeepsTheRightShare) {
   constexpr int64_t kCount = 100000;
   constexpr double kKeep = 0.7;
@@ -263,21 +299,47 @@ TEST(Properties, DropoutKeepsTheRightShare) {
   EXPECT_EQ(first, mask(1, 1));
 }
 
-void refuses(const std::function<void()>& f, const std::string& part) { EXPECT_TRUE(mentions(thrown_by(f), part)); }
+void refuses(const std::function<void()>& f, const std::string& part) {
+  EXPECT_TRUE(mentions(thrown_by(f), part));
+}
 
 TEST(Properties, WrongSizesAndTypesAreRefused) {
   std::vector<float> memory(64);
   std::vector<int32_t> five(4, 5);
   const auto f32 = [&](const Shape& shape) { return view(memory.data(), shape); };
   const View bf{memory.data(), DType::kBF16, {2, 3}}, index = view(five.data(), {2});
-  refuses([&] { cpu().matmul_nn({.a = f32({2, 3}), .b = f32({4, 5}), .c = f32({2, 5})}); }, "inner");
+  refuses(
+      [&] {
+        cpu().matmul_nn({.a = f32({2, 3}), .b = f32({4, 5}), .c = f32({2, 5})});
+      },
+      "inner");
   refuses([&] { cpu().matmul_nt({.a = f32({2, 3}), .b = bf, .c = f32({2, 2})}); }, "types");
-  refuses([&] { cpu().matmul_rows_nn({.a = f32({2, 3}), .b = f32({4, 5}), .c = f32({2, 5})}); }, "sizes");
-  refuses([&] { cpu().matmul_rows_nt({.a = f32({2, 3}), .b = f32({5, 3}), .c = f32({2, 5}), .accumulate = true}); },
-          "accumulate");
-  refuses([&] { cpu().cross_entropy({.logits = f32({2, 5}), .targets = index, .losses = f32({2})}); }, "beyond V");
-  refuses([&] { cpu().embedding_forward({index, index, f32({5, 2}), f32({9, 2}), f32({2, 2})}); }, "index");
-  refuses([&] { cpu().cache_store({f32({2, 6}), index, index, f32({2, 1, 3, 2}), f32({2, 1, 3, 2})}); }, "index");
+  refuses(
+      [&] {
+        cpu().matmul_rows_nn({.a = f32({2, 3}), .b = f32({4, 5}), .c = f32({2, 5})});
+      },
+      "sizes");
+  refuses(
+      [&] {
+        cpu().matmul_rows_nt(
+            {.a = f32({2, 3}), .b = f32({5, 3}), .c = f32({2, 5}), .accumulate = true});
+      },
+      "accumulate");
+  refuses(
+      [&] {
+        cpu().cross_entropy({.logits = f32({2, 5}), .targets = index, .losses = f32({2})});
+      },
+      "beyond V");
+  refuses(
+      [&] {
+        cpu().embedding_forward({index, index, f32({5, 2}), f32({9, 2}), f32({2, 2})});
+      },
+      "index");
+  refuses(
+      [&] {
+        cpu().cache_store({f32({2, 6}), index, index, f32({2, 1, 3, 2}), f32({2, 1, 3, 2})});
+      },
+      "index");
   refuses([&] { cpu().gelu_forward({.x = f32({2, 3}), .y = bf}); }, "types");
   refuses([&] { cpu().add(bf, f32({2, 3})); }, "type");
   refuses([&] { cpu().dropout(f32({4}), {.rate = 1}); }, "rate");

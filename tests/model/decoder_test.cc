@@ -10,10 +10,12 @@ namespace {
 
 class DecoderTest : public ::testing::Test {
  protected:
-  DecoderTest() : model(Model::load(test::fixture("model/two_layers"))), V(model.config().vocab_size) {}
+  DecoderTest()
+      : model(Model::load(test::fixture("model/two_layers"))), V(model.config().vocab_size) {}
 
   // Logits after each token when a text is fed one token at a time.
-  std::vector<float> one_by_one(Decoder& decoder, int64_t slot, const std::vector<TokenId>& tokens) {
+  std::vector<float> one_by_one(Decoder& decoder, int64_t slot,
+                                const std::vector<TokenId>& tokens) {
     std::vector<float> all;
     for (const TokenId token : tokens) {
       std::vector<float> logits(V);
@@ -82,16 +84,21 @@ TEST_F(DecoderTest, RefusesWhatDoesNotFit) {
   EXPECT_EQ(test::thrown_by([&] { Decoder(network, 1, 17); }).code(), ErrorCode::kUsage);
   Decoder decoder(network, 1, 4);
   EXPECT_EQ(test::thrown_by([&] { decoder.prefill(0, text); }).code(), ErrorCode::kUsage);
-  EXPECT_EQ(test::thrown_by([&] { decoder.prefill(0, std::array<TokenId, 1>{97}); }).code(), ErrorCode::kMismatch);
-  EXPECT_EQ(test::thrown_by([&] { decoder.prefill(0, std::array<TokenId, 1>{-1}); }).code(), ErrorCode::kMismatch);
+  EXPECT_EQ(test::thrown_by([&] { decoder.prefill(0, std::array<TokenId, 1>{97}); }).code(),
+            ErrorCode::kMismatch);
+  EXPECT_EQ(test::thrown_by([&] { decoder.prefill(0, std::array<TokenId, 1>{-1}); }).code(),
+            ErrorCode::kMismatch);
   decoder.prefill(0, std::span(text).first(4));
   std::vector<float> logits(V);
-  EXPECT_EQ(test::thrown_by([&] { decoder.step(std::array<int64_t, 1>{0}, std::array<TokenId, 1>{1}, logits); }).code(),
+  EXPECT_EQ(test::thrown_by([&] {
+              decoder.step(std::array<int64_t, 1>{0}, std::array<TokenId, 1>{1}, logits);
+            }).code(),
             ErrorCode::kUsage);
 }
 
 // log P(completion | context) from the softmax of the logits, in double.
-std::vector<double> expected_scores(const Model& model, const std::vector<TokenId>& text, size_t from) {
+std::vector<double> expected_scores(const Model& model, const std::vector<TokenId>& text,
+                                    size_t from) {
   const auto logits = model.logits(std::span(text).first(text.size() - 1));
   const int64_t V = model.config().vocab_size;
   std::vector<double> scores;

@@ -16,7 +16,8 @@
 namespace inkstone::test {
 
 struct Golden {
-  explicit Golden(const std::filesystem::path& path) : folder(path), file(path / "golden.safetensors") {
+  explicit Golden(const std::filesystem::path& path)
+      : folder(path), file(path / "golden.safetensors") {
     const auto& shape = file.at("tokens").shape;
     steps = shape[0], batch = shape[1], context = shape[2] - 1;
   }

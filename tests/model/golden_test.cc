@@ -17,7 +17,8 @@ class GoldenModel : public ::testing::TestWithParam<std::filesystem::path> {
 };
 
 // The project's own bounds: 1e-4 relative to Transformers in float32. The rounding of two different
-// float32 programs stays far below (2^-24 * sqrt(terms) * layers, about 1e-6); the printed figures show it.
+// float32 programs stays far below (2^-24 * sqrt(terms) * layers, about 1e-6); the printed figures
+// show it.
 constexpr double kBound = 1e-4;
 
 TEST_P(GoldenModel, LogitsEqualTransformers) {
@@ -45,8 +46,8 @@ TEST_P(GoldenModel, LossAndEveryGradientEqualAutograd) {
   const auto inputs = golden.tokens(0, 0), targets = golden.tokens(0, 1);
   const double count = static_cast<double>(inputs.size());
   const double sum = pass.forward_backward(
-      {.inputs = inputs, .targets = targets, .gradient_scale = static_cast<float>(1 / count)}, golden.context,
-      gradients);
+      {.inputs = inputs, .targets = targets, .gradient_scale = static_cast<float>(1 / count)},
+      golden.context, gradients);
   const double expected_loss = golden.floats("loss")[0];
   EXPECT_LT(std::fabs(sum / count - expected_loss) / expected_loss, kBound);
   EXPECT_DOUBLE_EQ(pass.forward(inputs, targets, golden.context), sum);
@@ -60,7 +61,8 @@ TEST_P(GoldenModel, LossAndEveryGradientEqualAutograd) {
     EXPECT_LT(test::relative_worst(gradient, expected), kBound) << name;
     worst = std::max(worst, test::relative_error(gradient, expected));
   }
-  std::printf("loss: %.2e, worst gradient: %.2e\n", std::fabs(sum / count - expected_loss) / expected_loss, worst);
+  std::printf("loss: %.2e, worst gradient: %.2e\n",
+              std::fabs(sum / count - expected_loss) / expected_loss, worst);
 }
 
 TEST_P(GoldenModel, TwoMicroBatchesGiveTheGradientOfOne) {
@@ -70,7 +72,8 @@ TEST_P(GoldenModel, TwoMicroBatchesGiveTheGradientOfOne) {
   TrainingPass pass(network, golden.batch, golden.context, 0);
   const auto inputs = golden.tokens(0, 0), targets = golden.tokens(0, 1);
   const float scale = 1.0f / static_cast<float>(inputs.size());
-  pass.forward_backward({.inputs = inputs, .targets = targets, .gradient_scale = scale}, golden.context, whole);
+  pass.forward_backward({.inputs = inputs, .targets = targets, .gradient_scale = scale},
+                        golden.context, whole);
   const auto T = static_cast<size_t>(golden.context);
   for (const size_t begin : {size_t{0}, T}) {
     const size_t count = begin == 0 ? T : inputs.size() - T;
@@ -95,8 +98,8 @@ TEST_P(GoldenModel, MixedPrecisionStaysClose) {
   const auto inputs = golden.tokens(0, 0), targets = golden.tokens(0, 1);
   const double count = static_cast<double>(inputs.size());
   const double sum = pass.forward_backward(
-      {.inputs = inputs, .targets = targets, .gradient_scale = static_cast<float>(1 / count)}, golden.context,
-      gradients);
+      {.inputs = inputs, .targets = targets, .gradient_scale = static_cast<float>(1 / count)},
+      golden.context, gradients);
   const double expected_loss = golden.floats("loss")[0];
   EXPECT_LT(std::fabs(sum / count - expected_loss) / expected_loss, std::exp2(-8));
   double difference = 0, norm = 0;
@@ -110,8 +113,8 @@ TEST_P(GoldenModel, MixedPrecisionStaysClose) {
     }
   }
   EXPECT_LT(std::sqrt(difference / norm), 4 * std::exp2(-8));
-  std::printf("bf16: loss %.2e, gradient %.2e\n", std::fabs(sum / count - expected_loss) / expected_loss,
-              std::sqrt(difference / norm));
+  std::printf("bf16: loss %.2e, gradient %.2e\n",
+              std::fabs(sum / count - expected_loss) / expected_loss, std::sqrt(difference / norm));
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, GoldenModel, ::testing::ValuesIn(test::golden_folders()),

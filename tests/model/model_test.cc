@@ -28,7 +28,8 @@ TEST(ModelConfig, PublishedParameterCounts) {
 TEST(ModelConfig, RefusesImpossibleShapes) {
   ModelConfig config;
   config.heads = 5;
-  EXPECT_TRUE(test::mentions(test::thrown_by([&] { validate(config); }), "width 768 is not a multiple of heads 5"));
+  EXPECT_TRUE(test::mentions(test::thrown_by([&] { validate(config); }),
+                             "width 768 is not a multiple of heads 5"));
   config = {};
   config.layers = 0;
   EXPECT_TRUE(test::mentions(test::thrown_by([&] { validate(config); }), "layers is 0"));
@@ -70,10 +71,12 @@ TEST(Network, InitialisesAsGpt2) {
     double expected_mean = 0, expected_deviation = 0;
     if (row.initialisation == Initialisation::kOne) expected_mean = 1;
     if (row.initialisation == Initialisation::kNormal) expected_deviation = 0.02;
-    if (row.initialisation == Initialisation::kNormalResidual) expected_deviation = 0.02 / 2;  // 1/sqrt(2 * 2)
+    // 1/sqrt(2 * 2).
+    if (row.initialisation == Initialisation::kNormalResidual) expected_deviation = 0.02 / 2;
     // Five standard errors of the mean and of the standard deviation.
     EXPECT_NEAR(mean, expected_mean, 5 * expected_deviation / std::sqrt(n)) << row.name;
-    EXPECT_NEAR(deviation, expected_deviation, 5 * expected_deviation / std::sqrt(2 * n)) << row.name;
+    EXPECT_NEAR(deviation, expected_deviation, 5 * expected_deviation / std::sqrt(2 * n))
+        << row.name;
   }
 }
 
@@ -109,7 +112,8 @@ TEST(Model, RunFolderMeansItsBestElseItsLastCheckpoint) {
   fs::create_directories(scratch / "run/checkpoints/b");
   write_file(scratch / "run/checkpoints/a/config.json", "{}");
   write_file(scratch / "run/checkpoints/b/config.json", "{}");
-  EXPECT_EQ(test::thrown_by([&] { find_model_folder(scratch / "run"); }).code(), ErrorCode::kNotFound);
+  EXPECT_EQ(test::thrown_by([&] { find_model_folder(scratch / "run"); }).code(),
+            ErrorCode::kNotFound);
   fs::create_directory_symlink("checkpoints/b", scratch / "run/last");
   EXPECT_EQ(find_model_folder(scratch / "run"), scratch / "run/last");
   fs::create_directory_symlink("checkpoints/a", scratch / "run/best");
@@ -154,7 +158,8 @@ TEST_F(BadModel, ConfigOfAnotherWidth) {
   replace_in_config("\"n_embd\": 48", "\"n_embd\": 51");
   const Error error = load_error();
   EXPECT_EQ(error.code(), ErrorCode::kMismatch);
-  EXPECT_TRUE(test::mentions(error, "tensor 'wte.weight' has shape [97, 48], config.json implies [97, 51]"));
+  EXPECT_TRUE(test::mentions(
+      error, "tensor 'wte.weight' has shape [97, 48], config.json implies [97, 51]"));
 }
 
 TEST_F(BadModel, ConfigWithMoreLayers) {
@@ -178,7 +183,8 @@ TEST_F(BadModel, CudaIsNotBuilt) {
   const Error error = test::thrown_by([&] { Model::load(folder, {.device = "cuda"}); });
   EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
   EXPECT_TRUE(test::mentions(error, "CUDA"));
-  EXPECT_EQ(test::thrown_by([&] { Model::load(folder, {.device = "tpu"}); }).code(), ErrorCode::kUsage);
+  EXPECT_EQ(test::thrown_by([&] { Model::load(folder, {.device = "tpu"}); }).code(),
+            ErrorCode::kUsage);
 }
 
 }  // namespace

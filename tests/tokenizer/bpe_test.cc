@@ -17,8 +17,8 @@ struct RandomModel {
   std::vector<Merge> merges;
   std::vector<std::string> tokens;  // by id
 
-  // ordered: every merge stands below those that make its parts, as in a trained list; products may still be out of
-  // reach of their own bytes.
+  // ordered: every merge stands below those that make its parts, as in a trained list; products may
+  // still be out of reach of their own bytes.
   RandomModel(std::mt19937& random, size_t count, bool ordered = false) {
     for (size_t i = 0; i < 256; ++i) {
       bytes[i] = static_cast<TokenId>(i);
@@ -95,7 +95,8 @@ TEST(BpeModel, LongPiecesOfOrderedListsAreWhatMergingGives) {
     BpeModel::Workspace workspace;
     for (const size_t size : {65u, 66u, 150u, 300u}) {
       const std::string piece = random_piece(random, size);
-      ASSERT_EQ(encode(bpe, piece, workspace), model.encode(piece)) << "round " << round << ", size " << size;
+      ASSERT_EQ(encode(bpe, piece, workspace), model.encode(piece))
+          << "round " << round << ", size " << size;
     }
     const std::string run(100 + random() % 100, 'a');
     ASSERT_EQ(encode(bpe, run, workspace), model.encode(run)) << "round " << round;
@@ -110,7 +111,8 @@ TEST(BpeModel, CharactersOfThreeBytesAreWhatMergingGives) {
   const auto add = [&](TokenId left, TokenId right) {
     const TokenId product = static_cast<TokenId>(model.tokens.size());
     model.merges.push_back({left, right, product});
-    model.tokens.push_back(model.tokens[static_cast<size_t>(left)] + model.tokens[static_cast<size_t>(right)]);
+    model.tokens.push_back(model.tokens[static_cast<size_t>(left)] +
+                           model.tokens[static_cast<size_t>(right)]);
     return product;
   };
   const TokenId middle = add(0xB8, 0xAD);  // 中 is E4 B8 AD
@@ -118,7 +120,8 @@ TEST(BpeModel, CharactersOfThreeBytesAreWhatMergingGives) {
   add(0xE4, middle);
   add(0xAD, 0xE5);  // reaches from 中 into 国, E5 9B BD
   const BpeModel bpe(model.bytes, model.merges);
-  for (const std::string piece : {"中", "国", "中国", "国中", "国国中中国", "\xE4\xB8", "\xE4\xB8\xAD\xAD", "\xC0\xB8\xAD"}) {
+  for (const std::string piece :
+       {"中", "国", "中国", "国中", "国国中中国", "\xE4\xB8", "\xE4\xB8\xAD\xAD", "\xC0\xB8\xAD"}) {
     EXPECT_EQ(encode(bpe, piece, workspace), model.encode(piece)) << piece;
   }
 }
@@ -202,12 +205,15 @@ TEST(WholePieces, FindsPiecesOfEverySizeAtEveryPlace) {
     return pieces.find(key, key.hash());
   };
   for (size_t size = 1; size <= PieceKey::kMaxSize_bytes; ++size) {
-    pieces.insert(PieceKey::of(std::string_view(text).substr(3, size), size), static_cast<TokenId>(size));
+    pieces.insert(PieceKey::of(std::string_view(text).substr(3, size), size),
+                  static_cast<TokenId>(size));
   }
   pieces.insert(PieceKey::of(std::string_view("d\0", 2), 2), 100);
   for (size_t size = 1; size <= PieceKey::kMaxSize_bytes; ++size) {
-    EXPECT_EQ(find(std::string_view(text).substr(3, size), text.size() - 3), static_cast<TokenId>(size));
-    const std::vector<char> exact(text.begin() + 3, text.begin() + 3 + static_cast<std::ptrdiff_t>(size));
+    EXPECT_EQ(find(std::string_view(text).substr(3, size), text.size() - 3),
+              static_cast<TokenId>(size));
+    const std::vector<char> exact(text.begin() + 3,
+                                  text.begin() + 3 + static_cast<std::ptrdiff_t>(size));
     EXPECT_EQ(find({exact.data(), size}, size), static_cast<TokenId>(size));
   }
   EXPECT_EQ(find(std::string_view("d\0", 2), 2), 100);
@@ -229,7 +235,8 @@ TEST(PieceMemo, GivesThePiecesOwnTokensOrNone) {
     std::vector<TokenId>& tokens = truth[piece];
     if (tokens.empty()) tokens.assign(1 + random() % 7, static_cast<TokenId>(random() % 1000));
     memo.insert(key, key.hash(), tokens);
-    ASSERT_EQ(memo.find(key, key.hash()).size(), tokens.size() <= PieceMemo::kMaxTokens ? tokens.size() : 0);
+    ASSERT_EQ(memo.find(key, key.hash()).size(),
+              tokens.size() <= PieceMemo::kMaxTokens ? tokens.size() : 0);
   }
 }
 

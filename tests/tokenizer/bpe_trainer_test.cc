@@ -12,7 +12,8 @@ namespace inkstone {
 namespace {
 
 // The definition: every step counts all pairs again.
-LearnedBpe learn_plainly(const std::map<std::string, int64_t>& pieces, const BpeTrainOptions& options) {
+LearnedBpe learn_plainly(const std::map<std::string, int64_t>& pieces,
+                         const BpeTrainOptions& options) {
   LearnedBpe learned;
   std::map<uint8_t, TokenId> byte_ids;
   for (const uint8_t byte : bytes_in_alphabet_order()) {
@@ -32,7 +33,9 @@ LearnedBpe learn_plainly(const std::map<std::string, int64_t>& pieces, const Bpe
       for (size_t j = 0; j + 1 < words[i].size(); ++j)
         counts[{words[i][j], words[i][j + 1]}] += word_counts[i];
     }
-    const auto length = [&](TokenId id) { return learned.tokens[static_cast<size_t>(id - options.first_id)].size(); };
+    const auto length = [&](TokenId id) {
+      return learned.tokens[static_cast<size_t>(id - options.first_id)].size();
+    };
     std::pair<TokenId, TokenId> best;
     int64_t most = 0;  // the map is in order of left, then right: the first of equals stays
     for (const auto& [pair, count] : counts) {
@@ -102,12 +105,13 @@ TEST(BpeTrainer, EqualsThePlainDefinition) {
         text += static_cast<char>('a' + random() % letters);
       text += random() % 5 == 0 ? '\n' : ' ';
     }
-    const BpeTrainOptions options{.vocab_size = 258 + static_cast<int64_t>(random() % 80),
-                                  .min_frequency = static_cast<int64_t>(random() % 4),
-                                  .max_token_length = random() % 3 != 0 ? 0 : static_cast<int64_t>(random() % 6),
-                                  .first_id = static_cast<TokenId>(random() % 3),
-                                  .reserved = {},
-                                  .on_merge = {}};
+    const BpeTrainOptions options{
+        .vocab_size = 258 + static_cast<int64_t>(random() % 80),
+        .min_frequency = static_cast<int64_t>(random() % 4),
+        .max_token_length = random() % 3 != 0 ? 0 : static_cast<int64_t>(random() % 6),
+        .first_id = static_cast<TokenId>(random() % 3),
+        .reserved = {},
+        .on_merge = {}};
     const PieceCounts counts = counts_of(text);
     const LearnedBpe learned = learn_bpe(counts, options),
                      expected = learn_plainly(map_of(counts), options);
@@ -166,8 +170,10 @@ std::vector<std::string> zipf_texts(int texts) {
     std::string text;
     for (int j = 0; j < 10; ++j) {
       const uint32_t rank = 1u << (random() % 12);
-      text += " w" + std::string(1 + rank % 3, 'o') + static_cast<char>('a' + random() % std::min(rank, 26u)) +
-              static_cast<char>('a' + (random() % rank) / 26 % 26) + static_cast<char>('a' + (random() % rank) / 676);
+      text += " w" + std::string(1 + rank % 3, 'o') +
+              static_cast<char>('a' + random() % std::min(rank, 26u)) +
+              static_cast<char>('a' + (random() % rank) / 26 % 26) +
+              static_cast<char>('a' + (random() % rank) / 676);
     }
     result.push_back(text);
   }
@@ -205,7 +211,8 @@ TEST(BpeTrainer, DoesNotDependOnTheThreads) {
   // Enough distinct words that the merges of frequent pairs are shared out.
   std::vector<std::string> texts = zipf_texts(2000);
   for (int i = 0; i < 30000; ++i) {
-    texts.push_back(" abab" + std::to_string(i) + "th" + std::string(1, static_cast<char>('a' + i % 26)) + "th");
+    texts.push_back(" abab" + std::to_string(i) + "th" +
+                    std::string(1, static_cast<char>('a' + i % 26)) + "th");
   }
   const auto learn = [&](int threads) {
     const Threads set(threads);
@@ -231,7 +238,8 @@ TEST(BpeTrainer, TakesAMegabyteOfOneLetter) {
   options.vocab_size = 1000;
   options.min_frequency = 2;
   const LearnedBpe learned = learn_bpe(counts_of(std::string(1 << 20, 'a')), options);
-  ASSERT_EQ(learned.merges.size(), 19u);  // 2, 4, ..., 2^19 letters: of the last token there are two
+  // 2, 4, ..., 2^19 letters: of the last token there are two.
+  ASSERT_EQ(learned.merges.size(), 19u);
   EXPECT_EQ(learned.tokens.back().size(), size_t{1} << 19);
   EXPECT_EQ(learned.merge_counts.back(), 3);
 }

@@ -1,5 +1,5 @@
-// encode_texts TOKENIZER <TEXTS >IDS: encodes JSON strings, one a line, each to a JSON array a line. What
-// tools/compare_tokenizers.py compares with Hugging Face's tokenizers.
+// encode_texts TOKENIZER <TEXTS >IDS: encodes JSON strings, one a line, each to a JSON array a
+// line. What tools/compare_tokenizers.py compares with Hugging Face's tokenizers.
 #include <cstdio>
 #include <exception>
 #include <iostream>

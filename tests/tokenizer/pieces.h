@@ -16,7 +16,8 @@ inline Pieces cut(const PreTokenizer& pre_tokenizer, std::string_view text) {
   size_t last = 0;
   pre_tokenizer.split(text, [&](size_t begin, std::span<const size_t> ends) {
     if (begin != last) throw std::runtime_error("pieces are not adjacent");
-    if (ends.empty() || ends.size() > PreTokenizer::kMaxBatch) throw std::runtime_error("a batch has a wrong size");
+    if (ends.empty() || ends.size() > PreTokenizer::kMaxBatch)
+      throw std::runtime_error("a batch has a wrong size");
     for (const size_t end : ends) {
       if (end <= last || end > text.size()) throw std::runtime_error("an end is out of place");
       pieces.emplace_back(text.substr(last, end - last));

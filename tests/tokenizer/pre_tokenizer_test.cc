@@ -112,8 +112,8 @@ TEST(PreTokenizer, InvalidBytesAreARunOfTheirOwn) {
 TEST(PreTokenizer, InvalidBytesCutTheText) {
   std::mt19937 random(7);
   for (int i = 0; i < 5000; ++i) {
-    const std::string text =
-        test::random_text(random, random() % 6) + test::random_bytes(random, random() % 12);
+    const std::string text = test::random_text(random, random() % 6) +
+                             test::random_bytes(random, random() % 12);
     Pieces expected;
     std::string valid, invalid;
     const auto flush = [&] {

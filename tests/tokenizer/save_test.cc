@@ -30,8 +30,8 @@ void check_round_trip(const Tokenizer& tokenizer, size_t files) {
     ASSERT_EQ(loaded.token_bytes(id), tokenizer.token_bytes(id));
   std::mt19937 random(9);
   for (int i = 0; i < 300; ++i) {
-    std::string text =
-        test::random_text(random, random() % 30) + test::random_bytes(random, random() % 9);
+    std::string text = test::random_text(random, random() % 30) +
+                       test::random_bytes(random, random() % 9);
     if (i % 3 == 0) text += kEndOfText;
     ASSERT_EQ(loaded.encode(text), tokenizer.encode(text));
     ASSERT_EQ(loaded.encode(text, SpecialTokens::kAllow),

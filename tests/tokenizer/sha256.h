@@ -23,8 +23,8 @@ std::array<uint32_t, N> fractional_roots(Root root) {
     for (uint32_t d = 2; d * d <= n; ++d) prime = prime && n % d != 0;
     if (!prime) continue;
     const long double value = root(static_cast<long double>(n));
-    words[found++] =
-        static_cast<uint32_t>(static_cast<uint64_t>((value - std::floor(value)) * 4294967296.0L));
+    words[found++] = static_cast<uint32_t>(
+        static_cast<uint64_t>((value - std::floor(value)) * 4294967296.0L));
   }
   return words;
 }

@@ -65,8 +65,8 @@ TEST(SpecialTokenTable, OfNothingFindsNothing) {
   EXPECT_FALSE(table({"ab"}).find("", 0).has_value());
 }
 
-// What Hugging Face's tokenizers 0.23 gives for "lstrip", "rstrip" and "single_word": tools/compare_added_tokens.py
-// compares more.
+// What Hugging Face's tokenizers 0.23 gives for "lstrip", "rstrip" and "single_word":
+// tools/compare_added_tokens.py compares more.
 TEST(SpecialTokenTable, TokensMayLookAround) {
   const SpecialTokenTable tokens({{.text = "<l>", .id = 0, .takes_left = true},
                                   {.text = "<r>", .id = 1, .takes_right = true},
@@ -79,14 +79,14 @@ TEST(SpecialTokenTable, TokensMayLookAround) {
   };
   const Case cases[] = {
       {"a \t\u3000<l> b", 0, {{1, 8, 0}}},
-      {"a  <l>", 2, {{2, 4, 0}}},           // what stands before `from` is another's
+      {"a  <l>", 2, {{2, 4, 0}}},  // what stands before `from` is another's
       {"a <r> \u00A0\n b", 0, {{2, 8, 1}}},
       {"a <r>", 0, {{2, 3, 1}}},
       {"\xFF<l>\xFF", 0, {{1, 3, 0}}},
       {"a word.", 0, {{2, 4, 2}}},
       {"words, sword, _word, word1, \u4E2Dword, word\u0301", 0, {}},
       {"wordword word", 0, {{9, 4, 2}}},
-      {"aword", 1, {}},                     // the character before `from` counts
+      {"aword", 1, {}},  // the character before `from` counts
       {"\xFFword\xFF", 0, {{1, 4, 2}}},
       {"word", 0, {{0, 4, 2}}},
   };
@@ -94,14 +94,17 @@ TEST(SpecialTokenTable, TokensMayLookAround) {
     const auto found = tokens.find(text, from);
     ASSERT_EQ(found.has_value(), expected.has_value()) << text;
     if (!found) continue;
-    EXPECT_EQ((std::array<size_t, 3>{found->begin, found->size_bytes, static_cast<size_t>(found->id)}), *expected) << text;
+    EXPECT_EQ(
+        (std::array<size_t, 3>{found->begin, found->size_bytes, static_cast<size_t>(found->id)}),
+        *expected)
+        << text;
   }
   EXPECT_FALSE(table({"a"}).looks_around());
 }
 
 TEST(Tokenizer, TreatsSpecialTokensAsAsked) {
-  const Tokenizer tokenizer =
-      test::train_on("x", {.type = TokenizerType::kByte, .special_tokens = {"<a>", "<a>b"}});
+  const Tokenizer tokenizer = test::train_on(
+      "x", {.type = TokenizerType::kByte, .special_tokens = {"<a>", "<a>b"}});
   const auto bytes = [&](std::string_view text) { return tokenizer.encode(text); };
   const auto join = [](Ids a, const Ids& b) {
     a.insert(a.end(), b.begin(), b.end());

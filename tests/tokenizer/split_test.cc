@@ -1,4 +1,5 @@
-// Pre-tokenizers other than GPT-2's: pieces against Hugging Face's (tests/fixtures/tokenizer/splits.json).
+// Pre-tokenizers other than GPT-2's: pieces against Hugging Face's
+// (tests/fixtures/tokenizer/splits.json).
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -20,7 +21,8 @@ using test::thrown_by;
 
 std::string in_alphabet(const Pieces& pieces) {
   std::string line;
-  for (const std::string& piece : pieces) line += (line.empty() ? "" : " ") + to_byte_alphabet(piece);
+  for (const std::string& piece : pieces)
+    line += (line.empty() ? "" : " ") + to_byte_alphabet(piece);
   return line;
 }
 
@@ -41,7 +43,8 @@ Tokenizer load(const Json& json) {
 }
 
 std::unique_ptr<const PreTokenizer> regex(const std::string& pattern) {
-  return make_pre_tokenizer({.steps = {{.kind = PreTokenizerSpec::Kind::kRegex, .pattern = pattern}}});
+  return make_pre_tokenizer(
+      {.steps = {{.kind = PreTokenizerSpec::Kind::kRegex, .pattern = pattern}}});
 }
 
 TEST(SplitPreTokenizers, CutAsHuggingFaceDoes) {
@@ -53,7 +56,8 @@ TEST(SplitPreTokenizers, CutAsHuggingFaceDoes) {
     const auto pre_tokenizer = make_pre_tokenizer(spec);
     for (size_t i = 0; i < golden["texts"].size(); ++i) {
       const std::string text = golden["texts"][i];
-      EXPECT_EQ(in_alphabet(cut(*pre_tokenizer, text)), variant["pieces"][i]) << name << ": " << text;
+      EXPECT_EQ(in_alphabet(cut(*pre_tokenizer, text)), variant["pieces"][i])
+          << name << ": " << text;
     }
   }
 }
@@ -70,7 +74,8 @@ TEST(SplitPreTokenizers, CanBeCutWhereTheySay) {
       if (!pre_tokenizer->is_cut(all, at)) continue;
       ++cuts;
       Pieces parts = cut(*pre_tokenizer, all.substr(0, at));
-      for (std::string& piece : cut(*pre_tokenizer, all.substr(at))) parts.push_back(std::move(piece));
+      for (std::string& piece : cut(*pre_tokenizer, all.substr(at)))
+        parts.push_back(std::move(piece));
       ASSERT_EQ(parts, whole) << name << " at " << at;
     }
   }
@@ -120,7 +125,8 @@ TEST(SplitPreTokenizers, SurviveTheWayThroughJson) {
   for (const auto& [name, variant] : golden["variants"].items()) {
     const PreTokenizerSpec spec = read_pre_tokenizer(variant["pre_tokenizer"]);
     EXPECT_TRUE(read_pre_tokenizer(write_pre_tokenizer(spec)) == spec) << name;
-    const Tokenizer tokenizer = load(small_tokenizer(variant["pre_tokenizer"], variant["normalizer"]));
+    const Tokenizer tokenizer = load(
+        small_tokenizer(variant["pre_tokenizer"], variant["normalizer"]));
     const test::ScratchFolder folder;
     tokenizer.save(folder.path());
     const Tokenizer again = Tokenizer::load(folder.path());
@@ -147,14 +153,17 @@ TEST(SplitPreTokenizers, LongTextsAreCutAsShortOnes) {
             (Pieces{std::string(5000, ' ') + "abc", "x"}));
 }
 
-// Would take hours if every batch of pieces began again where the first step last cut: here nowhere.
+// Would take hours if every batch of pieces began again where the first step last cut: here
+// nowhere.
 TEST(SplitPreTokenizers, SequencesTakeLinearTime) {
   const Json golden = splits();
   std::string text;
   for (int i = 0; i < 50'000; ++i) text += " word, 明月";
   for (const char* name : {"deepseek3", "deepseek_coder", "string"}) {
-    const auto pre_tokenizer = make_pre_tokenizer(read_pre_tokenizer(golden["variants"][name]["pre_tokenizer"]));
-    EXPECT_TRUE(cut(*pre_tokenizer, text) == repeat(50'000, cut(*pre_tokenizer, " word, 明月"))) << name;
+    const auto pre_tokenizer = make_pre_tokenizer(
+        read_pre_tokenizer(golden["variants"][name]["pre_tokenizer"]));
+    EXPECT_TRUE(cut(*pre_tokenizer, text) == repeat(50'000, cut(*pre_tokenizer, " word, 明月")))
+        << name;
   }
 }
 
@@ -168,21 +177,26 @@ TEST(SplitPreTokenizers, RefuseByNameWhatIsNotImplemented) {
     EXPECT_TRUE(mentions(thrown, part)) << thrown.what();
   };
   const auto split = [](const std::string& regex, const std::string& rest) {
-    return R"({"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":")" + regex + R"("},)" + rest +
+    return R"({"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":")" + regex +
+           R"("},)" + rest +
            R"(},{"type":"ByteLevel","add_prefix_space":false,"use_regex":false}]})";
   };
   const std::string isolated = R"("behavior":"Isolated","invert":false)";
   unsupported(R"({"type":"Whitespace"})", "'Whitespace'");
   unsupported(R"({"type":"Digits"})", "without 'ByteLevel'");
   unsupported(split("a", R"("behavior":"Removed","invert":false)"), "'Removed' of a Split by 'a'");
-  unsupported(split("a", R"("behavior":"Removed","invert":true)"), "'Removed', inverted, of a Split by 'a'");
+  unsupported(split("a", R"("behavior":"Removed","invert":true)"),
+              "'Removed', inverted, of a Split by 'a'");
   unsupported(split("a", R"("behavior":"MergedWithNext","invert":false)"), "'MergedWithNext'");
   unsupported(split("(a", isolated), "'(a'");
-  for (const char* pattern : {"a{1,2}+", R"(\\bx)", R"((a)\\1)", "[[:alpha:]]", "(?m:x)", R"(\\xE4)", R"(\\Ax)", R"(\\pL)"})
+  for (const char* pattern : {"a{1,2}+", R"(\\bx)", R"((a)\\1)", "[[:alpha:]]", "(?m:x)",
+                              R"(\\xE4)", R"(\\Ax)", R"(\\pL)"})
     unsupported(split(pattern, isolated), "in the regular expression");
   unsupported(R"({"type":"Sequence","pretokenizers":[{"type":"ByteLevel","add_prefix_space":false},
-                {"type":"Digits"}]})", "'Digits' after 'ByteLevel'");
-  unsupported(R"({"type":"Sequence","pretokenizers":[{"type":"Digits"},{"type":"ByteLevel"}]})", "'add_prefix_space'");
+                {"type":"Digits"}]})",
+              "'Digits' after 'ByteLevel'");
+  unsupported(R"({"type":"Sequence","pretokenizers":[{"type":"Digits"},{"type":"ByteLevel"}]})",
+              "'add_prefix_space'");
   EXPECT_EQ(error(R"({"type":"Sequence"})").code(), ErrorCode::kInvalidData);
   EXPECT_EQ(error(R"({"type":"Sequence","pretokenizers":[1]})").code(), ErrorCode::kInvalidData);
   EXPECT_EQ(error(R"({"type":"Split","behavior":"Isolated"})").code(), ErrorCode::kInvalidData);
@@ -204,11 +218,14 @@ TEST(Normalizers, NfcAndThePrefixSpace) {
   Json plain = byte_level;
   plain["add_prefix_space"] = false;
   const Tokenizer nfc = load(small_tokenizer(plain, {{"type", "NFC"}}));
-  EXPECT_EQ(nfc.decode(nfc.encode("e\u0301\xFF" "e\u0301x")), "\u00E9\xFF\u00E9x");
+  EXPECT_EQ(nfc.decode(nfc.encode("e\u0301\xFF"
+                                  "e\u0301x")),
+            "\u00E9\xFF\u00E9x");
   const Json list = {{"type", "Sequence"}, {"normalizers", Json::array({{{"type", "NFC"}}})}};
   EXPECT_EQ(load(small_tokenizer(plain, list)).encode("e\u0301"), nfc.encode("\u00E9"));
   EXPECT_NE(load(small_tokenizer(plain)).encode("e\u0301"), nfc.encode("\u00E9"));
-  // Unicode 5 knew U+0316 (below), and orders it; U+07FD (below too) came with Unicode 11, and Hugging Face leaves it.
+  // Unicode 5 knew U+0316 (below), and orders it; U+07FD (below too) came with Unicode 11, and
+  // Hugging Face leaves it.
   EXPECT_EQ(nfc.decode(nfc.encode("x\u0301\u0316")), "x\u0316\u0301");
   EXPECT_EQ(nfc.decode(nfc.encode("x\u0301\u07FD")), "x\u0301\u07FD");
 }

@@ -17,7 +17,8 @@ Tokenizer small_tokenizer(TokenizerType type) {
       {.type = type, .vocab_size = 600, .special_tokens = {"<|endoftext|>", "<|end", "<| a b |>"}});
 }
 
-std::vector<TokenId> encode_in_parts(std::mt19937& random, StreamEncoder& encoder, std::string_view text) {
+std::vector<TokenId> encode_in_parts(std::mt19937& random, StreamEncoder& encoder,
+                                     std::string_view text) {
   std::vector<TokenId> ids;
   for (size_t at = 0; at < text.size();) {
     const size_t size = std::min<size_t>(random() % 9, text.size() - at);
@@ -29,7 +30,8 @@ std::vector<TokenId> encode_in_parts(std::mt19937& random, StreamEncoder& encode
 }
 
 std::string random_mixture(std::mt19937& random) {
-  constexpr std::string_view kParts[] = {"<|endoftext|>", "<|end", "<| a b |>", "<|", " a b", "\n", "  ", "|>"};
+  constexpr std::string_view kParts[] = {"<|endoftext|>", "<|end", "<| a b |>", "<|",
+                                         " a b",          "\n",    "  ",        "|>"};
   std::string text;
   for (size_t i = 0; i < 1 + random() % 12; ++i) {
     switch (random() % 3) {
@@ -43,7 +45,8 @@ std::string random_mixture(std::mt19937& random) {
 
 TEST(StreamEncoder, GivesTheIdsOfTheWholeWhereverItIsCut) {
   std::mt19937 random(31);
-  for (const TokenizerType type : {TokenizerType::kBpe, TokenizerType::kChar, TokenizerType::kByte}) {
+  for (const TokenizerType type :
+       {TokenizerType::kBpe, TokenizerType::kChar, TokenizerType::kByte}) {
     const Tokenizer tokenizer = small_tokenizer(type);
     for (const SpecialTokens special : {SpecialTokens::kAsText, SpecialTokens::kAllow}) {
       StreamEncoder encoder(tokenizer, special);

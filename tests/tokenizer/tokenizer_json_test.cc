@@ -66,10 +66,13 @@ TEST(TokenizerJson, RefusesWhatIsNotImplementedByName) {
   unsupported([](Json& j) { j["model"]["end_of_word_suffix"] = "</w>"; }, "end_of_word_suffix");
 }
 
-// As Hugging Face: white space is no token's that an added token takes. In a stream too, and after saving.
+// As Hugging Face: white space is no token's that an added token takes. In a stream too, and after
+// saving.
 TEST(TokenizerJson, AddedTokensMayLookAround) {
-  // More white space than the longest token, so that a stream that did not wait for its end would be found out.
-  const std::string spaces(30, ' '), text = "one" + spaces + "<pad> two<pad>" + spaces + "three four<pad>five";
+  // More white space than the longest token, so that a stream that did not wait for its end would
+  // be found out.
+  const std::string spaces(30, ' '),
+      text = "one" + spaces + "<pad> two<pad>" + spaces + "three four<pad>five";
   std::mt19937 random(5);
   for (const char* flag : {"lstrip", "rstrip", "single_word"}) {
     const Tokenizer made = load_changed([&](Json& j) { j["added_tokens"][1][flag] = true; });
@@ -78,10 +81,12 @@ TEST(TokenizerJson, AddedTokensMayLookAround) {
     const Tokenizer tokenizer = Tokenizer::load(folder.path());
     const Ids ids = tokenizer.encode(text, SpecialTokens::kAllow);
     const std::string decoded = tokenizer.decode(ids);
-    EXPECT_EQ(decoded, flag == std::string("lstrip")   ? "one<pad> two<pad>" + spaces + "three four<pad>five"
-                       : flag == std::string("rstrip") ? "one" + spaces + "<pad>two<pad>three four<pad>five"
-                                                       : text);
-    EXPECT_EQ(std::count(ids.begin(), ids.end(), *made.special_token("<pad>")), flag == std::string("single_word") ? 1 : 3);
+    EXPECT_EQ(decoded,
+              flag == std::string("lstrip")   ? "one<pad> two<pad>" + spaces + "three four<pad>five"
+              : flag == std::string("rstrip") ? "one" + spaces + "<pad>two<pad>three four<pad>five"
+                                              : text);
+    EXPECT_EQ(std::count(ids.begin(), ids.end(), *made.special_token("<pad>")),
+              flag == std::string("single_word") ? 1 : 3);
     for (int round = 0; round < 50; ++round) {
       StreamEncoder encoder(tokenizer, SpecialTokens::kAllow);
       Ids streamed;
@@ -115,10 +120,12 @@ TEST(TokenizerJson, RefusesOtherCharacterVocabularies) {
                "0x74");
 }
 
-// An ordered object looks each new member up among all before it: a million of them would take hours.
+// An ordered object looks each new member up among all before it: a million of them would take
+// hours.
 TEST(TokenizerJson, RefusesAnObjectOfTooManyMembers) {
   std::string members;
-  for (int i = 0; i <= 10'000; ++i) members += (i > 0 ? ",\"k" : "\"k") + std::to_string(i) + "\":0";
+  for (int i = 0; i <= 10'000; ++i)
+    members += (i > 0 ? ",\"k" : "\"k") + std::to_string(i) + "\":0";
   const test::ScratchFolder scratch;
   write_file(scratch / "tokenizer.json", "{\"x\":{" + members + "}}");
   const Error error = test::thrown_by([&] { Tokenizer::load(scratch / "tokenizer.json"); });

@@ -24,8 +24,8 @@ TEST(Tokenizer, DecodesWhatItEncodes) {
   std::mt19937 random(1);
   for (const Tokenizer& tokenizer : one_of_each_type()) {
     for (int i = 0; i < 2000; ++i) {
-      std::string text =
-          test::random_text(random, random() % 12) + test::random_bytes(random, random() % 12);
+      std::string text = test::random_text(random, random() % 12) +
+                         test::random_bytes(random, random() % 12);
       if (i % 7 == 0) text.insert(random() % (text.size() + 1), kEndOfText);
       for (const auto special : {SpecialTokens::kAsText, SpecialTokens::kAllow}) {
         ASSERT_EQ(tokenizer.decode(tokenizer.encode(text, special)), text);
@@ -112,8 +112,8 @@ TEST(Tokenizer, RefusesToTrainOnNothingOrWithContradictions) {
 
 // Text that is also a special token's stays apart from it unless special tokens are allowed.
 TEST(Tokenizer, KeepsWordsApartFromSpecialTokens) {
-  const Tokenizer tokenizer =
-      train_on("SEP SEP SEP", {.vocab_size = 300, .special_tokens = {"SEP"}});
+  const Tokenizer tokenizer = train_on("SEP SEP SEP",
+                                       {.vocab_size = 300, .special_tokens = {"SEP"}});
   EXPECT_EQ(tokenizer.encode("SEP", SpecialTokens::kAllow), Ids{0});
   const Ids as_text = tokenizer.encode("SEP");
   EXPECT_GT(as_text.size(), 1u);

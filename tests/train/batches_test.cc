@@ -17,7 +17,8 @@ class Batches : public ::testing::Test {
   }
   TrainingBatches batches_of(const TokenStream& stream) const {
     const double weight = 1;
-    return TrainingBatches(std::span(&stream, 1), std::span(&weight, 1), options, {.context = 16, .vocab_size = 300});
+    return TrainingBatches(std::span(&stream, 1), std::span(&weight, 1), options,
+                           {.context = 16, .vocab_size = 300});
   }
 
   const test::ScratchFolder scratch;
@@ -68,7 +69,8 @@ TEST_F(Batches, AShortTextHasShortWindows) {
   EXPECT_EQ(batch.inputs.size(), 4u * 8);
 }
 
-// Every row of a mixture is a window of the stream that the mixture names, and each stream's windows come once an epoch.
+// Every row of a mixture is a window of the stream that the mixture names, and each stream's
+// windows come once an epoch.
 TEST_F(Batches, OfAMixtureHaveTheWindowsOfEachStreamInItsOrder) {
   const std::string text = test::rhyme(60);
   const Tokenizer tokenizer = test::character_tokenizer(text);
@@ -88,11 +90,13 @@ TEST_F(Batches, OfAMixtureHaveTheWindowsOfEachStreamInItsOrder) {
       const auto [source, index] = mixture.draw(step * 4 + b);
       EXPECT_TRUE(indices[source].insert(index).second);
       // The second stream's order has a seed of its own; the first one's is the run's.
-      const WindowOrder order(streams[source].count(), 16, options.seed + source * 0x9E3779B97F4A7C15u);
+      const WindowOrder order(streams[source].count(), 16,
+                              options.seed + source * 0x9E3779B97F4A7C15u);
       streams[source].read(order.begin(index), expected);
       for (int64_t t = 0; t < 16; ++t) {
         ASSERT_EQ(batch.inputs[static_cast<size_t>(b * 16 + t)], expected[static_cast<size_t>(t)]);
-        ASSERT_EQ(batch.targets[static_cast<size_t>(b * 16 + t)], expected[static_cast<size_t>(t + 1)]);
+        ASSERT_EQ(batch.targets[static_cast<size_t>(b * 16 + t)],
+                  expected[static_cast<size_t>(t + 1)]);
       }
     }
   }
@@ -107,8 +111,9 @@ TEST_F(Batches, AlignedBeginWhereDocumentsBegin) {
   const TokenStream stream(scratch / "songs", "train");
   options.align_documents = true;
   const double weight = 1;
-  const TrainingBatches batches(std::span(&stream, 1), std::span(&weight, 1), options,
-                                {.context = 100, .vocab_size = 300, .end_of_text = tokenizer.end_of_text()});
+  const TrainingBatches batches(
+      std::span(&stream, 1), std::span(&weight, 1), options,
+      {.context = 100, .vocab_size = 300, .end_of_text = tokenizer.end_of_text()});
   ASSERT_GT(batches.windows_per_epoch(), 10);
   TokenBatch batch;
   for (int64_t step = 0; step < 10; ++step) {
@@ -116,7 +121,8 @@ TEST_F(Batches, AlignedBeginWhereDocumentsBegin) {
     for (int64_t b = 0; b < 4; ++b) {
       const auto row = std::span(batch.inputs).subspan(static_cast<size_t>(b * 100), 100);
       const bool whole = std::find(row.begin(), row.end(), *tokenizer.end_of_text()) == row.end();
-      // A row inside one document may go on with it; all others begin with the first words of a song.
+      // A row inside one document may go on with it; all others begin with the first words of a
+      // song.
       if (!whole) {
         EXPECT_EQ(tokenizer.decode(row.first(21)).substr(1), " little ducks went o");
       }

@@ -48,7 +48,8 @@ class CheckpointTest : public ::testing::Test {
 TEST_F(CheckpointTest, EveryFileCutShortIsNoticed) {
   for (const std::string& name : files()) {
     if (name == "checksums.txt") continue;  // below
-    expect_refused(name, [](const fs::path& file) { fs::resize_file(file, fs::file_size(file) - 1); });
+    expect_refused(name,
+                   [](const fs::path& file) { fs::resize_file(file, fs::file_size(file) - 1); });
   }
 }
 
@@ -64,7 +65,8 @@ TEST_F(CheckpointTest, OneChangedByteIsNoticed) {
 }
 
 TEST_F(CheckpointTest, AMissingFileIsNoticed) {
-  for (const char* name : {"model.safetensors", "optimizer.safetensors", "trainer_state.json", "checksums.txt"}) {
+  for (const char* name :
+       {"model.safetensors", "optimizer.safetensors", "trainer_state.json", "checksums.txt"}) {
     expect_refused(name, [](const fs::path& file) { fs::remove(file); });
   }
 }
@@ -76,10 +78,13 @@ TEST_F(CheckpointTest, ADamagedListOfChecksumsIsNoticed) {
     std::string bytes = text;
     bytes[at] ^= 1;
     write_file(list, bytes);
-    EXPECT_EQ(test::thrown_by([&] { CheckpointFolder(run).verify(20); }).code(), ErrorCode::kInvalidData) << at;
+    EXPECT_EQ(test::thrown_by([&] { CheckpointFolder(run).verify(20); }).code(),
+              ErrorCode::kInvalidData)
+        << at;
   }
   write_file(list, text.substr(0, text.size() / 2));
-  EXPECT_EQ(test::thrown_by([&] { CheckpointFolder(run).verify(20); }).code(), ErrorCode::kInvalidData);
+  EXPECT_EQ(test::thrown_by([&] { CheckpointFolder(run).verify(20); }).code(),
+            ErrorCode::kInvalidData);
   write_file(list, text);
   EXPECT_NO_THROW(CheckpointFolder(run).verify(20));
 }
@@ -92,9 +97,11 @@ TEST_F(CheckpointTest, LeftoversOfAKilledWriteAreRemoved) {
 }
 
 TEST_F(CheckpointTest, NoCheckpointAtAll) {
-  EXPECT_EQ(test::thrown_by([&] { resume({.run = scratch / "nowhere"}); }).code(), ErrorCode::kNotFound);
+  EXPECT_EQ(test::thrown_by([&] { resume({.run = scratch / "nowhere"}); }).code(),
+            ErrorCode::kNotFound);
   fs::create_directories(scratch / "empty/checkpoints");
-  EXPECT_EQ(test::thrown_by([&] { resume({.run = scratch / "empty"}); }).code(), ErrorCode::kNotFound);
+  EXPECT_EQ(test::thrown_by([&] { resume({.run = scratch / "empty"}); }).code(),
+            ErrorCode::kNotFound);
 }
 
 }  // namespace

@@ -16,7 +16,8 @@ namespace inkstone::test {
 inline std::string rhyme(int lines) {
   std::string text;
   for (int i = 0; i < lines; ++i) {
-    text += std::to_string(i % 10) + " little ducks went out one day, over the hill and far away.\n";
+    text += std::to_string(i % 10) +
+            " little ducks went out one day, over the hill and far away.\n";
   }
   return text;
 }
@@ -24,12 +25,15 @@ inline std::string rhyme(int lines) {
 inline Tokenizer character_tokenizer(const std::string& text) {
   bool done = false;
   return Tokenizer::train(
-      [&]() -> std::optional<std::string> { return std::exchange(done, true) ? std::nullopt : std::optional(text); },
+      [&]() -> std::optional<std::string> {
+        return std::exchange(done, true) ? std::nullopt : std::optional(text);
+      },
       {.type = TokenizerType::kChar});
 }
 
 // Prepares the text, a line <|endoftext|> between its documents, into `folder`.
-inline void prepare_text(const std::filesystem::path& folder, const std::string& text, const Tokenizer& tokenizer,
+inline void prepare_text(const std::filesystem::path& folder, const std::string& text,
+                         const Tokenizer& tokenizer,
                          double val_fraction = PrepareOptions().val_fraction) {
   const auto file = folder.parent_path() / (folder.filename().string() + ".txt");
   write_file(file, text);
@@ -48,7 +52,8 @@ inline void prepare_text(const std::filesystem::path& folder, const std::string&
 // Documents of different lengths.
 inline std::string songs(int count) {
   std::string text;
-  for (int i = 0; i < count; ++i) text += rhyme(1 + i % 3) + std::to_string(i) + "\n<|endoftext|>\n";
+  for (int i = 0; i < count; ++i)
+    text += rhyme(1 + i % 3) + std::to_string(i) + "\n<|endoftext|>\n";
   return text;
 }
 

@@ -25,8 +25,15 @@ TEST_P(GoldenTraining, TenStepsLoseWhatPyTorchLoses) {
     const double loss = pass.forward_backward({.inputs = inputs,
                                                .targets = targets,
                                                .gradient_scale = static_cast<float>(1 / count)},
-                                              golden.context, gradients) / count;
-    optimizer.step(gradients, {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .weight_decay = 0.1, .clip = 1.0},
+                                              golden.context, gradients) /
+                        count;
+    optimizer.step(gradients,
+                   {.lr = 1e-3,
+                    .beta1 = 0.9,
+                    .beta2 = 0.95,
+                    .epsilon = 1e-8,
+                    .weight_decay = 0.1,
+                    .clip = 1.0},
                    step);
     EXPECT_LT(std::fabs(loss - expected[step]) / expected[step], 1e-5) << "step " << step;
     worst = std::max(worst, std::fabs(loss - expected[step]) / expected[step]);
@@ -57,7 +64,8 @@ TEST(Optimizer, ClipsToTheGlobalNorm) {
   gradients.row(0).as<float>()[0] = 3;
   gradients.row(1).as<float>()[5] = 4;
   EXPECT_NEAR(optimizer.step(gradients, {.lr = 1e-3, .beta1 = 0.5, .clip = 1.0}, 0), 5.0, 1e-6);
-  EXPECT_NEAR(optimizer.m(0).as<float>()[0], 0.5 * 3 / 5, 1e-6);  // (1 - beta1) * the clipped gradient
+  // (1 - beta1) * the clipped gradient.
+  EXPECT_NEAR(optimizer.m(0).as<float>()[0], 0.5 * 3 / 5, 1e-6);
   EXPECT_NEAR(optimizer.m(1).as<float>()[5], 0.5 * 4 / 5, 1e-6);
 }
 

@@ -1,4 +1,5 @@
-// Trains, or resumes if there is a checkpoint: the process that trainer_test kills. Arguments: DATA RUN.
+// Trains, or resumes if there is a checkpoint: the process that trainer_test kills. Arguments: DATA
+// RUN.
 #include <filesystem>
 
 #include "corpus.h"

@@ -25,10 +25,16 @@ class TrainerTest : public ::testing::Test {
  protected:
   TrainerTest() { test::prepare_text(scratch / "data", test::rhyme(60)); }
 
-  TrainOptions options(const std::string& run) { return test::tiny_run(scratch / "data", scratch / run); }
+  TrainOptions options(const std::string& run) {
+    return test::tiny_run(scratch / "data", scratch / run);
+  }
 
-  static std::string weights(const fs::path& run) { return read_file(run / "last" / "model.safetensors"); }
-  static std::string moments(const fs::path& run) { return read_file(run / "last" / "optimizer.safetensors"); }
+  static std::string weights(const fs::path& run) {
+    return read_file(run / "last" / "model.safetensors");
+  }
+  static std::string moments(const fs::path& run) {
+    return read_file(run / "last" / "optimizer.safetensors");
+  }
 
   static std::vector<nlohmann::json> metrics(const fs::path& run) {
     std::ifstream file(run / "metrics.jsonl");
@@ -111,7 +117,8 @@ TEST_F(TrainerTest, KilledAtAnyMomentItResumesToTheSameBytes) {
     ASSERT_GE(child, 0);
     if (child == 0) {
       // exec gives the child threads of its own; a fork alone would lose OpenMP's.
-      ::execl(INKSTONE_TRAINER_CHILD, "trainer_child", o.data.front().c_str(), o.run.c_str(), nullptr);
+      ::execl(INKSTONE_TRAINER_CHILD, "trainer_child", o.data.front().c_str(), o.run.c_str(),
+              nullptr);
       ::_exit(127);
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(delay_ms));
@@ -226,12 +233,14 @@ TEST_F(TrainerTest, FallingBackLeavesNoLinkToWhatIsDamaged) {
   TrainObserver at_once;
   at_once.stop_requested = [] { return true; };
   resume({.run = o.run, .fall_back = true}, at_once);
-  for (const char* name : {"last", "best"}) EXPECT_TRUE(fs::exists(o.run / name / "config.json")) << name;
+  for (const char* name : {"last", "best"})
+    EXPECT_TRUE(fs::exists(o.run / name / "config.json")) << name;
 }
 
 TEST_F(TrainerTest, AnEarlyStopDoesNotStopTheLongerRun) {
   TrainOptions o = options("run");
-  o.lr = 1e-30, o.min_lr = 0, o.patience = 2, o.steps = 100;  // nothing improves after the first evaluation
+  // Nothing improves after the first evaluation.
+  o.lr = 1e-30, o.min_lr = 0, o.patience = 2, o.steps = 100;
   ASSERT_EQ(train(o).end, TrainResult::End::kEarlyStop);
   EXPECT_EQ(resume({.run = o.run, .steps = 200}).step, 50);  // two more evaluations, not one
 }
@@ -258,7 +267,8 @@ TEST_F(TrainerTest, RefusesAModelOfAnotherVocabulary) {
   const Error error = test::thrown_by([&] { train(o); });
   EXPECT_EQ(error.code(), ErrorCode::kMismatch);
   EXPECT_TRUE(test::mentions(error, "97"));
-  EXPECT_FALSE(fs::exists(o.run)) << "a refused run left a folder behind, which the next attempt would stumble over";
+  EXPECT_FALSE(fs::exists(o.run))
+      << "a refused run left a folder behind, which the next attempt would stumble over";
 }
 
 TEST_F(TrainerTest, SaysThatARunWithoutACheckpointCannotBeResumed) {
@@ -358,7 +368,8 @@ TEST_F(MixtureTest, ValidatesEachAndTheWeightedMean) {
   train(mixed("run"));
   const auto line = metrics(scratch / "run").back();
   ASSERT_TRUE(line.contains("val_loss_songs") && line.contains("val_loss_few")) << line;
-  const double mean = 0.7 * line["val_loss_songs"].get<double>() + 0.3 * line["val_loss_few"].get<double>();
+  const double mean = 0.7 * line["val_loss_songs"].get<double>() +
+                      0.3 * line["val_loss_few"].get<double>();
   EXPECT_NEAR(line["val_loss"].get<double>(), mean, 1e-12);
 }
 
@@ -438,7 +449,8 @@ TEST_F(MixtureTest, TakesTheOptionsOfAnEarlierVersion) {
   EXPECT_TRUE(read.weights.empty());
   EXPECT_FALSE(read.align_documents);
   json["data"] = 3;
-  EXPECT_EQ(test::thrown_by([&] { train_options_from_json(json); }).code(), ErrorCode::kInvalidData);
+  EXPECT_EQ(test::thrown_by([&] { train_options_from_json(json); }).code(),
+            ErrorCode::kInvalidData);
 }
 
 }  // namespace

@@ -9,14 +9,18 @@ namespace {
 
 constexpr size_t kBlock_bytes = 32;
 
-bool is_plain_ascii(uint8_t byte) { return (byte >= 0x20 && byte < 0x7F) || byte == '\n' || byte == '\t'; }
+bool is_plain_ascii(uint8_t byte) {
+  return (byte >= 0x20 && byte < 0x7F) || byte == '\n' || byte == '\t';
+}
 
-// True if all kBlock_bytes bytes are plain ASCII. Without a branch, so that the compiler vectorises it.
+// True if all kBlock_bytes bytes are plain ASCII. Without a branch, so that the compiler vectorises
+// it.
 bool is_plain_ascii_block(const char* block) {
   uint8_t special = 0;
   for (size_t i = 0; i < kBlock_bytes; ++i) {
     const auto byte = static_cast<uint8_t>(block[i]);
-    const uint8_t outside = static_cast<uint8_t>(byte - 0x20) > 0x5E ? 1 : 0;  // 0x20 to 0x7E is inside
+    // 0x20 to 0x7E is inside.
+    const uint8_t outside = static_cast<uint8_t>(byte - 0x20) > 0x5E ? 1 : 0;
     const uint8_t not_tab_or_newline = static_cast<uint8_t>(byte - '\t') > 1 ? 1 : 0;
     special |= outside & not_tab_or_newline;
   }
@@ -25,8 +29,8 @@ bool is_plain_ascii_block(const char* block) {
 
 bool is_continuation(uint8_t byte) { return (byte & 0xC0) == 0x80; }
 
-// Size of the character at `p`, which is not ASCII, if it is valid and nothing is to be done about it; else 0.
-// The ranges are those of Unicode 15, table 3-7.
+// Size of the character at `p`, which is not ASCII, if it is valid and nothing is to be done about
+// it; else 0. The ranges are those of Unicode 15, table 3-7.
 size_t plain_size(const uint8_t* p, size_t left) {
   const uint8_t lead = p[0];
   if (lead >= 0xE0 && lead < 0xF0) {
@@ -41,30 +45,39 @@ size_t plain_size(const uint8_t* p, size_t left) {
     if (lead < 0xC2 || left < 2 || !is_continuation(p[1])) return 0;
     return lead == 0xC2 && p[1] < 0xA0 ? 0 : 2;  // U+0080 to U+009F
   }
-  if (lead > 0xF4 || left < 4 || !is_continuation(p[1]) || !is_continuation(p[2]) || !is_continuation(p[3])) return 0;
+  if (lead > 0xF4 || left < 4 || !is_continuation(p[1]) || !is_continuation(p[2]) ||
+      !is_continuation(p[3]))
+    return 0;
   return (lead == 0xF0 && p[1] < 0x90) || (lead == 0xF4 && p[1] > 0x8F) ? 0 : 4;
 }
 
-// The end of a stretch of three-byte characters from `at` on of which none needs a closer look: most of Chinese,
-// Japanese and Korean. (Not U+0000-0FFF, 2000-2FFF, D000-DFFF and F000-FFFF.)
+// The end of a stretch of three-byte characters from `at` on of which none needs a closer look:
+// most of Chinese, Japanese and Korean. (Not U+0000-0FFF, 2000-2FFF, D000-DFFF and F000-FFFF.)
 size_t skip_plain_three_bytes(const uint8_t* bytes, size_t at, size_t size) {
-  constexpr uint32_t kCloserLook = (1u << 0x0) | (1u << 0x2) | (1u << 0xD) | (1u << 0xF);  // by the lead's low bits
+  // By the lead's low bits.
+  constexpr uint32_t kCloserLook = (1u << 0x0) | (1u << 0x2) | (1u << 0xD) | (1u << 0xF);
   for (; size - at >= 3; at += 3) {
     const uint8_t* p = bytes + at;
-    const bool three_bytes = ((p[0] ^ 0xE0) & 0xF0) == 0 && (((p[1] ^ 0x80) | (p[2] ^ 0x80)) & 0xC0) == 0;
+    const bool three_bytes = ((p[0] ^ 0xE0) & 0xF0) == 0 &&
+                             (((p[1] ^ 0x80) | (p[2] ^ 0x80)) & 0xC0) == 0;
     if (!three_bytes || ((kCloserLook >> (p[0] & 0x0F)) & 1) != 0) break;
   }
   return at;
 }
 
-bool is_newline_function(uint32_t c) { return (c >= 0x0A && c <= 0x0D) || c == 0x85 || c == 0x2028 || c == 0x2029; }
+bool is_newline_function(uint32_t c) {
+  return (c >= 0x0A && c <= 0x0D) || c == 0x85 || c == 0x2028 || c == 0x2029;
+}
 
-bool is_control(uint32_t c) { return (c < 0x20 && c != '\t') || (c >= 0x7F && c <= 0x9F) || c == 0xFEFF; }
+bool is_control(uint32_t c) {
+  return (c < 0x20 && c != '\t') || (c >= 0x7F && c <= 0x9F) || c == 0xFEFF;
+}
 
 // Copies text to `out`, a clean stretch or one unclean character at a time.
 class Rewriter {
  public:
-  Rewriter(std::string_view text, std::string& out, const CharacterOptions& options, CharacterCounts& counts)
+  Rewriter(std::string_view text, std::string& out, const CharacterOptions& options,
+           CharacterCounts& counts)
       : text_(text), out_(out), options_(options), counts_(counts) {}
 
   void run(size_t first_unclean) {

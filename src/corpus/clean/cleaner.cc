@@ -18,11 +18,12 @@ CleanOptions checked(CleanOptions options) {
   check_fraction("language fraction", options.language_fraction);
   const int64_t low = options.min_characters, high = options.max_characters;
   if (low < 0 || high < 0) {
-    fail(ErrorCode::kUsage, "the limits of a document's length are {} and {} characters; none is negative", low,
-         high);
+    fail(ErrorCode::kUsage,
+         "the limits of a document's length are {} and {} characters; none is negative", low, high);
   }
   if (high != 0 && low > high) {
-    fail(ErrorCode::kUsage, "a document shall have at least {} and at most {} characters; none can", low, high);
+    fail(ErrorCode::kUsage, "a document shall have at least {} and at most {} characters; none can",
+         low, high);
   }
   return options;
 }
@@ -38,12 +39,14 @@ LineRules line_rules(const CleanOptions& options) {
 // Gopher's stop words are English: whoever names languages without it wants no such rule.
 bool wants_english(const CleanOptions& options) {
   const auto& languages = options.languages;
-  return languages.empty() || std::find(languages.begin(), languages.end(), "en") != languages.end();
+  return languages.empty() ||
+         std::find(languages.begin(), languages.end(), "en") != languages.end();
 }
 
 // Code points; of invalid text: all bytes but continuation bytes.
 int64_t count_characters(std::string_view text) {
-  return std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<uint8_t>(c) & 0xC0) != 0x80; });
+  return std::count_if(text.begin(), text.end(),
+                       [](char c) { return (static_cast<uint8_t>(c) & 0xC0) != 0x80; });
 }
 
 }  // namespace
@@ -58,7 +61,8 @@ Cleaner::Cleaner(CleanOptions options)
 
 bool Cleaner::needs_whole_documents() const {
   return options_.invalid == InvalidText::kDrop || lines_.any() || options_.min_characters > 0 ||
-         options_.max_characters > 0 || scripts_ || languages_ || options_.quality != QualityRules::kNone;
+         options_.max_characters > 0 || scripts_ || languages_ ||
+         options_.quality != QualityRules::kNone;
 }
 
 CleanResult Cleaner::clean_piece(std::string& text, Scratch& scratch) const {
@@ -87,7 +91,8 @@ DropReason Cleaner::judge(std::string_view text, Scratch& scratch) const {
   if (trimmed(text).empty()) return DropReason::kBlank;
   if (const DropReason reason = judge_length(text); reason != DropReason::kNone) return reason;
   if (scripts_ && (*scripts_)(text) < options_.script_fraction) return DropReason::kScript;
-  if (languages_ && (*languages_)(text, scratch.spare) < options_.language_fraction) return DropReason::kLanguage;
+  if (languages_ && (*languages_)(text, scratch.spare) < options_.language_fraction)
+    return DropReason::kLanguage;
   return quality_.judge(text, scratch.quality);
 }
 

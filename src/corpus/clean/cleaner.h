@@ -1,5 +1,5 @@
-// Cleaning of documents, and the decision which of them are text worth learning from. docs/cleaning.md is the list
-// of all steps with their thresholds and sources.
+// Cleaning of documents, and the decision which of them are text worth learning from.
+// docs/cleaning.md is the list of all steps with their thresholds and sources.
 #pragma once
 
 #include <cstdint>
@@ -16,21 +16,23 @@
 
 namespace inkstone {
 
-// The steps, in the order in which they happen. The default repairs characters and drops nothing but what is blank.
+// The steps, in the order in which they happen. The default repairs characters and drops nothing
+// but what is blank.
 struct CleanOptions {
   InvalidText invalid = InvalidText::kReplace;
   bool line_ends = true;
   bool control_characters = true;
   Normalization normalization = Normalization::kNone;
-  bool strip_boilerplate = false;  // lines: LineRules::boilerplate
-  bool repeated_lines = false;     // lines: LineRules::repeated
-  int64_t min_characters = 0;      // code points after all of the above
-  int64_t max_characters = 0;      // 0: no limit
+  bool strip_boilerplate = false;              // lines: LineRules::boilerplate
+  bool repeated_lines = false;                 // lines: LineRules::repeated
+  int64_t min_characters = 0;                  // code points after all of the above
+  int64_t max_characters = 0;                  // 0: no limit
   std::vector<std::string> keep_scripts = {};  // "Latin", "Han", ...; empty: all
   double script_fraction = 0.5;                // of the letters, at least, in those scripts
   std::vector<std::string> languages = {};     // "en", "zh", ...; empty: all
   double language_fraction = 0.5;              // of the text, at least, in those languages
-  QualityRules quality = QualityRules::kNone;  // of C4 and FineWeb, the lines' rules happen with the lines
+  // Of C4 and FineWeb, the lines' rules happen with the lines.
+  QualityRules quality = QualityRules::kNone;
 };
 
 struct CleanResult {
@@ -41,11 +43,12 @@ struct CleanResult {
   bool kept() const { return reason == DropReason::kNone; }
 };
 
-// Cleans documents. Immutable: any number of threads may share it, each with a Scratch of its own. The result
-// depends on the document and the options alone.
+// Cleans documents. Immutable: any number of threads may share it, each with a Scratch of its own.
+// The result depends on the document and the options alone.
 //
-// Cleaning what has been cleaned changes nothing and keeps it: each step leaves text on which it does nothing
-// again, and undoes none before it. (An exception: InvalidText::kKeep, see clean_characters.)
+// Cleaning what has been cleaned changes nothing and keeps it: each step leaves text on which it
+// does nothing again, and undoes none before it. (An exception: InvalidText::kKeep, see
+// clean_characters.)
 class Cleaner {
  public:
   // Memory that is used again from one document to the next: a few times the longest document.
@@ -55,7 +58,8 @@ class Cleaner {
     QualityFilter::Scratch quality;
   };
 
-  // Throws kUsage for limits that contradict each other, fractions outside [0, 1], and unknown scripts and languages.
+  // Throws kUsage for limits that contradict each other, fractions outside [0, 1], and unknown
+  // scripts and languages.
   explicit Cleaner(CleanOptions options);
 
   const CleanOptions& options() const { return options_; }
@@ -63,12 +67,14 @@ class Cleaner {
   // True if a step looks at a whole document, so that clean_piece does not do all that clean does.
   bool needs_whole_documents() const;
 
-  // Cleans a whole document in place. If it is dropped, `text` holds what the steps before left of it.
+  // Cleans a whole document in place. If it is dropped, `text` holds what the steps before left of
+  // it.
   CleanResult clean(std::string& text, Scratch& scratch) const;
 
-  // Cleans a part of a document that is too long to hold, by the steps that look at no whole document: invalid text
-  // (for kDrop: counted alone), line ends, control characters, normalisation. Cut before an ASCII white space
-  // character whose predecessor is none (as DocumentReader does), the pieces give what the document gives.
+  // Cleans a part of a document that is too long to hold, by the steps that look at no whole
+  // document: invalid text (for kDrop: counted alone), line ends, control characters,
+  // normalisation. Cut before an ASCII white space character whose predecessor is none (as
+  // DocumentReader does), the pieces give what the document gives.
   CleanResult clean_piece(std::string& text, Scratch& scratch) const;
 
  private:

@@ -8,8 +8,8 @@
 
 namespace inkstone {
 
-// A hash table with linear probing whose memory is kept from one use to the next. Two things with equal hashes
-// count as equal: among a million things that happens once in 40 million documents.
+// A hash table with linear probing whose memory is kept from one use to the next. Two things with
+// equal hashes count as equal: among a million things that happens once in 40 million documents.
 class HashCounts {
  public:
   // Empties it, in constant time but when it grows, and makes room for `things` additions.

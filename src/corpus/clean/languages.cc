@@ -16,25 +16,28 @@ namespace {
 
 constexpr size_t kJudged_bytes = size_t{1} << 20;
 
-// CLD2 stops at what is not "interchange-valid": controls, unassigned and private characters. All but letters,
-// marks, numbers and punctuation becomes a space.
+// CLD2 stops at what is not "interchange-valid": controls, unassigned and private characters. All
+// but letters, marks, numbers and punctuation becomes a space.
 void keep_interchangeable(std::string_view text, std::string& out) {
   constexpr uint32_t kKept = U_GC_L_MASK | U_GC_M_MASK | U_GC_N_MASK | U_GC_P_MASK;
   out.clear();
   for (size_t at = 0; at < text.size();) {
     const Utf8Step step = decode_utf8(text, at);
-    const bool kept = step.ok && (U_GET_GC_MASK(static_cast<UChar32>(step.code_point)) & kKept) != 0;
+    const bool kept = step.ok &&
+                      (U_GET_GC_MASK(static_cast<UChar32>(step.code_point)) & kKept) != 0;
     out.append(kept ? text.substr(at, static_cast<size_t>(step.size_bytes)) : " ");
     at += static_cast<size_t>(step.size_bytes);
   }
 }
 
-// CLD2 guesses when it does not know a code ("xxx"), and gives scripts without a language codes such as "xx-Zyyy".
+// CLD2 guesses when it does not know a code ("xxx"), and gives scripts without a language codes
+// such as "xx-Zyyy".
 void check_code(const std::string& code) {
   const CLD2::Language language = CLD2::GetLanguageFromName(code.c_str());
   const bool known = language != CLD2::UNKNOWN_LANGUAGE && code == CLD2::LanguageCode(language);
   if (known && !code.starts_with("xx")) return;
-  fail(ErrorCode::kUsage, "there is no language '{}'; give ISO 639-1 codes such as en, zh, de", code);
+  fail(ErrorCode::kUsage, "there is no language '{}'; give ISO 639-1 codes such as en, zh, de",
+       code);
 }
 
 // "zh" is meant by "zh" and "zh-Hant".
@@ -56,13 +59,14 @@ double LanguageShare::operator()(std::string_view text, std::string& spare) cons
   std::array<double, 3> scores{};
   int text_bytes = 0, valid_bytes = 0;
   bool is_reliable = false;
-  CLD2::ExtDetectLanguageSummaryCheckUTF8(spare.data(), static_cast<int>(spare.size()), true, &hints, 0,
-                                          languages.data(), percents.data(), scores.data(), nullptr, &text_bytes,
-                                          &is_reliable, &valid_bytes);
+  CLD2::ExtDetectLanguageSummaryCheckUTF8(
+      spare.data(), static_cast<int>(spare.size()), true, &hints, 0, languages.data(),
+      percents.data(), scores.data(), nullptr, &text_bytes, &is_reliable, &valid_bytes);
   int percent = 0;
   for (size_t i = 0; i < languages.size(); ++i) {
     const std::string_view code = CLD2::LanguageCode(languages[i]);
-    const bool wanted = std::any_of(codes_.begin(), codes_.end(), [&](const auto& c) { return means(c, code); });
+    const bool wanted = std::any_of(codes_.begin(), codes_.end(),
+                                    [&](const auto& c) { return means(c, code); });
     if (wanted) percent += percents[i];
   }
   return percent / 100.0;

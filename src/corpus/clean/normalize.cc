@@ -13,8 +13,9 @@ namespace {
 
 const icu::Normalizer2& normalizer(Normalization form) {
   UErrorCode status = U_ZERO_ERROR;
-  const icu::Normalizer2* found = form == Normalization::kNfc ? icu::Normalizer2::getNFCInstance(status)
-                                                              : icu::Normalizer2::getNFKCInstance(status);
+  const icu::Normalizer2* found = form == Normalization::kNfc
+                                      ? icu::Normalizer2::getNFCInstance(status)
+                                      : icu::Normalizer2::getNFKCInstance(status);
   INK_CHECK(U_SUCCESS(status) && found != nullptr, "ICU has no normalisation data");
   return *found;
 }
@@ -30,7 +31,9 @@ size_t part_end(std::string_view text, size_t begin) {
   return later == std::string_view::npos ? text.size() : later;
 }
 
-icu::StringPiece piece(std::string_view text) { return {text.data(), static_cast<int32_t>(text.size())}; }
+icu::StringPiece piece(std::string_view text) {
+  return {text.data(), static_cast<int32_t>(text.size())};
+}
 
 // True if the part was normal; else its normal form is appended.
 void append_normal(const icu::Normalizer2& rules, std::string_view part, std::string& out) {

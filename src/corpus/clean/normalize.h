@@ -7,13 +7,15 @@ namespace inkstone {
 
 enum class Normalization {
   kNone,
-  kNfc,   // canonical composition: one spelling of what looks the same
-  kNfkc,  // compatibility composition too: ligatures, full-width forms, superscripts lose their form
+  kNfc,  // canonical composition: one spelling of what looks the same
+  // Compatibility composition too: ligatures, full-width forms, superscripts lose their form.
+  kNfkc,
 };
 
-// Normalises `text` in place; `spare` lends its memory. Returns true if it changed. Text that is normal already
-// is only scanned (ICU's quick check). Bytes that are not UTF-8 stay. A second call changes nothing.
-// Source: Unicode Standard Annex 15, by ICU (the Unicode version is ICU's; 72 has Unicode 15.0).
+// Normalises `text` in place; `spare` lends its memory. Returns true if it changed. Text that is
+// normal already is only scanned (ICU's quick check). Bytes that are not UTF-8 stay. A second call
+// changes nothing. Source: Unicode Standard Annex 15, by ICU (the Unicode version is ICU's; 72 has
+// Unicode 15.0).
 bool normalize(std::string& text, std::string& spare, Normalization form);
 
 }  // namespace inkstone

@@ -30,14 +30,16 @@ struct NgramLimit {
   double characters_max;  // of all characters
 };
 constexpr NgramLimit kFrequentNgrams[] = {{2, 0.20}, {3, 0.18}, {4, 0.16}};
-constexpr NgramLimit kRepeatedNgrams[] = {{5, 0.15}, {6, 0.14}, {7, 0.13}, {8, 0.12}, {9, 0.11}, {10, 0.10}};
+constexpr NgramLimit kRepeatedNgrams[] = {{5, 0.15}, {6, 0.14}, {7, 0.13},
+                                          {8, 0.12}, {9, 0.11}, {10, 0.10}};
 
 // Raffel et al. 2020, section 2.2.
 constexpr int64_t kSentences_min = 3;
 
 // Penedo et al. 2024, section 3.6.
 constexpr double kLinesWithPunctuation_min = 0.12;  // not above it: dropped
-constexpr double kRepeatedLineCharacters_max = 0.10, kShortLines_max = 0.67;  // reaching it: dropped
+// Reaching it: dropped.
+constexpr double kRepeatedLineCharacters_max = 0.10, kShortLines_max = 0.67;
 constexpr int64_t kShortLine_columns = 30;
 
 double ratio(int64_t part, int64_t whole) {
@@ -46,7 +48,8 @@ double ratio(int64_t part, int64_t whole) {
 
 int64_t count_of(std::string_view text, std::string_view what) {
   int64_t count = 0;
-  for (size_t at = 0; (at = text.find(what, at)) != std::string_view::npos; at += what.size()) ++count;
+  for (size_t at = 0; (at = text.find(what, at)) != std::string_view::npos; at += what.size())
+    ++count;
   return count;
 }
 
@@ -87,7 +90,8 @@ WordCounts count_words(const std::vector<Word>& words) {
   return counts;
 }
 
-// The length of words tells nothing where most of them are single letters of a script without spaces.
+// The length of words tells nothing where most of them are single letters of a script without
+// spaces.
 bool has_usual_word_length(const WordCounts& counts) {
   if (counts.mostly_unspaced()) return true;
   const double mean = ratio(counts.spaced_characters, counts.spaced);
@@ -104,7 +108,8 @@ int64_t count_stop_words(std::string_view text) {
   std::string word;
   const auto finish = [&] {
     const auto found = std::find(std::begin(kStopWords), std::end(kStopWords), word);
-    if (found != std::end(kStopWords)) seen[static_cast<size_t>(found - std::begin(kStopWords))] = true;
+    if (found != std::end(kStopWords))
+      seen[static_cast<size_t>(found - std::begin(kStopWords))] = true;
     word.clear();
   };
   for (const char c : text) {
@@ -131,8 +136,9 @@ LineCounts count_lines(std::string_view text) {
     const std::string_view line = trimmed(whole);
     if (line.empty()) return;
     ++counts.lines;
-    counts.bullets += std::any_of(std::begin(kBullets), std::end(kBullets),
-                                  [&](std::string_view bullet) { return line.starts_with(bullet); });
+    counts.bullets += std::any_of(
+        std::begin(kBullets), std::end(kBullets),
+        [&](std::string_view bullet) { return line.starts_with(bullet); });
     counts.ellipses += ends_with_ellipsis(line) ? 1 : 0;
     counts.with_punctuation += ends_sentence(line) ? 1 : 0;
     counts.short_lines += count_columns(line) < kShortLine_columns ? 1 : 0;
@@ -201,7 +207,8 @@ Repetition repeated_paragraphs(std::string_view text, HashCounts& seen) {
 // The hashes of all n-grams of a text, for one n after the other in rising order.
 class Ngrams {
  public:
-  Ngrams(const std::vector<Word>& words, std::vector<uint64_t>& hashes) : words_(words), hashes_(hashes) {
+  Ngrams(const std::vector<Word>& words, std::vector<uint64_t>& hashes)
+      : words_(words), hashes_(hashes) {
     hashes_.assign(words.size(), 0);
   }
 
@@ -255,24 +262,27 @@ int64_t repeated_ngram_characters(const Ngrams& ngrams, HashCounts& counts) {
 
 DropReason judge_ngrams(const WordCounts& counts, QualityFilter::Scratch& scratch) {
   Ngrams ngrams(scratch.words, scratch.ngrams);
-  const size_t words_per_word = counts.mostly_unspaced() ? 2 : 1;  // a Chinese word has about two characters
+  // A Chinese word has about two characters.
+  const size_t words_per_word = counts.mostly_unspaced() ? 2 : 1;
   for (const NgramLimit& limit : kFrequentNgrams) {
     ngrams.grow_to(limit.words * words_per_word);
     const int64_t frequent = frequent_ngram_characters(ngrams, scratch.counts);
-    if (ratio(frequent, counts.characters) > limit.characters_max) return DropReason::kFrequentNgram;
+    if (ratio(frequent, counts.characters) > limit.characters_max)
+      return DropReason::kFrequentNgram;
   }
   for (const NgramLimit& limit : kRepeatedNgrams) {
     ngrams.grow_to(limit.words * words_per_word);
     const int64_t repeated = repeated_ngram_characters(ngrams, scratch.counts);
-    if (ratio(repeated, counts.characters) > limit.characters_max) return DropReason::kRepeatedNgrams;
+    if (ratio(repeated, counts.characters) > limit.characters_max)
+      return DropReason::kRepeatedNgrams;
   }
   return DropReason::kNone;
 }
 
 // ---- sentences
 
-// A mark that ends a sentence counts once with those beside it; "." only before white space or the end, for it
-// also stands in numbers and names. What a line has behind its last mark counts too.
+// A mark that ends a sentence counts once with those beside it; "." only before white space or the
+// end, for it also stands in numbers and names. What a line has behind its last mark counts too.
 int64_t count_sentences(std::string_view text) {
   int64_t sentences = 0;
   for_each_line(text, [&](std::string_view line) {
@@ -295,7 +305,9 @@ int64_t count_sentences(std::string_view text) {
 
 bool has_lorem_ipsum(std::string_view text) {
   constexpr std::string_view kPlaceholder = "lorem ipsum";
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; };
+  const auto lower = [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+  };
   return std::search(text.begin(), text.end(), kPlaceholder.begin(), kPlaceholder.end(),
                      [&](char a, char b) { return lower(a) == b; }) != text.end();
 }
@@ -306,7 +318,8 @@ DropReason judge_words(std::string_view text, const WordCounts& counts) {
   if (counts.words < kWords_min || counts.words > kWords_max) return DropReason::kWordCount;
   if (!has_usual_word_length(counts)) return DropReason::kMeanWordLength;
   if (ratio(count_symbols(text), counts.words) > kSymbolsPerWord_max) return DropReason::kSymbols;
-  if (ratio(counts.with_letter, counts.words) < kWordsWithLetter_min) return DropReason::kWordsWithoutLetters;
+  if (ratio(counts.with_letter, counts.words) < kWordsWithLetter_min)
+    return DropReason::kWordsWithoutLetters;
   return DropReason::kNone;
 }
 
@@ -336,14 +349,16 @@ DropReason QualityFilter::judge(std::string_view text, Scratch& scratch) const {
   DropReason reason = DropReason::kNone;
   if (rules_ != QualityRules::kC4) reason = judge_gopher(text, scratch);
   if (reason == DropReason::kNone && rules_ != QualityRules::kGopher) reason = judge_c4(text);
-  if (reason == DropReason::kNone && rules_ == QualityRules::kFineWeb) reason = judge_fineweb(text, scratch.counts);
+  if (reason == DropReason::kNone && rules_ == QualityRules::kFineWeb)
+    reason = judge_fineweb(text, scratch.counts);
   return reason;
 }
 
 DropReason QualityFilter::judge_gopher(std::string_view text, Scratch& scratch) const {
   split_words(text, scratch.words);
   const WordCounts counts = count_words(scratch.words);
-  if (const DropReason reason = judge_words(text, counts); reason != DropReason::kNone) return reason;
+  if (const DropReason reason = judge_words(text, counts); reason != DropReason::kNone)
+    return reason;
   const LineCounts lines = count_lines(text);
   if (ratio(lines.bullets, lines.lines) > kBulletLines_max) return DropReason::kBulletLines;
   if (ratio(lines.ellipses, lines.lines) > kEllipsisLines_max) return DropReason::kEllipsisLines;
@@ -351,7 +366,8 @@ DropReason QualityFilter::judge_gopher(std::string_view text, Scratch& scratch) 
     return DropReason::kStopWords;
   }
   if (repeated_lines(text, scratch.counts).above_gopher()) return DropReason::kRepeatedLines;
-  if (repeated_paragraphs(text, scratch.counts).above_gopher()) return DropReason::kRepeatedParagraphs;
+  if (repeated_paragraphs(text, scratch.counts).above_gopher())
+    return DropReason::kRepeatedParagraphs;
   return judge_ngrams(counts, scratch);
 }
 

@@ -15,7 +15,9 @@ UScriptCode script_named(const std::string& name) {
   const int32_t code = u_getPropertyValueEnum(UCHAR_SCRIPT, name.c_str());
   if (code == UCHAR_INVALID_CODE) {
     fail(ErrorCode::kUsage,
-         "there is no script '{}'; give names of Unicode such as Latin, Han, Hiragana, Cyrillic, Arabic", name);
+         "there is no script '{}'; give names of Unicode such as Latin, Han, Hiragana, Cyrillic, "
+         "Arabic",
+         name);
   }
   return static_cast<UScriptCode>(code);
 }

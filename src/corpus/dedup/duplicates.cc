@@ -50,7 +50,8 @@ class DuplicateFinder::Reader {
       return source_.read(reinterpret_cast<char*>(buffer_.data()), size_bytes);
     });
     if (read_bytes != size_bytes) {
-      fail(ErrorCode::kInputOutput, "'{}' is shorter than what was written to it; did something else change it?",
+      fail(ErrorCode::kInputOutput,
+           "'{}' is shorter than what was written to it; did something else change it?",
            path_.string());
     }
     return filled_ > 0;
@@ -66,7 +67,8 @@ class DuplicateFinder::Reader {
 // Writes a run through a buffer.
 class DuplicateFinder::Writer {
  public:
-  Writer(const std::filesystem::path& path, size_t buffer_records) : file_(path), buffer_records_(buffer_records) {}
+  Writer(const std::filesystem::path& path, size_t buffer_records)
+      : file_(path), buffer_records_(buffer_records) {}
 
   void add(const Record& record) {
     buffer_.push_back(record);
@@ -84,7 +86,8 @@ class DuplicateFinder::Writer {
 };
 
 DuplicateFinder::DuplicateFinder(std::filesystem::path folder, size_t memory_bytes)
-    : folder_(std::move(folder)), records_max_(std::max(kRecords_min, memory_bytes / sizeof(Record))) {}
+    : folder_(std::move(folder)),
+      records_max_(std::max(kRecords_min, memory_bytes / sizeof(Record))) {}
 
 DuplicateFinder::~DuplicateFinder() { remove_runs(); }
 
@@ -106,7 +109,8 @@ std::filesystem::path DuplicateFinder::next_path() {
 void DuplicateFinder::spill() {
   if (runs_.size() >= kRuns_max) compact();
   std::sort(records_.begin(), records_.end());
-  runs_.push_back({next_path(), records_.size()});  // before it is made, so that it is removed if writing fails
+  // Before it is made, so that it is removed if writing fails.
+  runs_.push_back({next_path(), records_.size()});
   AppendFile(runs_.back().path)
       .append({reinterpret_cast<const char*>(records_.data()), records_.size() * sizeof(Record)});
   records_.clear();
@@ -140,11 +144,13 @@ void DuplicateFinder::merge(F&& visit) {
   std::sort(records_.begin(), records_.end());
   size_t in_memory = 0;
   std::vector<Reader> readers;
-  const size_t buffer_records = std::max<size_t>(kRecords_min / 4, std::min<size_t>(4096, records_max_ / kRuns_max));
+  const size_t buffer_records = std::max<size_t>(kRecords_min / 4,
+                                                 std::min<size_t>(4096, records_max_ / kRuns_max));
   readers.reserve(runs_.size());
   for (const Run& run : runs_) readers.emplace_back(run, buffer_records);
 
-  using Head = std::pair<Record, size_t>;  // a record and the reader that it is from; the last one is the memory
+  // A record and the reader that it is from; the last one is the memory.
+  using Head = std::pair<Record, size_t>;
   std::priority_queue<Head, std::vector<Head>, std::greater<>> heads;
   const auto advance = [&](size_t from) {
     Record record;

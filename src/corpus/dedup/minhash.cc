@@ -20,7 +20,8 @@ namespace {
 constexpr uint64_t kWordBase = 0x9E3779B97F4A7C15;  // odd: multiplying by it loses nothing
 constexpr size_t kPendingShingles = 1024;
 
-// A permutation of 64 bits in which every bit depends on every bit. Source: splitmix64 (Steele, Lea, Flood 2014).
+// A permutation of 64 bits in which every bit depends on every bit. Source: splitmix64 (Steele,
+// Lea, Flood 2014).
 uint64_t mix(uint64_t x) {
   x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9;
   x = (x ^ (x >> 27)) * 0x94D049BB133111EB;
@@ -38,15 +39,16 @@ constexpr std::array<char, 128> kAsciiWord = [] {
   return table;
 }();
 
-// minimum = min(minimum, multiplier * shingle + summand) for each permutation of 32 bits. Four shingles at a time:
-// a fourth of the loads and stores, in a form that the compiler vectorises.
+// minimum = min(minimum, multiplier * shingle + summand) for each permutation of 32 bits. Four
+// shingles at a time: a fourth of the loads and stores, in a form that the compiler vectorises.
 void lower_minima(std::span<const uint32_t> shingles, const uint32_t* a, const uint32_t* b,
                   std::span<uint32_t> minima) {
   const size_t count = minima.size();
   uint32_t* out = minima.data();
   size_t i = 0;
   for (; i + 4 <= shingles.size(); i += 4) {
-    const uint32_t x0 = shingles[i], x1 = shingles[i + 1], x2 = shingles[i + 2], x3 = shingles[i + 3];
+    const uint32_t x0 = shingles[i], x1 = shingles[i + 1], x2 = shingles[i + 2],
+                   x3 = shingles[i + 3];
     for (size_t k = 0; k < count; ++k) {
       const uint32_t low = std::min(a[k] * x0 + b[k], a[k] * x1 + b[k]);
       const uint32_t high = std::min(a[k] * x2 + b[k], a[k] * x3 + b[k]);
@@ -59,12 +61,14 @@ void lower_minima(std::span<const uint32_t> shingles, const uint32_t* a, const u
 }
 
 MinHashOptions checked(const MinHashOptions& o) {
-  const bool ok = o.shingle_words >= 1 && o.shingle_words <= 1000 && o.bands >= 1 && o.rows >= 1 && o.bands <= 4096 &&
-                  o.rows <= 4096 / o.bands;
+  const bool ok = o.shingle_words >= 1 && o.shingle_words <= 1000 && o.bands >= 1 && o.rows >= 1 &&
+                  o.bands <= 4096 && o.rows <= 4096 / o.bands;
   if (!ok) {
     fail(ErrorCode::kUsage,
-         "MinHash with shingles of {} words, {} bands of {} rows: a shingle has 1 to 1000 words, and there are at "
-         "least 1 band and 1 row and at most 4096 hashes", o.shingle_words, o.bands, o.rows);
+         "MinHash with shingles of {} words, {} bands of {} rows: a shingle has 1 to 1000 words, "
+         "and there are at "
+         "least 1 band and 1 row and at most 4096 hashes",
+         o.shingle_words, o.bands, o.rows);
   }
   return o;
 }
@@ -124,7 +128,8 @@ void MinHash::add(std::string_view text) {
   end_word();
 }
 
-// The window's hash is sum over its words, the newest last, of hash * kWordBase^(words behind it), mod 2^64.
+// The window's hash is sum over its words, the newest last, of hash * kWordBase^(words behind it),
+// mod 2^64.
 void MinHash::add_word(uint64_t hash) {
   const int64_t size = options_.shingle_words;
   uint64_t& oldest = window_[static_cast<size_t>(words_ % size)];

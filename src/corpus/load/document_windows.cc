@@ -11,9 +11,11 @@ namespace inkstone {
 namespace {
 
 constexpr int64_t kMostContext = int64_t{1} << 24;
-// Windows that share a base: what is left out between so many, each time less than kMostContext, fits 32 bits.
+// Windows that share a base: what is left out between so many, each time less than kMostContext,
+// fits 32 bits.
 constexpr int64_t kBlock = 64;
-// A thread's piece fits its cache; a round of pieces bounds the memory, even of a stream of nothing but ends.
+// A thread's piece fits its cache; a round of pieces bounds the memory, even of a stream of nothing
+// but ends.
 constexpr int64_t kPieceTokens = int64_t{1} << 15;
 constexpr int64_t kRoundPieces = 128;
 
@@ -23,7 +25,8 @@ struct Round {
   std::vector<std::exception_ptr> failures = std::vector<std::exception_ptr>(kRoundPieces);
 };
 
-void find_ends(const TokenStream& stream, int64_t begin, int64_t piece, TokenId end_of_text, Round& round) {
+void find_ends(const TokenStream& stream, int64_t begin, int64_t piece, TokenId end_of_text,
+               Round& round) {
   const int64_t from = begin + piece * kPieceTokens;
   std::vector<TokenId> ids(static_cast<size_t>(std::min(kPieceTokens, stream.count() - from)));
   stream.read(from, ids);
@@ -92,7 +95,8 @@ DocumentWindows::DocumentWindows(const TokenStream& stream, int64_t context, Tok
   go_on(end, last);
 }
 
-// Adds the windows that continue a document from `begin`, as many as fit before `end`. Returns where they end.
+// Adds the windows that continue a document from `begin`, as many as fit before `end`. Returns
+// where they end.
 int64_t DocumentWindows::go_on(int64_t begin, int64_t end) {
   for (; end - begin >= length_; begin += length_) add(begin);
   return begin;

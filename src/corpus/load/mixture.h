@@ -8,13 +8,15 @@
 
 namespace inkstone {
 
-// Mixes K data sets by weight. Window i of the run is window draw(i).index of data set draw(i).source: a pure
-// function of (weights, seed, i), in O(K), so that resuming needs no replay. A data set's indices are 0, 1, 2, ...
-// without a gap, and any n windows in a row hold n * share of it, to within K windows: chance would be off by about
-// sqrt(n), and every step would have another mixture.
+// Mixes K data sets by weight. Window i of the run is window draw(i).index of data set
+// draw(i).source: a pure function of (weights, seed, i), in O(K), so that resuming needs no replay.
+// A data set's indices are 0, 1, 2, ... without a gap, and any n windows in a row hold n * share of
+// it, to within K windows: chance would be off by about sqrt(n), and every step would have another
+// mixture.
 //
-// How: of every stretch, the first data set takes its share, evenly spread: it takes i when floor(i w + u) steps up,
-// a Beatty sequence with a phase u in [0, 1) of the seed. What it leaves is shared in the same way by the others.
+// How: of every stretch, the first data set takes its share, evenly spread: it takes i when floor(i
+// w + u) steps up, a Beatty sequence with a phase u in [0, 1) of the seed. What it leaves is shared
+// in the same way by the others.
 class Mixture {
  public:
   struct Draw {
@@ -22,7 +24,8 @@ class Mixture {
     int64_t index;
   };
 
-  // Weights: at least one, each finite and > 0, each at least kLeastShare of their sum; only the ratios count.
+  // Weights: at least one, each finite and > 0, each at least kLeastShare of their sum; only the
+  // ratios count.
   Mixture(std::span<const double> weights, uint64_t seed);
   // 0 <= i < 2^60.
   Draw draw(int64_t i) const;

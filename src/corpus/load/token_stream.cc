@@ -25,11 +25,14 @@ bool is_there(const fs::path& path) {
 std::vector<std::string> find_shards(const fs::path& folder, const std::string& split) {
   std::vector<std::string> names;
   std::error_code error;
-  for (fs::directory_iterator at(folder, error); !error && at != fs::directory_iterator(); at.increment(error)) {
+  for (fs::directory_iterator at(folder, error); !error && at != fs::directory_iterator();
+       at.increment(error)) {
     std::string name = at->path().filename().string();
     if (is_shard_name(name, split)) names.push_back(std::move(name));
   }
-  if (error) fail(ErrorCode::kInputOutput, "cannot list the folder '{}': {}", folder.string(), error.message());
+  if (error)
+    fail(ErrorCode::kInputOutput, "cannot list the folder '{}': {}", folder.string(),
+         error.message());
   std::sort(names.begin(), names.end(), [](const std::string& a, const std::string& b) {
     return a.size() != b.size() ? a.size() < b.size() : a < b;
   });
@@ -58,7 +61,8 @@ std::optional<ReportedSplit> read_report(const fs::path& folder, const std::stri
   return with_context("reading '" + path.string() + "'", [&]() -> std::optional<ReportedSplit> {
     if (get_string(json, "program") != kPrepareProgram) return std::nullopt;
     ReportedSplit reported;
-    reported.vocab_size = required(get_integer(member(json, "tokenizer"), "vocab_size", 1, kMax), "vocab_size");
+    reported.vocab_size = required(get_integer(member(json, "tokenizer"), "vocab_size", 1, kMax),
+                                   "vocab_size");
     for (const Json& shard : member(member(json, split), "shards")) {
       reported.shards.emplace_back(required(get_string(shard, "file"), "file"),
                                    required(get_integer(shard, "tokens", 1, kMax), "tokens"));
@@ -67,7 +71,8 @@ std::optional<ReportedSplit> read_report(const fs::path& folder, const std::stri
   });
 }
 
-void check_against_report(const fs::path& folder, const ShardList& found, const ShardList& reported) {
+void check_against_report(const fs::path& folder, const ShardList& found,
+                          const ShardList& reported) {
   for (size_t i = 0; i < std::max(found.size(), reported.size()); ++i) {
     if (i < found.size() && i < reported.size() && found[i] == reported[i]) continue;
     const auto text = [i](const ShardList& list) {
@@ -75,7 +80,8 @@ void check_against_report(const fs::path& folder, const ShardList& found, const 
                              : std::string("no more shards");
     };
     fail(ErrorCode::kInvalidData,
-         "'{}' has {}, expected {} as its {} says: run prepare again (or remove the report to use the shards as "
+         "'{}' has {}, expected {} as its {} says: run prepare again (or remove the report to use "
+         "the shards as "
          "they are)",
          folder.string(), text(found), text(reported), kReportName);
   }
@@ -94,11 +100,13 @@ TokenStream::TokenStream(const fs::path& folder, const std::string& split, int64
     : folder_(folder), vocab_size_(vocab_size) {
   std::error_code ignored;
   if (!fs::is_directory(folder, ignored)) {
-    fail(ErrorCode::kNotFound, "'{}' is not a folder, expected one that prepare wrote", folder.string());
+    fail(ErrorCode::kNotFound, "'{}' is not a folder, expected one that prepare wrote",
+         folder.string());
   }
   if (is_there(folder / kWorkName / kPublishingName)) {
     fail(ErrorCode::kInvalidData,
-         "'{}' holds a mixture of two corpora, for a prepare was interrupted: run prepare again", folder.string());
+         "'{}' holds a mixture of two corpora, for a prepare was interrupted: run prepare again",
+         folder.string());
   }
   ShardList found;
   for (const std::string& name : find_shards(folder, split)) {
@@ -119,15 +127,19 @@ void TokenStream::advise(MappedFile::Access access) const {
 void TokenStream::read(int64_t begin, std::span<TokenId> out) const {
   INK_CHECK(begin >= 0 && begin <= count() && static_cast<int64_t>(out.size()) <= count() - begin,
             "tokens outside the stream");
-  size_t shard = static_cast<size_t>(std::upper_bound(starts_.begin(), starts_.end(), begin) - starts_.begin());
+  size_t shard = static_cast<size_t>(std::upper_bound(starts_.begin(), starts_.end(), begin) -
+                                     starts_.begin());
   for (; !out.empty(); ++shard) {
     const TokenShard& source = shards_[shard - 1];
     const int64_t at = begin - starts_[shard - 1];
-    const size_t n = static_cast<size_t>(std::min(source.count() - at, static_cast<int64_t>(out.size())));
+    const size_t n = static_cast<size_t>(
+        std::min(source.count() - at, static_cast<int64_t>(out.size())));
     source.read(at, out.first(n));
     if (vocab_size_ > 0 && largest(out.first(n)) >= vocab_size_) {
-      const auto bad = std::find_if(out.begin(), out.end(), [&](TokenId id) { return id >= vocab_size_; });
-      fail(ErrorCode::kInvalidData, "'{}': token {} is {}, expected an id below {}: the shard is damaged",
+      const auto bad = std::find_if(out.begin(), out.end(),
+                                    [&](TokenId id) { return id >= vocab_size_; });
+      fail(ErrorCode::kInvalidData,
+           "'{}': token {} is {}, expected an id below {}: the shard is damaged",
            source.path().string(), at + (bad - out.begin()), *bad, vocab_size_);
     }
     begin += static_cast<int64_t>(n);

@@ -31,9 +31,9 @@ uint64_t feistel(const Random& random, uint64_t x, int half_bits) {
   return (left << half_bits) | right;
 }
 
-// The image of x under a keyed permutation of [0, count), 0 <= x < count: the permutation of the next power
-// of four, applied until the image lies inside; less than four times on average. Black and Rogaway 2002,
-// "Ciphers with arbitrary finite domains".
+// The image of x under a keyed permutation of [0, count), 0 <= x < count: the permutation of the
+// next power of four, applied until the image lies inside; less than four times on average. Black
+// and Rogaway 2002, "Ciphers with arbitrary finite domains".
 uint64_t permute(const Random& random, uint64_t x, uint64_t count) {
   if (count == 1) return 0;
   const int half_bits = (std::bit_width(count - 1) + 1) / 2;
@@ -55,7 +55,11 @@ WindowOrder::WindowOrder(int64_t tokens, int64_t context, uint64_t seed) : seed_
 }
 
 WindowOrder::WindowOrder(DocumentWindows windows, uint64_t seed)
-    : length_(windows.length()), windows_(windows.count()), offsets_(1), seed_(seed), aligned_(std::move(windows)) {}
+    : length_(windows.length()),
+      windows_(windows.count()),
+      offsets_(1),
+      seed_(seed),
+      aligned_(std::move(windows)) {}
 
 int64_t WindowOrder::begin(int64_t index) const {
   INK_CHECK(index >= 0, "negative window");

@@ -10,13 +10,17 @@ namespace inkstone {
 
 Checkpoints::Checkpoints(std::filesystem::path file, std::string fingerprint, double seconds,
                          std::function<bool()> stop)
-    : file_(std::move(file)), fingerprint_(std::move(fingerprint)), interval_(seconds), stop_(std::move(stop)),
+    : file_(std::move(file)),
+      fingerprint_(std::move(fingerprint)),
+      interval_(seconds),
+      stop_(std::move(stop)),
       found_(std::make_unique<const Json>(nullptr)) {
   std::error_code ignored;
   if (!std::filesystem::exists(file_, ignored)) return;
   try {
     Json state = read_json(file_);
-    if (get_string(state, "fingerprint") == fingerprint_) found_ = std::make_unique<const Json>(std::move(state));
+    if (get_string(state, "fingerprint") == fingerprint_)
+      found_ = std::make_unique<const Json>(std::move(state));
   } catch (const Error&) {  // not a state: begin anew
   }
 }

@@ -13,9 +13,10 @@ namespace inkstone {
 
 class Checkpoints {
  public:
-  // file: where the state is kept. A state that is found there counts when its fingerprint is this one: the same
-  // inputs, options, tokenizer and program.
-  Checkpoints(std::filesystem::path file, std::string fingerprint, double seconds, std::function<bool()> stop);
+  // file: where the state is kept. A state that is found there counts when its fingerprint is this
+  // one: the same inputs, options, tokenizer and program.
+  Checkpoints(std::filesystem::path file, std::string fingerprint, double seconds,
+              std::function<bool()> stop);
   ~Checkpoints();
 
   // The state that was found; null: begin anew.

@@ -22,10 +22,12 @@ constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
 // What may tell whether a piece begins between two parts: more than a character on either side.
 constexpr size_t kBorder_bytes = 64;
 
-int64_t count_in(const Json& json, std::string_view key) { return required(get_integer(json, key, 0, kMax), key); }
+int64_t count_in(const Json& json, std::string_view key) {
+  return required(get_integer(json, key, 0, kMax), key);
+}
 
-// Bytes of the first `characters` characters of `text`, or of all of it when it has fewer. What it has is
-// subtracted from `characters`.
+// Bytes of the first `characters` characters of `text`, or of all of it when it has fewer. What it
+// has is subtracted from `characters`.
 size_t take_characters(std::string_view text, bool is_valid, int64_t& characters) {
   if (const int64_t all = count_characters(text, is_valid); all <= characters) {
     characters -= all;
@@ -40,7 +42,8 @@ size_t take_characters(std::string_view text, bool is_valid, int64_t& characters
 
 [[noreturn]] void fail_changed(const std::string& source) {
   fail(ErrorCode::kInputOutput,
-       "'{}' changed while it was read: run prepare again when no other program writes to it", source);
+       "'{}' changed while it was read: run prepare again when no other program writes to it",
+       source);
 }
 
 // A text that is encoded by itself.
@@ -51,12 +54,19 @@ struct Job {
   std::vector<TokenId> ids = {};
 };
 
-Json json_of_counts(const SplitReport& split) { return {{"documents", split.documents}, {"bytes", split.bytes}}; }
+Json json_of_counts(const SplitReport& split) {
+  return {{"documents", split.documents}, {"bytes", split.bytes}};
+}
 
 class CorpusEncoder {
  public:
-  CorpusEncoder(const EncodeTask& task, SplitWriters& writers, const Json& state, DroppedLog& dropped)
-      : task_(task), writers_(writers), dropped_(dropped), cleaner_(task.options.clean), records_(task.scanned.records) {
+  CorpusEncoder(const EncodeTask& task, SplitWriters& writers, const Json& state,
+                DroppedLog& dropped)
+      : task_(task),
+        writers_(writers),
+        dropped_(dropped),
+        cleaner_(task.options.clean),
+        records_(task.scanned.records) {
     totals_.token_counts.resize(static_cast<size_t>(task.tokenizer.vocab_size()));
     if (task.plan.kept == 1) {
       training_left_ = training_characters(task.plan.kept_characters, task.options.val_fraction);
@@ -72,14 +82,16 @@ class CorpusEncoder {
     choose(batch);
     clean(batch);
     std::vector<Job> jobs;
-    for (size_t i = 0; i < batch.parts.size(); ++i) add_part(batch.parts[i], fates_[i], numbers_[i], jobs);
+    for (size_t i = 0; i < batch.parts.size(); ++i)
+      add_part(batch.parts[i], fates_[i], numbers_[i], jobs);
     encode(jobs);
     for (const Job& job : jobs) write(job);
     records_.release();  // they are read in order
   }
 
   void finish() {
-    if (totals_.documents != static_cast<int64_t>(task_.plan.fates.size())) fail_changed(task_.files.back().source);
+    if (totals_.documents != static_cast<int64_t>(task_.plan.fates.size()))
+      fail_changed(task_.files.back().source);
   }
 
   Json state(const ReadPosition& position) {
@@ -107,13 +119,15 @@ class CorpusEncoder {
 
   void restore(const Json& state) {
     totals_.documents = count_in(state, "documents");
-    for (const auto& [name, split] : {std::pair{"train", &totals_.train}, std::pair{"val", &totals_.val}}) {
+    for (const auto& [name, split] :
+         {std::pair{"train", &totals_.train}, std::pair{"val", &totals_.val}}) {
       split->documents = count_in(state.at(name), "documents");
       split->bytes = count_in(state.at(name), "bytes");
     }
     totals_.token_counts = state.at("token_counts").get<std::vector<int64_t>>();
     totals_.token_lengths = state.at("token_lengths").get<std::vector<int64_t>>();
-    if (training_left_ && totals_.train.bytes > 0) training_left_ = 0;  // the one document has been written
+    // The one document has been written.
+    if (training_left_ && totals_.train.bytes > 0) training_left_ = 0;
   }
 
   // The fate of each part, and the lines of the report about those that are dropped here.
@@ -121,14 +135,16 @@ class CorpusEncoder {
     fates_.clear();
     numbers_.clear();
     for (const DocumentPart& part : batch.parts) {
-      if (totals_.documents >= static_cast<int64_t>(task_.plan.fates.size())) fail_changed(part.place.source);
+      if (totals_.documents >= static_cast<int64_t>(task_.plan.fates.size()))
+        fail_changed(part.place.source);
       const Fate fate = task_.plan.fates[static_cast<size_t>(totals_.documents)];
       fates_.push_back(fate);
       numbers_.push_back(totals_.documents);
       if (!part.last) continue;
       if (fate == Fate::kDuplicate || fate == Fate::kNearDuplicate) {
         const char* reason = fate == Fate::kDuplicate ? "duplicate" : "near-duplicate";
-        dropped_.add({part.place.source, reason, part.place.document}, record(totals_.documents).bytes);
+        dropped_.add({part.place.source, reason, part.place.document},
+                     record(totals_.documents).bytes);
       }
       ++totals_.documents;
     }
@@ -144,7 +160,8 @@ class CorpusEncoder {
       auto& scratch = scratch_[static_cast<size_t>(thread)];
       if (!part.first || !part.last) {
         cleaner_.clean_piece(part.text, scratch);
-      } else if (cleaner_.clean(part.text, scratch); hash64(part.text) != record(numbers_[at]).hash) {
+      } else if (cleaner_.clean(part.text, scratch);
+                 hash64(part.text) != record(numbers_[at]).hash) {
         fail_changed(part.place.source);
       }
     });
@@ -172,7 +189,8 @@ class CorpusEncoder {
     if (part.last && long_hash_.value() != record(number).hash) fail_changed(part.place.source);
   }
 
-  // A part of a long document. It is held back until it is known that the next one may be encoded by itself.
+  // A part of a long document. It is held back until it is known that the next one may be encoded
+  // by itself.
   void add_text(std::string text, Fate fate, bool last, std::vector<Job>& jobs) {
     if (text.empty() && !last) return;
     if (!held_.text.empty() && is_border(held_.text, text)) flush(jobs);
@@ -194,10 +212,11 @@ class CorpusEncoder {
     jobs.push_back(std::exchange(held_, {}));
   }
 
-  // Of the one document of the corpus. The cut is a cut of the text: what stands before and after it is encoded by
-  // itself.
+  // Of the one document of the corpus. The cut is a cut of the text: what stands before and after
+  // it is encoded by itself.
   void add_cut(DocumentPart& part, std::vector<Job>& jobs) {
-    const size_t training = take_characters(part.text, task_.options.clean.invalid == InvalidText::kReplace, *training_left_);
+    const size_t training = take_characters(
+        part.text, task_.options.clean.invalid == InvalidText::kReplace, *training_left_);
     totals_.train.bytes += static_cast<int64_t>(training);
     totals_.val.bytes += static_cast<int64_t>(part.text.size() - training);
     if (training > 0) add_text(part.text.substr(0, training), Fate::kTrain, false, jobs);
@@ -208,7 +227,8 @@ class CorpusEncoder {
     if (!part.last) return;
     held_.ends_document = true;
     flush(jobs);
-    for (SplitReport* report : {&totals_.train, &totals_.val}) report->documents = report->bytes > 0 ? 1 : 0;
+    for (SplitReport* report : {&totals_.train, &totals_.val})
+      report->documents = report->bytes > 0 ? 1 : 0;
   }
 
   void encode(std::vector<Job>& jobs) {
@@ -244,11 +264,11 @@ class CorpusEncoder {
   std::optional<TokenId> end_of_text_;
   std::optional<int64_t> training_left_;  // characters, of a corpus that is one document
   EncodedTotals totals_;
-  int64_t document_tokens_ = 0;           // of the document that is being written
+  int64_t document_tokens_ = 0;            // of the document that is being written
   std::vector<Cleaner::Scratch> scratch_;  // by thread
   std::vector<StreamEncoder> encoders_;
-  std::vector<Fate> fates_;               // of the batch, by part
-  std::vector<int64_t> numbers_;          // of the documents
+  std::vector<Fate> fates_;       // of the batch, by part
+  std::vector<int64_t> numbers_;  // of the documents
   Job held_;
   Hash64 long_hash_;
 };
@@ -260,14 +280,16 @@ EncodedTotals encode_corpus(const EncodeTask& task, SplitWriters& writers, Check
   const Json none(nullptr), &found = checkpoints.found();
   const Json& state = !found.is_null() && get_string(found, "stage") == "encode" ? found : none;
   CorpusEncoder encoder(task, writers, state, dropped);
-  const ReadPosition start = state.is_null() ? ReadPosition{} : read_position_of(state.at("position"));
+  const ReadPosition start = state.is_null() ? ReadPosition{}
+                                             : read_position_of(state.at("position"));
   if (state.is_null()) checkpoints.save(encoder.state(start));  // the scan need not be repeated
   CorpusReader reader(task.files, task.options.read, start, task.options.batch_bytes);
   DocumentBatch batch;
   while (reader.next(batch)) {
     encoder.add(batch);
     on_encoded(batch.bytes_read, encoder.tokens());
-    if (batch.ends_between_documents() && checkpoints.due()) checkpoints.save(encoder.state(batch.end));
+    if (batch.ends_between_documents() && checkpoints.due())
+      checkpoints.save(encoder.state(batch.end));
   }
   encoder.finish();
   return encoder.totals();

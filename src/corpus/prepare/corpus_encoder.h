@@ -18,10 +18,10 @@ namespace inkstone {
 
 // What the encoder counts on the way.
 struct EncodedTotals {
-  SplitReport train, val;               // without the shards
-  std::vector<int64_t> token_counts;    // by id
-  std::vector<int64_t> token_lengths;   // PrepareReport::token_lengths
-  int64_t documents = 0;                // that have passed by, those that are dropped included
+  SplitReport train, val;              // without the shards
+  std::vector<int64_t> token_counts;   // by id
+  std::vector<int64_t> token_lengths;  // PrepareReport::token_lengths
+  int64_t documents = 0;               // that have passed by, those that are dropped included
 };
 
 struct SplitWriters {
@@ -42,9 +42,9 @@ struct EncodeTask {
   const ScanTotals& totals;  // of the scan: kept in the checkpoints
 };
 
-// Reads the files again, cleans and encodes on all threads, and writes in the order read, whatever their number. Goes
-// on from checkpoints.found() if that is of this stage; the writers must come from there too. Throws kInputOutput when
-// a file is not what it was when it was scanned.
+// Reads the files again, cleans and encodes on all threads, and writes in the order read, whatever
+// their number. Goes on from checkpoints.found() if that is of this stage; the writers must come
+// from there too. Throws kInputOutput when a file is not what it was when it was scanned.
 EncodedTotals encode_corpus(const EncodeTask& task, SplitWriters& writers, Checkpoints& checkpoints,
                             DroppedLog& dropped, const OnEncoded& on_encoded);
 

@@ -10,16 +10,20 @@ namespace {
 // Short documents: what lists them takes memory too.
 constexpr size_t kBatchParts = 100'000;
 
-std::unique_ptr<DocumentSource> open(const CorpusFile& file, const ReadOptions& options, OnDropped on_dropped) {
+std::unique_ptr<DocumentSource> open(const CorpusFile& file, const ReadOptions& options,
+                                     OnDropped on_dropped) {
   if (file.path == file.source) return open_source(file.path, options, std::move(on_dropped));
   const auto bytes = std::make_shared<ByteSource>(file.path);
-  const ReadBytes read = [bytes](char* out, size_t size_bytes) { return bytes->read(out, size_bytes); };
+  const ReadBytes read = [bytes](char* out, size_t size_bytes) {
+    return bytes->read(out, size_bytes);
+  };
   return open_source(file.source, read, options, std::move(on_dropped));
 }
 
 }  // namespace
 
-CorpusReader::CorpusReader(std::vector<CorpusFile> files, ReadOptions options, ReadPosition start, size_t batch_bytes)
+CorpusReader::CorpusReader(std::vector<CorpusFile> files, ReadOptions options, ReadPosition start,
+                           size_t batch_bytes)
     : files_(std::move(files)),
       options_(std::move(options)),
       start_(start),

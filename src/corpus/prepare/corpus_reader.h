@@ -48,14 +48,16 @@ struct DocumentBatch {
   bool ends_between_documents() const { return parts.empty() || parts.back().last; }
 };
 
-// Reads the next batch while the last one is worked on. A document of up to kWhole_bytes is one part; a longer one
-// comes in parts of about kPart_bytes, cut where GPT-2's pre-tokenizer cuts for certain.
+// Reads the next batch while the last one is worked on. A document of up to kWhole_bytes is one
+// part; a longer one comes in parts of about kPart_bytes, cut where GPT-2's pre-tokenizer cuts for
+// certain.
 class CorpusReader {
  public:
   static constexpr size_t kWhole_bytes = size_t{8} << 20, kPart_bytes = size_t{1} << 20;
 
   // Goes on at `start`. A batch ends as soon as it has batch_bytes.
-  CorpusReader(std::vector<CorpusFile> files, ReadOptions options, ReadPosition start, size_t batch_bytes);
+  CorpusReader(std::vector<CorpusFile> files, ReadOptions options, ReadPosition start,
+               size_t batch_bytes);
   ~CorpusReader();
   CorpusReader(const CorpusReader&) = delete;
   CorpusReader& operator=(const CorpusReader&) = delete;
@@ -80,9 +82,9 @@ class CorpusReader {
 
   // The reading thread's own.
   DocumentBatch batch_;
-  std::string document_;          // what has come of the present one
-  bool is_long_ = false;          // it has been cut already
-  size_t waiting_bytes_ = 0;      // in batch_
+  std::string document_;      // what has come of the present one
+  bool is_long_ = false;      // it has been cut already
+  size_t waiting_bytes_ = 0;  // in batch_
   size_t file_ = 0;
   int64_t file_documents_ = 0, bytes_before_ = 0;
 
@@ -91,7 +93,7 @@ class CorpusReader {
   std::optional<DocumentBatch> ready_;
   std::exception_ptr error_;
   bool done_ = false, stop_ = false;
-  std::thread thread_;            // last: it uses all of the above
+  std::thread thread_;  // last: it uses all of the above
 };
 
 }  // namespace inkstone

@@ -24,7 +24,9 @@ std::string group_of(const std::string& reason) {
   return reason.compare(at, 2, ": ") == 0 ? reason.substr(at + 2) : reason;
 }
 
-int64_t count_in(const Json& json, std::string_view key) { return required(get_integer(json, key, 0, kMax), key); }
+int64_t count_in(const Json& json, std::string_view key) {
+  return required(get_integer(json, key, 0, kMax), key);
+}
 
 }  // namespace
 
@@ -77,7 +79,8 @@ Json DroppedLog::state() {
     reasons[reason] = {{"documents", counts.documents}, {"bytes", counts.bytes}};
   }
   for (const DroppedDocument& example : examples_) examples.push_back(to_json(example));
-  return {{"count", count_}, {"file_bytes", file_bytes_}, {"reasons", reasons}, {"examples", examples}};
+  return {
+      {"count", count_}, {"file_bytes", file_bytes_}, {"reasons", reasons}, {"examples", examples}};
 }
 
 void DroppedLog::commit() {

@@ -17,12 +17,13 @@ namespace inkstone {
 
 class DroppedLog {
  public:
-  // Examples that are kept of each reason, and reasons that are told apart; the rest counts as "other reasons".
+  // Examples that are kept of each reason, and reasons that are told apart; the rest counts as
+  // "other reasons".
   static constexpr int64_t kExamples = 20;
   static constexpr size_t kReasons = 200;
 
-  // file: where every line goes; empty: nowhere. It is whole or absent: in its place after commit().
-  // state: null, or what state() gave, to go on from there.
+  // file: where every line goes; empty: nowhere. It is whole or absent: in its place after
+  // commit(). state: null, or what state() gave, to go on from there.
   DroppedLog(std::filesystem::path file, const Json& state);
 
   void add(const DroppedDocument& dropped, int64_t bytes = 0);
@@ -31,7 +32,8 @@ class DroppedLog {
   const std::vector<DroppedDocument>& examples() const { return examples_; }
   int64_t count() const { return count_; }
 
-  // What the constructor needs to go on from here; the file has been written so far when it returns.
+  // What the constructor needs to go on from here; the file has been written so far when it
+  // returns.
   Json state();
   void commit();
 
@@ -40,7 +42,7 @@ class DroppedLog {
   std::vector<DroppedDocument> examples_;
   int64_t count_ = 0;
   std::optional<AtomicFile> file_;
-  std::string waiting_;       // for the file
+  std::string waiting_;  // for the file
   uint64_t file_bytes_ = 0;
 };
 

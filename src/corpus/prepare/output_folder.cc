@@ -15,8 +15,9 @@ namespace fs = std::filesystem;
 namespace {
 
 // What an earlier prepare may have written besides shards and its report.
-constexpr std::string_view kTokenizerFiles[] = {"tokenizer.json", "tokenizer_config.json", "vocab.json",
-                                                "merges.txt", "special_tokens_map.json"};
+constexpr std::string_view kTokenizerFiles[] = {"tokenizer.json", "tokenizer_config.json",
+                                                "vocab.json", "merges.txt",
+                                                "special_tokens_map.json"};
 
 bool is_report(const fs::path& path) {
   try {
@@ -27,17 +28,20 @@ bool is_report(const fs::path& path) {
 }
 
 bool is_own_file(const std::string& name) {
-  return is_shard_name(name) || std::find(std::begin(kTokenizerFiles), std::end(kTokenizerFiles), name) !=
-                                    std::end(kTokenizerFiles);
+  return is_shard_name(name) || std::find(std::begin(kTokenizerFiles), std::end(kTokenizerFiles),
+                                          name) != std::end(kTokenizerFiles);
 }
 
 std::vector<std::string> names_in(const fs::path& folder) {
   std::vector<std::string> names;
   std::error_code error;
-  for (fs::directory_iterator at(folder, error); !error && at != fs::directory_iterator(); at.increment(error)) {
+  for (fs::directory_iterator at(folder, error); !error && at != fs::directory_iterator();
+       at.increment(error)) {
     names.push_back(at->path().filename().string());
   }
-  if (error) fail(ErrorCode::kInputOutput, "cannot list the folder '{}': {}", folder.string(), error.message());
+  if (error)
+    fail(ErrorCode::kInputOutput, "cannot list the folder '{}': {}", folder.string(),
+         error.message());
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -45,17 +49,22 @@ std::vector<std::string> names_in(const fs::path& folder) {
 // Throws unless prepare may write into this folder, which exists.
 void check_may_write(const fs::path& folder) {
   const auto names = names_in(folder);
-  const auto has = [&](std::string_view name) { return std::binary_search(names.begin(), names.end(), name); };
-  if (names.empty() || has(kWorkName) || (has(kReportName) && is_report(folder / kReportName))) return;
+  const auto has = [&](std::string_view name) {
+    return std::binary_search(names.begin(), names.end(), name);
+  };
+  if (names.empty() || has(kWorkName) || (has(kReportName) && is_report(folder / kReportName)))
+    return;
   fail(ErrorCode::kUsage,
-       "the output folder '{}' holds '{}' and no {} of an earlier prepare: choose a new or empty folder",
+       "the output folder '{}' holds '{}' and no {} of an earlier prepare: choose a new or empty "
+       "folder",
        folder.string(), names.front(), kReportName);
 }
 
 void remove_tree(const fs::path& path) {
   std::error_code error;
   fs::remove_all(path, error);
-  if (error) fail(ErrorCode::kInputOutput, "cannot remove '{}': {}", path.string(), error.message());
+  if (error)
+    fail(ErrorCode::kInputOutput, "cannot remove '{}': {}", path.string(), error.message());
 }
 
 void move_file(const fs::path& from, const fs::path& to) {
@@ -70,7 +79,8 @@ OutputFolder::OutputFolder(fs::path path) : path_(std::move(path)), work_(path_ 
   std::error_code ignored;
   const auto status = fs::status(path_, ignored);
   if (fs::exists(status) && !fs::is_directory(status)) {
-    fail(ErrorCode::kUsage, "the output '{}' is a file, expected a folder or a new name", path_.string());
+    fail(ErrorCode::kUsage, "the output '{}' is a file, expected a folder or a new name",
+         path_.string());
   }
   made_ = !fs::exists(status);
   if (!made_) check_may_write(path_);
@@ -94,8 +104,8 @@ void OutputFolder::claim() {
   remove_all_but_shards();
 }
 
-// Only shards are gone on with; all else is written anew, and a temporary file of a killed process must not be
-// published.
+// Only shards are gone on with; all else is written anew, and a temporary file of a killed process
+// must not be published.
 void OutputFolder::remove_all_but_shards() {
   constexpr std::string_view kPartial = ".partial";
   for (const std::string& name : names_in(staged())) {
@@ -143,7 +153,8 @@ void OutputFolder::publish() {
     if (name != kReportName) move_file(staged() / name, path_ / name);
   }
   for (const std::string& name : names_in(path_)) {
-    if (is_own_file(name) && !std::binary_search(names.begin(), names.end(), name)) remove_tree(path_ / name);
+    if (is_own_file(name) && !std::binary_search(names.begin(), names.end(), name))
+      remove_tree(path_ / name);
   }
   sync_folder(path_);
   move_file(staged() / kReportName, path_ / kReportName);

@@ -8,18 +8,19 @@
 
 namespace inkstone {
 
-// Claims an output folder. Files are written into staged(), a hidden folder inside it; publish() moves them
-// over those of an earlier prepare. Without publish(), all that was there stays as it was. What a killed process left
-// in the hidden folder is still there, until discard().
+// Claims an output folder. Files are written into staged(), a hidden folder inside it; publish()
+// moves them over those of an earlier prepare. Without publish(), all that was there stays as it
+// was. What a killed process left in the hidden folder is still there, until discard().
 class OutputFolder {
  public:
-  // The folder must be absent, empty, or hold an earlier (perhaps interrupted) output of prepare; else kUsage.
-  // kUsage also when another process is at work there. Throws kInputOutput when it cannot be made.
+  // The folder must be absent, empty, or hold an earlier (perhaps interrupted) output of prepare;
+  // else kUsage. kUsage also when another process is at work there. Throws kInputOutput when it
+  // cannot be made.
   explicit OutputFolder(std::filesystem::path path);
   OutputFolder(const OutputFolder&) = delete;
   OutputFolder& operator=(const OutputFolder&) = delete;
-  // Removes what was staged, and the folder if it was made by this object and nothing was published; nothing after
-  // keep().
+  // Removes what was staged, and the folder if it was made by this object and nothing was
+  // published; nothing after keep().
   ~OutputFolder();
 
   const std::filesystem::path& path() const { return path_; }
@@ -34,9 +35,9 @@ class OutputFolder {
   // Leaves what was staged for another process.
   void keep() { kept_ = true; }
 
-  // Moves every staged file into the folder, removes the shards and tokenizer files of an earlier prepare that
-  // were not written anew, and moves report.json last. Should this be interrupted, the folder says so
-  // (kPublishingName), TokenStream refuses it, and the next prepare replaces it.
+  // Moves every staged file into the folder, removes the shards and tokenizer files of an earlier
+  // prepare that were not written anew, and moves report.json last. Should this be interrupted, the
+  // folder says so (kPublishingName), TokenStream refuses it, and the next prepare replaces it.
   void publish();
 
  private:
@@ -47,7 +48,7 @@ class OutputFolder {
 
   std::filesystem::path path_, work_;
   std::optional<FolderLock> lock_;
-  bool made_ = false;      // by this object
+  bool made_ = false;  // by this object
   bool publishing_ = false, published_ = false, kept_ = false;
 };
 

@@ -11,13 +11,15 @@
 namespace inkstone {
 namespace {
 
-// The records of a file, each of `size` values, for passes in order: what has been read is released, for the file may be
-// larger than the memory that prepare promises to stay below.
+// The records of a file, each of `size` values, for passes in order: what has been read is
+// released, for the file may be larger than the memory that prepare promises to stay below.
 template <typename T>
 class RecordFile {
  public:
   explicit RecordFile(const std::filesystem::path& path, size_t size = 1)
-      : file_(path), size_(size), block_records_(std::max<size_t>(1, kBlock_bytes / (size * sizeof(T)))) {}
+      : file_(path),
+        size_(size),
+        block_records_(std::max<size_t>(1, kBlock_bytes / (size * sizeof(T)))) {}
 
   size_t count() const { return file_.bytes().size() / sizeof(T) / size_; }
 
@@ -48,8 +50,8 @@ void find_exact(Records& records, const std::filesystem::path& scratch, FateList
   set_fates(finder, Fate::kDuplicate, fates);
 }
 
-void find_near(Records& records, const ScanFiles& scanned, size_t bands, const std::filesystem::path& scratch,
-               FateList& fates) {
+void find_near(Records& records, const ScanFiles& scanned, size_t bands,
+               const std::filesystem::path& scratch, FateList& fates) {
   RecordFile<uint64_t> hashes(scanned.bands, bands);
   DuplicateFinder finder(scratch);
   for (size_t i = 0; i < records.count(); ++i) {
@@ -61,7 +63,8 @@ void find_near(Records& records, const ScanFiles& scanned, size_t bands, const s
 
 }  // namespace
 
-Plan make_plan(const ScanFiles& scanned, const PrepareOptions& options, const std::filesystem::path& scratch) {
+Plan make_plan(const ScanFiles& scanned, const PrepareOptions& options,
+               const std::filesystem::path& scratch) {
   Records records(scanned.records);
   Plan plan{.fates = FateList(scratch, records.count())};
   for (size_t i = 0; i < records.count(); ++i) {

@@ -12,7 +12,8 @@ namespace inkstone {
 
 enum class Fate : uint8_t { kTrain, kValidation, kDropped, kDuplicate, kNearDuplicate };
 
-// A fate for each document, in a file: memory holds at most 32 MiB of them, whatever their number. One thread's.
+// A fate for each document, in a file: memory holds at most 32 MiB of them, whatever their number.
+// One thread's.
 class FateList {
  public:
   // All kTrain. folder: where the file lies; it goes with this object.
@@ -36,13 +37,14 @@ class FateList {
 };
 
 struct Plan {
-  FateList fates;               // by document, in the order read
-  int64_t kept = 0;             // documents that train or validate
+  FateList fates;    // by document, in the order read
+  int64_t kept = 0;  // documents that train or validate
   int64_t kept_bytes = 0, kept_characters = 0;
 };
 
-// Reads what scan_corpus wrote. scratch: a folder for files that are needed meanwhile. Near-duplicates are sought among
-// the documents that are no exact duplicates.
-Plan make_plan(const ScanFiles& scanned, const PrepareOptions& options, const std::filesystem::path& scratch);
+// Reads what scan_corpus wrote. scratch: a folder for files that are needed meanwhile.
+// Near-duplicates are sought among the documents that are no exact duplicates.
+Plan make_plan(const ScanFiles& scanned, const PrepareOptions& options,
+               const std::filesystem::path& scratch);
 
 }  // namespace inkstone

@@ -33,7 +33,8 @@ constexpr size_t kNamedFiles = 10;
 constexpr size_t kFrequentTokens = 50;
 
 void validate(const PrepareOptions& options, const Tokenizer& tokenizer) {
-  if (options.inputs.empty()) fail(ErrorCode::kUsage, "no input is named, expected files, folders or '-'");
+  if (options.inputs.empty())
+    fail(ErrorCode::kUsage, "no input is named, expected files, folders or '-'");
   if (options.output.empty()) fail(ErrorCode::kUsage, "no output folder is named");
   if (!(options.val_fraction >= 0 && options.val_fraction < 1)) {
     fail(ErrorCode::kUsage, "the validation fraction is {}, expected at least 0 and less than 1",
@@ -47,12 +48,15 @@ void validate(const PrepareOptions& options, const Tokenizer& tokenizer) {
     fail(ErrorCode::kUsage, "tokens of {} bits, expected 16 or 32", options.bits);
   }
   if (options.bits == 16 && tokenizer.vocab_size() > 65536) {
-    fail(ErrorCode::kUsage, "a vocabulary of {} tokens does not fit into 16 bits: use 32", tokenizer.vocab_size());
+    fail(ErrorCode::kUsage, "a vocabulary of {} tokens does not fit into 16 bits: use 32",
+         tokenizer.vocab_size());
   }
   std::error_code ignored;
   const auto dropped = fs::status(options.dropped_file, ignored);
   if (fs::exists(dropped) && !fs::is_regular_file(dropped)) {
-    fail(ErrorCode::kUsage, "'{}', where a line for each dropped document shall go, is a folder or a device, expected a file",
+    fail(ErrorCode::kUsage,
+         "'{}', where a line for each dropped document shall go, is a folder or a device, expected "
+         "a file",
          options.dropped_file.string());
   }
   static_cast<void>(Cleaner(options.clean));  // throws for options that contradict each other
@@ -62,8 +66,8 @@ void validate(const PrepareOptions& options, const Tokenizer& tokenizer) {
 // A device such as /dev/zero: copying it would never end.
 bool is_endless_nothing(std::string_view text) { return text.find_first_not_of('\0') == text.npos; }
 
-// Copies what can be read only once into a file; of a stream that is no text, only the beginning. Returns why
-// it cannot be read, "" if it can; throws when the copy cannot be written.
+// Copies what can be read only once into a file; of a stream that is no text, only the beginning.
+// Returns why it cannot be read, "" if it can; throws when the copy cannot be written.
 std::string spool(const fs::path& from, const fs::path& to) {
   AtomicFile file(to);
   std::optional<ByteSource> source;
@@ -118,10 +122,13 @@ Corpus find_corpus(const OutputFolder& folder, const std::vector<fs::path>& path
 }
 
 // All that decides what the output is: an unfinished prepare with the same may be gone on with.
-std::string fingerprint_of(const PrepareOptions& options, const Tokenizer& tokenizer, const Corpus& corpus) {
-  std::string text = prepare_options_json(options).dump(-1, ' ', false, Json::error_handler_t::replace);
+std::string fingerprint_of(const PrepareOptions& options, const Tokenizer& tokenizer,
+                           const Corpus& corpus) {
+  std::string text = prepare_options_json(options).dump(-1, ' ', false,
+                                                        Json::error_handler_t::replace);
   text += fmt::format("|{}|{}|", kPrepareProgram, INKSTONE_VERSION);
-  for (TokenId id = 0; id < tokenizer.vocab_size(); ++id) text += hash128_hex(tokenizer.token_bytes(id));
+  for (TokenId id = 0; id < tokenizer.vocab_size(); ++id)
+    text += hash128_hex(tokenizer.token_bytes(id));
   for (const CorpusFile& file : corpus.files) {
     std::error_code ignored;
     const auto time = fs::last_write_time(file.path, ignored).time_since_epoch().count();
@@ -150,12 +157,17 @@ std::string fingerprint_of(const PrepareOptions& options, const Tokenizer& token
 std::string warning_of_invalid(int64_t documents, InvalidText policy) {
   switch (policy) {
     case InvalidText::kKeep:
-      return fmt::format("{} documents are not valid UTF-8; their bytes are kept as they are", documents);
-    case InvalidText::kReplace:
-      return fmt::format("{} documents have bytes that are not valid in their encoding; U+FFFD stands for them now",
+      return fmt::format("{} documents are not valid UTF-8; their bytes are kept as they are",
                          documents);
+    case InvalidText::kReplace:
+      return fmt::format(
+          "{} documents have bytes that are not valid in their encoding; U+FFFD stands for them "
+          "now",
+          documents);
     case InvalidText::kDrop:
-      return fmt::format("{} documents have bytes that are not valid in their encoding, and were dropped", documents);
+      return fmt::format(
+          "{} documents have bytes that are not valid in their encoding, and were dropped",
+          documents);
   }
   return "";
 }
@@ -171,19 +183,22 @@ std::vector<std::string> warnings_of(const ScanTotals& totals, const PrepareRepo
                                    report.train.tokens, kUsualContext));
   }
   if (!tokenizer.end_of_text() && !report.single_document) {
-    warnings.push_back(fmt::format("the tokenizer has no {}: nothing marks where a document ends", kEndOfText));
+    warnings.push_back(
+        fmt::format("the tokenizer has no {}: nothing marks where a document ends", kEndOfText));
   }
   if (report.long_documents > 0 && Cleaner(options.clean).needs_whole_documents()) {
-    warnings.push_back(fmt::format("{} documents are longer than {} MiB: no rule about whole documents was applied",
-                                   report.long_documents, CorpusReader::kWhole_bytes >> 20));
+    warnings.push_back(fmt::format(
+        "{} documents are longer than {} MiB: no rule about whole documents was applied",
+        report.long_documents, CorpusReader::kWhole_bytes >> 20));
   }
   if (totals.invalid_documents > 0) {
     warnings.push_back(warning_of_invalid(totals.invalid_documents, options.clean.invalid));
   }
   if (totals.inline_marks > 0) {
-    warnings.push_back(fmt::format(
-        "{} documents have {} inside a line, where it is text: only a line of its own separates documents",
-        totals.inline_marks, kEndOfText));
+    warnings.push_back(
+        fmt::format("{} documents have {} inside a line, where it is text: only a line of its own "
+                    "separates documents",
+                    totals.inline_marks, kEndOfText));
   }
   return warnings;
 }
@@ -193,10 +208,12 @@ std::vector<TokenCount> most_frequent(const std::vector<int64_t>& counts) {
   for (size_t id = 0; id < counts.size(); ++id) {
     if (counts[id] > 0) tokens.push_back({static_cast<TokenId>(id), counts[id]});
   }
-  const auto end = tokens.begin() + static_cast<std::ptrdiff_t>(std::min(kFrequentTokens, tokens.size()));
-  std::partial_sort(tokens.begin(), end, tokens.end(), [](const TokenCount& a, const TokenCount& b) {
-    return a.count != b.count ? a.count > b.count : a.id < b.id;
-  });
+  const auto end = tokens.begin() +
+                   static_cast<std::ptrdiff_t>(std::min(kFrequentTokens, tokens.size()));
+  std::partial_sort(tokens.begin(), end, tokens.end(),
+                    [](const TokenCount& a, const TokenCount& b) {
+                      return a.count != b.count ? a.count > b.count : a.id < b.id;
+                    });
   tokens.erase(end, tokens.end());
   return tokens;
 }
@@ -223,15 +240,15 @@ PrepareReport report_of(const ScanTotals& totals, const Plan& plan) {
 // One call of prepare.
 class Preparation {
  public:
-  Preparation(const PrepareOptions& options, const Tokenizer& tokenizer, OutputFolder& folder, const Corpus& corpus,
-              const std::function<void(const PrepareProgress&)>& on_progress)
+  Preparation(const PrepareOptions& options, const Tokenizer& tokenizer, OutputFolder& folder,
+              const Corpus& corpus, const std::function<void(const PrepareProgress&)>& on_progress)
       : options_(options),
         tokenizer_(tokenizer),
         folder_(folder),
         corpus_(corpus),
         on_progress_(on_progress),
-        checkpoints_(folder.state(), fingerprint_of(options, tokenizer, corpus), options.checkpoint_seconds,
-                     options.stop),
+        checkpoints_(folder.state(), fingerprint_of(options, tokenizer, corpus),
+                     options.checkpoint_seconds, options.stop),
         scanned_{folder.scratch() / "records", folder.scratch() / "bands"} {
     for (const CorpusFile& file : corpus.files) bytes_total_ += file.size_bytes;
     if (checkpoints_.found().is_null() && corpus.is_readable_again) folder.discard();
@@ -267,24 +284,36 @@ class Preparation {
 
   ScanTotals scan(DroppedLog& dropped) {
     if (is_scanned()) return scan_totals_of(checkpoints_.found().at("totals"));
-    return scan_corpus(corpus_.files, options_, scanned_, checkpoints_, dropped, [&](int64_t bytes) {
-      progress({.bytes_done = bytes, .bytes_total = bytes_total_, .tokens = 0,
-                .stage = PrepareProgress::Stage::kScanning});
-    });
+    return scan_corpus(corpus_.files, options_, scanned_, checkpoints_, dropped,
+                       [&](int64_t bytes) {
+                         progress({.bytes_done = bytes,
+                                   .bytes_total = bytes_total_,
+                                   .tokens = 0,
+                                   .stage = PrepareProgress::Stage::kScanning});
+                       });
   }
 
-  void encode(const ScanTotals& totals, const Plan& plan, DroppedLog& dropped, PrepareReport& report) {
-    const auto state = [&](const char* key) { return is_scanned() ? checkpoints_.found().at(key) : Json(nullptr); };
-    const int bits = options_.bits != 0 ? options_.bits : tokenizer_.vocab_size() <= 65536 ? 16 : 32;
+  void encode(const ScanTotals& totals, const Plan& plan, DroppedLog& dropped,
+              PrepareReport& report) {
+    const auto state = [&](const char* key) {
+      return is_scanned() ? checkpoints_.found().at(key) : Json(nullptr);
+    };
+    const int bits = options_.bits != 0                 ? options_.bits
+                     : tokenizer_.vocab_size() <= 65536 ? 16
+                                                        : 32;
     const ShardOptions shards{.bits = bits, .shard_tokens = options_.shard_tokens};
-    SplitWriters writers{
-        .train = SplitWriter(folder_.staged(), std::string(kTrainSplit), shards, state("train_shards")),
-        .val = SplitWriter(folder_.staged(), std::string(kValidationSplit), shards, state("val_shards"))};
+    SplitWriters writers{.train = SplitWriter(folder_.staged(), std::string(kTrainSplit), shards,
+                                              state("train_shards")),
+                         .val = SplitWriter(folder_.staged(), std::string(kValidationSplit), shards,
+                                            state("val_shards"))};
     const EncodeTask task{corpus_.files, options_, tokenizer_, plan, scanned_, totals};
-    EncodedTotals encoded = encode_corpus(task, writers, checkpoints_, dropped, [&](int64_t bytes, int64_t tokens) {
-      progress({.bytes_done = bytes, .bytes_total = bytes_total_, .tokens = tokens,
-                .stage = PrepareProgress::Stage::kEncoding});
-    });
+    EncodedTotals encoded = encode_corpus(task, writers, checkpoints_, dropped,
+                                          [&](int64_t bytes, int64_t tokens) {
+                                            progress({.bytes_done = bytes,
+                                                      .bytes_total = bytes_total_,
+                                                      .tokens = tokens,
+                                                      .stage = PrepareProgress::Stage::kEncoding});
+                                          });
     report.train = std::move(encoded.train);
     report.val = std::move(encoded.val);
     finish_split(report.train, writers.train);

@@ -18,22 +18,28 @@
 namespace inkstone {
 
 struct PrepareOptions {
-  std::vector<std::filesystem::path> inputs;  // files, folders (walked, sorted), globs, lists, "-" for standard input
+  // Files, folders (walked, sorted), globs, lists, "-" for standard input.
+  std::vector<std::filesystem::path> inputs;
   std::filesystem::path output;
-  double val_fraction = 0.1;                  // in [0, 1)
+  double val_fraction = 0.1;  // in [0, 1)
   int64_t shard_tokens = 100'000'000;
-  int bits = 0;                               // of a token: 16, 32, or 0: 16 if the vocabulary allows
+  // Of a token: 16, 32, or 0: 16 if the vocabulary allows.
+  int bits = 0;
   ReadOptions read = {};
   CleanOptions clean = {};
-  bool exact_duplicates = true;               // documents whose cleaned text an earlier one has are dropped
-  bool near_duplicates = false;               // and those that share a MinHash band with an earlier one
+  // Documents whose cleaned text an earlier one has are dropped.
+  bool exact_duplicates = true;
+  // And those that share a MinHash band with an earlier one.
+  bool near_duplicates = false;
   MinHashOptions minhash = {};
-  std::filesystem::path dropped_file = {};    // a line of JSON for everything that was left out; empty: none
+  // A line of JSON for everything that was left out; empty: none.
+  std::filesystem::path dropped_file = {};
 
   // How much may be lost when the process is killed, and how much is held in memory at a time.
   double checkpoint_seconds = 3;
   size_t batch_bytes = size_t{16} << 20;
-  // Asked now and then; true ends prepare, which can be gone on with later (prepare throws Interrupted).
+  // Asked now and then; true ends prepare, which can be gone on with later (prepare throws
+  // Interrupted).
   std::function<bool()> stop = {};
 };
 
@@ -41,7 +47,7 @@ struct PrepareOptions {
 struct Interrupted {};
 
 struct ShardReport {
-  std::string file;     // name inside the output folder
+  std::string file;  // name inside the output folder
   int64_t tokens = 0;
   std::string hash128;  // of the file, as `xxh128sum` prints it
 };
@@ -64,52 +70,56 @@ struct TokenCount {
 };
 
 struct PrepareReport {
-  int64_t files = 0;         // read, with documents in them
-  int64_t documents_in = 0;  // with text in them, those that were dropped later included
-  int64_t bytes_in = 0;      // of those documents, as UTF-8, before cleaning
-  SplitReport train, val;    // documents: of a single document that is cut, 1 in each
+  int64_t files = 0;                   // read, with documents in them
+  int64_t documents_in = 0;            // with text in them, those that were dropped later included
+  int64_t bytes_in = 0;                // of those documents, as UTF-8, before cleaning
+  SplitReport train, val;              // documents: of a single document that is cut, 1 in each
   int64_t invalid_utf8_documents = 0;  // had bytes that could not be decoded
   CharacterCounts cleaned;             // what cleaning did, in the documents that were read
   int64_t lines_removed = 0;
-  int64_t long_documents = 0;          // too long for the rules about whole documents
-  bool single_document = false;        // cut once by characters instead of split by document
+  int64_t long_documents = 0;    // too long for the rules about whole documents
+  bool single_document = false;  // cut once by characters instead of split by document
   std::map<std::string, DroppedCount> dropped_reasons;
-  std::vector<DroppedDocument> dropped;  // examples: the first of each reason
-  std::vector<int64_t> token_lengths;    // [i]: kept documents of 2^i .. 2^(i+1) - 1 tokens
+  std::vector<DroppedDocument> dropped;     // examples: the first of each reason
+  std::vector<int64_t> token_lengths;       // [i]: kept documents of 2^i .. 2^(i+1) - 1 tokens
   std::vector<TokenCount> frequent_tokens;  // the most frequent first
-  std::vector<std::string> warnings;     // what a user should know, a sentence each
+  std::vector<std::string> warnings;        // what a user should know, a sentence each
   double bytes_per_token = 0;
-  bool resumed = false;                  // an interrupted prepare was gone on with
+  bool resumed = false;  // an interrupted prepare was gone on with
 };
 
 struct PrepareProgress {
   enum class Stage { kScanning, kEncoding };  // every file is read twice
 
-  int64_t bytes_done, bytes_total;  // of the input of this stage, compressed as it is; total 0: unknown
+  // Of the input of this stage, compressed as it is; total 0: unknown.
+  int64_t bytes_done, bytes_total;
   int64_t tokens;
   Stage stage = Stage::kEncoding;
 };
 
-// Documents are read (read/document_source.h), cleaned (clean/cleaner.h) and compared (dedup/); the rest is encoded.
+// Documents are read (read/document_source.h), cleaned (clean/cleaner.h) and compared (dedup/); the
+// rest is encoded.
 //
-// Splits by document: each goes to validation when a hash of its cleaned content says so (hash64 / 2^64 <
-// val_fraction), so that adding files moves none; with two documents or more, at least one validates (the one with
-// the smallest hash) unless val_fraction is 0, and at least one trains. Duplicates are sought in the whole corpus, so
-// that none lies on the other side. A corpus that is one document is cut once: the first (1 - val_fraction) of its
-// characters (code points, floor, at least one) trains, the rest validates.
-// Documents stand in the order read. Every document is followed by the end-of-text token, if the tokenizer has
-// one; but a corpus that is one document has none, neither at the cut nor at its end (as nanoGPT).
+// Splits by document: each goes to validation when a hash of its cleaned content says so (hash64 /
+// 2^64 < val_fraction), so that adding files moves none; with two documents or more, at least one
+// validates (the one with the smallest hash) unless val_fraction is 0, and at least one trains.
+// Duplicates are sought in the whole corpus, so that none lies on the other side. A corpus that is
+// one document is cut once: the first (1 - val_fraction) of its characters (code points, floor, at
+// least one) trains, the rest validates. Documents stand in the order read. Every document is
+// followed by the end-of-text token, if the tokenizer has one; but a corpus that is one document
+// has none, neither at the cut nor at its end (as nanoGPT).
 // "<|endoftext|>" inside a line is encoded as ordinary text.
 //
-// Writes train_000000.bin..., val_000000.bin... (none for a part without tokens), the tokenizer, report.json. The
-// files depend on the inputs and options alone: not on the number of threads, nor on interruptions.
-// Memory: below 1 GiB with any input, number of threads and of documents up to 10^8.
+// Writes train_000000.bin..., val_000000.bin... (none for a part without tokens), the tokenizer,
+// report.json. The files depend on the inputs and options alone: not on the number of threads, nor
+// on interruptions. Memory: below 1 GiB with any input, number of threads and of documents up to
+// 10^8.
 //
-// The output folder must be absent, empty, or an earlier output of prepare (its report.json is there),
-// which is then replaced file by file, at the very end: when prepare fails, what was there is unchanged. When it is
-// killed or interrupted, the same call goes on from its last checkpoint, unless an input has changed or is a pipe.
-// Throws kUsage, kNotFound, kInvalidData ("no text found: 3 files, all left out: ..."), kInputOutput (also when
-// a file changes while it is read).
+// The output folder must be absent, empty, or an earlier output of prepare (its report.json is
+// there), which is then replaced file by file, at the very end: when prepare fails, what was there
+// is unchanged. When it is killed or interrupted, the same call goes on from its last checkpoint,
+// unless an input has changed or is a pipe. Throws kUsage, kNotFound, kInvalidData ("no text found:
+// 3 files, all left out: ..."), kInputOutput (also when a file changes while it is read).
 PrepareReport prepare(const PrepareOptions& options, const Tokenizer& tokenizer,
                       const std::function<void(const PrepareProgress&)>& on_progress = {});
 

@@ -51,7 +51,10 @@ Json json_of(const Tokenizer& tokenizer, const std::filesystem::path& folder) {
 Json json_of(const SplitReport& split) {
   Json shards = Json::array();
   for (const ShardReport& shard : split.shard_files) shards.push_back(to_json(shard));
-  return {{"documents", split.documents}, {"bytes", split.bytes}, {"tokens", split.tokens}, {"shards", shards}};
+  return {{"documents", split.documents},
+          {"bytes", split.bytes},
+          {"tokens", split.tokens},
+          {"shards", shards}};
 }
 
 Json json_of(const std::vector<DroppedDocument>& dropped) {
@@ -90,7 +93,8 @@ Json json_of_lengths(const std::vector<int64_t>& lengths) {
 Json json_of_tokens(const std::vector<TokenCount>& tokens, const Tokenizer& tokenizer) {
   Json json = Json::array();
   for (const TokenCount& token : tokens) {
-    json.push_back({{"id", token.id}, {"text", tokenizer.token_bytes(token.id)}, {"count", token.count}});
+    json.push_back(
+        {{"id", token.id}, {"text", tokenizer.token_bytes(token.id)}, {"count", token.count}});
   }
   return json;
 }

@@ -17,15 +17,17 @@ namespace {
 
 constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
 
-int64_t count_in(const Json& json, std::string_view key) { return required(get_integer(json, key, 0, kMax), key); }
+int64_t count_in(const Json& json, std::string_view key) {
+  return required(get_integer(json, key, 0, kMax), key);
+}
 
 // What one part of a batch is found to be.
 struct ScannedPart {
   CleanResult cleaned;
   int64_t bytes_in = 0;
-  DocumentRecord record;          // of a whole document; of a part: bytes and characters
+  DocumentRecord record;  // of a whole document; of a part: bytes and characters
   bool has_mark = false;
-  std::vector<uint64_t> bands;    // of a whole document
+  std::vector<uint64_t> bands;  // of a whole document
 };
 
 // What one thread needs.
@@ -36,7 +38,8 @@ struct Worker {
 
 class Scanner {
  public:
-  Scanner(const PrepareOptions& options, const ScanFiles& output, const Json& state, DroppedLog& dropped)
+  Scanner(const PrepareOptions& options, const ScanFiles& output, const Json& state,
+          DroppedLog& dropped)
       : options_(options),
         cleaner_(options.clean),
         totals_(state.is_null() ? ScanTotals{} : scan_totals_of(state.at("totals"))),
@@ -50,7 +53,8 @@ class Scanner {
       const ReadPosition position = read_position_of(state.at("position"));
       if (position.documents > 0) last_file_ = position.file;
     }
-    for (int i = 0; i < thread_count(); ++i) workers_.push_back({.scratch = {}, .minhash = MinHash(options.minhash)});
+    for (int i = 0; i < thread_count(); ++i)
+      workers_.push_back({.scratch = {}, .minhash = MinHash(options.minhash)});
   }
 
   void add(DocumentBatch& batch) {
@@ -74,7 +78,9 @@ class Scanner {
   Json state(const ReadPosition& position) {
     records_.sync();
     if (bands_) bands_->sync();
-    return {{"stage", "scan"}, {"position", to_json(position)}, {"totals", to_json(totals_)},
+    return {{"stage", "scan"},
+            {"position", to_json(position)},
+            {"totals", to_json(totals_)},
             {"dropped", dropped_.state()}};
   }
 
@@ -86,20 +92,24 @@ class Scanner {
   const ScanTotals& totals() const { return totals_; }
 
  private:
-  size_t bands_bytes() const { return static_cast<size_t>(options_.minhash.bands) * sizeof(uint64_t); }
+  size_t bands_bytes() const {
+    return static_cast<size_t>(options_.minhash.bands) * sizeof(uint64_t);
+  }
 
   ScannedPart scan(DocumentPart& part, Worker& worker) const {
     ScannedPart result;
     const bool whole = part.first && part.last;
     result.bytes_in = static_cast<int64_t>(part.text.size());
-    result.cleaned = whole ? cleaner_.clean(part.text, worker.scratch) : cleaner_.clean_piece(part.text, worker.scratch);
+    result.cleaned = whole ? cleaner_.clean(part.text, worker.scratch)
+                           : cleaner_.clean_piece(part.text, worker.scratch);
     if (whole && part.replaced > 0 && options_.clean.invalid == InvalidText::kDrop) {
       result.cleaned.reason = DropReason::kInvalidUtf8;
     }
     if (!result.cleaned.kept()) return result;
     result.record.bytes = static_cast<int64_t>(part.text.size());
     result.record.characters = count_characters(
-        part.text, cleaner_.options().invalid == InvalidText::kReplace || result.cleaned.characters.invalid_sequences == 0);
+        part.text, cleaner_.options().invalid == InvalidText::kReplace ||
+                       result.cleaned.characters.invalid_sequences == 0);
     result.has_mark = part.text.find(kEndOfText) != part.text.npos;
     if (!whole) return result;
     result.record.hash = hash64(part.text);
@@ -125,8 +135,8 @@ class Scanner {
     last_file_ = part.file;
   }
 
-  void end_document(const DocumentPart& part, int64_t bytes_in, DropReason reason, bool invalid, bool has_mark,
-                    DocumentRecord record, std::span<const uint64_t> bands) {
+  void end_document(const DocumentPart& part, int64_t bytes_in, DropReason reason, bool invalid,
+                    bool has_mark, DocumentRecord record, std::span<const uint64_t> bands) {
     ++totals_.documents;
     totals_.cleaned.invalid_sequences += part.replaced;
     totals_.invalid_documents += invalid || part.replaced > 0 ? 1 : 0;
@@ -147,8 +157,9 @@ class Scanner {
   void add_whole(const DocumentPart& part, const ScannedPart& scanned) {
     begin_document(part);
     add_counts(scanned);
-    end_document(part, scanned.bytes_in, scanned.cleaned.reason, scanned.cleaned.characters.invalid_sequences > 0,
-                 scanned.has_mark, scanned.record, scanned.bands);
+    end_document(part, scanned.bytes_in, scanned.cleaned.reason,
+                 scanned.cleaned.characters.invalid_sequences > 0, scanned.has_mark, scanned.record,
+                 scanned.bands);
   }
 
   // Its hashes are made here, part after part.
@@ -174,9 +185,10 @@ class Scanner {
     long_.record.key = long_key_.value();
     const auto bands = bands_ ? long_minhash_.finish() : std::span<const uint64_t>();
     const bool invalid = long_.cleaned.characters.invalid_sequences > 0;
-    const bool drops = options_.clean.invalid == InvalidText::kDrop && (invalid || part.replaced > 0);
-    end_document(part, long_.bytes_in, drops ? DropReason::kInvalidUtf8 : DropReason::kNone, invalid, long_.has_mark,
-                 long_.record, bands);
+    const bool drops = options_.clean.invalid == InvalidText::kDrop &&
+                       (invalid || part.replaced > 0);
+    end_document(part, long_.bytes_in, drops ? DropReason::kInvalidUtf8 : DropReason::kNone,
+                 invalid, long_.has_mark, long_.record, bands);
   }
 
   void write_records() {
@@ -235,20 +247,24 @@ Json to_json(const ReadPosition& position) {
 }
 
 ReadPosition read_position_of(const Json& json) {
-  return {.file = static_cast<size_t>(count_in(json, "file")), .documents = count_in(json, "documents")};
+  return {.file = static_cast<size_t>(count_in(json, "file")),
+          .documents = count_in(json, "documents")};
 }
 
-ScanTotals scan_corpus(const std::vector<CorpusFile>& files, const PrepareOptions& options, const ScanFiles& output,
-                       Checkpoints& checkpoints, DroppedLog& dropped, const OnBytes& on_bytes) {
+ScanTotals scan_corpus(const std::vector<CorpusFile>& files, const PrepareOptions& options,
+                       const ScanFiles& output, Checkpoints& checkpoints, DroppedLog& dropped,
+                       const OnBytes& on_bytes) {
   const Json& state = checkpoints.found();
   Scanner scanner(options, output, state, dropped);
-  const ReadPosition start = state.is_null() ? ReadPosition{} : read_position_of(state.at("position"));
+  const ReadPosition start = state.is_null() ? ReadPosition{}
+                                             : read_position_of(state.at("position"));
   CorpusReader reader(files, options.read, start, options.batch_bytes);
   DocumentBatch batch;
   while (reader.next(batch)) {
     scanner.add(batch);
     on_bytes(batch.bytes_read);
-    if (batch.ends_between_documents() && checkpoints.due()) checkpoints.save(scanner.state(batch.end));
+    if (batch.ends_between_documents() && checkpoints.due())
+      checkpoints.save(scanner.state(batch.end));
   }
   scanner.commit();
   return scanner.totals();
@@ -260,7 +276,8 @@ int64_t count_characters(std::string_view text, bool is_valid) {
     for (const char c : text) count += (static_cast<uint8_t>(c) & 0xC0) != 0x80 ? 1 : 0;
     return count;
   }
-  for (size_t at = 0; at < text.size(); ++count) at += static_cast<size_t>(decode_utf8(text, at).size_bytes);
+  for (size_t at = 0; at < text.size(); ++count)
+    at += static_cast<size_t>(decode_utf8(text, at).size_bytes);
   return count;
 }
 

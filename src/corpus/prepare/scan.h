@@ -19,16 +19,16 @@ namespace inkstone {
 
 // Of one document, in the order read; hashes and sizes are those of the cleaned text.
 struct DocumentRecord {
-  uint64_t hash = 0;       // hash64, which chooses its part
-  Digest128 key;           // hash128, by which duplicates are found
+  uint64_t hash = 0;  // hash64, which chooses its part
+  Digest128 key;      // hash128, by which duplicates are found
   int64_t bytes = 0, characters = 0;
   uint32_t is_dropped = 0;  // by cleaning
   uint32_t has_bands = 0;   // of MinHash, in the other file
 };
 static_assert(sizeof(DocumentRecord) == 48);
 
-// Where the scan leaves its records, and its MinHash bands: `bands` numbers of 64 bits for each document, in the
-// machine's byte order. The files are used by the same machine alone.
+// Where the scan leaves its records, and its MinHash bands: `bands` numbers of 64 bits for each
+// document, in the machine's byte order. The files are used by the same machine alone.
 struct ScanFiles {
   std::filesystem::path records, bands;
 };
@@ -51,12 +51,14 @@ ReadPosition read_position_of(const Json& json);
 // Bytes of the input that have been read.
 using OnBytes = std::function<void(int64_t bytes)>;
 
-// Goes on from checkpoints.found() if there is one of this stage. What is left out goes to `dropped`.
-ScanTotals scan_corpus(const std::vector<CorpusFile>& files, const PrepareOptions& options, const ScanFiles& output,
-                       Checkpoints& checkpoints, DroppedLog& dropped, const OnBytes& on_bytes);
+// Goes on from checkpoints.found() if there is one of this stage. What is left out goes to
+// `dropped`.
+ScanTotals scan_corpus(const std::vector<CorpusFile>& files, const PrepareOptions& options,
+                       const ScanFiles& output, Checkpoints& checkpoints, DroppedLog& dropped,
+                       const OnBytes& on_bytes);
 
-// Code points of `text`; an invalid sequence counts as one, as in Python with errors="replace". is_valid: it is known
-// that there is none.
+// Code points of `text`; an invalid sequence counts as one, as in Python with errors="replace".
+// is_valid: it is known that there is none.
 int64_t count_characters(std::string_view text, bool is_valid = false);
 
 }  // namespace inkstone

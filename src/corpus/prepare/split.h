@@ -9,8 +9,8 @@ namespace inkstone {
 
 enum class Split { kTrain, kValidation };
 
-// The rule for one document, by the hash64 of its content alone: hash / 2^64 < val_fraction validates. Adding
-// documents moves none, and equal documents stay together.
+// The rule for one document, by the hash64 of its content alone: hash / 2^64 < val_fraction
+// validates. Adding documents moves none, and equal documents stay together.
 bool hash_validates(uint64_t hash, double val_fraction);
 
 // Applies the rule to a corpus, document by document, and sees to it that neither part is empty.
@@ -20,9 +20,9 @@ class SplitPlanner {
 
   void add(uint64_t hash);
 
-  // One entry per document, true: it validates. With two documents or more and val_fraction > 0, the one with
-  // the smallest hash validates when the rule chooses none; the one with the largest trains when it chooses
-  // all (of several with that hash, the first).
+  // One entry per document, true: it validates. With two documents or more and val_fraction > 0,
+  // the one with the smallest hash validates when the rule chooses none; the one with the largest
+  // trains when it chooses all (of several with that hash, the first).
   std::vector<bool> finish();
 
  private:
@@ -34,8 +34,9 @@ class SplitPlanner {
 };
 
 // How many of `characters` (at least 1) of a corpus that is one document train: the floor of
-// (1 - val_fraction) * characters, as Python's int(0.9 * n) gives for 0.1, but at least 1. The product is
-// formed so that a fraction that is exact in decimal is exact here: 0.9 of 10 characters leaves 1.
+// (1 - val_fraction) * characters, as Python's int(0.9 * n) gives for 0.1, but at least 1. The
+// product is formed so that a fraction that is exact in decimal is exact here: 0.9 of 10 characters
+// leaves 1.
 int64_t training_characters(int64_t characters, double val_fraction);
 
 }  // namespace inkstone

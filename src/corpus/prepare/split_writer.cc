@@ -19,8 +19,8 @@ Json to_json(const ShardReport& shard) {
   return {{"file", shard.file}, {"tokens", shard.tokens}, {"hash128", shard.hash128}};
 }
 
-SplitWriter::SplitWriter(std::filesystem::path folder, std::string split, const ShardOptions& options,
-                         const Json& state)
+SplitWriter::SplitWriter(std::filesystem::path folder, std::string split,
+                         const ShardOptions& options, const Json& state)
     : folder_(std::move(folder)), split_(std::move(split)), options_(options) {
   if (state.is_null()) return;
   for (const Json& shard : state.at("shards")) {
@@ -34,7 +34,9 @@ SplitWriter::SplitWriter(std::filesystem::path folder, std::string split, const 
   tokens_ += open_tokens;
 }
 
-std::string SplitWriter::next_name() const { return shard_name(split_, static_cast<int64_t>(finished_.size())); }
+std::string SplitWriter::next_name() const {
+  return shard_name(split_, static_cast<int64_t>(finished_.size()));
+}
 
 void SplitWriter::open_shard(int64_t keep_tokens) {
   shard_ = std::make_unique<TokenShardWriter>(folder_ / next_name(), options_.bits, keep_tokens);

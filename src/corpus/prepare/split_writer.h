@@ -22,7 +22,8 @@ struct ShardOptions {
 class SplitWriter {
  public:
   // state: of an earlier writer of the same split, to go on from there; null: begin anew.
-  SplitWriter(std::filesystem::path folder, std::string split, const ShardOptions& options, const Json& state);
+  SplitWriter(std::filesystem::path folder, std::string split, const ShardOptions& options,
+              const Json& state);
 
   void write(std::span<const TokenId> tokens);
   int64_t tokens() const { return tokens_; }

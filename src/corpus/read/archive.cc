@@ -57,7 +57,8 @@ bool is_hidden(std::string_view name) {
 }
 
 std::string reason_to_leave_out(struct archive_entry* entry, std::string_view name) {
-  if (archive_entry_hardlink(entry) != nullptr || archive_entry_filetype(entry) == AE_IFLNK) return "a link";
+  if (archive_entry_hardlink(entry) != nullptr || archive_entry_filetype(entry) == AE_IFLNK)
+    return "a link";
   if (archive_entry_filetype(entry) != AE_IFREG) return "not a file";
   if (archive_entry_is_encrypted(entry)) return "encrypted";
   return is_hidden(name) ? "hidden" : "";
@@ -93,13 +94,18 @@ struct Archive::Input {
 };
 
 std::string_view container_name(std::string_view head) {
-  constexpr std::pair<std::string_view, std::string_view> kMagics[] = {
-      {"\x1F\x8B\x08", "gzip"},     {"\xFD" "7zXZ", "xz"}, {"\x28\xB5\x2F\xFD", "zstd"},
-      {"PK\x03\x04", "zip"}, {"PK\x05\x06", "zip"}};
+  constexpr std::pair<std::string_view, std::string_view> kMagics[] = {{"\x1F\x8B\x08", "gzip"},
+                                                                       {"\xFD"
+                                                                        "7zXZ",
+                                                                        "xz"},
+                                                                       {"\x28\xB5\x2F\xFD", "zstd"},
+                                                                       {"PK\x03\x04", "zip"},
+                                                                       {"PK\x05\x06", "zip"}};
   for (const auto& [magic, name] : kMagics) {
     if (head.starts_with(magic)) return name;
   }
-  // "BZh" alone may begin a text: then the block size, and the magic number of a block or of the end.
+  // "BZh" alone may begin a text: then the block size, and the magic number of a block or of the
+  // end.
   if (head.starts_with("BZh") && head.size() >= 10 && head[3] >= '1' && head[3] <= '9' &&
       (head.substr(4, 6) == "1AY&SY" || head.substr(4, 6) == "\x17\x72\x45\x38\x50\x90")) {
     return "bzip2";
@@ -150,7 +156,8 @@ size_t Archive::read_some(char* out, size_t size_bytes) {
   }
   // What a sparse file leaves out is zeros.
   const int64_t hole = std::max<int64_t>(input.content_at - input.position, 0);
-  const size_t n = std::min(size_bytes, hole > 0 ? static_cast<size_t>(hole) : input.content.size());
+  const size_t n = std::min(size_bytes,
+                            hole > 0 ? static_cast<size_t>(hole) : input.content.size());
   if (hole > 0) {
     std::memset(out, 0, n);
   } else {

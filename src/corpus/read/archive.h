@@ -10,30 +10,32 @@
 
 namespace inkstone {
 
-// "gzip", "xz", "zstd", "bzip2", "zip" or "tar" for a file that begins with `head`; "" for all else.
+// "gzip", "xz", "zstd", "bzip2", "zip" or "tar" for a file that begins with `head`; "" for all
+// else.
 std::string_view container_name(std::string_view head);
 
 // Streams: memory is that of the decompressor, whatever the sizes that the archive claims or holds.
 class Archive {
  public:
   struct Member {
-    std::string name;      // inside the archive; "" for a compressed file that is no archive
-    std::string why_not;   // why its content is not to be read ("hidden", "a link", "encrypted"), else empty
+    std::string name;  // inside the archive; "" for a compressed file that is no archive
+    // Why its content is not to be read ("hidden", "a link", "encrypted"), else empty.
+    std::string why_not;
   };
 
-  // `read` gives the archive's own bytes, and may give fewer than asked for before the end, where it gives none.
-  // Throws what `read` throws.
+  // `read` gives the archive's own bytes, and may give fewer than asked for before the end, where
+  // it gives none. Throws what `read` throws.
   explicit Archive(ReadBytes read);
   Archive(const Archive&) = delete;
   Archive& operator=(const Archive&) = delete;
   ~Archive();
 
-  // The next member, in the archive's order; false at the end. Throws kInvalidData for a damaged archive, of which
-  // nothing more can be read.
+  // The next member, in the archive's order; false at the end. Throws kInvalidData for a damaged
+  // archive, of which nothing more can be read.
   bool next(Member& member);
 
-  // The next bytes of the current member, at most `size_bytes`; 0 at its end. Throws kInvalidData when what
-  // follows is damaged or encrypted; the next member may still be readable.
+  // The next bytes of the current member, at most `size_bytes`; 0 at its end. Throws kInvalidData
+  // when what follows is damaged or encrypted; the next member may still be readable.
   size_t read_some(char* out, size_t size_bytes);
 
  private:

@@ -15,7 +15,8 @@ namespace {
 
 [[noreturn]] void fail_errno() {
   const int number = errno;
-  throw Error(number == ENOENT ? ErrorCode::kNotFound : ErrorCode::kInputOutput, errno_text(number));
+  throw Error(number == ENOENT ? ErrorCode::kNotFound : ErrorCode::kInputOutput,
+              errno_text(number));
 }
 
 struct Signature {

@@ -15,8 +15,9 @@ using ReadBytes = std::function<size_t(char* out, size_t size_bytes)>;
 // Reads bytes in memory, which must outlive the reader.
 ReadBytes read_from(std::string_view bytes);
 
-// Appends what `read` gives to `text`, at most `size_bytes`, and returns how many these were: fewer only at the end.
-// Grows with what comes, so that thousands of small inputs do not cost the memory of large ones.
+// Appends what `read` gives to `text`, at most `size_bytes`, and returns how many these were: fewer
+// only at the end. Grows with what comes, so that thousands of small inputs do not cost the memory
+// of large ones.
 size_t read_more(const ReadBytes& read, size_t size_bytes, std::string& text);
 
 class ByteSource {
@@ -31,7 +32,8 @@ class ByteSource {
   // Reads `size_bytes`, fewer only at the end. Throws as the constructor.
   size_t read(char* out, size_t size_bytes);
 
-  // Reads what one call of the system gives, at most `size_bytes`; 0 only at the end. Throws as the constructor.
+  // Reads what one call of the system gives, at most `size_bytes`; 0 only at the end. Throws as the
+  // constructor.
   size_t read_some(char* out, size_t size_bytes);
 
  private:
@@ -42,8 +44,8 @@ class ByteSource {
 // How much of a file's beginning decides whether it is text.
 inline constexpr size_t kHead_bytes = 64 * 1024;
 
-// What a file is that begins with `head` and is no text, and what to do with it: "PDF; convert it to text first". Empty
-// when its beginning does not tell.
+// What a file is that begins with `head` and is no text, and what to do with it: "PDF; convert it
+// to text first". Empty when its beginning does not tell.
 std::string_view format_to_convert(std::string_view head);
 
 }  // namespace inkstone

@@ -28,11 +28,13 @@ using namespace std::string_view_literals;
 
 // Longer marks before those that they begin with.
 constexpr Mark kMarks[] = {
-    {"\xEF\xBB\xBF"sv, "UTF-8"},       {"\xFF\xFE\0\0"sv, "UTF-32LE"}, {"\0\0\xFE\xFF"sv, "UTF-32BE"},
-    {"\xFF\xFE"sv, "UTF-16LE"},        {"\xFE\xFF"sv, "UTF-16BE"},     {"\x84\x31\x95\x33"sv, "GB18030"},
+    {"\xEF\xBB\xBF"sv, "UTF-8"}, {"\xFF\xFE\0\0"sv, "UTF-32LE"}, {"\0\0\xFE\xFF"sv, "UTF-32BE"},
+    {"\xFF\xFE"sv, "UTF-16LE"},  {"\xFE\xFF"sv, "UTF-16BE"},     {"\x84\x31\x95\x33"sv, "GB18030"},
 };
 
-bool same_encoding(const std::string& a, const char* b) { return ucnv_compareNames(a.c_str(), b) == 0; }
+bool same_encoding(const std::string& a, const char* b) {
+  return ucnv_compareNames(a.c_str(), b) == 0;
+}
 
 bool is_ascii(char c) { return static_cast<uint8_t>(c) < 0x80; }
 
@@ -77,7 +79,8 @@ bool reads_as_utf16(std::string_view head, bool big_endian) {
   return true;
 }
 
-// At least ten valid sequences for each that is not. Text in another encoding is valid by chance alone.
+// At least ten valid sequences for each that is not. Text in another encoding is valid by chance
+// alone.
 bool is_mostly_utf8(std::string_view text) {
   text.remove_suffix(static_cast<size_t>(incomplete_utf8_tail(text)));
   int64_t valid = 0, invalid = 0;
@@ -93,8 +96,9 @@ bool is_mostly_utf8(std::string_view text) {
   return invalid == 0 || valid >= 10 * invalid;
 }
 
-// ASCII or UTF-8 that a few NULs got into: read as UTF-16 it would be Chinese by chance. In true UTF-16 half of the
-// bytes are control characters (of ASCII, the NULs; of Cyrillic, the 0x04), or the bytes are no UTF-8 (of Chinese).
+// ASCII or UTF-8 that a few NULs got into: read as UTF-16 it would be Chinese by chance. In true
+// UTF-16 half of the bytes are control characters (of ASCII, the NULs; of Cyrillic, the 0x04), or
+// the bytes are no UTF-8 (of Chinese).
 bool has_stray_nuls(std::string_view head) {
   const auto is_control = [](char c) { return static_cast<uint8_t>(c) < 0x20; };
   const auto controls = static_cast<size_t>(std::count_if(head.begin(), head.end(), is_control));
@@ -113,9 +117,11 @@ std::string superset_of(const std::string& name) {
   return name;
 }
 
-// The detector knows encodings that no text file is in: EBCDIC (IBM420, IBM424), and those that do not contain
-// ASCII and were judged before.
-bool is_candidate(std::string_view name) { return !name.starts_with("IBM") && !name.starts_with("UTF-"); }
+// The detector knows encodings that no text file is in: EBCDIC (IBM420, IBM424), and those that do
+// not contain ASCII and were judged before.
+bool is_candidate(std::string_view name) {
+  return !name.starts_with("IBM") && !name.starts_with("UTF-");
+}
 
 void replace_sequence(const void* count, UConverterToUnicodeArgs* arguments, const char*, int32_t,
                       UConverterCallbackReason reason, UErrorCode* error) {
@@ -132,7 +138,8 @@ ConverterHandle open_converter(const std::string& encoding) {
   UErrorCode error = U_ZERO_ERROR;
   ConverterHandle converter(ucnv_open(encoding.c_str(), &error), &ucnv_close);
   if (U_FAILURE(error) || encoding.empty()) {
-    fail(ErrorCode::kUsage, "there is no encoding '{}'; give a name such as UTF-8, GB18030, Big5 or Shift_JIS",
+    fail(ErrorCode::kUsage,
+         "there is no encoding '{}'; give a name such as UTF-8, GB18030, Big5 or Shift_JIS",
          encoding);
   }
   return converter;
@@ -143,7 +150,8 @@ ConverterHandle open_converter(const std::string& encoding) {
 // Converts from one encoding to UTF-8.
 class Utf8Stream::Converter {
  public:
-  explicit Converter(const std::string& encoding) : from_(open_converter(encoding)), to_(open_converter("UTF-8")) {
+  explicit Converter(const std::string& encoding)
+      : from_(open_converter(encoding)), to_(open_converter("UTF-8")) {
     UErrorCode error = U_ZERO_ERROR;
     ucnv_setToUCallBack(from_.get(), &replace_sequence, &replaced_, nullptr, nullptr, &error);
   }
@@ -156,11 +164,13 @@ class Utf8Stream::Converter {
     for (bool full = false; !full && !finished_;) {
       if (from_at_ == raw_.data() + raw_size_ && !end_) refill(read);
       UErrorCode error = U_ZERO_ERROR;
-      ucnv_convertEx(to_.get(), from_.get(), &to, out + size_bytes, &from_at_, raw_.data() + raw_size_,
-                     pivot_.data(), &pivot_from_, &pivot_to_, pivot_.data() + pivot_.size(), reset_, end_, &error);
+      ucnv_convertEx(to_.get(), from_.get(), &to, out + size_bytes, &from_at_,
+                     raw_.data() + raw_size_, pivot_.data(), &pivot_from_, &pivot_to_,
+                     pivot_.data() + pivot_.size(), reset_, end_, &error);
       reset_ = false;
       full = error == U_BUFFER_OVERFLOW_ERROR;
-      if (U_FAILURE(error) && !full) fail(ErrorCode::kInternal, "converting to UTF-8: {}", u_errorName(error));
+      if (U_FAILURE(error) && !full)
+        fail(ErrorCode::kInternal, "converting to UTF-8: {}", u_errorName(error));
       finished_ = end_ && !full;
     }
     return static_cast<size_t>(to - out);
@@ -214,7 +224,8 @@ TextStart examine_text(std::string_view head, const std::string& given) {
 std::string detect_encoding(std::string_view text) {
   if (is_mostly_utf8(text)) return "UTF-8";
   UErrorCode error = U_ZERO_ERROR;
-  const std::unique_ptr<UCharsetDetector, decltype(&ucsdet_close)> detector(ucsdet_open(&error), &ucsdet_close);
+  const std::unique_ptr<UCharsetDetector, decltype(&ucsdet_close)> detector(ucsdet_open(&error),
+                                                                            &ucsdet_close);
   ucsdet_setText(detector.get(), text.data(), static_cast<int32_t>(text.size()), &error);
   int32_t count = 0;
   const UCharsetMatch** matches = ucsdet_detectAll(detector.get(), &count, &error);
@@ -227,7 +238,8 @@ std::string detect_encoding(std::string_view text) {
 
 std::string encoding_of_label(const std::string& label) {
   UErrorCode error = U_ZERO_ERROR;
-  const ConverterHandle converter(label.empty() ? nullptr : ucnv_open(label.c_str(), &error), &ucnv_close);
+  const ConverterHandle converter(label.empty() ? nullptr : ucnv_open(label.c_str(), &error),
+                                  &ucnv_close);
   return converter && U_SUCCESS(error) ? superset_of(label) : "";
 }
 
@@ -273,7 +285,8 @@ size_t Utf8Stream::read_ascii(char* out, size_t size_bytes) {
   const size_t ascii = find_beyond_ascii({out, got});
   if (ascii == got) return got;
   pending_.assign(out + ascii, got - ascii);
-  if (pending_.size() < kHead_bytes && got == size_bytes) read_more(read_, kHead_bytes - pending_.size(), pending_);
+  if (pending_.size() < kHead_bytes && got == size_bytes)
+    read_more(read_, kHead_bytes - pending_.size(), pending_);
   decide(detect_encoding(std::string_view(pending_).substr(0, kHead_bytes)));
   return ascii;
 }

@@ -18,36 +18,39 @@ struct TextStart {
   size_t mark_bytes = 0;  // of the byte order mark, which belongs to no document
 };
 
-// Judges a file by its first kHead_bytes, or all of it when it is shorter. Without a `given` encoding, a byte
-// order mark decides; NUL bytes mean UTF-16 when all of `head` reads as assigned characters in it, else that the
-// file is binary; and all else is left to Utf8Stream.
+// Judges a file by its first kHead_bytes, or all of it when it is shorter. Without a `given`
+// encoding, a byte order mark decides; NUL bytes mean UTF-16 when all of `head` reads as assigned
+// characters in it, else that the file is binary; and all else is left to Utf8Stream.
 TextStart examine_text(std::string_view head, const std::string& given);
 
-// The encoding of a text that begins with `text`, which should begin at its first byte beyond ASCII and is best
-// 64 KiB long: "UTF-8" when at least ten sequences are valid for each that is not (a damaged text stays what it
-// is), else the best guess of ICU's detector that can decode it, else windows-1252.
+// The encoding of a text that begins with `text`, which should begin at its first byte beyond ASCII
+// and is best 64 KiB long: "UTF-8" when at least ten sequences are valid for each that is not (a
+// damaged text stays what it is), else the best guess of ICU's detector that can decode it, else
+// windows-1252.
 std::string detect_encoding(std::string_view text);
 
-// The encoding that text with this label is really in, as browsers read it (WHATWG Encoding: "ISO-8859-1" means
-// windows-1252, "GB2312" GB18030); "" for a label that ICU does not know.
+// The encoding that text with this label is really in, as browsers read it (WHATWG Encoding:
+// "ISO-8859-1" means windows-1252, "GB2312" GB18030); "" for a label that ICU does not know.
 std::string encoding_of_label(const std::string& label);
 
 // Throws kUsage when ICU knows no encoding of this name. "" is allowed: to be detected.
 void check_encoding(const std::string& name);
 
-// A text in any encoding, read as UTF-8. The text of a UTF-8 file passes unchanged, invalid bytes as well; in
-// any other encoding, each sequence that cannot be decoded becomes one U+FFFD.
+// A text in any encoding, read as UTF-8. The text of a UTF-8 file passes unchanged, invalid bytes
+// as well; in any other encoding, each sequence that cannot be decoded becomes one U+FFFD.
 class Utf8Stream {
  public:
-  // `encoding`: a name that ICU knows; "" for one that contains ASCII and is to be detected, which happens at the
-  // first byte that is no ASCII, wherever it stands.
+  // `encoding`: a name that ICU knows; "" for one that contains ASCII and is to be detected, which
+  // happens at the first byte that is no ASCII, wherever it stands.
   Utf8Stream(ReadBytes read, std::string encoding);
   Utf8Stream(Utf8Stream&&) noexcept;
   ~Utf8Stream();
 
   size_t read(char* out, size_t size_bytes);  // as ReadBytes
 
-  const std::string& encoding() const { return encoding_; }  // "" while nothing but ASCII has been read
+  const std::string& encoding() const {
+    return encoding_;
+  }  // "" while nothing but ASCII has been read
   bool converts() const { return converter_ != nullptr; }
   int64_t replaced() const;  // sequences that became U+FFFD so far
 
@@ -60,7 +63,7 @@ class Utf8Stream {
 
   ReadBytes read_;
   std::string encoding_;
-  std::string pending_;    // read and not yet handed out, from pending_at_
+  std::string pending_;  // read and not yet handed out, from pending_at_
   size_t pending_at_ = 0;
   std::unique_ptr<Converter> converter_;
 };

@@ -43,7 +43,8 @@ std::optional<size_t> as_number(std::string_view text) {
 
 class CsvReader : public RecordReader {
  public:
-  CsvReader(ReadBytes read, std::string column, char delimiter) : read_(std::move(read)), name_(std::move(column)) {
+  CsvReader(ReadBytes read, std::string column, char delimiter)
+      : read_(std::move(read)), name_(std::move(column)) {
     if (csv_init(&parser_, CSV_REPALL_NL) != 0) throw std::bad_alloc();
     csv_set_delim(&parser_, static_cast<unsigned char>(delimiter));
     csv_set_space_func(&parser_, &is_never_space);
@@ -73,13 +74,16 @@ class CsvReader : public RecordReader {
       finished_ = true;
     } else if (!parsed) {
       finish(csv_error(&parser_) == CSV_ENOMEM
-                 ? fmt::format("a field longer than {} MiB (is a quotation mark not closed?); the rest of the table "
-                               "is left out", kLongestRecord_bytes >> 20)
+                 ? fmt::format("a field longer than {} MiB (is a quotation mark not closed?); the "
+                               "rest of the table "
+                               "is left out",
+                               kLongestRecord_bytes >> 20)
                  : csv_strerror(csv_error(&parser_)));
     } else if (got < block_.size()) {
       // These two options only make csv_fini say that a quotation mark is not closed.
       csv_set_opts(&parser_, CSV_REPALL_NL | CSV_STRICT | CSV_STRICT_FINI);
-      if (csv_fini(&parser_, &on_field, &on_row, this) != 0) finish("the text ends inside a quoted field");
+      if (csv_fini(&parser_, &on_field, &on_row, this) != 0)
+        finish("the text ends inside a quoted field");
       if (error_) std::rethrow_exception(error_);
       finished_ = true;
     }
@@ -120,7 +124,8 @@ class CsvReader : public RecordReader {
     }
   }
 
-  // `terminator`: the byte that ended the row, -1 at the end of the text. "\r\n" ends two, the second empty.
+  // `terminator`: the byte that ended the row, -1 at the end of the text. "\r\n" ends two, the
+  // second empty.
   void end_row(int terminator) {
     const bool second_of_pair = terminator == '\n' && after_return_ && fields_ == 0;
     if (fields_ > 0) finish_row();
@@ -137,7 +142,8 @@ class CsvReader : public RecordReader {
       if (stopped_) return;
     }
     if (fields_ < *wanted_) {
-      add_dropped(fmt::format("{} column{}, and column {} is wanted", fields_, fields_ == 1 ? "" : "s", *wanted_));
+      add_dropped(fmt::format("{} column{}, and column {} is wanted", fields_,
+                              fields_ == 1 ? "" : "s", *wanted_));
     } else {
       records_.push_back({.text = std::move(text_), .why_not = "", .replaced = 0});
     }
@@ -157,7 +163,8 @@ class CsvReader : public RecordReader {
     } else if (number && *number <= fields_) {
       wanted_ = *number;
     } else {
-      add_dropped(fmt::format("no column '{}' in the header row; its {} columns are {}", name_, fields_, names()));
+      add_dropped(fmt::format("no column '{}' in the header row; its {} columns are {}", name_,
+                              fields_, names()));
       stopped_ = true;
     }
     first_row_.clear();
@@ -173,7 +180,8 @@ class CsvReader : public RecordReader {
   }
 
   void add_dropped(const std::string& why_not) {
-    records_.push_back({.text = "", .why_not = fmt::format("line {}: {}", line_, why_not), .replaced = 0});
+    records_.push_back(
+        {.text = "", .why_not = fmt::format("line {}: {}", line_, why_not), .replaced = 0});
   }
 
   ReadBytes read_;
@@ -188,7 +196,7 @@ class CsvReader : public RecordReader {
   size_t fields_ = 0;                   // of the current row so far
   int64_t line_ = 1, lines_in_row_ = 0;
   bool after_return_ = false;
-  bool stopped_ = false;                // the table has no such column
+  bool stopped_ = false;  // the table has no such column
   bool finished_ = false;
   std::exception_ptr error_;
 };

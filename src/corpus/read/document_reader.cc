@@ -12,9 +12,12 @@ namespace inkstone {
 namespace {
 
 constexpr std::string_view kWhiteSpace = " \t\n\v\f\r";
-// The last cut at most `wanted` bytes into `text`, else the first one after that. There is none before `no_cut`.
+// The last cut at most `wanted` bytes into `text`, else the first one after that. There is none
+// before `no_cut`.
 std::optional<size_t> find_cut(std::string_view text, size_t wanted, size_t no_cut) {
-  const auto is_cut = [text](size_t at) { return is_ascii_white_space(text[at]) && ends_in_ink(text.substr(0, at)); };
+  const auto is_cut = [text](size_t at) {
+    return is_ascii_white_space(text[at]) && ends_in_ink(text.substr(0, at));
+  };
   for (size_t at = wanted; at > no_cut; --at) {
     if (is_cut(at)) return at;
   }
@@ -26,7 +29,9 @@ std::optional<size_t> find_cut(std::string_view text, size_t wanted, size_t no_c
 
 }  // namespace
 
-bool is_blank(std::string_view text) { return text.find_first_not_of(kWhiteSpace) == std::string_view::npos; }
+bool is_blank(std::string_view text) {
+  return text.find_first_not_of(kWhiteSpace) == std::string_view::npos;
+}
 
 size_t piece_size(std::string_view text, size_t piece_bytes) {
   if (text.size() <= piece_bytes) return text.size();
@@ -51,7 +56,8 @@ bool DocumentReader::next(DocumentPiece& piece) {
 bool DocumentReader::next_piece(DocumentPiece& piece) {
   for (;; refill()) {
     const auto separator = find_separator();
-    const size_t limit = separator ? separator->begin : searched_;  // all before it is the document's
+    // All before it is the document's.
+    const size_t limit = separator ? separator->begin : searched_;
     if (limit - begin_ > piece_bytes_) {
       if (const auto cut = find_cut(limit)) {
         piece = take(*cut, false);
@@ -71,22 +77,25 @@ bool DocumentReader::next_piece(DocumentPiece& piece) {
 }
 
 DocumentPiece DocumentReader::take(size_t end, bool last) {
-  const DocumentPiece piece{
-      .text = std::string_view(buffer_).substr(begin_, end - begin_), .first = document_start_, .last = last};
+  const DocumentPiece piece{.text = std::string_view(buffer_).substr(begin_, end - begin_),
+                            .first = document_start_,
+                            .last = last};
   begin_ = end;
   document_start_ = last;
   return piece;
 }
 
-// A line that is exactly the mark. What follows a cut begins with white space: a mark at begin_ stands at the
-// start of a document. nullopt also when only more bytes can tell.
+// A line that is exactly the mark. What follows a cut begins with white space: a mark at begin_
+// stands at the start of a document. nullopt also when only more bytes can tell.
 std::optional<DocumentReader::Separator> DocumentReader::find_separator() {
   const std::string_view text = buffer_;
   const size_t mark = kEndOfText.size();
-  for (size_t at = text.find(kEndOfText, searched_); at != text.npos; at = text.find(kEndOfText, at + 1)) {
+  for (size_t at = text.find(kEndOfText, searched_); at != text.npos;
+       at = text.find(kEndOfText, at + 1)) {
     if (at != begin_ && text[at - 1] != '\n') continue;
     const std::string_view rest = text.substr(at + mark, 2);
-    const bool line_feed = rest.starts_with("\n"), both = rest == "\r\n", open = rest.empty() || rest == "\r";
+    const bool line_feed = rest.starts_with("\n"), both = rest == "\r\n",
+               open = rest.empty() || rest == "\r";
     if (!line_feed && !both && !open) continue;
     searched_ = at;
     if (open && !end_) return std::nullopt;
@@ -106,9 +115,11 @@ std::optional<size_t> DocumentReader::find_cut(size_t limit) {
   return std::nullopt;
 }
 
-// Between two characters. Not before "<", for a mark at begin_ would stand at the start of a document.
+// Between two characters. Not before "<", for a mark at begin_ would stand at the start of a
+// document.
 size_t DocumentReader::forced_cut() const {
-  const std::string_view text = std::string_view(buffer_).substr(begin_, std::max(piece_bytes_, kLongestPiece_bytes));
+  const std::string_view text = std::string_view(buffer_).substr(
+      begin_, std::max(piece_bytes_, kLongestPiece_bytes));
   size_t size = text.size() - static_cast<size_t>(incomplete_utf8_tail(text));
   while (size > 1 && buffer_[begin_ + size] == '<') --size;
   return begin_ + size;

@@ -1,4 +1,5 @@
-// The documents of one text, read in bounded memory: the one place that knows where a document begins and ends.
+// The documents of one text, read in bounded memory: the one place that knows where a document
+// begins and ends.
 #pragma once
 
 #include <cstddef>
@@ -18,17 +19,19 @@ struct DocumentPiece {
   bool last = false;      // and ends here
 };
 
-// Cuts a text into documents at lines that are exactly "<|endoftext|>" (ended by "\n", "\r\n" or the end of the
-// text), and documents longer than `piece_bytes` into pieces of about that size. Such a line belongs to no document;
-// all else is kept byte for byte. Blank documents (nothing but ASCII white space) are left out.
+// Cuts a text into documents at lines that are exactly "<|endoftext|>" (ended by "\n", "\r\n" or
+// the end of the text), and documents longer than `piece_bytes` into pieces of about that size.
+// Such a line belongs to no document; all else is kept byte for byte. Blank documents (nothing but
+// ASCII white space) are left out.
 //
-// A cut never changes the ids: encoding the pieces one by one gives what encoding the document gives. It
-// stands before an ASCII white space character whose predecessor is no white space. GPT-2's pre-tokenizer
-// always begins a piece there (only a white space piece, or one with a leading space, holds such a character,
-// and then as its first); its matches look at nothing before their start, and the match that ends at the cut
-// looks at nothing behind it (only \s+(?!\S) looks ahead, and it ends in white space). Vocabularies of
-// characters and of bytes have no context at all. A text without such a place is held in memory as a
-// whole; only after 64 MiB of it is it cut all the same, between two characters, which may change an id there.
+// A cut never changes the ids: encoding the pieces one by one gives what encoding the document
+// gives. It stands before an ASCII white space character whose predecessor is no white space.
+// GPT-2's pre-tokenizer always begins a piece there (only a white space piece, or one with a
+// leading space, holds such a character, and then as its first); its matches look at nothing before
+// their start, and the match that ends at the cut looks at nothing behind it (only \s+(?!\S) looks
+// ahead, and it ends in white space). Vocabularies of characters and of bytes have no context at
+// all. A text without such a place is held in memory as a whole; only after 64 MiB of it is it cut
+// all the same, between two characters, which may change an id there.
 class DocumentReader {
  public:
   static constexpr size_t kPiece_bytes = size_t{1} << 20;
@@ -57,16 +60,17 @@ class DocumentReader {
   ReadBytes read_;
   size_t piece_bytes_;
   std::string buffer_;
-  size_t begin_ = 0;       // of what has not been returned
-  size_t searched_ = 0;    // no separator begins before here
-  size_t no_cut_ = 0;      // there is no cut in [begin_, no_cut_)
+  size_t begin_ = 0;     // of what has not been returned
+  size_t searched_ = 0;  // no separator begins before here
+  size_t no_cut_ = 0;    // there is no cut in [begin_, no_cut_)
   bool document_start_ = true;
-  bool end_ = false;       // nothing more to read
+  bool end_ = false;  // nothing more to read
   int64_t blank_documents_ = 0;
   int64_t bytes_read_ = 0;
 };
 
-// How much of `text`, a document or the rest of one, the next piece of about `piece_bytes` is: cuts stand as above.
+// How much of `text`, a document or the rest of one, the next piece of about `piece_bytes` is: cuts
+// stand as above.
 size_t piece_size(std::string_view text, size_t piece_bytes = DocumentReader::kPiece_bytes);
 
 // True if there is nothing but ASCII white space.

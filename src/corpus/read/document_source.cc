@@ -20,14 +20,16 @@ namespace {
 
 // The first name of a format is the one to show.
 constexpr std::pair<const char*, InputFormat> kFormats[] = {
-    {"auto", InputFormat::kAuto}, {"text", InputFormat::kText}, {"markdown", InputFormat::kText},
-    {"jsonl", InputFormat::kJsonLines}, {"json", InputFormat::kJson}, {"csv", InputFormat::kCsv},
-    {"tsv", InputFormat::kTsv}, {"html", InputFormat::kHtml}};
+    {"auto", InputFormat::kAuto},     {"text", InputFormat::kText},
+    {"markdown", InputFormat::kText}, {"jsonl", InputFormat::kJsonLines},
+    {"json", InputFormat::kJson},     {"csv", InputFormat::kCsv},
+    {"tsv", InputFormat::kTsv},       {"html", InputFormat::kHtml}};
 
 constexpr std::pair<std::string_view, InputFormat> kEndings[] = {
-    {".jsonl", InputFormat::kJsonLines}, {".ndjson", InputFormat::kJsonLines}, {".json", InputFormat::kJson},
-    {".csv", InputFormat::kCsv}, {".tsv", InputFormat::kTsv}, {".html", InputFormat::kHtml},
-    {".htm", InputFormat::kHtml}, {".xhtml", InputFormat::kHtml}};
+    {".jsonl", InputFormat::kJsonLines}, {".ndjson", InputFormat::kJsonLines},
+    {".json", InputFormat::kJson},       {".csv", InputFormat::kCsv},
+    {".tsv", InputFormat::kTsv},         {".html", InputFormat::kHtml},
+    {".htm", InputFormat::kHtml},        {".xhtml", InputFormat::kHtml}};
 
 constexpr std::string_view kCompressions[] = {".gz", ".xz", ".zst", ".bz2"};
 
@@ -54,7 +56,9 @@ InputFormat format_of(std::string_view path, std::string_view head) {
 // A stream whose first bytes have been looked at.
 class HeadedStream {
  public:
-  explicit HeadedStream(ReadBytes read) : read_(std::move(read)) { read_more(read_, kHead_bytes, head_); }
+  explicit HeadedStream(ReadBytes read) : read_(std::move(read)) {
+    read_more(read_, kHead_bytes, head_);
+  }
 
   std::string_view head() const { return head_; }
   void skip(size_t size_bytes) { at_ = size_bytes; }
@@ -63,7 +67,8 @@ class HeadedStream {
     const size_t from_head = std::min(head_.size() - at_, size_bytes);
     std::memcpy(out, head_.data() + at_, from_head);
     at_ += from_head;
-    return from_head == size_bytes ? from_head : from_head + read_(out + from_head, size_bytes - from_head);
+    return from_head == size_bytes ? from_head
+                                   : from_head + read_(out + from_head, size_bytes - from_head);
   }
 
  private:
@@ -72,8 +77,8 @@ class HeadedStream {
   size_t at_ = 0;
 };
 
-// Bytes that may fail in the middle: failure is an end, with a reason to report. `read` may give fewer bytes than
-// wanted, and then fail at its next call; 0 is the end.
+// Bytes that may fail in the middle: failure is an end, with a reason to report. `read` may give
+// fewer bytes than wanted, and then fail at its next call; 0 is the end.
 struct GuardedBytes {
   ReadBytes read;
   int64_t bytes = 0;
@@ -117,7 +122,8 @@ int64_t count_replacements(std::string_view text) {
   return count;
 }
 
-// Plain text. What could not be decoded is counted by its U+FFFD: the text is decoded before it is cut.
+// Plain text. What could not be decoded is counted by its U+FFFD: the text is decoded before it is
+// cut.
 class TextReader : public MemberReader {
  public:
   TextReader(std::shared_ptr<Utf8Stream> stream, OnRecord on_dropped)
@@ -151,8 +157,11 @@ class TextReader : public MemberReader {
 // Records, each a document.
 class RecordDocuments : public MemberReader {
  public:
-  RecordDocuments(std::unique_ptr<RecordReader> records, std::shared_ptr<Utf8Stream> stream, OnRecord on_dropped)
-      : records_(std::move(records)), stream_(std::move(stream)), on_dropped_(std::move(on_dropped)) {}
+  RecordDocuments(std::unique_ptr<RecordReader> records, std::shared_ptr<Utf8Stream> stream,
+                  OnRecord on_dropped)
+      : records_(std::move(records)),
+        stream_(std::move(stream)),
+        on_dropped_(std::move(on_dropped)) {}
 
   bool next(DocumentPiece& piece) override {
     while (at_ == record_.text.size()) {
@@ -193,28 +202,29 @@ class RecordDocuments : public MemberReader {
   int64_t document_ = 0;
 };
 
-std::unique_ptr<RecordReader> open_records(InputFormat format, const ReadOptions& options, ReadBytes read) {
+std::unique_ptr<RecordReader> open_records(InputFormat format, const ReadOptions& options,
+                                           ReadBytes read) {
   switch (format) {
     case InputFormat::kJsonLines:
       return open_json(std::move(read), options.json_field, JsonFraming::kLines);
     case InputFormat::kJson:
       return open_json(std::move(read), options.json_field, JsonFraming::kAny);
-    case InputFormat::kTsv:
-      return open_csv(std::move(read), options.csv_column, '\t');
-    default:
-      return open_csv(std::move(read), options.csv_column, ',');
+    case InputFormat::kTsv: return open_csv(std::move(read), options.csv_column, '\t');
+    default: return open_csv(std::move(read), options.csv_column, ',');
   }
 }
 
 // The reader for what `stream` holds; null with a reason when it holds no text.
-std::unique_ptr<MemberReader> open_member(const std::string& name, const std::shared_ptr<HeadedStream>& stream,
-                                          const ReadOptions& options, OnRecord on_dropped, std::string& why_not) {
+std::unique_ptr<MemberReader> open_member(const std::string& name,
+                                          const std::shared_ptr<HeadedStream>& stream,
+                                          const ReadOptions& options, OnRecord on_dropped,
+                                          std::string& why_not) {
   const TextStart start = examine_text(stream->head(), options.encoding);
   why_not = start.why_not;
   if (!why_not.empty()) return nullptr;
-  const InputFormat format =
-      options.format != InputFormat::kAuto ? options.format
-                                           : format_of(name, stream->head().substr(start.mark_bytes));
+  const InputFormat format = options.format != InputFormat::kAuto
+                                 ? options.format
+                                 : format_of(name, stream->head().substr(start.mark_bytes));
   stream->skip(start.mark_bytes);
   ReadBytes raw = [stream](char* out, size_t n) { return stream->read(out, n); };
   if (format == InputFormat::kHtml) {
@@ -222,7 +232,8 @@ std::unique_ptr<MemberReader> open_member(const std::string& name, const std::sh
                                              std::move(on_dropped));
   }
   auto text = std::make_shared<Utf8Stream>(std::move(raw), start.encoding);
-  if (format == InputFormat::kText) return std::make_unique<TextReader>(std::move(text), std::move(on_dropped));
+  if (format == InputFormat::kText)
+    return std::make_unique<TextReader>(std::move(text), std::move(on_dropped));
   ReadBytes decoded = [text](char* out, size_t n) { return text->read(out, n); };
   return std::make_unique<RecordDocuments>(open_records(format, options, std::move(decoded)), text,
                                            std::move(on_dropped));
@@ -258,7 +269,8 @@ class FileSource : public DocumentSource {
   void start() {
     started_ = true;
     source_ = name_;
-    auto stream = std::make_shared<HeadedStream>([this](char* out, size_t n) { return raw_(out, n); });
+    auto stream = std::make_shared<HeadedStream>(
+        [this](char* out, size_t n) { return raw_(out, n); });
     if (container_name(stream->head()).empty()) {
       pending_ = std::move(stream);
     } else {
@@ -268,7 +280,9 @@ class FileSource : public DocumentSource {
 
   void open_archive(std::shared_ptr<HeadedStream> stream) {
     const bool gzip = container_name(stream->head()) == "gzip";
-    ReadBytes read = [stream = std::move(stream)](char* out, size_t n) { return stream->read(out, n); };
+    ReadBytes read = [stream = std::move(stream)](char* out, size_t n) {
+      return stream->read(out, n);
+    };
     try {
       if (gzip) {
         gzip_ = std::make_shared<GzipStream>(std::move(read));
@@ -307,9 +321,11 @@ class FileSource : public DocumentSource {
     if (found.name.ends_with('/')) return true;  // a folder is nothing to report
     if (!found.why_not.empty()) return drop_source(source_, found.why_not), true;
     content_ = {.read = [this](char* out, size_t n) { return archive_->read_some(out, n); }};
-    auto stream = std::make_shared<HeadedStream>([this](char* out, size_t n) { return content_(out, n); });
+    auto stream = std::make_shared<HeadedStream>(
+        [this](char* out, size_t n) { return content_(out, n); });
     if (const auto inner = container_name(stream->head()); !inner.empty()) {
-      drop_source(source_, fmt::format("{} inside {}; unpack it first", inner, container_here(found)));
+      drop_source(source_,
+                  fmt::format("{} inside {}; unpack it first", inner, container_here(found)));
     } else {
       open(source_, std::move(stream));
     }
@@ -372,7 +388,9 @@ class FileSource : public DocumentSource {
     return damaged ? why : "unreadable: " + (raw_.why_ended.empty() ? why : raw_.why_ended);
   }
 
-  void drop_source(const std::string& source, const std::string& reason) { on_dropped_({source, 0}, reason); }
+  void drop_source(const std::string& source, const std::string& reason) {
+    on_dropped_({source, 0}, reason);
+  }
 
   std::string name_;
   ReadOptions options_;
@@ -406,8 +424,8 @@ std::string name_of(InputFormat format) {
   fail(ErrorCode::kInternal, "an input format without a name");
 }
 
-std::unique_ptr<DocumentSource> open_source(const std::filesystem::path& path, const ReadOptions& options,
-                                            OnDropped on_dropped) {
+std::unique_ptr<DocumentSource> open_source(const std::filesystem::path& path,
+                                            const ReadOptions& options, OnDropped on_dropped) {
   // Opened at the first read, so that one way reports every failure.
   auto file = std::make_shared<std::optional<ByteSource>>();
   ReadBytes read = [path, file](char* out, size_t n) {
@@ -417,10 +435,11 @@ std::unique_ptr<DocumentSource> open_source(const std::filesystem::path& path, c
   return open_source(path.string(), std::move(read), options, std::move(on_dropped));
 }
 
-std::unique_ptr<DocumentSource> open_source(std::string name, ReadBytes read, const ReadOptions& options,
-                                            OnDropped on_dropped) {
+std::unique_ptr<DocumentSource> open_source(std::string name, ReadBytes read,
+                                            const ReadOptions& options, OnDropped on_dropped) {
   check_encoding(options.encoding);
-  return std::make_unique<FileSource>(std::move(name), std::move(read), options, std::move(on_dropped));
+  return std::make_unique<FileSource>(std::move(name), std::move(read), options,
+                                      std::move(on_dropped));
 }
 
 }  // namespace inkstone

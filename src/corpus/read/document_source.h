@@ -14,13 +14,14 @@ namespace inkstone {
 
 enum class InputFormat { kAuto, kText, kJsonLines, kJson, kCsv, kTsv, kHtml };
 
-// "auto", "text", "markdown" (which is text), "jsonl", "json", "csv", "tsv", "html". Throws kUsage for other names.
+// "auto", "text", "markdown" (which is text), "jsonl", "json", "csv", "tsv", "html". Throws kUsage
+// for other names.
 InputFormat parse_input_format(const std::string& name);
 std::string name_of(InputFormat format);
 
 struct ReadOptions {
-  // kAuto: by the name's ending, after that of its compression (.jsonl .ndjson .json .csv .tsv .html .htm .xhtml);
-  // what begins as a page does is HTML; all else is text.
+  // kAuto: by the name's ending, after that of its compression (.jsonl .ndjson .json .csv .tsv
+  // .html .htm .xhtml); what begins as a page does is HTML; all else is text.
   InputFormat format = InputFormat::kAuto;
   std::string json_field = "text";  // of an object; "a.b" is the member b of a
   std::string csv_column = "text";  // a name in the first row, or a number from 1
@@ -29,13 +30,14 @@ struct ReadOptions {
 
 // Where a document stands.
 struct SourcePlace {
-  std::string source;    // a path; for a member of an archive "corpus.zip/inner/name.txt"
-  int64_t document = 0;  // its number inside that source, from 1, those left out included; 0: the source as a whole
+  std::string source;  // a path; for a member of an archive "corpus.zip/inner/name.txt"
+  // Its number inside that source, from 1, those left out included; 0: the source as a whole.
+  int64_t document = 0;
 };
 
-// Called for each document, member or file that is left out, with the reason: "blank", "line 3: no field 'text'",
-// "hidden", "binary", "encrypted", ... A source that turns out to be damaged is reported too, after the documents
-// that could be read; the last of these may be cut short.
+// Called for each document, member or file that is left out, with the reason: "blank", "line 3: no
+// field 'text'", "hidden", "binary", "encrypted", ... A source that turns out to be damaged is
+// reported too, after the documents that could be read; the last of these may be cut short.
 using OnDropped = std::function<void(const SourcePlace&, const std::string& reason)>;
 
 // Memory stays bounded whatever the input's size: text comes in pieces, records in 256 MiB at most.
@@ -43,28 +45,29 @@ class DocumentSource {
  public:
   virtual ~DocumentSource() = default;
 
-  // The next piece of a document that is not blank; false at the end. Every document that begins also ends. Bad
-  // input never throws: it is reported to OnDropped.
+  // The next piece of a document that is not blank; false at the end. Every document that begins
+  // also ends. Bad input never throws: it is reported to OnDropped.
   virtual bool next(DocumentPiece& piece) = 0;
 
   // Of the piece that next() gave last.
   virtual SourcePlace place() const = 0;
-  // Sequences of this document, so far, that could not be decoded and are U+FFFD now. Plain text in UTF-8 keeps its
-  // invalid bytes, and counts none.
+  // Sequences of this document, so far, that could not be decoded and are U+FFFD now. Plain text in
+  // UTF-8 keeps its invalid bytes, and counts none.
   virtual int64_t replaced() const = 0;
 
   // Of the input itself, compressed as it is: for progress.
   virtual int64_t bytes_read() const = 0;
 };
 
-// Opens a file or pipe, or standard input for "-". Throws kUsage for an unknown encoding, and nothing else: a file
-// that cannot be read is reported like all that is left out.
-std::unique_ptr<DocumentSource> open_source(const std::filesystem::path& path, const ReadOptions& options,
-                                            OnDropped on_dropped);
+// Opens a file or pipe, or standard input for "-". Throws kUsage for an unknown encoding, and
+// nothing else: a file that cannot be read is reported like all that is left out.
+std::unique_ptr<DocumentSource> open_source(const std::filesystem::path& path,
+                                            const ReadOptions& options, OnDropped on_dropped);
 
-// The same for bytes from elsewhere, under a name that stands for the path. `read` may also give fewer bytes before
-// the end, which is where it gives none, and throw Error, as a file that fails does.
-std::unique_ptr<DocumentSource> open_source(std::string name, ReadBytes read, const ReadOptions& options,
-                                            OnDropped on_dropped);
+// The same for bytes from elsewhere, under a name that stands for the path. `read` may also give
+// fewer bytes before the end, which is where it gives none, and throw Error, as a file that fails
+// does.
+std::unique_ptr<DocumentSource> open_source(std::string name, ReadBytes read,
+                                            const ReadOptions& options, OnDropped on_dropped);
 
 }  // namespace inkstone

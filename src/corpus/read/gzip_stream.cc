@@ -49,11 +49,12 @@ struct GzipStream::Input {
   ReadBytes read;
   std::unique_ptr<char[]> block = std::make_unique_for_overwrite<char[]>(kBlock_bytes);
   z_stream zlib{};
-  bool ended = false;      // no more compressed bytes to read
-  bool between = false;    // one file has ended, and the next not begun
+  bool ended = false;    // no more compressed bytes to read
+  bool between = false;  // one file has ended, and the next not begun
 };
 
-GzipStream::GzipStream(ReadBytes compressed) : input_(std::make_unique<Input>(std::move(compressed))) {}
+GzipStream::GzipStream(ReadBytes compressed)
+    : input_(std::make_unique<Input>(std::move(compressed))) {}
 GzipStream::GzipStream(GzipStream&&) noexcept = default;
 GzipStream::~GzipStream() = default;
 
@@ -70,7 +71,8 @@ size_t GzipStream::read_some(char* out, size_t size_bytes) {
     input_->between = result == Z_STREAM_END;
     // What was decompressed before the damage goes out first; inflate then says the same again.
     if (result != Z_OK && result != Z_STREAM_END && zlib.avail_out == size) {
-      fail(ErrorCode::kInvalidData, "damaged: gzip: {}", zlib.msg != nullptr ? zlib.msg : zError(result));
+      fail(ErrorCode::kInvalidData, "damaged: gzip: {}",
+           zlib.msg != nullptr ? zlib.msg : zError(result));
     }
   }
   return size - zlib.avail_out;

@@ -13,7 +13,8 @@ namespace {
 
 constexpr size_t kBlock_bytes = size_t{1} << 20;
 
-// All that `read` gives; nullopt when it is longer than kLongestHtml_bytes, once it is read to its end.
+// All that `read` gives; nullopt when it is longer than kLongestHtml_bytes, once it is read to its
+// end.
 std::optional<std::string> read_page(const ReadBytes& read) {
   std::string page;
   bool too_long = false;
@@ -49,7 +50,8 @@ std::optional<std::string> decode_page(std::string page, std::string encoding, i
 
 class HtmlReader : public RecordReader {
  public:
-  HtmlReader(ReadBytes read, std::string encoding) : read_(std::move(read)), encoding_(std::move(encoding)) {}
+  HtmlReader(ReadBytes read, std::string encoding)
+      : read_(std::move(read)), encoding_(std::move(encoding)) {}
 
   bool next(Record& record) override {
     if (std::exchange(done_, true)) return false;

@@ -28,33 +28,72 @@ struct ElementLayout {
 
 // Sorted by name.
 constexpr ElementLayout kLayouts[] = {
-    {"address", Layout::kBlock},      {"article", Layout::kBlock},     {"aside", Layout::kBlock},
-    {"audio", Layout::kSkipped},      {"blockquote", Layout::kParagraph}, {"body", Layout::kBlock},
-    {"br", Layout::kBreak},           {"canvas", Layout::kSkipped},    {"caption", Layout::kBlock},
-    {"center", Layout::kBlock},       {"dd", Layout::kBlock},          {"details", Layout::kBlock},
-    {"div", Layout::kBlock},          {"dl", Layout::kParagraph},      {"dt", Layout::kBlock},
-    {"fieldset", Layout::kBlock},     {"figcaption", Layout::kBlock},  {"figure", Layout::kParagraph},
-    {"footer", Layout::kBlock},       {"form", Layout::kBlock},        {"h1", Layout::kParagraph},
-    {"h2", Layout::kParagraph},       {"h3", Layout::kParagraph},      {"h4", Layout::kParagraph},
-    {"h5", Layout::kParagraph},       {"h6", Layout::kParagraph},      {"head", Layout::kSkipped},
-    {"header", Layout::kBlock},       {"hr", Layout::kBlock},          {"iframe", Layout::kSkipped},
-    {"legend", Layout::kBlock},       {"li", Layout::kBlock},          {"main", Layout::kBlock},
-    {"nav", Layout::kSkipped},        {"noscript", Layout::kSkipped},  {"object", Layout::kSkipped},
-    {"ol", Layout::kParagraph},       {"option", Layout::kBlock},      {"p", Layout::kParagraph},
-    {"pre", Layout::kVerbatim},       {"script", Layout::kSkipped},    {"section", Layout::kBlock},
-    {"select", Layout::kSkipped},     {"style", Layout::kSkipped},     {"summary", Layout::kBlock},
-    {"svg", Layout::kSkipped},        {"table", Layout::kParagraph},   {"tbody", Layout::kBlock},
-    {"td", Layout::kCell},            {"template", Layout::kSkipped},  {"textarea", Layout::kVerbatim},
-    {"tfoot", Layout::kBlock},        {"th", Layout::kCell},           {"thead", Layout::kBlock},
-    {"title", Layout::kSkipped},      {"tr", Layout::kBlock},          {"ul", Layout::kParagraph},
+    {"address", Layout::kBlock},
+    {"article", Layout::kBlock},
+    {"aside", Layout::kBlock},
+    {"audio", Layout::kSkipped},
+    {"blockquote", Layout::kParagraph},
+    {"body", Layout::kBlock},
+    {"br", Layout::kBreak},
+    {"canvas", Layout::kSkipped},
+    {"caption", Layout::kBlock},
+    {"center", Layout::kBlock},
+    {"dd", Layout::kBlock},
+    {"details", Layout::kBlock},
+    {"div", Layout::kBlock},
+    {"dl", Layout::kParagraph},
+    {"dt", Layout::kBlock},
+    {"fieldset", Layout::kBlock},
+    {"figcaption", Layout::kBlock},
+    {"figure", Layout::kParagraph},
+    {"footer", Layout::kBlock},
+    {"form", Layout::kBlock},
+    {"h1", Layout::kParagraph},
+    {"h2", Layout::kParagraph},
+    {"h3", Layout::kParagraph},
+    {"h4", Layout::kParagraph},
+    {"h5", Layout::kParagraph},
+    {"h6", Layout::kParagraph},
+    {"head", Layout::kSkipped},
+    {"header", Layout::kBlock},
+    {"hr", Layout::kBlock},
+    {"iframe", Layout::kSkipped},
+    {"legend", Layout::kBlock},
+    {"li", Layout::kBlock},
+    {"main", Layout::kBlock},
+    {"nav", Layout::kSkipped},
+    {"noscript", Layout::kSkipped},
+    {"object", Layout::kSkipped},
+    {"ol", Layout::kParagraph},
+    {"option", Layout::kBlock},
+    {"p", Layout::kParagraph},
+    {"pre", Layout::kVerbatim},
+    {"script", Layout::kSkipped},
+    {"section", Layout::kBlock},
+    {"select", Layout::kSkipped},
+    {"style", Layout::kSkipped},
+    {"summary", Layout::kBlock},
+    {"svg", Layout::kSkipped},
+    {"table", Layout::kParagraph},
+    {"tbody", Layout::kBlock},
+    {"td", Layout::kCell},
+    {"template", Layout::kSkipped},
+    {"textarea", Layout::kVerbatim},
+    {"tfoot", Layout::kBlock},
+    {"th", Layout::kCell},
+    {"thead", Layout::kBlock},
+    {"title", Layout::kSkipped},
+    {"tr", Layout::kBlock},
+    {"ul", Layout::kParagraph},
     {"video", Layout::kSkipped},
 };
 static_assert(std::is_sorted(std::begin(kLayouts), std::end(kLayouts),
                              [](const auto& a, const auto& b) { return a.name < b.name; }));
 
 Layout layout_of(std::string_view name) {
-  const auto at = std::lower_bound(std::begin(kLayouts), std::end(kLayouts), name,
-                                   [](const ElementLayout& element, std::string_view n) { return element.name < n; });
+  const auto at = std::lower_bound(
+      std::begin(kLayouts), std::end(kLayouts), name,
+      [](const ElementLayout& element, std::string_view n) { return element.name < n; });
   return at != std::end(kLayouts) && at->name == name ? at->layout : Layout::kInline;
 }
 
@@ -70,8 +109,9 @@ class Layouter {
         ++at;
         continue;
       }
-      const auto end = static_cast<size_t>(std::find_if(text.begin() + static_cast<ptrdiff_t>(at), text.end(),
-                                                        is_space) - text.begin());
+      const auto end = static_cast<size_t>(
+          std::find_if(text.begin() + static_cast<ptrdiff_t>(at), text.end(), is_space) -
+          text.begin());
       add_separation();
       text_.append(text.substr(at, end - at));
       at = end;
@@ -121,7 +161,8 @@ class Layouter {
 class PageReader {
  public:
   void start(std::string_view name) {
-    if (++depth_ > kDeepest) fail(ErrorCode::kInvalidData, "elements nested more than {} deep", kDeepest);
+    if (++depth_ > kDeepest)
+      fail(ErrorCode::kInvalidData, "elements nested more than {} deep", kDeepest);
     const Layout layout = layout_of(name);
     if (layout == Layout::kSkipped) ++skipped_;
     if (layout == Layout::kVerbatim) ++verbatim_;
@@ -188,10 +229,12 @@ void on_end(void* self, const xmlChar* name) {
   Parse::guarded(self, [&](PageReader& page) { page.end(view_of(name)); });
 }
 void on_text(void* self, const xmlChar* text, int size_bytes) {
-  const std::string_view characters(reinterpret_cast<const char*>(text), static_cast<size_t>(size_bytes));
+  const std::string_view characters(reinterpret_cast<const char*>(text),
+                                    static_cast<size_t>(size_bytes));
   Parse::guarded(self, [&](PageReader& page) { page.add(characters); });
 }
-void on_structured_error(void*, xmlErrorPtr) {}  // errors of pages are for browsers, and nothing is printed
+void on_structured_error(void*, xmlErrorPtr) {
+}  // errors of pages are for browsers, and nothing is printed
 
 htmlSAXHandler make_handler() {
   htmlSAXHandler handler{};
@@ -211,12 +254,14 @@ std::string html_text(std::string_view page) {
   // libxml2 ends a page at a NUL; browsers read U+FFFD or nothing.
   std::string without_nul;
   if (page.find('\0') != page.npos) {
-    std::copy_if(page.begin(), page.end(), std::back_inserter(without_nul), [](char c) { return c != '\0'; });
+    std::copy_if(page.begin(), page.end(), std::back_inserter(without_nul),
+                 [](char c) { return c != '\0'; });
     page = without_nul;
   }
   Parse parse;
   const std::unique_ptr<htmlParserCtxt, decltype(&htmlFreeParserCtxt)> context(
-      htmlCreateMemoryParserCtxt(page.empty() ? " " : page.data(), page.empty() ? 1 : static_cast<int>(page.size())),
+      htmlCreateMemoryParserCtxt(page.empty() ? " " : page.data(),
+                                 page.empty() ? 1 : static_cast<int>(page.size())),
       &htmlFreeParserCtxt);
   if (!context) throw std::bad_alloc();
   *context->sax = make_handler();
@@ -232,8 +277,9 @@ std::string html_text(std::string_view page) {
 
 std::string html_declared_encoding(std::string_view page) {
   constexpr size_t kDeclared_bytes = 4096;
-  static const std::regex kCharset(R"(<meta[^>]{0,200}charset\s*=\s*["']?\s*([A-Za-z0-9_:.\-]{1,40}))",
-                                   std::regex::icase | std::regex::optimize);
+  static const std::regex kCharset(
+      R"(<meta[^>]{0,200}charset\s*=\s*["']?\s*([A-Za-z0-9_:.\-]{1,40}))",
+      std::regex::icase | std::regex::optimize);
   page = page.substr(0, kDeclared_bytes);
   std::match_results<std::string_view::const_iterator> match;
   return std::regex_search(page.begin(), page.end(), match, kCharset) ? match[1].str() : "";

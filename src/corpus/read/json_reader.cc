@@ -1,4 +1,5 @@
-// JSON lines, arrays and sequences of values: cut into records here, since simdjson cannot read an array in parts.
+// JSON lines, arrays and sequences of values: cut into records here, since simdjson cannot read an
+// array in parts.
 #include <simdjson.h>
 
 #include <algorithm>
@@ -30,7 +31,8 @@ struct RawRecord {
 class JsonCutter {
  public:
   JsonCutter(ReadBytes read, JsonFraming framing)
-      : read_(std::move(read)), mode_(framing == JsonFraming::kLines ? Mode::kLines : Mode::kUnknown) {}
+      : read_(std::move(read)),
+        mode_(framing == JsonFraming::kLines ? Mode::kLines : Mode::kUnknown) {}
 
   bool next(RawRecord& record) {
     record.why_not.clear();
@@ -61,7 +63,8 @@ class JsonCutter {
       const char* found = static_cast<const char*>(std::memchr(data() + scan_, '\n', end_ - scan_));
       if (found == nullptr && (more = refill())) continue;
       const size_t line_end = found != nullptr ? static_cast<size_t>(found - data()) : end_;
-      const bool blank = !dropping_ && std::all_of(data() + begin_, data() + line_end, is_json_space);
+      const bool blank = !dropping_ &&
+                         std::all_of(data() + begin_, data() + line_end, is_json_space);
       if (!blank) take(line_end, record);
       begin_ = scan_ = std::min(line_end + 1, end_);
       if (found != nullptr) ++line_;
@@ -73,7 +76,8 @@ class JsonCutter {
 
   bool next_value(RawRecord& record) {
     skip_spaces();
-    while (mode_ == Mode::kArray && begin_ < end_ && (buffer_[begin_] == ',' || buffer_[begin_] == ']')) {
+    while (mode_ == Mode::kArray && begin_ < end_ &&
+           (buffer_[begin_] == ',' || buffer_[begin_] == ']')) {
       if (buffer_[begin_++] == ']') mode_ = Mode::kAfterArray;
       skip_spaces();
     }
@@ -83,7 +87,8 @@ class JsonCutter {
     const int64_t line = line_;
     const bool whole = scan_value();
     take(scan_, record);
-    if (!whole && record.why_not.empty()) record.why_not = "malformed JSON: the text ends inside the record";
+    if (!whole && record.why_not.empty())
+      record.why_not = "malformed JSON: the text ends inside the record";
     count_lines(begin_, scan_);
     record.line = line;
     begin_ = scan_;
@@ -94,12 +99,15 @@ class JsonCutter {
   bool end_of_values(RawRecord& record) {
     if (mode_ != Mode::kArray) return false;
     mode_ = Mode::kAfterArray;
-    record = {.text = {}, .line = line_, .why_not = "malformed JSON: the text ends inside the array"};
+    record = {
+        .text = {}, .line = line_, .why_not = "malformed JSON: the text ends inside the array"};
     return true;
   }
 
   bool rest_after_array(RawRecord& record) {
-    record = {.text = {}, .line = line_, .why_not = "malformed JSON: more after the end of the array, left out"};
+    record = {.text = {},
+              .line = line_,
+              .why_not = "malformed JSON: more after the end of the array, left out"};
     do begin_ = scan_ = end_;
     while (refill());
     begin_ = scan_ = end_;
@@ -156,12 +164,15 @@ class JsonCutter {
 
   void skip_spaces() {
     do {
-      for (; begin_ < end_ && is_json_space(buffer_[begin_]); ++begin_) line_ += buffer_[begin_] == '\n' ? 1 : 0;
+      for (; begin_ < end_ && is_json_space(buffer_[begin_]); ++begin_)
+        line_ += buffer_[begin_] == '\n' ? 1 : 0;
       scan_ = begin_;
     } while (begin_ == end_ && refill());
   }
 
-  void count_lines(size_t from, size_t to) { line_ += std::count(data() + from, data() + to, '\n'); }
+  void count_lines(size_t from, size_t to) {
+    line_ += std::count(data() + from, data() + to, '\n');
+  }
 
   void take(size_t end, RawRecord& record) {
     record.text = {data() + begin_, end - begin_};
@@ -172,8 +183,8 @@ class JsonCutter {
     }
   }
 
-  // Makes room by moving what is left to the front; a record too long to keep is forgotten while it is scanned.
-  // False at the end of the text.
+  // Makes room by moving what is left to the front; a record too long to keep is forgotten while it
+  // is scanned. False at the end of the text.
   bool refill() {
     scan_ = end_;
     if (at_end_) return false;
@@ -197,11 +208,11 @@ class JsonCutter {
 
   ReadBytes read_;
   Mode mode_;
-  std::string buffer_;   // its last SIMDJSON_PADDING bytes are never text
-  size_t begin_ = 0;     // of what has not been returned
-  size_t scan_ = 0;      // the value that begins at begin_ reaches at least here
-  size_t end_ = 0;       // of what has been read
-  int64_t line_ = 1;     // of begin_
+  std::string buffer_;  // its last SIMDJSON_PADDING bytes are never text
+  size_t begin_ = 0;    // of what has not been returned
+  size_t scan_ = 0;     // the value that begins at begin_ reaches at least here
+  size_t end_ = 0;      // of what has been read
+  int64_t line_ = 1;    // of begin_
   bool dropping_ = false, at_end_ = false;
 };
 
@@ -210,8 +221,10 @@ int hex_value(std::string_view text, size_t at) {
   if (at + 4 > text.size()) return -1;
   int value = 0;
   for (const char c : text.substr(at, 4)) {
-    const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                      : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    const int digit = c >= '0' && c <= '9'   ? c - '0'
+                      : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                      : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                             : -1;
     if (digit < 0) return -1;
     value = 16 * value + digit;
   }
@@ -228,7 +241,8 @@ bool is_pair(int lead, int trail) {
   return lead >= 0xD800 && lead < 0xDC00 && trail >= 0xDC00 && trail < 0xE000;
 }
 
-// Replaces each escaped surrogate without its partner by \uFFFD, in place; returns how many there were.
+// Replaces each escaped surrogate without its partner by \uFFFD, in place; returns how many there
+// were.
 int64_t repair_surrogates(std::string& json) {
   constexpr size_t kEscape_bytes = 6;
   int64_t repaired = 0;
@@ -254,13 +268,15 @@ bool may_have_surrogates(std::string_view json) {
 
 using Element = simdjson::dom::element;
 
-// The member `field` of an object: by its whole name, else, at each dot, inside the member that stands before it.
+// The member `field` of an object: by its whole name, else, at each dot, inside the member that
+// stands before it.
 simdjson::simdjson_result<Element> find_member(Element element, std::string_view field) {
   const auto whole = element[field];
   if (whole.error() != simdjson::NO_SUCH_FIELD) return whole;
   for (size_t dot = field.find('.'); dot != field.npos; dot = field.find('.', dot + 1)) {
     Element inner;
-    if (element[field.substr(0, dot)].get(inner) != simdjson::SUCCESS || !inner.is_object()) continue;
+    if (element[field.substr(0, dot)].get(inner) != simdjson::SUCCESS || !inner.is_object())
+      continue;
     const auto found = find_member(inner, field.substr(dot + 1));
     if (found.error() == simdjson::SUCCESS) return found;
   }
@@ -298,7 +314,8 @@ class JsonReader : public RecordReader {
   std::string read_text(std::string_view padded, Record& record) {
     Element root;
     auto error = parser_.parse(padded.data(), padded.size(), false).get(root);
-    if (error == simdjson::UTF8_ERROR || error == simdjson::STRING_ERROR || may_have_surrogates(padded)) {
+    if (error == simdjson::UTF8_ERROR || error == simdjson::STRING_ERROR ||
+        may_have_surrogates(padded)) {
       std::string repaired(padded);
       if (error == simdjson::UTF8_ERROR) {
         record.replaced += count_invalid_utf8(padded);
@@ -315,7 +332,8 @@ class JsonReader : public RecordReader {
   std::string text_of(Element root, Record& record) const {
     std::string_view text;
     if (root.get(text) == simdjson::SUCCESS) return record.text = text, "";
-    if (!root.is_object()) return fmt::format("the record is {}, no object and no string", name_of(root.type()));
+    if (!root.is_object())
+      return fmt::format("the record is {}, no object and no string", name_of(root.type()));
     Element value;
     if (find_member(root, field_).get(value) != simdjson::SUCCESS) return missing_field(root);
     if (value.get(text) == simdjson::SUCCESS) return record.text = text, "";

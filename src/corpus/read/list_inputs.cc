@@ -80,12 +80,14 @@ class InputWalker {
       ++number;
       if (line.ends_with('\r')) line.pop_back();
       if (line.empty()) continue;
-      with_context(fmt::format("'{}', line {}", list.string(), number), [&] { add_path_or_pattern(line); });
+      with_context(fmt::format("'{}', line {}", list.string(), number),
+                   [&] { add_path_or_pattern(line); });
     }
   }
 
   void add_path_or_pattern(const fs::path& path) {
-    if (!is_missing(path) || path.native().find_first_of("*?[") == std::string::npos) return add_path(path);
+    if (!is_missing(path) || path.native().find_first_of("*?[") == std::string::npos)
+      return add_path(path);
     glob_t found{};
     const std::unique_ptr<glob_t, decltype(&::globfree)> owner(&found, &::globfree);
     if (::glob(path.c_str(), GLOB_NOSORT, nullptr, &found) != 0) {
@@ -117,7 +119,8 @@ class InputWalker {
     left_out_.push_back({path.string(), std::move(reason)});
   }
 
-  // Depth first, names in order of their bytes; the stack holds what is still to be visited, last first.
+  // Depth first, names in order of their bytes; the stack holds what is still to be visited, last
+  // first.
   void walk(const fs::path& root) {
     std::vector<fs::path> pending = {root};
     while (!pending.empty()) {
@@ -166,13 +169,14 @@ class InputWalker {
   std::vector<fs::path> files_;
   std::vector<DroppedDocument> left_out_;
   bool has_standard_input_ = false;
-  std::map<Identity, std::string> seen_;  // with the path that led there first; "" is the output folder
+  // With the path that led there first; "" is the output folder.
+  std::map<Identity, std::string> seen_;
 };
 
 }  // namespace
 
-std::vector<fs::path> list_inputs(const std::vector<fs::path>& inputs, std::vector<DroppedDocument>* left_out,
-                                  const fs::path& output) {
+std::vector<fs::path> list_inputs(const std::vector<fs::path>& inputs,
+                                  std::vector<DroppedDocument>* left_out, const fs::path& output) {
   InputWalker walker(output);
   for (const fs::path& input : inputs) walker.add_input(input);
   if (left_out != nullptr) {

@@ -1,5 +1,6 @@
-// AdamW: reads parameter, gradient, m, v and writes parameter, m, v: 28 bytes per element (30 with the bf16
-// copy) and about 15 flops, limited by memory. Split evenly over threads; every element by itself.
+// AdamW: reads parameter, gradient, m, v and writes parameter, m, v: 28 bytes per element (30 with
+// the bf16 copy) and about 15 flops, limited by memory. Split evenly over threads; every element by
+// itself.
 #include <hwy/base.h>
 #include <cmath>
 
@@ -20,7 +21,8 @@ HWY_INLINE void update(const AdamWStep& op, VF& p, VF g, VF& m, VF& v) {
   g = hn::Mul(g, hn::Set(d, op.gradient_scale));
   m = hn::MulAdd(hn::Set(d, op.beta1), m, hn::Mul(hn::Set(d, 1 - op.beta1), g));
   v = hn::MulAdd(hn::Set(d, op.beta2), v, hn::Mul(hn::Set(d, 1 - op.beta2), hn::Mul(g, g)));
-  // step = lr / correction1; denominator = sqrt(v) / sqrt(correction2) + epsilon, as torch.optim.AdamW.
+  // step = lr / correction1; denominator = sqrt(v) / sqrt(correction2) + epsilon, as
+  // torch.optim.AdamW.
   const VF root = hn::Mul(hn::Sqrt(v), hn::Set(d, 1 / std::sqrt(op.correction2)));
   const VF change = hn::Div(m, hn::Add(root, hn::Set(d, op.epsilon)));
   p = hn::Mul(p, hn::Set(d, 1 - op.lr * op.weight_decay));
@@ -62,10 +64,12 @@ HWY_EXPORT(update_range);
 
 void adamw(const AdamWStep& op) {
   const int64_t count = op.parameter.count();
-  INK_CHECK(op.gradient.count() == count && op.m.count() == count && op.v.count() == count, "adamw: sizes");
+  INK_CHECK(op.gradient.count() == count && op.m.count() == count && op.v.count() == count,
+            "adamw: sizes");
   INK_CHECK(!op.copy || op.copy.count() == count, "adamw: size of the copy");
-  parallel_for(count, 4096,
-               [&](int64_t begin, int64_t end, int) { HWY_DYNAMIC_DISPATCH(update_range)(op, begin, end); });
+  parallel_for(count, 4096, [&](int64_t begin, int64_t end, int) {
+    HWY_DYNAMIC_DISPATCH(update_range)(op, begin, end);
+  });
 }
 
 }  // namespace inkstone::cpu

@@ -1,5 +1,5 @@
-// x += delta: 10 to 12 bytes and one flop per element, limited by memory. Split evenly over threads; every
-// element by itself, hence deterministic.
+// x += delta: 10 to 12 bytes and one flop per element, limited by memory. Split evenly over
+// threads; every element by itself, hence deterministic.
 #include <hwy/base.h>
 
 #include "base/threads.h"
@@ -18,7 +18,9 @@ template <typename T>
 void add_range(float* x, const T* delta, size_t count) {
   for_vectors(
       count, [&](size_t i) { store(hn::Add(load(x + i), load(delta + i)), x + i); },
-      [&](size_t i, size_t n) { store_part(hn::Add(load_part(x + i, n), load_part(delta + i, n)), x + i, n); });
+      [&](size_t i, size_t n) {
+        store_part(hn::Add(load_part(x + i, n), load_part(delta + i, n)), x + i, n);
+      });
 }
 void add_f32(float* x, const float* delta, size_t count) { add_range(x, delta, count); }
 void add_bf16(float* x, const bf16* delta, size_t count) { add_range(x, delta, count); }

@@ -1,8 +1,10 @@
-// What attention's forward and backward pass share: tiles of one head, their packing, 2^x, and dropout.
+// What attention's forward and backward pass share: tiles of one head, their packing, 2^x, and
+// dropout.
 //
-// All products are arranged so that the queries of a tile lie across the lanes of a vector: scores are held as
-// S[key, query], queries and results as [channel, query]. Maxima, sums and rescalings then work lane by lane, without
-// a reduction across a vector, and keys and values are read as they are, one number at a time, by broadcasts.
+// All products are arranged so that the queries of a tile lie across the lanes of a vector: scores
+// are held as S[key, query], queries and results as [channel, query]. Maxima, sums and rescalings
+// then work lane by lane, without a reduction across a vector, and keys and values are read as they
+// are, one number at a time, by broadcasts.
 #if defined(INKSTONE_KERNELS_CPU_ATTENTION_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef INKSTONE_KERNELS_CPU_ATTENTION_INL_H_
 #undef INKSTONE_KERNELS_CPU_ATTENTION_INL_H_
@@ -21,8 +23,8 @@ HWY_BEFORE_NAMESPACE();
 namespace inkstone::cpu::HWY_NAMESPACE {
 
 constexpr int64_t kTile = 64;  // queries and keys of a tile
-// A tile on the diagonal is worked on in strips of so many keys: a strip needs only the queries from its first key on.
-// No vector is longer.
+// A tile on the diagonal is worked on in strips of so many keys: a strip needs only the queries
+// from its first key on. No vector is longer.
 constexpr int64_t kStrip = 16;
 constexpr float kLog2E = 1.44269504088896341f, kLn2 = 0.693147180559945309f;
 constexpr float kLowest = -3.4028234e38f;
@@ -54,7 +56,8 @@ class TileAllocator {
 
 // to[t,:] = from[t * row_stride ...] as float32 for t < count; zeros from HS to the padded width.
 template <typename T>
-void pack_rows(const T* from, int64_t row_stride, int64_t count, const HeadShape& s, const Tile& to) {
+void pack_rows(const T* from, int64_t row_stride, int64_t count, const HeadShape& s,
+               const Tile& to) {
   for (int64_t t = 0; t < count; ++t) {
     const T* p = from + t * row_stride;
     float* q = to.data + t * to.stride;
@@ -84,7 +87,8 @@ inline void transpose_out(const Tile& from, int64_t count, int64_t HS, const Til
 
 // to[t * row_stride ...] = from[t,:] * scale, in the activations' type.
 template <typename T>
-void unpack_rows(const Tile& from, int64_t count, int64_t HS, float scale, T* to, int64_t row_stride) {
+void unpack_rows(const Tile& from, int64_t count, int64_t HS, float scale, T* to,
+                 int64_t row_stride) {
   const VF s = hn::Set(F32(), scale);
   for (int64_t t = 0; t < count; ++t) {
     const float* p = from.data + t * from.stride;
@@ -95,9 +99,10 @@ void unpack_rows(const Tile& from, int64_t count, int64_t HS, float scale, T* to
   }
 }
 
-// 2^x for x <= 127, within 1 ulp (plus the rounding of x): n = round(x) from adding 1.5 * 2^23 + 127, whose low bits
-// then are the exponent of 2^n, times a polynomial of degree 6 for 2^(x-n) (minimax on [-1/2, 1/2], relative error
-// 2.0e-9, 1 at 0). Exactly 0 below -126 and for -inf; a NaN stays a NaN.
+// 2^x for x <= 127, within 1 ulp (plus the rounding of x): n = round(x) from adding 1.5 * 2^23 +
+// 127, whose low bits then are the exponent of 2^n, times a polynomial of degree 6 for 2^(x-n)
+// (minimax on [-1/2, 1/2], relative error 2.0e-9, 1 at 0). Exactly 0 below -126 and for -inf; a NaN
+// stays a NaN.
 HWY_INLINE VF exp2_f32(VF x) {
   const F32 d;
   const hn::RebindToUnsigned<F32> du;
@@ -115,33 +120,38 @@ HWY_INLINE VF exp2_f32(VF x) {
   return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, -126.0f)), hn::Mul(p, power));
 }
 
-// Of a diagonal tile: the keys that the vector of queries at `column` can see, rounded up to whole strips.
+// Of a diagonal tile: the keys that the vector of queries at `column` can see, rounded up to whole
+// strips.
 HWY_INLINE int64_t visible_keys(int64_t keys, int64_t column) {
   return std::min(keys, (column / kStrip + 1) * kStrip);
 }
 
-// True for the lanes whose query (column + lane) comes before key `row`, both counted from the tile's corner.
+// True for the lanes whose query (column + lane) comes before key `row`, both counted from the
+// tile's corner.
 HWY_INLINE hn::Mask<F32> before(int64_t column, int64_t row) {
   const F32 d;
   return hn::Lt(hn::Iota(d, static_cast<float>(column)), hn::Set(d, static_cast<float>(row)));
 }
 
-// S[keys, queries] = A[keys, HS] * B[HS, queries]; on the diagonal the strips' invisible queries are left out.
-HWY_INLINE void score_product(const Tile& a, const Tile& b, const Tile& c, int64_t keys, int64_t queries, int64_t HS,
-                              bool diagonal) {
+// S[keys, queries] = A[keys, HS] * B[HS, queries]; on the diagonal the strips' invisible queries
+// are left out.
+HWY_INLINE void score_product(const Tile& a, const Tile& b, const Tile& c, int64_t keys,
+                              int64_t queries, int64_t HS, bool diagonal) {
   if (!diagonal) return product<false>({a, b, c, keys, queries, HS, false});
   for (int64_t j = 0; j < keys; j += kStrip) {
-    product<false>({at(a, j, 0), at(b, 0, j), at(c, j, j), std::min(kStrip, keys - j), queries - j, HS, false});
+    product<false>({at(a, j, 0), at(b, 0, j), at(c, j, j), std::min(kStrip, keys - j), queries - j,
+                    HS, false});
   }
 }
 
 // C[HS, queries] (+)= A[keys, HS]^T * S[keys, queries]; on the diagonal as score_product.
-HWY_INLINE void value_product(const Tile& a, const Tile& s, const Tile& c, int64_t keys, int64_t queries, int64_t HS,
-                              bool diagonal, bool accumulate) {
+HWY_INLINE void value_product(const Tile& a, const Tile& s, const Tile& c, int64_t keys,
+                              int64_t queries, int64_t HS, bool diagonal, bool accumulate) {
   if (!diagonal) return product<true>({a, s, c, HS, queries, keys, accumulate});
   for (int64_t j = 0; j < keys; j += kStrip) {
     const int64_t count = std::min(kStrip, keys - j);
-    product<true>({at(a, j, 0), at(s, j, j), at(c, 0, j), HS, queries - j, count, accumulate || j > 0});
+    product<true>(
+        {at(a, j, 0), at(s, j, j), at(c, 0, j), HS, queries - j, count, accumulate || j > 0});
   }
 }
 
@@ -149,7 +159,8 @@ HWY_INLINE void value_product(const Tile& a, const Tile& s, const Tile& c, int64
 class TileDropout {
  public:
   // first_row: row number of the tile's first query, (b * NH + h) * T + i0.
-  TileDropout(const DropoutMask& mask, uint64_t first_row, int64_t queries) : active_(mask.rate > 0) {
+  TileDropout(const DropoutMask& mask, uint64_t first_row, int64_t queries)
+      : active_(mask.rate > 0) {
     if (!active_) return;
     threshold_ = dropout_threshold(mask.rate);
     scale_ = 1.0f / (1.0f - mask.rate);

@@ -1,12 +1,14 @@
-// Causal self-attention, backward. Per (batch, head), with P = softmax(scale Q K^T + mask), M the dropout's mask (1 if
-// none) and D[i] = sum_e dout[i,e] out[i,e]:
-//   dP = (dout V^T) * M,  dS = P * (dP - D),  dV = (P * M)^T dout,  dQ = scale dS K,  dK = scale dS^T Q.
-// P is computed again from the scores and the log-sum-exp that the forward pass left (Dao et al. 2022,
-// arXiv:2205.14135, algorithm 4): 5 T^2 HS flops in register-blocked products (half of the square), T^2 / 2 powers.
-// Scratch: twelve tiles and float32 sums of dK and dV of one head (2 T HS); limit: arithmetic.
+// Causal self-attention, backward. Per (batch, head), with P = softmax(scale Q K^T + mask), M the
+// dropout's mask (1 if none) and D[i] = sum_e dout[i,e] out[i,e]:
+//   dP = (dout V^T) * M,  dS = P * (dP - D),
+//   dV = (P * M)^T dout,  dQ = scale dS K,  dK = scale dS^T Q.
+// P is computed again from the scores and the log-sum-exp that the forward pass left (Dao et al.
+// 2022, arXiv:2205.14135, algorithm 4): 5 T^2 HS flops in register-blocked products (half of the
+// square), T^2 / 2 powers. Scratch: twelve tiles and float32 sums of dK and dV of one head (2 T
+// HS); limit: arithmetic.
 //
-// Threads split the (batch, head) pairs; a pair is computed by one thread, query tiles ascending and key tiles
-// ascending within: the same bits for every number of threads.
+// Threads split the (batch, head) pairs; a pair is computed by one thread, query tiles ascending
+// and key tiles ascending within: the same bits for every number of threads.
 #include <hwy/base.h>
 
 #include <algorithm>
@@ -26,12 +28,13 @@ namespace inkstone::cpu::HWY_NAMESPACE {
 
 // The scratch of one (batch, head) pair.
 struct BackwardTiles {
-  Tile dkeys, dvalues;                // [T,HS]; dkeys not yet scaled
-  Tile keys, values;                  // [kTile,HS]
-  Tile query, dout;                   // [kTile,HS]
-  Tile query_t, dout_t, dquery_t;     // [HS,kTile]; query_t scaled by scale * log2(e), dquery_t not yet scaled
-  Tile p, ds;                         // [kTile keys,kTile queries]
-  float *lse, *D;                     // [kTile]; lse in powers of two
+  Tile dkeys, dvalues;  // [T,HS]; dkeys not yet scaled
+  Tile keys, values;    // [kTile,HS]
+  Tile query, dout;     // [kTile,HS]
+  // [HS,kTile]; query_t scaled by scale * log2(e), dquery_t not yet scaled.
+  Tile query_t, dout_t, dquery_t;
+  Tile p, ds;      // [kTile keys,kTile queries]
+  float *lse, *D;  // [kTile]; lse in powers of two
 
   explicit BackwardTiles(const HeadShape& s) {
     TileAllocator memory((2 * s.T + 7 * kTile) * s.padded_HS + kTile * (2 * kTile + 2));
@@ -67,8 +70,8 @@ float dot(const float* x, const float* y, int64_t count) {
 
 // Queries, gradients, log-sum-exp and D of rows [i0, i0 + rows).
 template <typename T>
-void load_queries(const AttentionBackward& op, const HeadShape& s, int64_t pair, int64_t i0, int64_t rows,
-                  const BackwardTiles& t) {
+void load_queries(const AttentionBackward& op, const HeadShape& s, int64_t pair, int64_t i0,
+                  int64_t rows, const BackwardTiles& t) {
   const int64_t b = pair / s.NH, h = pair % s.NH, at_out = (b * s.T + i0) * s.C + h * s.HS;
   pack_rows(op.qkv.as<T>() + (b * s.T + i0) * 3 * s.C + h * s.HS, 3 * s.C, rows, s, t.query);
   pack_rows(op.dout.as<T>() + at_out, s.C, rows, s, t.dout);
@@ -78,17 +81,20 @@ void load_queries(const AttentionBackward& op, const HeadShape& s, int64_t pair,
   const float* const lse = op.lse.as<float>() + pair * s.T + i0;
   for (int64_t i = 0; i < kTile; ++i) {
     t.lse[i] = i < rows ? lse[i] * kLog2E : 0.0f;
-    t.D[i] = i < rows ? dot(t.dout.data + i * s.padded_HS, t.keys.data + i * s.padded_HS, s.HS) : 0.0f;
+    t.D[i] = i < rows ? dot(t.dout.data + i * s.padded_HS, t.keys.data + i * s.padded_HS, s.HS)
+                      : 0.0f;
   }
 }
 
-// For the vector of queries at `column`: on entry p holds scores and ds holds dout V^T; on return p holds P * M and ds
-// holds dS.
-void softmax_backward_column(const BackwardTiles& t, const TilePair& k, int64_t column, const TileDropout& dropout) {
+// For the vector of queries at `column`: on entry p holds scores and ds holds dout V^T; on return p
+// holds P * M and ds holds dS.
+void softmax_backward_column(const BackwardTiles& t, const TilePair& k, int64_t column,
+                             const TileDropout& dropout) {
   const VF lse = load(t.lse + column), D = load(t.D + column);
   const int64_t count = k.diagonal ? visible_keys(k.keys, column) : k.keys;
   for (int64_t j = 0; j < count; ++j) {
-    float *const at_p = t.p.data + j * kTile + column, *const at_ds = t.ds.data + j * kTile + column;
+    float *const at_p = t.p.data + j * kTile + column, *const at_ds = t.ds.data + j * kTile +
+                                                                      column;
     VF p = exp2_f32(hn::Sub(load(at_p), lse)), dp = load(at_ds), kept = p;
     if (dropout.active()) {
       dp = dropout.apply(dp, column, k.j0 + j);
@@ -105,18 +111,21 @@ void softmax_backward_column(const BackwardTiles& t, const TilePair& k, int64_t 
   }
 }
 
-// to[keys,HS] (+)= s[keys,queries] * from[queries,HS]. The diagonal tile is the first that a tile of keys meets: it
-// overwrites.
-void gradient_product(const Tile& s, const Tile& from, const Tile& to, const TilePair& k, int64_t HS) {
+// to[keys,HS] (+)= s[keys,queries] * from[queries,HS]. The diagonal tile is the first that a tile
+// of keys meets: it overwrites.
+void gradient_product(const Tile& s, const Tile& from, const Tile& to, const TilePair& k,
+                      int64_t HS) {
   if (!k.diagonal) return product<false>({s, from, at(to, k.j0, 0), k.keys, HS, k.rows, true});
   for (int64_t j = 0; j < k.keys; j += kStrip) {
-    product<false>({at(s, j, j), at(from, j, 0), at(to, k.j0 + j, 0), std::min(kStrip, k.keys - j), HS, k.rows - j,
-                    false});
+    product<false>({at(s, j, j), at(from, j, 0), at(to, k.j0 + j, 0), std::min(kStrip, k.keys - j),
+                    HS, k.rows - j, false});
   }
 }
 
-void backward_step(const BackwardTiles& t, const TilePair& k, int64_t HS, const TileDropout& dropout) {
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(F32())), queries = (k.rows + lanes - 1) / lanes * lanes;
+void backward_step(const BackwardTiles& t, const TilePair& k, int64_t HS,
+                   const TileDropout& dropout) {
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(F32())),
+                queries = (k.rows + lanes - 1) / lanes * lanes;
   score_product(t.keys, t.query_t, t.p, k.keys, queries, HS, k.diagonal);
   score_product(t.values, t.dout_t, t.ds, k.keys, queries, HS, k.diagonal);
   for (int64_t c = 0; c < queries; c += lanes) softmax_backward_column(t, k, c, dropout);
@@ -148,8 +157,12 @@ void backward_pair(const AttentionBackward& op, int64_t pair) {
   unpack_rows(t.dkeys, s.T, s.HS, op.scale, dqkv + s.C, stride);
   unpack_rows(t.dvalues, s.T, s.HS, 1.0f, dqkv + 2 * s.C, stride);
 }
-void backward_pair_f32(const AttentionBackward& op, int64_t pair) { backward_pair<float>(op, pair); }
-void backward_pair_bf16(const AttentionBackward& op, int64_t pair) { backward_pair<bf16>(op, pair); }
+void backward_pair_f32(const AttentionBackward& op, int64_t pair) {
+  backward_pair<float>(op, pair);
+}
+void backward_pair_bf16(const AttentionBackward& op, int64_t pair) {
+  backward_pair<bf16>(op, pair);
+}
 
 }  // namespace inkstone::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -163,10 +176,11 @@ HWY_EXPORT(backward_pair_bf16);
 void attention_backward(const AttentionBackward& op) {
   const int64_t B = op.qkv.shape[0], T = op.qkv.shape[1], C = op.qkv.shape[2] / 3;
   INK_CHECK(op.heads > 0 && C % op.heads == 0, "attention: heads");
-  INK_CHECK(op.dqkv.count() == op.qkv.count() && op.dout.count() == B * T * C && op.out.count() == B * T * C &&
-                op.lse.count() == B * op.heads * T,
+  INK_CHECK(op.dqkv.count() == op.qkv.count() && op.dout.count() == B * T * C &&
+                op.out.count() == B * T * C && op.lse.count() == B * op.heads * T,
             "attention: sizes");
-  INK_CHECK(op.dqkv.dtype == op.qkv.dtype && op.dout.dtype == op.qkv.dtype && op.out.dtype == op.qkv.dtype,
+  INK_CHECK(op.dqkv.dtype == op.qkv.dtype && op.dout.dtype == op.qkv.dtype &&
+                op.out.dtype == op.qkv.dtype,
             "attention: types");
   parallel_for(B * op.heads, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t pair = begin; pair < end; ++pair) {

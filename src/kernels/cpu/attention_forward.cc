@@ -1,14 +1,16 @@
 // Causal self-attention, forward: out = softmax(scale * Q K^T + mask) V per (batch, head).
 //
-// A task is one tile of 64 queries of one (batch, head): it meets the tiles of 64 keys up to the diagonal with a
-// running maximum and sum (Milakov and Gimelshein 2018, arXiv:1805.02867; Dao et al. 2022, arXiv:2205.14135), in
-// powers of two: log2(e) is multiplied into the queries. 2 T^2 HS flops per head in register-blocked products (half
-// of the square), T^2 / 2 powers; a task's scratch is six tiles (96 KB at HS = 64), so nothing but qkv and out moves
-// through memory. Limit: arithmetic.
+// A task is one tile of 64 queries of one (batch, head): it meets the tiles of 64 keys up to the
+// diagonal with a running maximum and sum (Milakov and Gimelshein 2018, arXiv:1805.02867; Dao et
+// al. 2022, arXiv:2205.14135), in powers of two: log2(e) is multiplied into the queries. 2 T^2 HS
+// flops per head in register-blocked products (half of the square), T^2 / 2 powers; a task's
+// scratch is six tiles (96 KB at HS = 64), so nothing but qkv and out moves through memory. Limit:
+// arithmetic.
 //
-// Threads split the tasks, of all heads; the tiles of a head are taken in the order first, last, second, last but one,
-// ..., so that ranges of equal length are about equal work. A task is computed by one thread in a fixed order: the
-// same bits for every number of threads.
+// Threads split the tasks, of all heads; the tiles of a head are taken in the order first, last,
+// second, last but one,
+// ..., so that ranges of equal length are about equal work. A task is computed by one thread in a
+// fixed order: the same bits for every number of threads.
 #include <hwy/base.h>
 
 #include <algorithm>
@@ -27,12 +29,13 @@
 HWY_BEFORE_NAMESPACE();
 namespace inkstone::cpu::HWY_NAMESPACE {
 
-// What a tile of queries carries from one tile of keys to the next, per query, and its products' operands.
+// What a tile of queries carries from one tile of keys to the next, per query, and its products'
+// operands.
 struct ForwardTiles {
-  Tile query, result;        // [HS,kTile]; the result not yet divided by the sum
-  Tile keys, values;         // [kTile,HS]
-  Tile scores;               // [kTile keys,kTile queries]
-  float *maximum, *sum;      // [kTile]
+  Tile query, result;    // [HS,kTile]; the result not yet divided by the sum
+  Tile keys, values;     // [kTile,HS]
+  Tile scores;           // [kTile keys,kTile queries]
+  float *maximum, *sum;  // [kTile]
 
   explicit ForwardTiles(const HeadShape& s) {
     TileAllocator memory(4 * kTile * s.padded_HS + kTile * (kTile + 2));
@@ -64,15 +67,17 @@ HWY_INLINE VF column_maximum(const float* scores, int64_t count, VF start) {
   return hn::Max(hn::Max(m[0], m[1]), hn::Max(m[2], m[3]));
 }
 
-// For the vector of queries at `column`: scores become 2^(score - maximum) with the new running maximum (dropped, if
-// there is a dropout), and the running sum and the result follow.
-void softmax_column(const ForwardTiles& t, const KeyTile& k, int64_t column, int64_t HS, const TileDropout& dropout) {
+// For the vector of queries at `column`: scores become 2^(score - maximum) with the new running
+// maximum (dropped, if there is a dropout), and the running sum and the result follow.
+void softmax_column(const ForwardTiles& t, const KeyTile& k, int64_t column, int64_t HS,
+                    const TileDropout& dropout) {
   const F32 d;
   float* const scores = t.scores.data + column;
   const int64_t count = k.diagonal ? visible_keys(k.count, column) : k.count;
   if (k.diagonal) {
     for (int64_t j = column + 1; j < count; ++j) {
-      store(hn::IfThenElse(before(column, j), hn::Set(d, kLowest), load(scores + j * kTile)), scores + j * kTile);
+      store(hn::IfThenElse(before(column, j), hn::Set(d, kLowest), load(scores + j * kTile)),
+            scores + j * kTile);
     }
   }
   const VF old = load(t.maximum + column), maximum = column_maximum(scores, count, old);
@@ -114,7 +119,8 @@ void forward_tile(const AttentionForward& op, int64_t pair, int64_t i0) {
   const HeadShape s = head_shape(op.qkv.shape, op.heads);
   const int64_t b = pair / s.NH, h = pair % s.NH, rows = std::min(kTile, s.T - i0);
   const T* const q = op.qkv.as<T>() + b * s.T * 3 * s.C + h * s.HS;
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(F32())), queries = (rows + lanes - 1) / lanes * lanes;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(F32())),
+                queries = (rows + lanes - 1) / lanes * lanes;
   const ForwardTiles t(s);
   const TileDropout dropout(op.dropout, pair * s.T + i0, rows);
   pack_rows(q + i0 * 3 * s.C, 3 * s.C, rows, s, t.keys);
@@ -129,10 +135,15 @@ void forward_tile(const AttentionForward& op, int64_t pair, int64_t i0) {
     for (int64_t c = 0; c < queries; c += lanes) softmax_column(t, k, c, s.HS, dropout);
     value_product(t.values, t.scores, t.result, k.count, queries, s.HS, k.diagonal, j0 > 0);
   }
-  finish(t, rows, s, op.out.as<T>() + (b * s.T + i0) * s.C + h * s.HS, op.lse.as<float>() + pair * s.T + i0);
+  finish(t, rows, s, op.out.as<T>() + (b * s.T + i0) * s.C + h * s.HS,
+         op.lse.as<float>() + pair * s.T + i0);
 }
-void forward_tile_f32(const AttentionForward& op, int64_t pair, int64_t i0) { forward_tile<float>(op, pair, i0); }
-void forward_tile_bf16(const AttentionForward& op, int64_t pair, int64_t i0) { forward_tile<bf16>(op, pair, i0); }
+void forward_tile_f32(const AttentionForward& op, int64_t pair, int64_t i0) {
+  forward_tile<float>(op, pair, i0);
+}
+void forward_tile_bf16(const AttentionForward& op, int64_t pair, int64_t i0) {
+  forward_tile<bf16>(op, pair, i0);
+}
 int64_t forward_tile_rows() { return kTile; }
 
 }  // namespace inkstone::cpu::HWY_NAMESPACE

@@ -1,5 +1,6 @@
-// Conversion between f32 and bf16, whole tensors and rows with a stride: 6 bytes and no arithmetic per element, limited
-// by memory. Split evenly over threads; every element by itself, hence deterministic.
+// Conversion between f32 and bf16, whole tensors and rows with a stride: 6 bytes and no arithmetic
+// per element, limited by memory. Split evenly over threads; every element by itself, hence
+// deterministic.
 #include <hwy/base.h>
 
 #include <cstring>
@@ -49,16 +50,19 @@ void convert(DType from_dtype, const void* from, DType to_dtype, void* to, int64
 void cast(ConstView from, View to) {
   INK_CHECK(from.count() == to.count() && from.dtype != to.dtype, "cast: sizes or types");
   parallel_for(from.count(), 4096, [&](int64_t begin, int64_t end, int) {
-    convert(from.dtype, static_cast<const std::byte*>(from.data) + begin * size_bytes(from.dtype), to.dtype,
-            static_cast<std::byte*>(to.data) + begin * size_bytes(to.dtype), end - begin);
+    convert(from.dtype, static_cast<const std::byte*>(from.data) + begin * size_bytes(from.dtype),
+            to.dtype, static_cast<std::byte*>(to.data) + begin * size_bytes(to.dtype), end - begin);
   });
 }
 
 void copy_rows(const RowCopy& op) {
   parallel_for(op.rows, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t r = begin; r < end; ++r) {
-      convert(op.from_dtype, static_cast<const std::byte*>(op.from) + r * op.from_stride * size_bytes(op.from_dtype),
-              op.to_dtype, static_cast<std::byte*>(op.to) + r * op.to_stride * size_bytes(op.to_dtype), op.columns);
+      convert(
+          op.from_dtype,
+          static_cast<const std::byte*>(op.from) + r * op.from_stride * size_bytes(op.from_dtype),
+          op.to_dtype, static_cast<std::byte*>(op.to) + r * op.to_stride * size_bytes(op.to_dtype),
+          op.columns);
     }
   });
 }

@@ -17,7 +17,8 @@ constexpr int64_t kHugePageBytes = int64_t{2} << 20;
 class CpuBackend final : public Backend {
  public:
   std::string description() const override {
-    return fmt::format("cpu ({}, {} thread{})", cpu::instruction_set(), thread_count(), thread_count() > 1 ? "s" : "");
+    return fmt::format("cpu ({}, {} thread{})", cpu::instruction_set(), thread_count(),
+                       thread_count() > 1 ? "s" : "");
   }
 
   bool shares_host_memory() const override { return true; }
@@ -28,7 +29,8 @@ class CpuBackend final : public Backend {
     const int64_t size = (std::max<int64_t>(bytes, 1) + alignment - 1) / alignment * alignment;
     void* data = bytes < 0 ? nullptr : std::aligned_alloc(alignment, size);
     if (data == nullptr) {
-      fail(ErrorCode::kInputOutput, "not enough memory: {} MB more are needed; try a smaller batch, context or model",
+      fail(ErrorCode::kInputOutput,
+           "not enough memory: {} MB more are needed; try a smaller batch, context or model",
            bytes / 1000000);
     }
     if (alignment == kHugePageBytes) ::madvise(data, size, MADV_HUGEPAGE);
@@ -53,7 +55,9 @@ class CpuBackend final : public Backend {
   void matmul_tn(const Matmul& op) override { cpu::matmul_tn(op); }
   void matmul_rows_nn(const Matmul& op) override { cpu::matmul_rows_nn(op); }
   void matmul_rows_nt(const Matmul& op) override { cpu::matmul_rows_nt(op); }
-  void sum_rows(ConstView x, View out, bool accumulate) override { cpu::sum_rows(x, out, accumulate); }
+  void sum_rows(ConstView x, View out, bool accumulate) override {
+    cpu::sum_rows(x, out, accumulate);
+  }
   void embedding_forward(const EmbeddingForward& op) override { cpu::embedding_forward(op); }
   void embedding_backward(const EmbeddingBackward& op) override { cpu::embedding_backward(op); }
   void layer_norm_forward(const LayerNormForward& op) override { cpu::layer_norm_forward(op); }
@@ -73,7 +77,8 @@ class CpuBackend final : public Backend {
  private:
   static void move_bytes(const void* from, void* to, int64_t bytes) {
     parallel_for(bytes, int64_t{1} << 20, [&](int64_t begin, int64_t end, int) {
-      std::memcpy(static_cast<std::byte*>(to) + begin, static_cast<const std::byte*>(from) + begin, end - begin);
+      std::memcpy(static_cast<std::byte*>(to) + begin, static_cast<const std::byte*>(from) + begin,
+                  end - begin);
     });
   }
 };

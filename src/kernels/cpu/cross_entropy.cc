@@ -1,5 +1,6 @@
-// Softmax cross-entropy: per row three passes over V logits in cache (maximum; sum of exponentials; gradient),
-// about 25 flops per element for the exponentials. Threads split rows; every row by itself, in a fixed order.
+// Softmax cross-entropy: per row three passes over V logits in cache (maximum; sum of exponentials;
+// gradient), about 25 flops per element for the exponentials. Threads split rows; every row by
+// itself, in a fixed order.
 #include <hwy/base.h>
 #include <cmath>
 #include <limits>
@@ -34,7 +35,8 @@ float row_log_sum(const float* x, float maximum, size_t V) {
   for (size_t begin = 0; begin < V; begin += kBlock) {
     VF sum = hn::Zero(F32());
     for_vectors(
-        HWY_MIN(kBlock, V - begin), [&](size_t i) { sum = hn::Add(sum, exp_f32(hn::Sub(load(x + begin + i), m))); },
+        HWY_MIN(kBlock, V - begin),
+        [&](size_t i) { sum = hn::Add(sum, exp_f32(hn::Sub(load(x + begin + i), m))); },
         [&](size_t i, size_t n) {
           const VF e = exp_f32(hn::Sub(load_part(x + begin + i, n), m));
           sum = hn::Add(sum, hn::IfThenElseZero(hn::FirstN(F32(), n), e));
@@ -44,11 +46,15 @@ float row_log_sum(const float* x, float maximum, size_t V) {
   return static_cast<float>(std::log(total));
 }
 
-// The maximum is subtracted by itself: added to log_sum first, logits near 10^4 would cost the result four digits.
+// The maximum is subtracted by itself: added to log_sum first, logits near 10^4 would cost the
+// result four digits.
 template <typename T>
 void row_gradient(const float* x, float maximum, float log_sum, float scale, size_t V, T* dx) {
-  const VF m = hn::Set(F32(), maximum), shift = hn::Set(F32(), log_sum), factor = hn::Set(F32(), scale);
-  const auto gradient = [&](VF logits) { return hn::Mul(exp_f32(hn::Sub(hn::Sub(logits, m), shift)), factor); };
+  const VF m = hn::Set(F32(), maximum), shift = hn::Set(F32(), log_sum),
+           factor = hn::Set(F32(), scale);
+  const auto gradient = [&](VF logits) {
+    return hn::Mul(exp_f32(hn::Sub(hn::Sub(logits, m), shift)), factor);
+  };
   for_vectors(
       V, [&](size_t i) { store(gradient(load(x + i)), dx + i); },
       [&](size_t i, size_t n) { store_part(gradient(load_part(x + i, n)), dx + i, n); });
@@ -98,8 +104,11 @@ void cross_entropy(const CrossEntropy& op) {
   const int64_t V = op.logits.shape.last(), R = op.logits.count() / V;
   INK_CHECK(op.targets.count() == R && op.losses.count() == R, "cross entropy: sizes");
   INK_CHECK(!op.dlogits || op.dlogits.count() == R * V, "cross entropy: gradient");
-  for (int64_t r = 0; r < R; ++r) INK_CHECK(op.targets.as<int32_t>()[r] < V, "cross entropy: target beyond V");
-  parallel_for(R, 1, [&](int64_t begin, int64_t end, int) { HWY_DYNAMIC_DISPATCH(rows)(op, begin, end); });
+  for (int64_t r = 0; r < R; ++r)
+    INK_CHECK(op.targets.as<int32_t>()[r] < V, "cross entropy: target beyond V");
+  parallel_for(R, 1, [&](int64_t begin, int64_t end, int) {
+    HWY_DYNAMIC_DISPATCH(rows)(op, begin, end);
+  });
 }
 
 }  // namespace inkstone::cpu

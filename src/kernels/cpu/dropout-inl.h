@@ -26,7 +26,8 @@ HWY_INLINE VU mix32_vector(VU x) {
 HWY_INLINE VF drop_keyed(VF x, VU column, VU first, VU second, uint32_t threshold, float scale) {
   const U32 d;
   const VU hash = mix32_vector(hn::Xor(mix32_vector(hn::Xor(column, first)), second));
-  // Unsigned hash < threshold: compared as signed numbers with the top bit flipped, which every target has.
+  // Unsigned hash < threshold: compared as signed numbers with the top bit flipped, which every
+  // target has.
   const hn::RebindToSigned<F32> di;
   const auto flip = [&](VU v) { return hn::BitCast(di, hn::Xor(v, hn::Set(d, 0x80000000u))); };
   const auto dropped = hn::Lt(flip(hash), flip(hn::Set(d, threshold)));
@@ -36,7 +37,8 @@ HWY_INLINE VF drop_keyed(VF x, VU column, VU first, VU second, uint32_t threshol
 // x * [column + lane is kept] * scale for the lanes' columns column, column + 1, ... of one row.
 HWY_INLINE VF drop(VF x, const DropoutRow& row, uint32_t column, uint32_t threshold, float scale) {
   const U32 d;
-  return drop_keyed(x, hn::Iota(d, column), hn::Set(d, row.first), hn::Set(d, row.second), threshold, scale);
+  return drop_keyed(x, hn::Iota(d, column), hn::Set(d, row.first), hn::Set(d, row.second),
+                    threshold, scale);
 }
 
 }  // namespace inkstone::cpu::HWY_NAMESPACE

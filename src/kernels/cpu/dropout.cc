@@ -1,5 +1,5 @@
-// Dropout in place: reads and writes each element once and hashes its index (about 15 integer operations). Split
-// evenly over threads; every element by itself, hence deterministic.
+// Dropout in place: reads and writes each element once and hashes its index (about 15 integer
+// operations). Split evenly over threads; every element by itself, hence deterministic.
 #include <hwy/base.h>
 #include <algorithm>
 
@@ -26,15 +26,23 @@ void drop_range(T* x, const DropoutMask& mask, uint64_t begin, uint64_t end) {
     T* p = x + begin;
     for_vectors(
         row_end - begin,
-        [&](size_t i) { store(drop(load(p + i), row, first + static_cast<uint32_t>(i), threshold, scale), p + i); },
+        [&](size_t i) {
+          store(drop(load(p + i), row, first + static_cast<uint32_t>(i), threshold, scale), p + i);
+        },
         [&](size_t i, size_t n) {
-          store_part(drop(load_part(p + i, n), row, first + static_cast<uint32_t>(i), threshold, scale), p + i, n);
+          store_part(
+              drop(load_part(p + i, n), row, first + static_cast<uint32_t>(i), threshold, scale),
+              p + i, n);
         });
     begin = row_end;
   }
 }
-void drop_f32(float* x, const DropoutMask& mask, uint64_t begin, uint64_t end) { drop_range(x, mask, begin, end); }
-void drop_bf16(bf16* x, const DropoutMask& mask, uint64_t begin, uint64_t end) { drop_range(x, mask, begin, end); }
+void drop_f32(float* x, const DropoutMask& mask, uint64_t begin, uint64_t end) {
+  drop_range(x, mask, begin, end);
+}
+void drop_bf16(bf16* x, const DropoutMask& mask, uint64_t begin, uint64_t end) {
+  drop_range(x, mask, begin, end);
+}
 
 }  // namespace inkstone::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -1,5 +1,6 @@
-// Embedding lookup and its gradient: one row of the tables per token, limited by memory latency. Forward: threads
-// split rows. Backward: threads split columns and add in the order of the rows, hence deterministic.
+// Embedding lookup and its gradient: one row of the tables per token, limited by memory latency.
+// Forward: threads split rows. Backward: threads split columns and add in the order of the rows,
+// hence deterministic.
 #include <hwy/base.h>
 
 #include "base/threads.h"
@@ -17,7 +18,9 @@ namespace inkstone::cpu::HWY_NAMESPACE {
 void add_two(const float* a, const float* b, float* out, size_t count) {
   for_vectors(
       count, [&](size_t i) { store(hn::Add(load(a + i), load(b + i)), out + i); },
-      [&](size_t i, size_t n) { store_part(hn::Add(load_part(a + i, n), load_part(b + i, n)), out + i, n); });
+      [&](size_t i, size_t n) {
+        store_part(hn::Add(load_part(a + i, n), load_part(b + i, n)), out + i, n);
+      });
 }
 
 }  // namespace inkstone::cpu::HWY_NAMESPACE
@@ -32,12 +35,14 @@ void embedding_forward(const EmbeddingForward& op) {
   const int64_t N = op.x.shape[0], C = op.x.shape[1], V = op.wte.shape[0], T = op.wpe.shape[0];
   const int32_t *tokens = op.tokens.as<int32_t>(), *positions = op.positions.as<int32_t>();
   for (int64_t n = 0; n < N; ++n) {
-    INK_CHECK(tokens[n] >= 0 && tokens[n] < V && positions[n] >= 0 && positions[n] < T, "embedding: index");
+    INK_CHECK(tokens[n] >= 0 && tokens[n] < V && positions[n] >= 0 && positions[n] < T,
+              "embedding: index");
   }
   parallel_for(N, 8, [&](int64_t begin, int64_t end, int) {
     for (int64_t n = begin; n < end; ++n) {
       HWY_DYNAMIC_DISPATCH(add_two)
-      (op.wte.as<float>() + tokens[n] * C, op.wpe.as<float>() + positions[n] * C, op.x.as<float>() + n * C, C);
+      (op.wte.as<float>() + tokens[n] * C, op.wpe.as<float>() + positions[n] * C,
+       op.x.as<float>() + n * C, C);
     }
   });
 }

@@ -1,5 +1,6 @@
-// GELU in its tanh form and its derivative: 8 to 12 bytes and about 30 flops per element; the arithmetic of the
-// exponential is the limit while the data is in cache. Split evenly over threads; every element by itself.
+// GELU in its tanh form and its derivative: 8 to 12 bytes and about 30 flops per element; the
+// arithmetic of the exponential is the limit while the data is in cache. Split evenly over threads;
+// every element by itself.
 #include <hwy/base.h>
 
 #include "base/threads.h"
@@ -20,7 +21,8 @@ constexpr float kRoot = 0.7978845608028654f, kCubic = 0.044715f;
 HWY_INLINE VF inner(VF x) {
   const F32 d;
   const VF x2 = hn::Mul(x, x);
-  return hn::Mul(hn::Set(d, kRoot), hn::Mul(x, hn::MulAdd(hn::Set(d, kCubic), x2, hn::Set(d, 1.0f))));
+  return hn::Mul(hn::Set(d, kRoot),
+                 hn::Mul(x, hn::MulAdd(hn::Set(d, kCubic), x2, hn::Set(d, 1.0f))));
 }
 // 0.5 x (1 + tanh(u)) = x / (1 + e^(-2u)), which keeps its relative accuracy for negative x too.
 HWY_INLINE VF gelu(VF x) {
@@ -34,7 +36,8 @@ HWY_INLINE VF gelu_derivative(VF x) {
   const VF one = hn::Set(d, 1.0f);
   const VF e = exp_f32(hn::Mul(hn::Set(d, -2.0f), inner(x)));
   const VF s = hn::Div(one, hn::Add(one, e));
-  const VF slope = hn::Mul(hn::Set(d, 2 * kRoot), hn::MulAdd(hn::Set(d, 3 * kCubic), hn::Mul(x, x), one));
+  const VF slope = hn::Mul(hn::Set(d, 2 * kRoot),
+                           hn::MulAdd(hn::Set(d, 3 * kCubic), hn::Mul(x, x), one));
   return hn::MulAdd(hn::Mul(hn::Mul(x, s), hn::Sub(one, s)), slope, s);
 }
 template <typename T>
@@ -83,9 +86,11 @@ void gelu_backward(const GeluBackward& op) {
   INK_CHECK(op.x.dtype == op.dy.dtype && op.x.dtype == op.dx.dtype, "gelu: types");
   parallel_for(op.x.count(), 1024, [&](int64_t i, int64_t end, int) {
     if (op.x.dtype == DType::kBF16) {
-      HWY_DYNAMIC_DISPATCH(backward_bf16)(op.x.as<bf16>() + i, op.dy.as<bf16>() + i, op.dx.as<bf16>() + i, end - i);
+      HWY_DYNAMIC_DISPATCH(backward_bf16)
+      (op.x.as<bf16>() + i, op.dy.as<bf16>() + i, op.dx.as<bf16>() + i, end - i);
     } else {
-      HWY_DYNAMIC_DISPATCH(backward_f32)(op.x.as<float>() + i, op.dy.as<float>() + i, op.dx.as<float>() + i, end - i);
+      HWY_DYNAMIC_DISPATCH(backward_f32)
+      (op.x.as<float>() + i, op.dy.as<float>() + i, op.dx.as<float>() + i, end - i);
     }
   });
 }

@@ -1,7 +1,8 @@
-// Layer normalisation. Forward: reads x (and delta), writes the sum and y; two passes over a row in cache for
-// mean and variance (one-pass variance has no correct digit where mean/deviation is large). Limited by memory.
-// Backward: dx by rows; dweight and dbias in blocks of a fixed number of rows whose sums are added in order.
-// Threads split rows or row blocks; sums do not depend on the number of threads.
+// Layer normalisation. Forward: reads x (and delta), writes the sum and y; two passes over a row in
+// cache for mean and variance (one-pass variance has no correct digit where mean/deviation is
+// large). Limited by memory. Backward: dx by rows; dweight and dbias in blocks of a fixed number of
+// rows whose sums are added in order. Threads split rows or row blocks; sums do not depend on the
+// number of threads.
 #include <hwy/base.h>
 #include <algorithm>
 #include <cmath>
@@ -33,7 +34,8 @@ float add_and_mean(const float* x, const T* delta, float* sum, size_t C) {
         total = hn::Add(total, s);
       },
       [&](size_t i, size_t n) {
-        const VF s = delta != nullptr ? hn::Add(load_part(x + i, n), load_part(delta + i, n)) : load_part(x + i, n);
+        const VF s = delta != nullptr ? hn::Add(load_part(x + i, n), load_part(delta + i, n))
+                                      : load_part(x + i, n);
         if (delta != nullptr) store_part(s, sum + i, n);
         total = hn::Add(total, s);
       });
@@ -71,7 +73,8 @@ void forward_rows(const LayerNormForward& op, int64_t begin, int64_t end) {
     for_vectors(
         C,
         [&](size_t i) {
-          store(hn::MulAdd(hn::Mul(hn::Sub(load(s + i), m), r), load(weight + i), load(bias + i)), y + i);
+          store(hn::MulAdd(hn::Mul(hn::Sub(load(s + i), m), r), load(weight + i), load(bias + i)),
+                y + i);
         },
         [&](size_t i, size_t k) {
           const VF z = hn::Mul(hn::Sub(load_part(s + i, k), m), r);
@@ -79,11 +82,15 @@ void forward_rows(const LayerNormForward& op, int64_t begin, int64_t end) {
         });
   }
 }
-void forward_f32(const LayerNormForward& op, int64_t begin, int64_t end) { forward_rows<float>(op, begin, end); }
-void forward_bf16(const LayerNormForward& op, int64_t begin, int64_t end) { forward_rows<bf16>(op, begin, end); }
+void forward_f32(const LayerNormForward& op, int64_t begin, int64_t end) {
+  forward_rows<float>(op, begin, end);
+}
+void forward_bf16(const LayerNormForward& op, int64_t begin, int64_t end) {
+  forward_rows<bf16>(op, begin, end);
+}
 
-// One row: dx += rstd (g - mean(g) - z mean(g z)) with g = dy * weight and z the normalised value; adds
-// dy * z and dy to the block's sums.
+// One row: dx += rstd (g - mean(g) - z mean(g z)) with g = dy * weight and z the normalised value;
+// adds dy * z and dy to the block's sums.
 template <typename T>
 void backward_row(const LayerNormBackward& op, int64_t n, float* dweight, float* dbias) {
   const size_t C = op.dx.shape.last();
@@ -120,16 +127,22 @@ void backward_row(const LayerNormBackward& op, int64_t n, float* dweight, float*
     return hn::MulAdd(r, hn::NegMulAdd(z, b, hn::Sub(hn::Mul(d, w), a)), old);
   };
   for_vectors(
-      C, [&](size_t i) { store(second(load(s + i), load(dy + i), load(weight + i), load(dx + i)), dx + i); },
+      C,
+      [&](size_t i) {
+        store(second(load(s + i), load(dy + i), load(weight + i), load(dx + i)), dx + i);
+      },
       [&](size_t i, size_t k) {
-        store_part(second(load_part(s + i, k), load_part(dy + i, k), load_part(weight + i, k), load_part(dx + i, k)),
+        store_part(second(load_part(s + i, k), load_part(dy + i, k), load_part(weight + i, k),
+                          load_part(dx + i, k)),
                    dx + i, k);
       });
 }
-void backward_rows_f32(const LayerNormBackward& op, int64_t begin, int64_t end, float* dw, float* db) {
+void backward_rows_f32(const LayerNormBackward& op, int64_t begin, int64_t end, float* dw,
+                       float* db) {
   for (int64_t n = begin; n < end; ++n) backward_row<float>(op, n, dw, db);
 }
-void backward_rows_bf16(const LayerNormBackward& op, int64_t begin, int64_t end, float* dw, float* db) {
+void backward_rows_bf16(const LayerNormBackward& op, int64_t begin, int64_t end, float* dw,
+                        float* db) {
   for (int64_t n = begin; n < end; ++n) backward_row<bf16>(op, n, dw, db);
 }
 
@@ -146,9 +159,11 @@ HWY_EXPORT(backward_rows_bf16);
 
 void layer_norm_forward(const LayerNormForward& op) {
   const int64_t C = op.x.shape.last(), N = op.x.count() / C;
-  INK_CHECK(op.weight.count() == C && op.bias.count() == C && op.y.count() == N * C, "layer norm: sizes");
+  INK_CHECK(op.weight.count() == C && op.bias.count() == C && op.y.count() == N * C,
+            "layer norm: sizes");
   INK_CHECK(op.mean.count() == N && op.rstd.count() == N, "layer norm: statistics");
-  INK_CHECK(!op.delta || (op.delta.dtype == op.y.dtype && op.sum.count() == N * C), "layer norm: delta");
+  INK_CHECK(!op.delta || (op.delta.dtype == op.y.dtype && op.sum.count() == N * C),
+            "layer norm: delta");
   parallel_for(N, 1, [&](int64_t begin, int64_t end, int) {
     if (op.y.dtype == DType::kBF16) {
       HWY_DYNAMIC_DISPATCH(forward_bf16)(op, begin, end);
@@ -160,8 +175,10 @@ void layer_norm_forward(const LayerNormForward& op) {
 
 void layer_norm_backward(const LayerNormBackward& op) {
   constexpr int64_t kBlockRows = 32;
-  const int64_t C = op.dx.shape.last(), N = op.dx.count() / C, blocks = (N + kBlockRows - 1) / kBlockRows;
-  INK_CHECK(op.dy.count() == N * C && op.sum.count() == N * C && op.dweight.count() == C && op.dbias.count() == C,
+  const int64_t C = op.dx.shape.last(), N = op.dx.count() / C,
+                blocks = (N + kBlockRows - 1) / kBlockRows;
+  INK_CHECK(op.dy.count() == N * C && op.sum.count() == N * C && op.dweight.count() == C &&
+                op.dbias.count() == C,
             "layer norm: sizes");
   static thread_local std::vector<float> sums;  // [blocks, 2, C], kept between calls
   sums.assign(static_cast<size_t>(blocks * 2 * C), 0.0f);

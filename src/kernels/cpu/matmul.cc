@@ -1,13 +1,14 @@
 // Matrix products by oneDNN.
 //
 // 2 M N K flops over (M K + K N + M N) elements: limited by the GEMM peak at training shapes (see
-// docs/performance.md). oneDNN splits the work over its OpenMP threads; for one shape, thread count and
-// machine the result is the same bits every time. Primitives are made once per shape and kept.
+// docs/performance.md). oneDNN splits the work over its OpenMP threads; for one shape, thread count
+// and machine the result is the same bits every time. Primitives are made once per shape and kept.
 //
-// Below AVX-512 oneDNN has no bf16 products, and its f32 kernel is half as fast on a B whose rows lie a multiple of
-// 4096 bytes apart (they fall into the same few sets of the cache). There B is copied first, in slices, as f32 with
-// rows that do not collide; bf16 operands are widened (which is exact) and a bf16 result is rounded once, so that the
-// numbers are those of a machine that multiplies bf16 and adds in f32.
+// Below AVX-512 oneDNN has no bf16 products, and its f32 kernel is half as fast on a B whose rows
+// lie a multiple of 4096 bytes apart (they fall into the same few sets of the cache). There B is
+// copied first, in slices, as f32 with rows that do not collide; bf16 operands are widened (which
+// is exact) and a bf16 result is rounded once, so that the numbers are those of a machine that
+// multiplies bf16 and adds in f32.
 #include <dnnl.hpp>
 
 #include <algorithm>
@@ -35,7 +36,8 @@ struct Matrix {
     return {static_cast<std::byte*>(data) + begin * size_bytes(dtype), dtype, rows, count, stride};
   }
   Matrix row_range(int64_t begin, int64_t count) const {
-    return {static_cast<std::byte*>(data) + begin * stride * size_bytes(dtype), dtype, count, columns, stride};
+    return {static_cast<std::byte*>(data) + begin * stride * size_bytes(dtype), dtype, count,
+            columns, stride};
   }
 };
 
@@ -79,7 +81,8 @@ dnnl::memory::data_type to_dnnl(DType type) {
 }
 
 // The memory of rows x columns, which oneDNN is to read as rows x columns or as its transpose.
-dnnl::memory::desc description(DType type, int64_t rows, int64_t columns, int64_t stride, bool transposed) {
+dnnl::memory::desc description(DType type, int64_t rows, int64_t columns, int64_t stride,
+                               bool transposed) {
   if (transposed) return {{columns, rows}, to_dnnl(type), dnnl::memory::dims{1, stride}};
   return {{rows, columns}, to_dnnl(type), dnnl::memory::dims{stride, 1}};
 }
@@ -102,7 +105,8 @@ dnnl::matmul make_primitive(const Key& key, const Descriptions& d) {
     sum.append_sum(1.0f);
     attributes.set_post_ops(sum);
   }
-  const auto operation = key.bias ? dnnl::matmul::desc(d.a, d.b, d.bias, d.c) : dnnl::matmul::desc(d.a, d.b, d.c);
+  const auto operation = key.bias ? dnnl::matmul::desc(d.a, d.b, d.bias, d.c)
+                                  : dnnl::matmul::desc(d.a, d.b, d.c);
   return dnnl::matmul(dnnl::matmul::primitive_desc(operation, attributes, device().engine));
 }
 
@@ -114,8 +118,9 @@ dnnl::matmul primitive(const Key& key, const Descriptions& d) {
 }
 
 void multiply(const Product& p) {
-  const Key key{p.layout, p.a.dtype, p.c.dtype, p.m(), p.n(), p.k(), p.a.stride, p.b.stride, p.c.stride,
-                p.bias != nullptr, p.accumulate, thread_count()};
+  const Key key{p.layout,     p.a.dtype,     p.c.dtype,  p.m(),      p.n(),
+                p.k(),        p.a.stride,    p.b.stride, p.c.stride, p.bias != nullptr,
+                p.accumulate, thread_count()};
   const Descriptions d(key);
   const auto memory = [](const dnnl::memory::desc& desc, const void* data) {
     return dnnl::memory(desc, device().engine, const_cast<void*>(data));
@@ -128,8 +133,8 @@ void multiply(const Product& p) {
     primitive(key, d).execute(device().stream, arguments);
     device().stream.wait();
   } catch (const dnnl::error& e) {
-    fail(ErrorCode::kUnsupported, "matrix product [{}, {}] x [{}, {}] in {}: oneDNN says: {}", key.m, key.k,
-         key.k, key.n, name(key.operand), e.what());
+    fail(ErrorCode::kUnsupported, "matrix product [{}, {}] x [{}, {}] in {}: oneDNN says: {}",
+         key.m, key.k, key.k, key.n, name(key.operand), e.what());
   }
 }
 
@@ -141,7 +146,9 @@ bool has_avx512() {
   return has;
 }
 
-bool rows_collide(int64_t stride) { return stride * static_cast<int64_t>(sizeof(float)) % 4096 == 0; }
+bool rows_collide(int64_t stride) {
+  return stride * static_cast<int64_t>(sizeof(float)) % 4096 == 0;
+}
 
 // An f32 matrix in `memory` with rows that do not collide.
 Matrix scratch_matrix(int64_t rows, int64_t columns, std::vector<float>& memory) {
@@ -153,13 +160,19 @@ Matrix scratch_matrix(int64_t rows, int64_t columns, std::vector<float>& memory)
 // A copy of `m` in `memory`, as f32.
 Matrix staged(const Matrix& m, std::vector<float>& memory) {
   const Matrix copy = scratch_matrix(m.rows, m.columns, memory);
-  copy_rows({.from = m.data, .from_dtype = m.dtype, .from_stride = m.stride, .to = copy.data,
-             .to_dtype = DType::kF32, .to_stride = copy.stride, .rows = m.rows, .columns = m.columns});
+  copy_rows({.from = m.data,
+             .from_dtype = m.dtype,
+             .from_stride = m.stride,
+             .to = copy.data,
+             .to_dtype = DType::kF32,
+             .to_stride = copy.stride,
+             .rows = m.rows,
+             .columns = m.columns});
   return copy;
 }
 
-// The part of a product that rows [begin, begin + count) of B take part in: nn adds up such parts, nt puts them side
-// by side.
+// The part of a product that rows [begin, begin + count) of B take part in: nn adds up such parts,
+// nt puts them side by side.
 Product slice_of(const Product& p, const Matrix& b, int64_t begin) {
   Product part = p;
   part.b = b;
@@ -174,25 +187,34 @@ Product slice_of(const Product& p, const Matrix& b, int64_t begin) {
   return part;
 }
 
-// The product with B staged in slices, so that the copy stays in cache and small; A and C too where they are bf16.
+// The product with B staged in slices, so that the copy stays in cache and small; A and C too where
+// they are bf16.
 void multiply_staged(const Product& p) {
   constexpr int64_t kSliceBytes = int64_t{8} << 20;
   static thread_local std::vector<float> a_memory, b_memory, c_memory;  // kept between calls
   Product whole = p;
   if (p.a.dtype == DType::kBF16) whole.a = staged(p.a, a_memory);
   if (p.c.dtype == DType::kBF16) {
-    whole.c = p.accumulate ? staged(p.c, c_memory) : scratch_matrix(p.c.rows, p.c.columns, c_memory);
+    whole.c = p.accumulate ? staged(p.c, c_memory)
+                           : scratch_matrix(p.c.rows, p.c.columns, c_memory);
   }
-  const int64_t slice_rows =
-      p.layout == Layout::kTN ? p.b.rows
-                              : std::max<int64_t>(64, kSliceBytes / (p.b.columns * int64_t{sizeof(float)}));
+  const int64_t slice_rows = p.layout == Layout::kTN
+                                 ? p.b.rows
+                                 : std::max<int64_t>(
+                                       64, kSliceBytes / (p.b.columns * int64_t{sizeof(float)}));
   for (int64_t begin = 0; begin < p.b.rows; begin += slice_rows) {
     const Matrix rows = p.b.row_range(begin, std::min(slice_rows, p.b.rows - begin));
     multiply(slice_of(whole, staged(rows, b_memory), begin));
   }
   if (p.c.dtype != DType::kBF16) return;
-  copy_rows({.from = whole.c.data, .from_dtype = DType::kF32, .from_stride = whole.c.stride, .to = p.c.data,
-             .to_dtype = DType::kBF16, .to_stride = p.c.stride, .rows = p.c.rows, .columns = p.c.columns});
+  copy_rows({.from = whole.c.data,
+             .from_dtype = DType::kF32,
+             .from_stride = whole.c.stride,
+             .to = p.c.data,
+             .to_dtype = DType::kBF16,
+             .to_stride = p.c.stride,
+             .rows = p.c.rows,
+             .columns = p.c.columns});
 }
 
 Matrix matrix_of(ConstView v) {
@@ -202,10 +224,15 @@ Matrix matrix_of(ConstView v) {
 }
 
 Product product_of(const Matmul& op, Layout layout) {
-  const Product p{layout, matrix_of(op.a), matrix_of(op.b), matrix_of(op.c),
-                  op.bias ? op.bias.as<float>() : nullptr, op.accumulate};
+  const Product p{layout,
+                  matrix_of(op.a),
+                  matrix_of(op.b),
+                  matrix_of(op.c),
+                  op.bias ? op.bias.as<float>() : nullptr,
+                  op.accumulate};
   INK_CHECK((layout == Layout::kTN ? p.a.columns : p.a.rows) == p.m(), "matmul: rows of A and C");
-  INK_CHECK((layout == Layout::kNT ? p.b.rows : p.b.columns) == p.n(), "matmul: columns of B and C");
+  INK_CHECK((layout == Layout::kNT ? p.b.rows : p.b.columns) == p.n(),
+            "matmul: columns of B and C");
   INK_CHECK((layout == Layout::kNT ? p.b.columns : p.b.rows) == p.k(), "matmul: inner sizes");
   INK_CHECK(op.a.dtype == op.b.dtype, "matmul: types of A and B");
   INK_CHECK(!op.bias || op.bias.count() == p.n(), "matmul: bias");

@@ -1,9 +1,10 @@
 // Products of few rows, for decoding: 2 M flops per element of B, limited by reading B once.
 //
-// nn: B [K,N] is taken in blocks of 64 of its rows, each a contiguous stretch of memory; a block's partial result is
-// formed by itself, and the partial results are added in the order of the blocks. nt: a dot product per element
-// of C, in a fixed order. Threads split blocks (nn) or rows of B (nt). So a row of C depends on its own row of A
-// and on B alone: the same bits for every M and every number of threads.
+// nn: B [K,N] is taken in blocks of 64 of its rows, each a contiguous stretch of memory; a block's
+// partial result is formed by itself, and the partial results are added in the order of the blocks.
+// nt: a dot product per element of C, in a fixed order. Threads split blocks (nn) or rows of B
+// (nt). So a row of C depends on its own row of A and on B alone: the same bits for every M and
+// every number of threads.
 #include <hwy/base.h>
 #include <algorithm>
 #include <vector>
@@ -44,9 +45,14 @@ HWY_INLINE void add_rows(const float* a, const T* b, int64_t count, int64_t N, f
       return hn::Add(even, odd);
     };
     for_vectors(
-        N, [&](size_t i) { store(sum(load(out + i), [&](int64_t k) { return load(b + k * N + i); }), out + i); },
+        N,
+        [&](size_t i) {
+          store(sum(load(out + i), [&](int64_t k) { return load(b + k * N + i); }), out + i);
+        },
         [&](size_t i, size_t n) {
-          store_part(sum(load_part(out + i, n), [&](int64_t k) { return load_part(b + k * N + i, n); }), out + i, n);
+          store_part(
+              sum(load_part(out + i, n), [&](int64_t k) { return load_part(b + k * N + i, n); }),
+              out + i, n);
         });
     return;
   }
@@ -75,12 +81,17 @@ void block_nn(const Matmul& op, int64_t block, float* partial) {
     }
   }
 }
-void block_nn_f32(const Matmul& op, int64_t block, float* partial) { block_nn<float>(op, block, partial); }
-void block_nn_bf16(const Matmul& op, int64_t block, float* partial) { block_nn<bf16>(op, block, partial); }
+void block_nn_f32(const Matmul& op, int64_t block, float* partial) {
+  block_nn<float>(op, block, partial);
+}
+void block_nn_bf16(const Matmul& op, int64_t block, float* partial) {
+  block_nn<bf16>(op, block, partial);
+}
 
 // c[i] = bias[i] + partial[0][i] + partial[1][i] + ... for columns [begin, end) of one row.
 template <typename T>
-void reduce_row(const float* partial, int64_t blocks, int64_t stride, const float* bias, T* c, size_t count) {
+void reduce_row(const float* partial, int64_t blocks, int64_t stride, const float* bias, T* c,
+                size_t count) {
   const auto total = [&](auto&& at) {
     VF sum = bias != nullptr ? at(bias) : hn::Zero(F32());
     for (int64_t b = 0; b < blocks; ++b) sum = hn::Add(sum, at(partial + b * stride));
@@ -88,12 +99,16 @@ void reduce_row(const float* partial, int64_t blocks, int64_t stride, const floa
   };
   for_vectors(
       count, [&](size_t i) { store(total([i](const float* p) { return load(p + i); }), c + i); },
-      [&](size_t i, size_t n) { store_part(total([i, n](const float* p) { return load_part(p + i, n); }), c + i, n); });
+      [&](size_t i, size_t n) {
+        store_part(total([i, n](const float* p) { return load_part(p + i, n); }), c + i, n);
+      });
 }
-void reduce_f32(const float* partial, int64_t blocks, int64_t stride, const float* bias, float* c, size_t count) {
+void reduce_f32(const float* partial, int64_t blocks, int64_t stride, const float* bias, float* c,
+                size_t count) {
   reduce_row(partial, blocks, stride, bias, c, count);
 }
-void reduce_bf16(const float* partial, int64_t blocks, int64_t stride, const float* bias, bf16* c, size_t count) {
+void reduce_bf16(const float* partial, int64_t blocks, int64_t stride, const float* bias, bf16* c,
+                 size_t count) {
   reduce_row(partial, blocks, stride, bias, c, count);
 }
 
@@ -119,7 +134,8 @@ HWY_INLINE void dots(const T* a, const T* b, int64_t K, float* out) {
     const VF a0 = load_part(a + k, n);
     for (int r = 0; r < R; ++r) sum[r][0] = hn::MulAdd(a0, load_part(b + r * K + k, n), sum[r][0]);
   }
-  for (int r = 0; r < R; ++r) out[r] = hn::GetLane(hn::SumOfLanes(F32(), hn::Add(sum[r][0], sum[r][1])));
+  for (int r = 0; r < R; ++r)
+    out[r] = hn::GetLane(hn::SumOfLanes(F32(), hn::Add(sum[r][0], sum[r][1])));
 }
 
 template <typename T, typename Out>
@@ -143,10 +159,18 @@ void columns_nt(const Matmul& op, int64_t begin, int64_t end) {
     }
   }
 }
-void nt_f32_f32(const Matmul& op, int64_t begin, int64_t end) { columns_nt<float, float>(op, begin, end); }
-void nt_f32_bf16(const Matmul& op, int64_t begin, int64_t end) { columns_nt<float, bf16>(op, begin, end); }
-void nt_bf16_f32(const Matmul& op, int64_t begin, int64_t end) { columns_nt<bf16, float>(op, begin, end); }
-void nt_bf16_bf16(const Matmul& op, int64_t begin, int64_t end) { columns_nt<bf16, bf16>(op, begin, end); }
+void nt_f32_f32(const Matmul& op, int64_t begin, int64_t end) {
+  columns_nt<float, float>(op, begin, end);
+}
+void nt_f32_bf16(const Matmul& op, int64_t begin, int64_t end) {
+  columns_nt<float, bf16>(op, begin, end);
+}
+void nt_bf16_f32(const Matmul& op, int64_t begin, int64_t end) {
+  columns_nt<bf16, float>(op, begin, end);
+}
+void nt_bf16_bf16(const Matmul& op, int64_t begin, int64_t end) {
+  columns_nt<bf16, bf16>(op, begin, end);
+}
 
 }  // namespace inkstone::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -167,8 +191,9 @@ namespace {
 constexpr int64_t kRowsOfBlock = 64;
 
 void check(const Matmul& op, int64_t b_columns, int64_t b_inner) {
-  INK_CHECK(op.a.shape[0] == op.c.shape[0] && op.a.shape[1] == b_inner && op.c.shape[1] == b_columns,
-            "matmul_rows: sizes");
+  INK_CHECK(
+      op.a.shape[0] == op.c.shape[0] && op.a.shape[1] == b_inner && op.c.shape[1] == b_columns,
+      "matmul_rows: sizes");
   INK_CHECK(op.a.dtype == op.b.dtype && !op.accumulate, "matmul_rows: types or accumulate");
   INK_CHECK(!op.bias || op.bias.count() == b_columns, "matmul_rows: bias");
 }
@@ -180,9 +205,11 @@ void reduce(const Matmul& op, const float* partial, int64_t blocks) {
     for (int64_t m = 0; m < M; ++m) {
       const float* from = partial + m * N + begin;
       if (op.c.dtype == DType::kBF16) {
-        HWY_DYNAMIC_DISPATCH(reduce_bf16)(from, blocks, M * N, bias, op.c.as<bf16>() + m * N + begin, end - begin);
+        HWY_DYNAMIC_DISPATCH(reduce_bf16)
+        (from, blocks, M * N, bias, op.c.as<bf16>() + m * N + begin, end - begin);
       } else {
-        HWY_DYNAMIC_DISPATCH(reduce_f32)(from, blocks, M * N, bias, op.c.as<float>() + m * N + begin, end - begin);
+        HWY_DYNAMIC_DISPATCH(reduce_f32)
+        (from, blocks, M * N, bias, op.c.as<float>() + m * N + begin, end - begin);
       }
     }
   });
@@ -191,7 +218,8 @@ void reduce(const Matmul& op, const float* partial, int64_t blocks) {
 
 void matmul_rows_nn(const Matmul& op) {
   check(op, op.b.shape[1], op.b.shape[0]);
-  const int64_t M = op.c.shape[0], N = op.c.shape[1], blocks = (op.a.shape[1] + kRowsOfBlock - 1) / kRowsOfBlock;
+  const int64_t M = op.c.shape[0], N = op.c.shape[1],
+                blocks = (op.a.shape[1] + kRowsOfBlock - 1) / kRowsOfBlock;
   static thread_local std::vector<float> memory;  // [blocks, M, N], kept between calls
   if (memory.size() < static_cast<size_t>(blocks * M * N)) memory.resize(blocks * M * N);
   float* const partial = memory.data();

@@ -1,5 +1,6 @@
 // Loads, stores and functions that several kernels share, compiled once per instruction set.
-// Include it inside a kernel file after highway.h (no include guard across targets, as Highway asks).
+// Include it inside a kernel file after highway.h (no include guard across targets, as Highway
+// asks).
 #if defined(INKSTONE_KERNELS_CPU_SIMD_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef INKSTONE_KERNELS_CPU_SIMD_INL_H_
 #undef INKSTONE_KERNELS_CPU_SIMD_INL_H_
@@ -70,8 +71,9 @@ HWY_INLINE void for_vectors(size_t count, Full&& full, Part&& part) {
 }
 
 // e^x by Cody-Waite reduction and a polynomial of degree 6 (coefficients: Taylor's, the interval is
-// [-ln2/2, ln2/2], the remainder below 2e-8 relative); 0 below -87.3, e^88.37 above 88.37; a NaN stays a
-// NaN, for which the bounds are selected: minimum and maximum treat a NaN as each target likes.
+// [-ln2/2, ln2/2], the remainder below 2e-8 relative); 0 below -87.3, e^88.37 above 88.37; a NaN
+// stays a NaN, for which the bounds are selected: minimum and maximum treat a NaN as each target
+// likes.
 HWY_INLINE VF exp_f32(VF x) {
   const F32 d;
   const hn::RebindToSigned<F32> di;
@@ -100,7 +102,8 @@ HWY_INLINE VF tanh_f32(VF u) {
   const VF a = hn::Abs(u);
   const VF q = exp_f32(hn::Mul(hn::Set(d, -2.0f), a));
   const VF far = hn::Div(hn::Sub(one, q), hn::Add(one, q));
-  // u - u^3/3 + 2u^5/15 - 17u^7/315 + 62u^9/2835 - 1382u^11/155925: below |u| = 0.25 the next term is under 1e-9 u.
+  // u - u^3/3 + 2u^5/15 - 17u^7/315 + 62u^9/2835 - 1382u^11/155925: below |u| = 0.25 the next term
+  // is under 1e-9 u.
   const VF s = hn::Mul(a, a);
   VF p = hn::Set(d, -1382.0f / 155925);
   p = hn::MulAdd(p, s, hn::Set(d, 62.0f / 2835));

@@ -1,5 +1,5 @@
-// Sum of x^2 in double: reads 4 bytes per element, limited by memory. Blocks of a fixed size are summed by
-// themselves and their sums added in order: the same bits for every number of threads.
+// Sum of x^2 in double: reads 4 bytes per element, limited by memory. Blocks of a fixed size are
+// summed by themselves and their sums added in order: the same bits for every number of threads.
 #include <hwy/base.h>
 #include <algorithm>
 #include <vector>
@@ -51,7 +51,8 @@ double sum_of_squares(ConstView x) {
   std::vector<double> sums(blocks);
   parallel_for(blocks, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t b = begin; b < end; ++b) {
-      sums[b] = HWY_DYNAMIC_DISPATCH(block_sum)(x.as<float>() + b * kBlock, std::min(kBlock, count - b * kBlock));
+      sums[b] = HWY_DYNAMIC_DISPATCH(block_sum)(x.as<float>() + b * kBlock,
+                                                std::min(kBlock, count - b * kBlock));
     }
   });
   double total = 0;

@@ -1,5 +1,6 @@
-// out[N] (+)= sum over rows of x[M,N]: reads x once, one flop per element, limited by memory. Threads split the
-// columns; a column is summed in the order of its rows whatever the number of threads.
+// out[N] (+)= sum over rows of x[M,N]: reads x once, one flop per element, limited by memory.
+// Threads split the columns; a column is summed in the order of its rows whatever the number of
+// threads.
 #include <hwy/base.h>
 
 #include "base/threads.h"
@@ -15,7 +16,8 @@ HWY_BEFORE_NAMESPACE();
 namespace inkstone::cpu::HWY_NAMESPACE {
 
 template <typename T>
-void sum_columns(const T* x, int64_t rows, int64_t stride, size_t columns, bool accumulate, float* out) {
+void sum_columns(const T* x, int64_t rows, int64_t stride, size_t columns, bool accumulate,
+                 float* out) {
   const auto total = [&](size_t c, auto&& load_row) {
     VF even = accumulate ? load_row(out + c) : hn::Zero(F32()), odd = hn::Zero(F32());
     int64_t m = 0;
@@ -28,12 +30,16 @@ void sum_columns(const T* x, int64_t rows, int64_t stride, size_t columns, bool 
   };
   for_vectors(
       columns, [&](size_t c) { store(total(c, [](const auto* p) { return load(p); }), out + c); },
-      [&](size_t c, size_t n) { store_part(total(c, [n](const auto* p) { return load_part(p, n); }), out + c, n); });
+      [&](size_t c, size_t n) {
+        store_part(total(c, [n](const auto* p) { return load_part(p, n); }), out + c, n);
+      });
 }
-void sum_columns_f32(const float* x, int64_t rows, int64_t stride, size_t columns, bool accumulate, float* out) {
+void sum_columns_f32(const float* x, int64_t rows, int64_t stride, size_t columns, bool accumulate,
+                     float* out) {
   sum_columns(x, rows, stride, columns, accumulate, out);
 }
-void sum_columns_bf16(const bf16* x, int64_t rows, int64_t stride, size_t columns, bool accumulate, float* out) {
+void sum_columns_bf16(const bf16* x, int64_t rows, int64_t stride, size_t columns, bool accumulate,
+                      float* out) {
   sum_columns(x, rows, stride, columns, accumulate, out);
 }
 
@@ -52,9 +58,11 @@ void sum_rows(ConstView x, View out, bool accumulate) {
   parallel_for(width, 64, [&](int64_t begin, int64_t end, int) {
     float* to = out.as<float>() + begin;
     if (x.dtype == DType::kBF16) {
-      HWY_DYNAMIC_DISPATCH(sum_columns_bf16)(x.as<bf16>() + begin, rows, width, end - begin, accumulate, to);
+      HWY_DYNAMIC_DISPATCH(sum_columns_bf16)
+      (x.as<bf16>() + begin, rows, width, end - begin, accumulate, to);
     } else {
-      HWY_DYNAMIC_DISPATCH(sum_columns_f32)(x.as<float>() + begin, rows, width, end - begin, accumulate, to);
+      HWY_DYNAMIC_DISPATCH(sum_columns_f32)
+      (x.as<float>() + begin, rows, width, end - begin, accumulate, to);
     }
   });
 }

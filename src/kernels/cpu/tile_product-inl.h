@@ -1,5 +1,6 @@
-// Products of small float32 matrices that lie in cache, for attention's tiles: register blocks of kRows rows and up
-// to kVectors vectors, one vector load per vector and one broadcast per row for kRows * kVectors multiply-adds.
+// Products of small float32 matrices that lie in cache, for attention's tiles: register blocks of
+// kRows rows and up to kVectors vectors, one vector load per vector and one broadcast per row for
+// kRows * kVectors multiply-adds.
 #if defined(INKSTONE_KERNELS_CPU_TILE_PRODUCT_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef INKSTONE_KERNELS_CPU_TILE_PRODUCT_INL_H_
 #undef INKSTONE_KERNELS_CPU_TILE_PRODUCT_INL_H_
@@ -26,9 +27,12 @@ struct Tile {
 };
 
 // The matrix that begins at (row, column).
-HWY_INLINE Tile at(const Tile& t, int64_t row, int64_t column) { return {t.data + row * t.stride + column, t.stride}; }
+HWY_INLINE Tile at(const Tile& t, int64_t row, int64_t column) {
+  return {t.data + row * t.stride + column, t.stride};
+}
 
-// C[M,N] = A * B, or C += A * B. N is rounded up to whole vectors: B must be readable and C writable there.
+// C[M,N] = A * B, or C += A * B. N is rounded up to whole vectors: B must be readable and C
+// writable there.
 struct TileProduct {
   Tile a, b, c;  // A is [M,K], or [K,M] in a product of the transposed
   int64_t M, N, K;
@@ -74,7 +78,8 @@ template <bool kTransposed>
 void product(const TileProduct& p) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(F32()));
   int64_t n = 0;
-  for (; n + kVectors * lanes <= p.N; n += kVectors * lanes) product_columns<kVectors, kTransposed>(p, n);
+  for (; n + kVectors * lanes <= p.N; n += kVectors * lanes)
+    product_columns<kVectors, kTransposed>(p, n);
   if constexpr (kVectors > 2) {
     for (; n + 2 * lanes <= p.N; n += 2 * lanes) product_columns<2, kTransposed>(p, n);
   }

@@ -6,7 +6,8 @@ namespace inkstone {
 
 std::unique_ptr<Backend> make_cuda_backend() {
   fail(ErrorCode::kUnsupported,
-       "--device cuda: this build has no CUDA backend; it was built for the CPU only. Use --device cpu");
+       "--device cuda: this build has no CUDA backend; it was built for the CPU only. Use --device "
+       "cpu");
 }
 
 }  // namespace inkstone
