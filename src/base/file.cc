@@ -93,35 +93,47 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
-ScratchMapping::ScratchMapping(const std::filesystem::path& folder, size_t size_bytes)
-    : size_(size_bytes) {
-  if (size_ == 0) return;
-  const auto path = temporary_beside(folder / "scratch");
-  const Descriptor fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (fd.get() < 0) fail_errno("create", path);
-  ::unlink(path.c_str());
-  errno = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(size_));
-  if (errno != 0) fail_errno("write", path);
-  void* address = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
-  if (address == MAP_FAILED) fail_errno("map", path);
-  data_ = static_cast<std::byte*>(address);
+ScratchFile::ScratchFile(const std::filesystem::path& folder, uint64_t size_bytes)
+    : path_(temporary_beside(folder / "scratch")),
+      fd_(::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)),
+      size_bytes_(size_bytes) {
+  if (fd_ < 0) fail_errno("create", path_);
+  ::unlink(path_.c_str());
+  if (::ftruncate(fd_, static_cast<off_t>(size_bytes)) == 0) return;
+  const int number = errno;
+  ::close(fd_);
+  errno = number;
+  fail_errno("make room for", path_);
 }
 
-ScratchMapping::ScratchMapping(ScratchMapping&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+ScratchFile::ScratchFile(ScratchFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      fd_(std::exchange(other.fd_, -1)),
+      size_bytes_(std::exchange(other.size_bytes_, 0)) {}
 
-ScratchMapping& ScratchMapping::operator=(ScratchMapping&& other) noexcept {
-  std::swap(data_, other.data_);
-  std::swap(size_, other.size_);
-  return *this;
+ScratchFile::~ScratchFile() {
+  if (fd_ >= 0) ::close(fd_);
 }
 
-ScratchMapping::~ScratchMapping() {
-  if (data_ != nullptr) ::munmap(data_, size_);
+void ScratchFile::read(uint64_t offset, std::span<std::byte> bytes) const {
+  for (size_t done = 0; done < bytes.size();) {
+    const auto at = static_cast<off_t>(offset + done);
+    const ssize_t count = ::pread(fd_, bytes.data() + done, bytes.size() - done, at);
+    if (count < 0 && errno == EINTR) continue;
+    if (count == 0) errno = EIO;
+    if (count <= 0) fail_errno("read", path_);
+    done += static_cast<size_t>(count);
+  }
 }
 
-void ScratchMapping::release() const {
-  if (size_ > 0) ::madvise(data_, size_, MADV_DONTNEED);
+void ScratchFile::write(uint64_t offset, std::span<const std::byte> bytes) {
+  for (size_t done = 0; done < bytes.size();) {
+    const auto at = static_cast<off_t>(offset + done);
+    const ssize_t count = ::pwrite(fd_, bytes.data() + done, bytes.size() - done, at);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail_errno("write", path_);
+    done += static_cast<size_t>(count);
+  }
 }
 
 AtomicFile::AtomicFile(std::filesystem::path path)

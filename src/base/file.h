@@ -41,26 +41,26 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-// Zeros that may be written, in a file without a name that goes with the object: for more than
-// memory should hold. Movable.
-class ScratchMapping {
+// A file without a name, which goes with the object: for more than memory should hold. Movable.
+class ScratchFile {
  public:
-  // The file lies in `folder`, where all of its room is taken at once: a full disk throws
-  // kInputOutput here, and not later. Throws kNotFound without the folder, kInputOutput when the
+  // Of `size_bytes` zeros, in `folder`. Throws kNotFound without the folder, kInputOutput when the
   // file cannot be made otherwise.
-  ScratchMapping(const std::filesystem::path& folder, size_t size_bytes);
-  ScratchMapping(ScratchMapping&& other) noexcept;
-  ScratchMapping& operator=(ScratchMapping&& other) noexcept;
-  ~ScratchMapping();
+  ScratchFile(const std::filesystem::path& folder, uint64_t size_bytes);
+  ScratchFile(ScratchFile&& other) noexcept;
+  ScratchFile& operator=(ScratchFile&&) = delete;
+  ~ScratchFile();
 
-  // As MappedFile's. Nothing is lost.
-  void release() const;
+  // `bytes` at `offset`, which together lie inside the file. Throw kInputOutput (a full disk too).
+  void read(uint64_t offset, std::span<std::byte> bytes) const;
+  void write(uint64_t offset, std::span<const std::byte> bytes);
 
-  std::span<std::byte> bytes() const { return {data_, size_}; }
+  uint64_t size_bytes() const { return size_bytes_; }
 
  private:
-  std::byte* data_ = nullptr;
-  size_t size_ = 0;
+  std::filesystem::path path_;  // what its name was, for messages
+  int fd_ = -1;
+  uint64_t size_bytes_;
 };
 
 // Writes `path` through a temporary file beside it. Nothing is visible at `path` until commit(),

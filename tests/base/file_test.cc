@@ -316,32 +316,33 @@ TEST(AppendFile, ADeviceThatIsAlwaysFull) {
   EXPECT_TRUE(mentions(error, "'/dev/full': No space left on device"));
 }
 
-TEST(ScratchMapping, HoldsWhatIsWrittenAndLeavesNothing) {
+TEST(ScratchFile, HoldsWhatIsWrittenAndLeavesNothing) {
   const test::ScratchFolder folder;
-  {
-    constexpr size_t kSize_bytes = 3 * 4096 + 5;
-    ScratchMapping mapping(folder.path(), kSize_bytes);
-    ASSERT_EQ(mapping.bytes().size(), kSize_bytes);
-    for (const std::byte byte : mapping.bytes()) ASSERT_EQ(byte, std::byte{0});
-    mapping.bytes().front() = mapping.bytes().back() = std::byte{7};
-    mapping.release();
-    ScratchMapping moved = std::move(mapping);
-    EXPECT_EQ(moved.bytes().front(), std::byte{7});
-    EXPECT_EQ(moved.bytes()[1], std::byte{0});
-    EXPECT_EQ(moved.bytes().back(), std::byte{7});
-  }
+  ScratchFile first(folder.path(), 10);
   EXPECT_TRUE(fs::is_empty(folder.path()));
-  EXPECT_TRUE(ScratchMapping(folder.path(), 0).bytes().empty());
+  std::array<std::byte, 10> bytes;
+  first.read(0, bytes);
+  for (const std::byte byte : bytes) EXPECT_EQ(byte, std::byte{0});
+  first.write(8, std::array{std::byte{1}, std::byte{2}});
+  ScratchFile moved = std::move(first);
+  EXPECT_EQ(moved.size_bytes(), 10u);
+  moved.read(0, bytes);
+  EXPECT_EQ(bytes[7], std::byte{0});
+  EXPECT_EQ(bytes[8], std::byte{1});
+  EXPECT_EQ(bytes[9], std::byte{2});
 }
 
-TEST(ScratchMapping, TakesItsRoomAtOnce) {
+TEST(ScratchFile, SaysWhatFailed) {
   const test::ScratchFolder folder;
-  const auto code = [&](const fs::path& where, size_t size_bytes) {
-    return test::thrown_by([&] { ScratchMapping(where, size_bytes); }).code();
+  const auto code = [&](const fs::path& where, uint64_t size_bytes) {
+    return test::thrown_by([&] { ScratchFile(where, size_bytes); }).code();
   };
   EXPECT_EQ(code(folder / "missing", 1), ErrorCode::kNotFound);
-  EXPECT_EQ(code(folder.path(), size_t{1} << 62), ErrorCode::kInputOutput);
+  EXPECT_EQ(code(folder.path(), uint64_t{1} << 62), ErrorCode::kInputOutput);
   EXPECT_TRUE(fs::is_empty(folder.path()));
+  std::array<std::byte, 4> bytes;
+  const ScratchFile file(folder.path(), 3);
+  EXPECT_EQ(test::thrown_by([&] { file.read(0, bytes); }).code(), ErrorCode::kInputOutput);
 }
 
 }  // namespace

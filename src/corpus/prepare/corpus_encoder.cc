@@ -137,7 +137,7 @@ class CorpusEncoder {
     for (const DocumentPart& part : batch.parts) {
       if (totals_.documents >= static_cast<int64_t>(task_.plan.fates.size()))
         fail_changed(part.place.source);
-      const Fate fate = task_.plan.fates[static_cast<size_t>(totals_.documents)];
+      const Fate fate = task_.plan.fates.at(static_cast<size_t>(totals_.documents));
       fates_.push_back(fate);
       numbers_.push_back(totals_.documents);
       if (!part.last) continue;

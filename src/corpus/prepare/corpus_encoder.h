@@ -37,7 +37,7 @@ struct EncodeTask {
   const std::vector<CorpusFile>& files;
   const PrepareOptions& options;
   const Tokenizer& tokenizer;
-  const Plan& plan;
+  Plan& plan;  // its fates are read
   const ScanFiles& scanned;
   const ScanTotals& totals;  // of the scan: kept in the checkpoints
 };

@@ -45,7 +45,7 @@ void set_fates(DuplicateFinder& finder, Fate fate, FateList& fates) {
 void find_exact(Records& records, const std::filesystem::path& scratch, FateList& fates) {
   DuplicateFinder finder(scratch);
   for (size_t i = 0; i < records.count(); ++i) {
-    if (fates[i] == Fate::kTrain) finder.add({records[i]->key.high, records[i]->key.low}, i);
+    if (fates.at(i) == Fate::kTrain) finder.add({records[i]->key.high, records[i]->key.low}, i);
   }
   set_fates(finder, Fate::kDuplicate, fates);
 }
@@ -55,7 +55,7 @@ void find_near(Records& records, const ScanFiles& scanned, size_t bands,
   RecordFile<uint64_t> hashes(scanned.bands, bands);
   DuplicateFinder finder(scratch);
   for (size_t i = 0; i < records.count(); ++i) {
-    if (fates[i] != Fate::kTrain || records[i]->has_bands == 0) continue;
+    if (fates.at(i) != Fate::kTrain || records[i]->has_bands == 0) continue;
     for (size_t band = 0; band < bands; ++band) finder.add({hashes[i][band], band}, i);
   }
   set_fates(finder, Fate::kNearDuplicate, fates);
@@ -76,7 +76,7 @@ Plan make_plan(const ScanFiles& scanned, const PrepareOptions& options,
   }
   SplitPlanner planner(options.val_fraction);
   for (size_t i = 0; i < records.count(); ++i) {
-    if (plan.fates[i] != Fate::kTrain) continue;
+    if (plan.fates.at(i) != Fate::kTrain) continue;
     const DocumentRecord& record = *records[i];
     planner.add(record.hash);
     ++plan.kept;
@@ -86,7 +86,7 @@ Plan make_plan(const ScanFiles& scanned, const PrepareOptions& options,
   const std::vector<bool> validates = planner.finish();
   size_t kept = 0;
   for (size_t i = 0; i < records.count(); ++i) {
-    if (plan.fates[i] == Fate::kTrain && validates[kept++]) plan.fates.set(i, Fate::kValidation);
+    if (plan.fates.at(i) == Fate::kTrain && validates[kept++]) plan.fates.set(i, Fate::kValidation);
   }
   return plan;
 }

@@ -262,7 +262,7 @@ class Preparation {
       for (const DroppedDocument& d : corpus_.dropped) dropped.add(d);
     }
     const ScanTotals totals = scan(dropped);
-    const Plan plan = make_plan(scanned_, options_, folder_.scratch());
+    Plan plan = make_plan(scanned_, options_, folder_.scratch());
     if (plan.kept == 0) fail_without_text(options_.inputs, dropped);
     PrepareReport report = report_of(totals, plan);
     report.resumed = resumed;
@@ -293,8 +293,7 @@ class Preparation {
                        });
   }
 
-  void encode(const ScanTotals& totals, const Plan& plan, DroppedLog& dropped,
-              PrepareReport& report) {
+  void encode(const ScanTotals& totals, Plan& plan, DroppedLog& dropped, PrepareReport& report) {
     const auto state = [&](const char* key) {
       return is_scanned() ? checkpoints_.found().at(key) : Json(nullptr);
     };
