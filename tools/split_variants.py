@@ -51,6 +51,8 @@ VARIANTS = {
     "deepseek3": (splits(r"\p{N}{1,3}", "[一-龥぀-ゟ゠-ヿ]+", DEEPSEEK3), None),
     "bloom": (splits(BLOOM), None),
     "lookbehind": (splits(r"(?<=[a-z])\d+|(?<!x)\w+$|^\s+"), None),
+    "brackets": (splits(r"[\w-]+|[^\s\w]+"), None),
+    "line_begins": (splits(r"\n^|^[ab]|c$"), None),
 }
 
 

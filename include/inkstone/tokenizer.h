@@ -103,16 +103,16 @@ class Tokenizer {
 
   // The ids of `text`, any bytes: decode(encode(x)) == x for every x, unless tokenizer.json
   // normalises (NFC) or puts a space in front (add_prefix_space): then it gives the text so
-  // changed. No special token is added (Hugging Face's add_special_tokens=False). A maximal run of
-  // bytes that are not valid UTF-8 is a piece of its own and cuts the text: what stands before and
-  // after it is encoded as a text of its own. Special tokens are matched leftmost first, of several
-  // at one place the longest, and cut the text likewise. Time is near-linear in the text.
+  // changed. White space that an allowed special token takes (lstrip, rstrip) has no ids. No
+  // special token is added (Hugging Face's add_special_tokens=False). A maximal run of bytes that
+  // are not valid UTF-8 is a piece of its own and cuts the text: what stands before and after it is
+  // encoded as a text of its own. Special tokens are matched leftmost first, of several at one
+  // place the longest, and cut the text likewise. Time is near-linear in the text.
   std::vector<TokenId> encode(std::string_view text,
                               SpecialTokens special = SpecialTokens::kAsText) const;
 
   // Where in decode(ids) the bytes of each token lie: adjacent ranges, in bytes. For the ids of
-  // encode(text) these are places in `text` (in its normalised form, where tokenizer.json has a
-  // normalizer). Throws as decode.
+  // encode(text) these are places in `text` if decode gives it back. Throws as decode.
   std::vector<ByteRange> offsets(std::span<const TokenId> ids) const;
 
   // True when encoding text[0..at) and text[at..) one by one, as ordinary text, gives the ids of
@@ -164,7 +164,8 @@ class StreamEncoder {
   // Appends to `ids` those that no later part can change: add() of all parts and finish() give
   // together the ids of the whole, wherever it is cut. What is not certain yet is kept: seldom more
   // than a word, but all of a text in which nothing tells where a piece begins (a megabyte of one
-  // letter). Throws as Tokenizer::encode; the place in a message counts from the last certain one.
+  // letter), or where allowed special tokens depend on what stands beside them. Throws as
+  // Tokenizer::encode; the place in a message counts from the last certain one.
   void add(std::string_view part, std::vector<TokenId>& ids);
 
   // Ends the text. The next add() begins another.

@@ -18,11 +18,8 @@ class NormalizingEncoder final : public Encoder {
   void encode(std::string_view text, EncodeScratch& scratch,
               std::vector<TokenId>& out) const override;
 
-  // Never with add_prefix_space: a second part would get a space too. A cut stands before ASCII
-  // white space, which NFC joins with nothing before it.
-  bool is_cut(std::string_view text, size_t at) const override {
-    return !add_prefix_space_ && encoder_->is_cut(text, at);
-  }
+  // Never with add_prefix_space: a second part would get a space too.
+  bool is_cut(std::string_view text, size_t at) const override;
 
   const Encoder& inner() const { return *encoder_; }
 

@@ -4,7 +4,10 @@
 #include <unicode/unistr.h>
 
 #include <algorithm>
+#include <functional>
 #include <limits>
+#include <new>
+#include <numeric>
 
 #include "base/error.h"
 #include "tokenizer/invalid_run.h"
@@ -15,8 +18,9 @@ namespace {
 constexpr size_t kContext_bytes = 256;  // before a piece, for lookbehind
 constexpr size_t kMinWindow_bytes = 1024;
 constexpr int32_t kStackLimit_bytes = 32 << 20;
-// Of one match; ICU counts ten thousand operations as a step.
-constexpr int32_t kTimeLimit_steps = 2000;
+// Of all matches in a window; ICU counts ten thousand operations as a step. A character of a long
+// window may take a million.
+constexpr int32_t kTimeLimit_steps = 2000, kCharactersOfStep = 100;
 
 // UTF-8, valid and without a cut character, as UTF-16.
 icu::UnicodeString to_utf16(std::string_view text) {
@@ -24,7 +28,18 @@ icu::UnicodeString to_utf16(std::string_view text) {
     fail(ErrorCode::kUnsupported,
          "a regular expression cannot match in {} bytes at once, at most 2 GiB", text.size());
   }
-  return icu::UnicodeString::fromUTF8({text.data(), static_cast<int32_t>(text.size())});
+  auto converted = icu::UnicodeString::fromUTF8({text.data(), static_cast<int32_t>(text.size())});
+  if (converted.isBogus()) throw std::bad_alloc();
+  return converted;
+}
+
+// Of valid UTF-8.
+int32_t utf16_length(std::string_view text) {
+  const auto units = [](char c) {
+    const auto byte = static_cast<uint8_t>(c);
+    return (byte & 0xC0) == 0x80 ? 0 : byte >= 0xF0 ? 2 : 1;
+  };
+  return std::transform_reduce(text.begin(), text.end(), 0, std::plus<>(), units);
 }
 
 // The first place from `at` on where a character of valid text begins.
@@ -109,7 +124,6 @@ class RegexPreTokenizer::Matching {
     matcher_.reset(compiled_.pattern->matcher(status));
     if (U_FAILURE(status)) compiled_.fail_match(status);
     matcher_->setStackLimit(kStackLimit_bytes, status);
-    matcher_->setTimeLimit(kTimeLimit_steps, status);
     matcher_->useTransparentBounds(true).useAnchoringBounds(false);
     if (U_FAILURE(status)) compiled_.fail_match(status);
   }
@@ -130,9 +144,10 @@ class RegexPreTokenizer::Matching {
   void split_window(size_t context, size_t end, bool is_whole) {
     if (!matcher_) make_matcher();
     UErrorCode status = U_ZERO_ERROR;
-    const int32_t first = to_utf16(text_.substr(context, last_ - context)).length();
+    const int32_t first = utf16_length(text_.substr(context, last_ - context));
     window_ = to_utf16(text_.substr(context, end - context));
     matcher_->reset(window_).region(first, window_.length(), status);
+    matcher_->setTimeLimit(kTimeLimit_steps + window_.length() / kCharactersOfStep, status);
     Places places(window_, context);
     bool is_sure = true;
     while (matcher_->find(status) && (is_sure = is_whole || !matcher_->hitEnd())) {

@@ -16,7 +16,7 @@ class RegexPreTokenizer final : public PreTokenizer {
   explicit RegexPreTokenizer(const std::string& pattern);
   ~RegexPreTokenizer() override;
 
-  // Throws kUnsupported when a match exceeds ICU's limits of time or stack.
+  // Throws kUnsupported when matching exceeds ICU's limits of time or stack.
   void split(std::string_view text, const Take& take) const override;
 
   // Never: the expression may look anywhere.

@@ -7,9 +7,9 @@
 namespace inkstone {
 namespace {
 
-// Oniguruma's \w takes the numbers of Latin-1 in.
-constexpr std::string_view kWordCharacter =
-    R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u00B2\u00B3\u00B9\u00BC-\u00BE)";
+// Oniguruma's \w; outside brackets it takes the numbers of Latin-1 in.
+constexpr std::string_view kWordCharacter = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc})",
+                           kLatin1Numbers = R"(\u00B2\u00B3\u00B9\u00BC-\u00BE)";
 
 class Translation {
  public:
@@ -59,11 +59,15 @@ void Translation::step() {
   if (c == '[' || (c == ']' && depth_ > 0)) return bracket();
   if (depth_ > 0) {
     if (comes("--")) refuse("'--' in brackets");
+    // To ICU they take away and intersect; to Oniguruma they are characters.
+    if (comes("-[") || comes("&[")) refuse("'-[' or '&[' in brackets");
+    if (comes("&&")) return copy(2);
     return copy(1);
   }
   if (comes("(?")) return group();
   if (c == '}') return after_interval();
   if (c == '#') return replace(1, R"(\#)");
+  if (c == '^') return replace(1, R"((?:\A|^(?!\z)))");  // no line begins at the text's end
   copy(1);
 }
 
@@ -79,13 +83,20 @@ void Translation::bracket() {
   if (peek() == ']') replace(1, R"(\])");
 }
 
-// {1,3}+ means ({1,3})+ to Oniguruma and is possessive to ICU.
+// To Oniguruma x{1,3}+ is (x{1,3})+ and x{3}? is (x{3})?, to ICU they are possessive and lazy.
 void Translation::after_interval() {
+  const size_t open = pattern_.substr(0, at_).rfind('{');
+  const bool has_comma = open != std::string_view::npos &&
+                         pattern_.substr(open, at_ - open).find(',') != std::string_view::npos;
   copy(1);
   if (peek() == '+') refuse("'}+'");
+  if (peek() == '?' && !has_comma) refuse("'}?' behind a single number");
 }
 
+// (?i) holds for the alternatives behind it too, but in Oniguruma they become alternatives of what
+// it holds for.
 void Translation::group() {
+  if (comes("(?i)") && at_ > 0) refuse("'(?i)' behind something else");
   for (const std::string_view known :
        {"(?:", "(?=", "(?!", "(?>", "(?<=", "(?<!", "(?i:", "(?i)"}) {
     if (comes(known)) return copy(known.size());
@@ -107,13 +118,14 @@ void Translation::property() {
 void Translation::code_point() {
   const bool is_byte = peek(1) == 'x' && peek(2) != '{';
   if (is_byte && peek(2) >= '8') refuse(R"(\x80 and above)");
-  copy(2);
+  const size_t close = peek(2) == '{' ? pattern_.find('}', at_) : std::string_view::npos;
+  copy(close != std::string_view::npos ? close + 1 - at_ : 2);
 }
 
 void Translation::escape() {
   const char c = peek(1);
   const bool inside = depth_ > 0;
-  const std::string word(kWordCharacter);
+  const std::string word = std::string(kWordCharacter) + std::string(inside ? "" : kLatin1Numbers);
   switch (c) {
     case 's': return replace(2, R"(\p{White_Space})");
     case 'S': return replace(2, R"(\P{White_Space})");
@@ -135,8 +147,8 @@ void Translation::escape() {
     case 'e': return copy(2);
     default: break;
   }
-  if (c == '\0' || std::isalnum(static_cast<unsigned char>(c)) != 0)
-    refuse(fmt::format("'\\{}'", c));
+  if (c == '\0') refuse("'\\' without a character behind it");
+  if (std::isalnum(static_cast<unsigned char>(c)) != 0) refuse(fmt::format("'\\{}'", c));
   copy(2);
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/utf8.h"
+#include "tokenizer/nfc.h"
 #include "tokenizer/unicode_classes.h"
 
 namespace inkstone {
@@ -54,17 +55,74 @@ size_t white_space_end(std::string_view text, size_t at) {
   return at;
 }
 
+bool has_lesser_text(const SpecialToken& a, const SpecialToken& b) { return a.text < b.text; }
+
+// True when the texts may share bytes of some text.
+bool may_overlap(std::string_view a, std::string_view b) {
+  for (size_t at = 0; at < a.size(); ++at) {
+    if (a.substr(at).starts_with(b.substr(0, a.size() - at))) return true;
+  }
+  for (size_t at = 1; at < b.size(); ++at) {
+    if (b.substr(at).starts_with(a.substr(0, b.size() - at))) return true;
+  }
+  return false;
+}
+
+// True when one search for all tokens certainly finds what two searches find.
+bool is_one_search(std::span<const SpecialToken> tokens, bool is_nfc) {
+  constexpr size_t kMostWork = 100'000'000;
+  size_t bytes[2] = {0, 0};  // of those that are not normalized and of those that are
+  for (const SpecialToken& token : tokens) bytes[token.is_normalized] += token.text.size();
+  if (bytes[1] == 0) return true;
+  if (is_nfc) return false;
+  if (bytes[0] == 0) return true;
+  if (bytes[0] > kMostWork / bytes[1]) return false;
+  for (const SpecialToken& a : tokens) {
+    if (a.looks_around()) return false;
+    for (const SpecialToken& b : tokens) {
+      if (a.is_normalized && !b.is_normalized && may_overlap(a.text, b.text)) return false;
+    }
+  }
+  return true;
+}
+
+// The tokens that are looked for in one of two searches.
+std::vector<SpecialToken> tokens_of(std::span<const SpecialToken> tokens, bool is_nfc,
+                                    bool is_second) {
+  if (is_one_search(tokens, is_nfc))
+    return is_second ? std::vector<SpecialToken>()
+                     : std::vector<SpecialToken>(tokens.begin(), tokens.end());
+  std::vector<SpecialToken> chosen;
+  for (const SpecialToken& token : tokens) {
+    if (token.is_normalized != is_second) continue;
+    chosen.push_back(token);
+    if (is_second && is_nfc) chosen.back().text = to_nfc(token.text);
+  }
+  return chosen;
+}
+
+using TakePart = std::function<void(std::string_view part, size_t begin)>;
+
+void split_by(const SpecialTokenMatcher& matcher, std::string_view text, const TakePart& take_part,
+              const SpecialTokenTable::TakeToken& take_token) {
+  size_t at = 0;
+  for (size_t from = 0;;) {
+    const auto match = matcher.find(text, from, at);
+    if (!match) break;
+    if (match->begin > at) take_part(text.substr(at, match->begin - at), at);
+    if (match->begin < match->end) take_token(match->id, match->begin);
+    from = match->token_end;
+    at = match->end;
+  }
+  if (at < text.size()) take_part(text.substr(at), at);
+}
+
 }  // namespace
 
-SpecialTokenTable::SpecialTokenTable(std::vector<SpecialToken> tokens)
+SpecialTokenMatcher::SpecialTokenMatcher(std::vector<SpecialToken> tokens)
     : tokens_(std::move(tokens)) {
-  std::sort(tokens_.begin(), tokens_.end(),
-            [](const SpecialToken& a, const SpecialToken& b) { return a.text < b.text; });
-  for (const SpecialToken& token : tokens_) {
-    starts_[static_cast<uint8_t>(token.text[0])] = true;
-    longest_bytes_ = std::max(longest_bytes_, token.text.size());
-    looks_around_ = looks_around_ || token.looks_around();
-  }
+  std::sort(tokens_.begin(), tokens_.end(), has_lesser_text);
+  for (const SpecialToken& token : tokens_) starts_[static_cast<uint8_t>(token.text[0])] = true;
   if (!tokens_.empty() && tokens_.front().text[0] == tokens_.back().text[0]) {
     only_start_ = tokens_.front().text[0];
   }
@@ -72,7 +130,7 @@ SpecialTokenTable::SpecialTokenTable(std::vector<SpecialToken> tokens)
 
 // Narrows the sorted list byte by byte to the tokens that agree with the text so far; a token that
 // ends there is first among them.
-const SpecialToken* SpecialTokenTable::longest_at(std::string_view text, size_t at) const {
+const SpecialToken* SpecialTokenMatcher::longest_at(std::string_view text, size_t at) const {
   const SpecialToken* longest = nullptr;
   auto low = tokens_.begin(), high = tokens_.end();
   for (size_t depth = 0; low != high; ++depth) {
@@ -90,14 +148,15 @@ const SpecialToken* SpecialTokenTable::longest_at(std::string_view text, size_t 
   return longest;
 }
 
-size_t SpecialTokenTable::next_candidate(std::string_view text, size_t from) const {
+size_t SpecialTokenMatcher::next_candidate(std::string_view text, size_t from) const {
   if (only_start_) return std::min(text.find(*only_start_, from), text.size());
   while (from < text.size() && !starts_[static_cast<uint8_t>(text[from])]) ++from;
   return from;
 }
 
-std::optional<SpecialTokenTable::Match> SpecialTokenTable::find(std::string_view text,
-                                                                size_t from) const {
+std::optional<SpecialTokenMatcher::Match> SpecialTokenMatcher::find(std::string_view text,
+                                                                    size_t from,
+                                                                    size_t lowest) const {
   if (tokens_.empty()) return std::nullopt;
   for (size_t at = next_candidate(text, from); at < text.size();) {
     const SpecialToken* token = longest_at(text, at);
@@ -106,13 +165,41 @@ std::optional<SpecialTokenTable::Match> SpecialTokenTable::find(std::string_view
                            (is_of_a_word(character_before(text, at)) ||
                             is_of_a_word(character_at(text, end)));
     if (token != nullptr && !in_a_word) {
-      const size_t begin = token->takes_left ? white_space_begin(text, at, from) : at;
-      return Match{begin, (token->takes_right ? white_space_end(text, end) : end) - begin,
-                   token->id};
+      const size_t begin = token->takes_left ? white_space_begin(text, at, lowest) : at;
+      return Match{.begin = begin,
+                   .end = token->takes_right ? white_space_end(text, end) : end,
+                   .token_end = end,
+                   .id = token->id};
     }
     at = next_candidate(text, end);
   }
   return std::nullopt;
+}
+
+SpecialTokenTable::SpecialTokenTable(std::vector<SpecialToken> tokens, bool is_nfc)
+    : tokens_(std::move(tokens)),
+      is_nfc_(is_nfc),
+      first_(tokens_of(tokens_, is_nfc, false)),
+      second_(tokens_of(tokens_, is_nfc, true)) {
+  std::sort(tokens_.begin(), tokens_.end(), has_lesser_text);
+  needs_whole_text_ = !second_.all().empty();
+  for (const SpecialToken& token : tokens_) {
+    longest_bytes_ = std::max(longest_bytes_, token.text.size());
+    needs_whole_text_ = needs_whole_text_ || token.looks_around();
+  }
+}
+
+void SpecialTokenTable::split(std::string_view text, const TakeText& take_text,
+                              const TakeToken& take_token) const {
+  const auto take_rest = [&](std::string_view part, size_t begin) {
+    if (second_.all().empty()) return take_text(part);
+    const std::string normal = is_nfc_ ? to_nfc(part) : "";
+    split_by(
+        second_, is_nfc_ ? std::string_view(normal) : part,
+        [&](std::string_view rest, size_t) { take_text(rest); },
+        [&](TokenId id, size_t at) { take_token(id, begin + at); });
+  };
+  split_by(first_, text, take_rest, take_token);
 }
 
 std::optional<TokenId> SpecialTokenTable::id_of(std::string_view text) const {

@@ -11,27 +11,33 @@ namespace inkstone {
 
 namespace {
 
-// Where tokens look at what stands beside them, nothing is certain before the end.
+// What is known of a text that is not certain yet.
+struct Searched {
+  size_t cuts = 0;    // there is no cut before it
+  size_t tokens = 0;  // no special token begins before it
+};
+
 // A special token cuts the text; so the text is certain up to the last one that no longer one can
 // replace. Behind that, a cut of the pre-tokenizer is certain where no special token can begin
 // before it and end after it.
 size_t certain_end(const Tokenizer::Impl& impl, std::string_view text, SpecialTokens special,
-                   size_t& searched) {
-  const size_t longest = special == SpecialTokens::kAsText ? 0
-                                                           : impl.special_tokens.longest_bytes();
-  if (text.size() <= longest || (longest > 0 && impl.special_tokens.looks_around())) return 0;
+                   Searched& searched) {
+  const SpecialTokenTable& tokens = impl.special_tokens;
+  const size_t longest = special == SpecialTokens::kAsText ? 0 : tokens.longest_bytes();
+  if (text.size() <= longest || (longest > 0 && tokens.needs_whole_text())) return 0;
   const size_t limit = text.size() - longest;
   size_t end = 0;
   while (longest > 0) {
-    const auto match = impl.special_tokens.find(text, end);
-    if (!match || match->begin > limit) break;
-    end = match->begin + match->size_bytes;
+    const auto match = tokens.find(text, searched.tokens);
+    searched.tokens = match ? match->begin : limit + 1;
+    if (searched.tokens > limit) break;
+    searched.tokens = end = match->end;
   }
-  const size_t lowest = std::max(end, searched);
-  for (size_t at = std::min(limit, text.size() - 1); at > lowest; --at) {
+  const size_t highest = std::min(limit, text.size() - 1);
+  for (size_t at = highest; at > std::max(end, searched.cuts); --at) {
     if (impl.encoder->is_cut(text.substr(end), at - end)) return at;
   }
-  if (end == 0) searched = std::min(limit, text.size() - 1);
+  if (end == 0) searched.cuts = highest;
   return end;
 }
 
@@ -42,7 +48,7 @@ struct StreamEncoder::State {
   SpecialTokens special;
   EncodeScratch scratch;
   std::string pending;  // not encoded yet
-  size_t searched = 0;  // there is no cut in pending[0..searched)
+  Searched searched = {};
 };
 
 StreamEncoder::StreamEncoder(Tokenizer tokenizer, SpecialTokens special)
@@ -59,7 +65,7 @@ void StreamEncoder::encode_certain(bool at_end, std::vector<TokenId>& ids) {
   if (end == 0) return;
   impl.encode(text.substr(0, end), s.special, s.scratch, ids);
   s.pending.erase(0, end);
-  s.searched = 0;
+  s.searched = {.cuts = 0, .tokens = s.searched.tokens - std::min(s.searched.tokens, end)};
 }
 
 void StreamEncoder::add(std::string_view part, std::vector<TokenId>& ids) {

@@ -219,7 +219,7 @@ Tokenizer::Impl::Impl(const TokenizerSpec& spec)
       pre_tokenizer(spec.pre_tokenizer),
       is_nfc(spec.is_nfc),
       vocabulary({}),
-      special_tokens(spec.special_tokens) {
+      special_tokens(spec.special_tokens, spec.is_nfc) {
   check_special_tokens(special_tokens);
   const TokenTable table = make_table(spec);
   vocabulary = Vocabulary(bytes_of_tokens(type, table));
@@ -249,21 +249,18 @@ Tokenizer::Impl::Impl(const TokenizerSpec& spec)
 
 void Tokenizer::Impl::encode(std::string_view text, SpecialTokens special, EncodeScratch& scratch,
                              std::vector<TokenId>& ids) const {
-  size_t at = 0;
-  while (special != SpecialTokens::kAsText) {
-    const auto match = special_tokens.find(text, at);
-    if (!match) break;
-    if (special == SpecialTokens::kRefuse) {
-      fail(ErrorCode::kInvalidData,
-           "the text has the special token '{}' at byte {}: remove it, or allow special tokens or "
-           "encode them as text",
-           text.substr(match->begin, match->size_bytes), match->begin);
-    }
-    encoder->encode(text.substr(at, match->begin - at), scratch, ids);
-    ids.push_back(match->id);
-    at = match->begin + match->size_bytes;
-  }
-  encoder->encode(text.substr(at), scratch, ids);
+  if (special == SpecialTokens::kAsText) return encoder->encode(text, scratch, ids);
+  special_tokens.split(
+      text, [&](std::string_view part) { encoder->encode(part, scratch, ids); },
+      [&](TokenId id, size_t begin) {
+        if (special == SpecialTokens::kRefuse) {
+          fail(ErrorCode::kInvalidData,
+               "the text has the special token '{}' at byte {}: remove it, or allow special tokens "
+               "or encode them as text",
+               vocabulary.bytes(id), begin);
+        }
+        ids.push_back(id);
+      });
 }
 
 std::vector<Merge> Tokenizer::Impl::merges() const {

@@ -95,6 +95,7 @@ SpecialToken read_special_token(const Json& json) {
   token.takes_left = get_boolean(json, "lstrip").value_or(false);
   token.takes_right = get_boolean(json, "rstrip").value_or(false);
   token.is_word = get_boolean(json, "single_word").value_or(false);
+  token.is_normalized = get_boolean(json, "normalized").value_or(false);
   return token;
 }
 

@@ -69,7 +69,7 @@ Json added_tokens_json(const Impl& t) {
                     {"single_word", token.is_word},
                     {"lstrip", token.takes_left},
                     {"rstrip", token.takes_right},
-                    {"normalized", false},
+                    {"normalized", token.is_normalized},
                     {"special", token.is_control}});
   }
   return list;
@@ -131,10 +131,12 @@ Json special_tokens_map_json(const Impl& t) {
 Json tokenizer_config_json(const Impl& t) {
   Json decoder = Json::object();
   for (const SpecialToken& token : special_tokens_by_id(t)) {
-    decoder[std::to_string(token.id)] = {
-        {"content", token.text},        {"lstrip", token.takes_left},
-        {"normalized", false},          {"rstrip", token.takes_right},
-        {"single_word", token.is_word}, {"special", token.is_control}};
+    decoder[std::to_string(token.id)] = {{"content", token.text},
+                                         {"lstrip", token.takes_left},
+                                         {"normalized", token.is_normalized},
+                                         {"rstrip", token.takes_right},
+                                         {"single_word", token.is_word},
+                                         {"special", token.is_control}};
   }
   Json config = Json::object();
   if (suits_gpt2_class(t)) config["add_prefix_space"] = false;

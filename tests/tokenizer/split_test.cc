@@ -2,6 +2,8 @@
 // (tests/fixtures/tokenizer/splits.json).
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <unicode/regex.h>
+#include <unicode/unistr.h>
 
 #include "base/error.h"
 #include "base/utf8.h"
@@ -153,6 +155,37 @@ TEST(SplitPreTokenizers, LongTextsAreCutAsShortOnes) {
             (Pieces{std::string(5000, ' ') + "abc", "x"}));
 }
 
+// The matches in the whole text at once, and what is between them.
+Pieces cut_at_once(const std::string& pattern, const std::string& text) {
+  UErrorCode status = U_ZERO_ERROR;
+  const auto input = icu::UnicodeString::fromUTF8(text);
+  icu::RegexMatcher matcher(icu::UnicodeString::fromUTF8(to_icu_syntax(pattern)), input,
+                            UREGEX_MULTILINE | UREGEX_UNIX_LINES, status);
+  Pieces pieces;
+  int32_t last = 0;
+  const auto add = [&](int32_t end) {
+    if (end == last) return;
+    input.tempSubStringBetween(last, end).toUTF8String(pieces.emplace_back());
+    last = end;
+  };
+  while (matcher.find(status)) {
+    add(matcher.start(status));
+    add(matcher.end(status));
+  }
+  EXPECT_TRUE(U_SUCCESS(status)) << u_errorName(status);
+  add(input.length());
+  return pieces;
+}
+
+TEST(SplitPreTokenizers, WindowsDoNotShow) {
+  std::string text;
+  for (int i = 0; i < 2000; ++i) text += "ab12 x3\n  ab12\u4E2Dx7\n" + std::string(i % 7, '\n');
+  for (const char* pattern : {R"((?<=[a-z])\d+|(?<!x)\w+|^ +)", R"((?<=ab12 x)3|(?<=\n)ab|12$)",
+                              R"(^ab|(?<!^)x)", R"(\s+(?=x)|\d(?!\n))", R"((?<=\n\n)\n|.)"}) {
+    EXPECT_TRUE(cut(*regex(pattern), text) == cut_at_once(pattern, text)) << pattern;
+  }
+}
+
 // Would take hours if every batch of pieces began again where the first step last cut: here
 // nowhere.
 TEST(SplitPreTokenizers, SequencesTakeLinearTime) {
@@ -189,8 +222,9 @@ TEST(SplitPreTokenizers, RefuseByNameWhatIsNotImplemented) {
               "'Removed', inverted, of a Split by 'a'");
   unsupported(split("a", R"("behavior":"MergedWithNext","invert":false)"), "'MergedWithNext'");
   unsupported(split("(a", isolated), "'(a'");
-  for (const char* pattern : {"a{1,2}+", R"(\\bx)", R"((a)\\1)", "[[:alpha:]]", "(?m:x)",
-                              R"(\\xE4)", R"(\\Ax)", R"(\\pL)"})
+  for (const char* pattern :
+       {"a{1,2}+", R"(\\bx)", R"((a)\\1)", "[[:alpha:]]", "(?m:x)", R"(\\xE4)", R"(\\Ax)",
+        R"(\\pL)", "[[a-z]-[b]]", "[[a-z]&[b]]", "a(?i)b|c", "a{2}?"})
     unsupported(split(pattern, isolated), "in the regular expression");
   unsupported(R"({"type":"Sequence","pretokenizers":[{"type":"ByteLevel","add_prefix_space":false},
                 {"type":"Digits"}]})",
@@ -207,6 +241,26 @@ TEST(SplitPreTokenizers, StopAtIcusLimits) {
   const Error error = thrown_by([&] { cut(*nested, std::string(60, 'a') + "b"); });
   EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
   EXPECT_TRUE(mentions(error, "'(a|a)*c'"));
+}
+
+// '=' and U+0338 are one character in NFC, which is no punctuation: no cut before '='.
+TEST(Normalizers, NfcMayJoinWhatThePreTokenizerWouldCut) {
+  const Json punctuation = {
+      {"type", "Sequence"},
+      {"pretokenizers",
+       Json::array({{{"type", "Punctuation"}, {"behavior", "Isolated"}},
+                    {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", true}}})}};
+  const Tokenizer plain = load(small_tokenizer(punctuation));
+  const Tokenizer nfc = load(small_tokenizer(punctuation, {{"type", "NFC"}}));
+  const std::string text = "x =\u0338 y\n";
+  EXPECT_TRUE(plain.is_cut(text, text.find('=')));
+  EXPECT_FALSE(nfc.is_cut(text, text.find('=')));
+  EXPECT_TRUE(nfc.is_cut(text, 1));
+  StreamEncoder encoder(nfc);
+  std::vector<TokenId> ids;
+  for (const char c : text) encoder.add({&c, 1}, ids);
+  encoder.finish(ids);
+  EXPECT_EQ(ids, nfc.encode(text));
 }
 
 TEST(Normalizers, NfcAndThePrefixSpace) {

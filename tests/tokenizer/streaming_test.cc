@@ -83,17 +83,22 @@ TEST(StreamEncoder, RefusesSpecialTokensThatAreCut) {
       Error);
 }
 
-// A long text without any cut must not be searched from its beginning again and again.
+// A long text without any cut must not be searched from its beginning again and again, neither for
+// cuts nor for special tokens.
 TEST(StreamEncoder, TakesOneLongWordInManyParts) {
   const Tokenizer tokenizer = small_tokenizer(TokenizerType::kBpe);
-  StreamEncoder encoder(tokenizer);
-  std::vector<TokenId> ids;
-  for (int i = 0; i < 200000; ++i) encoder.add("abcde", ids);
-  EXPECT_TRUE(ids.empty());
-  encoder.finish(ids);
-  std::string text;
-  for (int i = 0; i < 200000; ++i) text += "abcde";
-  EXPECT_EQ(ids, tokenizer.encode(text));
+  for (const SpecialTokens special : {SpecialTokens::kAsText, SpecialTokens::kAllow}) {
+    StreamEncoder encoder(tokenizer, special);
+    std::vector<TokenId> ids;
+    std::string text;
+    for (int i = 0; i < 200'000; ++i) {
+      encoder.add("ab<cde", ids);
+      text += "ab<cde";
+    }
+    EXPECT_LT(ids.size(), text.size() / 2);
+    encoder.finish(ids);
+    EXPECT_TRUE(ids == tokenizer.encode(text, special));
+  }
 }
 
 TEST(StreamDecoder, HoldsBackUnfinishedCharacters) {
