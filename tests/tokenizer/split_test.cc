@@ -184,7 +184,8 @@ TEST(SplitPreTokenizers, WindowsDoNotShow) {
   for (int i = 0; i < 40'000; ++i) text += kParts[random() % std::size(kParts)];
   for (const char* pattern :
        {R"((?<=[a-z])\d+|(?<!x)\w+|^ +)", R"((?<=ab12 x)3|(?<=\n)ab|12$)", R"(^ab|(?<!^)x)",
-        R"(\s+(?=x)|\d(?!\n))", R"((?<=\n\n)\n|.)", R"((?<=b)12|a|b|1|2)", R"(^12|a|b|1|2)"}) {
+        R"(\s+(?=x)|\d(?!\n))", R"((?<=\n\n)\n|.)", R"((?<=b)12|a|b|1|2)", R"(^12|a|b|1|2)",
+        R"((?<=ab1)2 |a|b|1|2| |x|3)"}) {
     EXPECT_TRUE(cut(*regex(pattern), text) == cut_at_once(pattern, text)) << pattern;
   }
 }
