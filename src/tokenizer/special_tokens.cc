@@ -121,7 +121,11 @@ void split_by(const SpecialTokenMatcher& matcher, std::string_view text, const T
 
 SpecialTokenMatcher::SpecialTokenMatcher(std::vector<SpecialToken> tokens)
     : tokens_(std::move(tokens)) {
-  std::sort(tokens_.begin(), tokens_.end(), has_lesser_text);
+  std::stable_sort(tokens_.begin(), tokens_.end(), has_lesser_text);
+  const auto has_same_text = [](const SpecialToken& a, const SpecialToken& b) {
+    return a.text == b.text;
+  };
+  tokens_.erase(std::unique(tokens_.begin(), tokens_.end(), has_same_text), tokens_.end());
   for (const SpecialToken& token : tokens_) starts_[static_cast<uint8_t>(token.text[0])] = true;
   if (!tokens_.empty() && tokens_.front().text[0] == tokens_.back().text[0]) {
     only_start_ = tokens_.front().text[0];

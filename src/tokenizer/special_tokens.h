@@ -39,7 +39,7 @@ class SpecialTokenMatcher {
     TokenId id;
   };
 
-  // No text is empty or occurs twice.
+  // No text is empty. Of tokens with the same text (in NFC) the first counts.
   explicit SpecialTokenMatcher(std::vector<SpecialToken> tokens);
 
   // The leftmost token that begins in text[from..); of several at one place the longest. The white
@@ -66,7 +66,7 @@ class SpecialTokenTable {
   using TakeText = std::function<void(std::string_view)>;
   using TakeToken = std::function<void(TokenId id, size_t begin)>;
 
-  // is_nfc: the text is normalised before the second search.
+  // No text is empty or occurs twice. is_nfc: the text is normalised before the second search.
   SpecialTokenTable(std::vector<SpecialToken> tokens, bool is_nfc);
 
   // Passes the special tokens of `text`, and what stands between them, in order. A token may begin

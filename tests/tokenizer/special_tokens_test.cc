@@ -136,6 +136,10 @@ TEST(SpecialTokenTable, SearchesForNormalizedTokensInNormalisedText) {
   EXPECT_EQ(split(tokens, "caf\u00E9"), "[0]");
   EXPECT_EQ(split(tokens, "cafe\u0301"), "caf[2]");
   EXPECT_EQ(split(tokens, "<p>\u0338 <p>"), "<p\u226F [1]");
+  const SpecialTokenTable same({{.text = "\u00E9", .id = 0, .is_normalized = true},
+                                {.text = "e\u0301", .id = 1, .is_normalized = true}},
+                               true);
+  EXPECT_EQ(split(same, std::string("\u00E9\0xe\u0301", 7)), std::string("[0]\0x[0]", 8));
 }
 
 // Hugging Face searches on where the token itself ends, not the white space that it takes.
