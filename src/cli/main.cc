@@ -75,6 +75,7 @@ int main(int argc, char** argv) {
   using namespace inkstone;
   std::setlocale(LC_CTYPE, "");
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit of file sizes is then an error as a full disk is
   try {
     return cli::run(argc, argv);
   } catch (const Error& e) {

@@ -34,9 +34,9 @@ std::string binary() {
 [[noreturn]] void execute(const std::string& program, const std::vector<std::string>& arguments,
                           const std::filesystem::path& folder,
                           const std::function<void()>& prepare) {
-  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) ::signal(number, SIG_DFL);
   if (!folder.empty() && ::chdir(folder.c_str()) != 0) ::_exit(126);
   if (prepare) prepare();
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ}) ::signal(number, SIG_DFL);
   std::vector<char*> words = {const_cast<char*>("inkstone")};
   for (const std::string& argument : arguments)
     words.push_back(const_cast<char*>(argument.c_str()));
