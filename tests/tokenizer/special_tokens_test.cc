@@ -136,6 +136,8 @@ TEST(SpecialTokenTable, SearchesForNormalizedTokensInNormalisedText) {
   EXPECT_EQ(split(tokens, "caf\u00E9"), "[0]");
   EXPECT_EQ(split(tokens, "cafe\u0301"), "caf[2]");
   EXPECT_EQ(split(tokens, "<p>\u0338 <p>"), "<p\u226F [1]");
+  const SpecialTokenTable decomposed({{.text = "e\u0301", .id = 0, .is_normalized = true}}, true);
+  EXPECT_EQ(split(decomposed, "\u00E9e\u0301"), "[0][0]");
   const SpecialTokenTable same({{.text = "\u00E9", .id = 0, .is_normalized = true},
                                 {.text = "e\u0301", .id = 1, .is_normalized = true}},
                                true);
