@@ -38,15 +38,15 @@ size_t piece_size(std::string_view text, size_t piece_bytes) {
   return find_cut(text, piece_bytes, 0).value_or(text.size());
 }
 
-DocumentReader::DocumentReader(ReadBytes read, size_t piece_bytes)
-    : read_(std::move(read)), piece_bytes_(std::max<size_t>(piece_bytes, 1)) {
+DocumentReader::DocumentReader(ReadBytes read, size_t piece_bytes, BlankDocuments blank)
+    : read_(std::move(read)), piece_bytes_(std::max<size_t>(piece_bytes, 1)), blank_(blank) {
   refill();
 }
 
 bool DocumentReader::next(DocumentPiece& piece) {
   while (next_piece(piece)) {
     const bool whole = piece.first && piece.last;
-    if (!whole || !is_blank(piece.text)) return true;
+    if (!whole || blank_ == BlankDocuments::kKeep || !is_blank(piece.text)) return true;
     if (!piece.text.empty()) ++blank_documents_;
   }
   return false;
@@ -60,26 +60,27 @@ bool DocumentReader::next_piece(DocumentPiece& piece) {
     const size_t limit = separator ? separator->begin : searched_;
     if (limit - begin_ > piece_bytes_) {
       if (const auto cut = find_cut(limit)) {
-        piece = take(*cut, false);
+        piece = take(*cut, false, false);
         return true;
       }
     }
     if (separator) {
-      piece = take(separator->begin, true);
+      piece = take(separator->begin, true, true);
       begin_ = searched_ = separator->end;
       return true;
     }
     if (end_) break;
   }
   if (begin_ == buffer_.size()) return false;
-  piece = take(buffer_.size(), true);
+  piece = take(buffer_.size(), true, false);
   return true;
 }
 
-DocumentPiece DocumentReader::take(size_t end, bool last) {
+DocumentPiece DocumentReader::take(size_t end, bool last, bool marked) {
   const DocumentPiece piece{.text = std::string_view(buffer_).substr(begin_, end - begin_),
                             .first = document_start_,
-                            .last = last};
+                            .last = last,
+                            .marked = marked};
   begin_ = end;
   document_start_ = last;
   return piece;

@@ -17,12 +17,16 @@ struct DocumentPiece {
   std::string_view text;  // valid until the next call of next()
   bool first = false;     // the document begins here
   bool last = false;      // and ends here
+  bool marked = false;    // at a separator, not at the end of the text
 };
+
+// What becomes of documents that are nothing but ASCII white space.
+enum class BlankDocuments { kLeaveOut, kKeep };
 
 // Cuts a text into documents at lines that are exactly "<|endoftext|>" (ended by "\n", "\r\n" or
 // the end of the text), and documents longer than `piece_bytes` into pieces of about that size.
-// Such a line belongs to no document; all else is kept byte for byte. Blank documents (nothing but
-// ASCII white space) are left out.
+// Such a line belongs to no document; all else is kept byte for byte. BlankDocuments::kKeep gives
+// every document that a separator ends, the empty ones too.
 //
 // A cut never changes the ids: encoding the pieces one by one gives what encoding the document
 // gives. It stands before an ASCII white space character whose predecessor is no white space.
@@ -37,9 +41,10 @@ class DocumentReader {
   static constexpr size_t kPiece_bytes = size_t{1} << 20;
   static constexpr size_t kLongestPiece_bytes = size_t{64} << 20;
 
-  explicit DocumentReader(ReadBytes read, size_t piece_bytes = kPiece_bytes);
+  explicit DocumentReader(ReadBytes read, size_t piece_bytes = kPiece_bytes,
+                          BlankDocuments blank = BlankDocuments::kLeaveOut);
 
-  // The next piece of a document that is not blank; false at the end.
+  // The next piece of a document; false at the end.
   bool next(DocumentPiece& piece);
 
   int64_t blank_documents() const { return blank_documents_; }  // left out so far
@@ -54,11 +59,12 @@ class DocumentReader {
   std::optional<Separator> find_separator();
   std::optional<size_t> find_cut(size_t limit);
   size_t forced_cut() const;
-  DocumentPiece take(size_t end, bool last);
+  DocumentPiece take(size_t end, bool last, bool marked);
   void refill();
 
   ReadBytes read_;
   size_t piece_bytes_;
+  BlankDocuments blank_;
   std::string buffer_;
   size_t begin_ = 0;     // of what has not been returned
   size_t searched_ = 0;  // no separator begins before here

@@ -126,9 +126,10 @@ int64_t count_replacements(std::string_view text) {
 // cut.
 class TextReader : public MemberReader {
  public:
-  TextReader(std::shared_ptr<Utf8Stream> stream, OnRecord on_dropped)
+  TextReader(std::shared_ptr<Utf8Stream> stream, BlankDocuments blank, OnRecord on_dropped)
       : stream_(std::move(stream)),
-        reader_([stream = stream_](char* out, size_t n) { return stream->read(out, n); }),
+        reader_([stream = stream_](char* out, size_t n) { return stream->read(out, n); },
+                DocumentReader::kPiece_bytes, blank),
         on_dropped_(std::move(on_dropped)) {}
 
   bool next(DocumentPiece& piece) override {
@@ -233,7 +234,7 @@ std::unique_ptr<MemberReader> open_member(const std::string& name,
   }
   auto text = std::make_shared<Utf8Stream>(std::move(raw), start.encoding);
   if (format == InputFormat::kText)
-    return std::make_unique<TextReader>(std::move(text), std::move(on_dropped));
+    return std::make_unique<TextReader>(std::move(text), options.blank, std::move(on_dropped));
   ReadBytes decoded = [text](char* out, size_t n) { return text->read(out, n); };
   return std::make_unique<RecordDocuments>(open_records(format, options, std::move(decoded)), text,
                                            std::move(on_dropped));

@@ -26,6 +26,7 @@ struct ReadOptions {
   std::string json_field = "text";  // of an object; "a.b" is the member b of a
   std::string csv_column = "text";  // a name in the first row, or a number from 1
   std::string encoding = "";        // a name of ICU's; empty: detected, file by file
+  BlankDocuments blank = BlankDocuments::kLeaveOut;  // of text; a blank record is left out
 };
 
 // Where a document stands.
@@ -45,7 +46,7 @@ class DocumentSource {
  public:
   virtual ~DocumentSource() = default;
 
-  // The next piece of a document that is not blank; false at the end. Every document that begins
+  // The next piece of a document; false at the end. Every document that begins
   // also ends. Bad input never throws: it is reported to OnDropped.
   virtual bool next(DocumentPiece& piece) = 0;
 

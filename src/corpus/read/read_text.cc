@@ -1,0 +1,72 @@
+#include "corpus/read/read_text.h"
+
+#include <memory>
+#include <utility>
+
+#include "base/error.h"
+#include "corpus/clean/characters.h"
+#include "corpus/read/byte_source.h"
+#include "inkstone/tokenizer.h"
+
+namespace inkstone {
+namespace {
+
+// Opened at once, so that a missing file is told from one that holds no text.
+ReadBytes open_bytes(const std::filesystem::path& path) {
+  auto source = std::make_shared<ByteSource>(path);
+  return [source](char* out, size_t size_bytes) { return source->read_some(out, size_bytes); };
+}
+
+}  // namespace
+
+std::vector<DroppedDocument> read_pieces(
+    const std::filesystem::path& path, ReadOptions options,
+    const std::function<void(const DocumentPiece&)>& on_piece) {
+  const std::string name = path == "-" ? "standard input" : path.string();
+  options.blank = BlankDocuments::kKeep;
+  std::vector<DroppedDocument> left_out;
+  std::string why_not;  // the input as a whole
+  const auto on_dropped = [&](const SourcePlace& place, const std::string& reason) {
+    if (place.document == 0 && place.source == name) {
+      if (reason != "empty") why_not = reason;
+    } else {
+      left_out.push_back({place.source, reason, place.document});
+    }
+  };
+  with_context(fmt::format("reading '{}'", name), [&] {
+    const auto source = open_source(name, open_bytes(path), options, on_dropped);
+    std::string text, spare;
+    CharacterCounts counts;
+    for (DocumentPiece piece; source->next(piece);) {
+      text = piece.text;
+      clean_characters(text, spare, {}, counts);
+      piece.text = text;
+      on_piece(piece);
+    }
+    if (!why_not.empty()) throw Error(ErrorCode::kInvalidData, why_not);
+  });
+  return left_out;
+}
+
+ReadDocuments read_documents(const std::filesystem::path& path, const ReadOptions& options) {
+  ReadDocuments read;
+  read.left_out = read_pieces(path, options, [&](const DocumentPiece& piece) {
+    if (piece.first) read.documents.emplace_back();
+    read.documents.back() += piece.text;
+  });
+  return read;
+}
+
+std::string read_text(const std::filesystem::path& path, const std::string& encoding) {
+  std::string text;
+  ReadOptions options;
+  options.format = InputFormat::kText;
+  options.encoding = encoding;
+  read_pieces(path, options, [&](const DocumentPiece& piece) {
+    text += piece.text;
+    if (piece.marked) text.append(kEndOfText) += '\n';
+  });
+  return text;
+}
+
+}  // namespace inkstone
