@@ -4,6 +4,7 @@
 
 #include <cstddef>
 
+#include "base/checked.h"
 #include "tensor/view.h"
 
 namespace inkstone {
@@ -19,8 +20,9 @@ class Arena {
 
   View take(DType type, const Shape& shape) {
     const int64_t offset = used_bytes_;
-    used_bytes_ += (shape.count() * size_bytes(type) + kAlignmentBytes - 1) / kAlignmentBytes *
-                   kAlignmentBytes;
+    const int64_t bytes = checked_product(shape.count(), size_bytes(type));
+    used_bytes_ = checked_sum(
+        offset, checked_sum(bytes, kAlignmentBytes - 1) / kAlignmentBytes * kAlignmentBytes);
     if (memory_ == nullptr) return {nullptr, type, shape};
     INK_CHECK(used_bytes_ <= capacity_bytes_, "arena is full: the plan and the layout differ");
     return {memory_ + offset, type, shape};

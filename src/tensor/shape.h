@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/check.h"
+#include "base/checked.h"
 
 namespace inkstone {
 
@@ -25,10 +26,10 @@ class Shape {
   int rank() const { return rank_; }
   int64_t operator[](int i) const { return sizes_[i]; }
   int64_t last() const { return rank_ == 0 ? 1 : sizes_[rank_ - 1]; }
-  // Product of all sizes; 1 for rank 0.
+  // Product of all sizes; 1 for rank 0. Throws kUsage when it does not fit 63 bits.
   int64_t count() const {
     int64_t product = 1;
-    for (int i = 0; i < rank_; ++i) product *= sizes_[i];
+    for (int i = 0; i < rank_; ++i) product = checked_product(product, sizes_[i]);
     return product;
   }
   bool operator==(const Shape&) const = default;

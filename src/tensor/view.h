@@ -35,7 +35,7 @@ struct ConstView {
 
   explicit operator bool() const { return data != nullptr; }
   int64_t count() const { return shape.count(); }
-  int64_t bytes() const { return count() * size_bytes(dtype); }
+  int64_t bytes() const { return checked_product(count(), size_bytes(dtype)); }
   template <typename T>
   const T* as() const {
     INK_CHECK(dtype == DTypeOf<T>::value, "view read as another element type");
@@ -51,7 +51,7 @@ struct View {
   explicit operator bool() const { return data != nullptr; }
   operator ConstView() const { return {data, dtype, shape}; }
   int64_t count() const { return shape.count(); }
-  int64_t bytes() const { return count() * size_bytes(dtype); }
+  int64_t bytes() const { return checked_product(count(), size_bytes(dtype)); }
   template <typename T>
   T* as() const {
     INK_CHECK(dtype == DTypeOf<T>::value, "view written as another element type");
