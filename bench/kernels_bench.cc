@@ -7,7 +7,6 @@
 #include <cstring>
 #include <deque>
 
-#include "base/threads.h"
 #include "kernels/operation_case.h"
 
 namespace inkstone::test {
@@ -34,8 +33,11 @@ struct Tensors {
   }
 };
 
+// Set once, by --threads.
+int threads = 0;
+
 void measure(benchmark::State& state, const OperationCase& c) {
-  const auto backend = make_backend(Device::kCpu);
+  const auto backend = make_backend(Runtime({.threads = threads}));
   const Tensors tensors(*backend, c);
   c.run(*backend, tensors.views);
   for (auto _ : state) c.run(*backend, tensors.views);
@@ -130,12 +132,12 @@ int take_thread_count(int& argc, char** argv) {
 }  // namespace inkstone::test
 
 int main(int argc, char** argv) {
-  inkstone::set_thread_count(inkstone::test::take_thread_count(argc, argv));
+  inkstone::test::threads = inkstone::test::take_thread_count(argc, argv);
   inkstone::test::add_all();
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   benchmark::AddCustomContext("backend",
-                              inkstone::make_backend(inkstone::Device::kCpu)->description());
+                              inkstone::make_backend(inkstone::Runtime())->description());
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
 }

@@ -10,6 +10,7 @@
 
 #include "inkstone/error.h"
 #include "inkstone/model_config.h"
+#include "inkstone/runtime.h"
 #include "inkstone/tokenizer.h"
 
 namespace inkstone {
@@ -19,7 +20,7 @@ namespace inkstone {
 enum class ComputeType { kF32, kBF16 };
 
 struct LoadOptions {
-  std::string device = "cpu";  // "cpu" or "cuda"
+  Runtime runtime = Runtime();
   ComputeType compute = ComputeType::kF32;
 };
 

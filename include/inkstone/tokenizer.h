@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "inkstone/runtime.h"
+
 namespace inkstone {
 
 using TokenId = int32_t;
@@ -50,6 +52,7 @@ struct TokenizerTrainOptions {
   // the report tells; below it the result is exact.
   int64_t memory_bytes = int64_t{768} << 20;
   std::vector<std::string> special_tokens = {std::string(kEndOfText)};
+  Runtime runtime = Runtime();  // its threads count and merge
   // Called on the calling thread, after every text and after every merge. May throw, which ends the
   // training.
   std::function<void(const TokenizerTrainProgress&)> on_progress = {};

@@ -49,7 +49,7 @@ struct TrainOptions {
   double dropout = 0.0;
   double mask_rate = 0.0;  // probability that an input word is replaced by a random one
   ComputeType compute = ComputeType::kF32;
-  std::string device = "cpu";
+  Runtime runtime = Runtime();
   uint64_t seed = 1;
 
   int64_t eval_every = 250;  // steps; 0: only at the end
@@ -102,6 +102,7 @@ struct ResumeOptions {
   bool fall_back = false;  // use the newest intact checkpoint when the last one is damaged
   // Train to this step instead (the schedule is stretched).
   std::optional<int64_t> steps = std::nullopt;
+  int threads = 0;  // as RuntimeOptions::threads; the device is the run's
 };
 
 // Starts a run. Writes RUN/run.json, RUN/metrics.jsonl, TensorBoard events and checkpoints

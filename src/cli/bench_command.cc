@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "base/rng.h"
-#include "base/threads.h"
+#include "base/thread_pool.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/command.h"
@@ -80,7 +80,7 @@ class Reporter {
   std::string json_line(const Result& r) const {
     nlohmann::ordered_json line = {{"name", r.name},
                                    {"dtype", options_.dtype},
-                                   {"threads", thread_count()},
+                                   {"threads", make_runtime().threads()},
                                    {"shape", r.shape},
                                    {"ms", r.ms},
                                    {"ms_min", r.ms_min}};
@@ -287,8 +287,7 @@ std::vector<std::string_view> parts_of(std::string_view text) {
 
 void bench_encoding(const Tokenizer& tokenizer, std::string_view text, int threads, int repetitions,
                     Reporter& report) {
-  const int threads_before = thread_count();
-  set_thread_count(threads);
+  ThreadPool pool(threads);
   const std::vector<std::string_view> parts = parts_of(text);
   Result result{.name = "tokenizer encode",
                 .shape = fmt::format("{:.1f} MB, {} threads",
@@ -299,7 +298,7 @@ void bench_encoding(const Tokenizer& tokenizer, std::string_view text, int threa
   std::vector<std::vector<TokenId>> ids(parts.size());
   time_calls(repetitions, result, [&] {
     for (auto& part : ids) part.clear();
-    parallel_each(static_cast<int64_t>(parts.size()), [&](int64_t i, int thread) {
+    pool.parallel_each(static_cast<int64_t>(parts.size()), [&](int64_t i, int thread) {
       encoders[static_cast<size_t>(thread)].encode(parts[static_cast<size_t>(i)],
                                                    ids[static_cast<size_t>(i)]);
     });
@@ -308,7 +307,6 @@ void bench_encoding(const Tokenizer& tokenizer, std::string_view text, int threa
   });
   result.bytes = static_cast<double>(text.size());
   report.print(result);
-  set_thread_count(threads_before);
 }
 
 // --text through --tokenizer; else English-like text through a small vocabulary trained on it. No
@@ -318,8 +316,8 @@ void bench_tokenizer(const BenchOptions& options, Reporter& report) {
   const Tokenizer tokenizer = options.tokenizer.empty() ? tokenizer_for(text)
                                                         : Tokenizer::load(options.tokenizer);
   bench_encoding(tokenizer, text, 1, static_cast<int>(options.repetitions), report);
-  if (thread_count() > 1) {
-    bench_encoding(tokenizer, text, thread_count(), static_cast<int>(options.repetitions), report);
+  if (const int threads = make_runtime().threads(); threads > 1) {
+    bench_encoding(tokenizer, text, threads, static_cast<int>(options.repetitions), report);
   }
 }
 
@@ -361,6 +359,7 @@ class SyntheticData {
 void bench_loader_batches(const TokenStream& stream, const BenchOptions& options, bool align,
                           int64_t batch, int64_t context, TokenId end_of_text, Reporter& report) {
   TrainOptions train;
+  train.runtime = make_runtime();
   train.batch = batch;
   train.align_documents = align;
   const double weight = 1;
@@ -389,16 +388,18 @@ void bench_loader(const BenchOptions& options, Reporter& report) {
       bench_loader_batches(stream, options, align, batch, context, kEnd, report);
     }
   }
+  const Runtime runtime = make_runtime();
+  ThreadPool& pool = runtime.pool();
   Result result{.name = "loader index",
                 .shape = fmt::format("{} tokens, T=1024", stream.count()),
                 .tokens = static_cast<double>(stream.count())};
-  time_calls(3, result, [&] { const DocumentWindows windows(stream, 1024, kEnd); });
+  time_calls(3, result, [&] { const DocumentWindows windows(stream, 1024, kEnd, pool); });
   result.bytes = 2 * result.tokens;
   report.print(result);
 }
 
 int run_bench(const BenchOptions& options, bool json) {
-  const auto backend = make_backend(parse_device(options.device));
+  const auto backend = make_backend(make_runtime(options.device));
   Reporter report(json, options);
   Machine machine;
   const auto wanted = [&](std::string_view name) {

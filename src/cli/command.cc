@@ -19,6 +19,8 @@
 namespace inkstone::cli {
 namespace {
 
+int threads_of_command = 0;
+
 volatile std::sig_atomic_t interrupted = 0, second_ends = 1;
 
 void on_signal(int signal) {
@@ -46,6 +48,12 @@ CLI::App* add_command(CLI::App& parent, Selection& selection, const std::string&
       ->type_name("N");
   command->callback([&selection, run = std::move(run)] { selection.run = run; });
   return command;
+}
+
+void use_threads(int count) { threads_of_command = count; }
+
+Runtime make_runtime(const std::string& device) {
+  return Runtime({.device = device, .threads = threads_of_command});
 }
 
 CLI::Validator whole_number(int64_t low, int64_t high) {
@@ -76,7 +84,7 @@ void add_compute_options(CLI::App* command, ComputeArguments& a) {
 }
 
 LoadOptions load_options(const ComputeArguments& a) {
-  return {.device = a.device,
+  return {.runtime = make_runtime(a.device),
           .compute = a.dtype == "bf16" ? ComputeType::kBF16 : ComputeType::kF32};
 }
 

@@ -37,6 +37,10 @@ CLI::Validator whole_number(int64_t low, int64_t high = int64_t{1} << 40);
 // --seed: 0 or more; absent: `seed` stays empty.
 void add_seed_option(CLI::App* command, std::optional<uint64_t>& seed);
 
+// The runtime of the command that runs: this device, and the threads of --threads.
+Runtime make_runtime(const std::string& device = "cpu");
+void use_threads(int count);  // what --threads said
+
 // Where and in which type a model computes: --device and --dtype of the commands that use a model.
 struct ComputeArguments {
   std::string dtype = "f32", device = "cpu";

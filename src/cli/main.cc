@@ -7,7 +7,6 @@
 #include <sstream>
 
 #include "base/error.h"
-#include "base/threads.h"
 #include "cli/command.h"
 
 namespace inkstone::cli {
@@ -64,7 +63,7 @@ int run(int argc, char** argv) {
     print(text.str());
     return kExitDone;
   }
-  set_thread_count(selection.threads);
+  use_threads(selection.threads);
   return selection.run();
 }
 

@@ -142,6 +142,7 @@ PrepareOptions options_of(const Arguments& a) {
 
 int run(const Arguments& a) {
   PrepareOptions options = options_of(a);
+  options.runtime = make_runtime();
   const InterruptFlag interrupt;
   options.stop = [&] { return interrupt.raised(); };
   const Tokenizer tokenizer = Tokenizer::load(a.tokenizer);

@@ -196,6 +196,7 @@ TokenizerTrainOptions train_options(const TrainArguments& a) {
   options.max_token_length = a.max_token_length;
   options.memory_bytes = a.memory_mib << 20;
   options.special_tokens = a.special_tokens;
+  options.runtime = make_runtime();
   return options;
 }
 
@@ -215,7 +216,7 @@ std::vector<ComparedVocabulary> compare_all(std::vector<ComparedVocabulary> comp
                                             const std::vector<std::string>& tokenizers,
                                             const TextSample& sample) {
   for (const std::string& name : tokenizers) {
-    compared.push_back(measure_vocabulary(name, Tokenizer::load(name), sample));
+    compared.push_back(measure_vocabulary(name, Tokenizer::load(name), sample, make_runtime()));
   }
   return compared;
 }
@@ -293,7 +294,8 @@ int train_tokenizer(const TrainArguments& a) {
   const Tokenizer tokenizer = learn(a, text, report);
   tokenizer.save(a.output);
   const std::vector<ComparedVocabulary> compared = compare_all(
-      {measure_vocabulary(a.output, tokenizer, text.sample())}, a.compare, text.sample());
+      {measure_vocabulary(a.output, tokenizer, text.sample(), make_runtime())}, a.compare,
+      text.sample());
   if (a.json) {
     const Json json = train_json(a, tokenizer, text, report, compared);
     print(json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");

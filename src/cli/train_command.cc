@@ -20,7 +20,7 @@ namespace {
 struct Arguments {
   TrainOptions options;
   std::vector<std::string> data;
-  std::string run, init, resume, model, schedule = "cosine", dtype = "f32";
+  std::string run, init, resume, model, schedule = "cosine", dtype = "f32", device = "cpu";
   int64_t steps = 0, layers = 0, heads = 0, width = 0, context = 0;
   double min_lr = -1;
   int64_t warmup = -1;
@@ -83,6 +83,7 @@ TrainOptions resolve(const Arguments& a) {
   o.run = a.run;
   o.init = a.init;
   o.schedule = parse_schedule(a.schedule);
+  o.runtime = make_runtime(a.device);
   o.compute = a.dtype == "bf16" ? ComputeType::kBF16 : ComputeType::kF32;
   if (a.steps > 0) o.steps = a.steps;
   if (a.finetune && a.steps == 0) o.steps = finetune_steps(a);
@@ -241,7 +242,10 @@ int run_train(const Arguments& a) {
 
 int run_resume(const Arguments& a) {
   Display display(a.json, data_of_run(a.resume));
-  ResumeOptions options{.run = a.resume, .fall_back = a.fall_back, .steps = std::nullopt};
+  ResumeOptions options{.run = a.resume,
+                        .fall_back = a.fall_back,
+                        .steps = std::nullopt,
+                        .threads = make_runtime().threads()};
   if (a.steps > 0) options.steps = a.steps;
   return display.finish(resume(options, display.observer()), a.resume);
 }
@@ -332,7 +336,7 @@ void add_training_options(CLI::App* c, Arguments& a) {
   c->add_option("--dtype", a.dtype, "f32, or bf16: mixed precision with float32 master weights")
       ->check(CLI::IsMember({"f32", "bf16"}))
       ->capture_default_str();
-  c->add_option("--device", o.device, "cpu or cuda")->capture_default_str();
+  c->add_option("--device", a.device, "cpu or cuda")->capture_default_str();
   c->add_option("--seed", o.seed, "of the initial weights, the order of the data and dropout")
       ->check(whole_number(0, std::numeric_limits<int64_t>::max()))
       ->capture_default_str();

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
-#include "base/threads.h"
+#include "base/thread_pool.h"
 
 namespace inkstone::cli {
 namespace {
@@ -24,12 +24,12 @@ void TextSample::add(std::string_view text) {
 }
 
 ComparedVocabulary measure_vocabulary(const std::string& name, const Tokenizer& tokenizer,
-                                      const TextSample& sample) {
+                                      const TextSample& sample, const Runtime& runtime) {
   const std::vector<std::string>& texts = sample.texts();
   std::vector<int64_t> tokens(texts.size());
-  parallel_for(static_cast<int64_t>(texts.size()), 1, [&](int64_t begin, int64_t end, int) {
-    for (size_t i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i)
-      tokens[i] = static_cast<int64_t>(tokenizer.encode(texts[i]).size());
+  runtime.pool().parallel_each(static_cast<int64_t>(texts.size()), [&](int64_t i, int) {
+    const auto at = static_cast<size_t>(i);
+    tokens[at] = static_cast<int64_t>(tokenizer.encode(texts[at]).size());
   });
   return {.name = name,
           .vocab_size = tokenizer.vocab_size(),

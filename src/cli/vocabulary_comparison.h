@@ -33,9 +33,9 @@ struct ComparedVocabulary {
   int64_t tokens = 0;  // of the sample
 };
 
-// Encodes the sample on all threads.
+// Encodes the sample on the runtime's threads.
 ComparedVocabulary measure_vocabulary(const std::string& name, const Tokenizer& tokenizer,
-                                      const TextSample& sample);
+                                      const TextSample& sample, const Runtime& runtime);
 
 // A line of headings and one for each vocabulary; the last column is its tokens over those of the
 // first. The sample must not be empty.

@@ -26,13 +26,14 @@ Buffer::~Buffer() {
 }
 
 View Buffer::view(DType type, const Shape& shape, int64_t offset_bytes) const {
-  INK_CHECK(offset_bytes >= 0 && offset_bytes + shape.count() * size_bytes(type) <= bytes_,
+  INK_CHECK(offset_bytes >= 0 && offset_bytes <= bytes_ &&
+                checked_product(shape.count(), size_bytes(type)) <= bytes_ - offset_bytes,
             "view beyond its buffer");
   return {static_cast<std::byte*>(data_) + offset_bytes, type, shape};
 }
 
-std::unique_ptr<Backend> make_backend(Device device) {
-  return device == Device::kCuda ? make_cuda_backend() : make_cpu_backend();
+std::unique_ptr<Backend> make_backend(const Runtime& runtime) {
+  return runtime.device() == "cuda" ? make_cuda_backend(runtime) : make_cpu_backend(runtime);
 }
 
 }  // namespace inkstone

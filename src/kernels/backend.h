@@ -6,8 +6,9 @@
 // normalisation and the embeddings, all parameter gradients and the residual stream are f32; sums
 // are accumulated in f32 or wider. Operations are queued in order; copy_to_host and the operations
 // that return a number wait for all that was queued before. One thread uses a backend at a time.
-// Every operation gives the same bits for the same input, device and thread count. A wrong shape or
-// type is a bug of the caller (INK_CHECK). The plain statement of each operation is in reference.h.
+// Every operation gives the same bits for the same input and device, whatever the number of
+// threads. A wrong shape or type is a bug of the caller (INK_CHECK). The plain statement of each
+// operation is in reference.h.
 //
 // Legend: B batch, T time, N = B*T, C channels, NH heads, HS = C/NH, V vocabulary.
 #pragma once
@@ -16,6 +17,7 @@
 #include <memory>
 #include <string>
 
+#include "inkstone/runtime.h"
 #include "tensor/view.h"
 
 namespace inkstone {
@@ -102,7 +104,8 @@ struct AttentionBackward {
   ConstView dout, qkv, out, lse;
   int64_t heads = 1;
   float scale = 1;
-  View dqkv;  // [B,T,3C] activation type, overwritten
+  View dqkv;     // [B,T,3C] activation type, overwritten
+  View scratch;  // f32, of attention_backward_scratch_bytes; its content does not matter
   DropoutMask dropout = {};
 };
 
@@ -139,15 +142,17 @@ struct CrossEntropy {
 // g = gradient * gradient_scale; m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;
 // parameter -= lr * (m / correction1 / (sqrt(v / correction2) + epsilon) + weight_decay *
 // parameter), correction_i = 1 - beta_i^t. Source: Loshchilov and Hutter 2019, arXiv:1711.05101;
-// the order of operations is torch.optim.AdamW's (the decay first).
+// the order of operations is torch.optim.AdamW's (the decay first). Numbers are double, as
+// PyTorch's are, and rounded to f32 last: 1 - beta2 of a beta2 that is rounded first is off by
+// 1e-5.
 struct AdamWStep {
   View parameter;  // [n] f32
   ConstView gradient;
   View m, v;
   View copy = {};  // [n] bf16, the parameter rounded; optional
-  float lr = 0, beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f, weight_decay = 0;
-  float correction1 = 1, correction2 = 1;
-  float gradient_scale = 1;
+  double lr = 0, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0;
+  double correction1 = 1, correction2 = 1;
+  double gradient_scale = 1;
 };
 
 class Backend;
@@ -173,7 +178,9 @@ class Buffer {
 
 class Backend {
  public:
+  explicit Backend(const Runtime& runtime) : runtime_(runtime) {}
   virtual ~Backend() = default;
+  const Runtime& runtime() const { return runtime_; }
   // "cpu (AVX-512 BF16, 2 threads)"
   virtual std::string description() const = 0;
 
@@ -214,24 +221,27 @@ class Backend {
   virtual void add(View x, ConstView delta) = 0;
   virtual void attention_forward(const AttentionForward& op) = 0;
   virtual void attention_backward(const AttentionBackward& op) = 0;
+  // qkv [B,T,3C] of the operations that are to come.
+  virtual int64_t attention_backward_scratch_bytes(const Shape& qkv, int64_t heads) const = 0;
   virtual void attention_cached(const AttentionCached& op) = 0;
   virtual void cache_store(const CacheStore& op) = 0;
   virtual void cross_entropy(const CrossEntropy& op) = 0;
 
   virtual void adamw(const AdamWStep& op) = 0;
-  // Sum of x^2 (f32) in double, the same for every thread count. NaN and infinity pass through.
+  // Sum of x^2 (f32) in double. NaN and infinity pass through.
   virtual double sum_of_squares(ConstView x) = 0;
+
+ private:
+  Runtime runtime_;
 };
 
-enum class Device { kCpu, kCuda };
-
-// Makes the device's backend. kUnsupported, saying what is missing and what to do, when this build
-// or this machine has none.
-std::unique_ptr<Backend> make_backend(Device device);
+// Makes the backend of the runtime's device. kUnsupported, saying what is missing and what to do,
+// when this build or this machine has none.
+std::unique_ptr<Backend> make_backend(const Runtime& runtime);
 
 // Makers of the single devices; each is defined by its folder, or by its stub.cc where the device
 // is not built.
-std::unique_ptr<Backend> make_cpu_backend();
-std::unique_ptr<Backend> make_cuda_backend();
+std::unique_ptr<Backend> make_cpu_backend(const Runtime& runtime);
+std::unique_ptr<Backend> make_cuda_backend(const Runtime& runtime);
 
 }  // namespace inkstone

@@ -26,14 +26,17 @@ BlockActivations plan_block(Arena& arena, const ModelConfig& config, DType act,
   return a;
 }
 
-BackwardScratch plan_scratch(Arena& arena, const ModelConfig& config, DType act,
-                             const PassShape& shape) {
-  const int64_t N = shape.rows(), C = config.width;
+BackwardScratch plan_scratch(Arena& arena, const Network& network, const PassShape& shape) {
+  const int64_t N = shape.rows(), C = network.config().width;
+  const DType act = network.compute();
   BackwardScratch s;
   s.dx = arena.take(DType::kF32, {N, C});
   s.dbranch = arena.take(act, {N, C});
   s.dnorm = arena.take(act, {N, C});
   s.wide = arena.take(act, {N, 4 * C});
+  const int64_t bytes = network.backend().attention_backward_scratch_bytes(
+      {shape.batch, shape.context, 3 * C}, network.config().heads);
+  s.attention = arena.take(DType::kF32, {bytes / size_bytes(DType::kF32)});
   return s;
 }
 
@@ -177,6 +180,7 @@ void block_backward(const Network& network, int64_t layer, const PassShape& shap
                               .heads = network.config().heads,
                               .scale = attention_scale(network.config(), layer),
                               .dqkv = dqkv.reshaped({shape.batch, shape.context, 3 * C}),
+                              .scratch = s.attention,
                               .dropout = dropout.attention(layer)});
   linear_backward(
       network,

@@ -28,10 +28,11 @@ struct BlockActivations {
 };
 
 struct BackwardScratch {
-  View dx;       // [N,C] f32: gradient of the residual stream
-  View dbranch;  // [N,C] act: gradient of a branch's result
-  View dnorm;    // [N,C] act: gradient of a normalisation's result, or of the attention's
-  View wide;     // [N,4C] act; its first 3C columns' worth of memory serves dqkv
+  View dx;         // [N,C] f32: gradient of the residual stream
+  View dbranch;    // [N,C] act: gradient of a branch's result
+  View dnorm;      // [N,C] act: gradient of a normalisation's result, or of the attention's
+  View wide;       // [N,4C] act; its first 3C columns' worth of memory serves dqkv
+  View attention;  // f32, AttentionBackward::scratch
 };
 
 // Dropout of one micro-batch; rate 0 turns it off.
@@ -52,8 +53,7 @@ struct PassDropout {
 
 BlockActivations plan_block(Arena& arena, const ModelConfig& config, DType act,
                             const PassShape& shape);
-BackwardScratch plan_scratch(Arena& arena, const ModelConfig& config, DType act,
-                             const PassShape& shape);
+BackwardScratch plan_scratch(Arena& arena, const Network& network, const PassShape& shape);
 
 // 1/sqrt(HS), and 1/(layer + 1) on top where the configuration asks for it.
 float attention_scale(const ModelConfig& config, int64_t layer);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "base/error.h"
 #include "model/block.h"
@@ -289,10 +290,12 @@ void Decoder::step(std::span<const int64_t> slots, std::span<const TokenId> toke
                 static_cast<int64_t>(slots.size()) * impl_->vocab_size(),
             "one row of logits per slot");
   std::vector<int32_t> slot_ids, positions;
+  std::vector<char> taken(impl_->lengths.size());
   for (const int64_t slot : slots) {
     if (impl_->lengths.at(slot) >= impl_->capacity) {
       fail(ErrorCode::kUsage, "sequence {} is full: {} tokens", slot, impl_->capacity);
     }
+    INK_CHECK(!std::exchange(taken.at(slot), 1), "each slot once");
     slot_ids.push_back(static_cast<int32_t>(slot));
     positions.push_back(static_cast<int32_t>(impl_->lengths[slot]));
   }

@@ -11,12 +11,6 @@
 namespace inkstone {
 namespace fs = std::filesystem;
 
-Device parse_device(std::string_view name) {
-  if (name == "cpu") return Device::kCpu;
-  if (name == "cuda") return Device::kCuda;
-  fail(ErrorCode::kUsage, "device is '{}', expected cpu or cuda", name);
-}
-
 DType to_dtype(ComputeType type) { return type == ComputeType::kF32 ? DType::kF32 : DType::kBF16; }
 
 fs::path find_model_folder(const fs::path& model_or_run) {
@@ -36,14 +30,14 @@ fs::path find_model_folder(const fs::path& model_or_run) {
 Model Model::load(const fs::path& model_or_run, const LoadOptions& options) {
   const fs::path folder = find_model_folder(model_or_run);
   auto impl = std::make_shared<Impl>();
-  impl->backend = make_backend(parse_device(options.device));
+  impl->backend = make_backend(options.runtime);
   impl->network = load_network(*impl->backend, folder, to_dtype(options.compute));
   return Model(std::move(impl));
 }
 
 Model Model::create(const ModelConfig& config, uint64_t seed, const LoadOptions& options) {
   auto impl = std::make_shared<Impl>();
-  impl->backend = make_backend(parse_device(options.device));
+  impl->backend = make_backend(options.runtime);
   impl->network = std::make_unique<Network>(*impl->backend, config, to_dtype(options.compute));
   impl->network->initialise(seed);
   return Model(std::move(impl));

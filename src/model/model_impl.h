@@ -14,8 +14,6 @@ struct Model::Impl {
   std::unique_ptr<Network> network;  // declared after the backend, which must outlive it
 };
 
-// "cpu" or "cuda"; throws kUsage on another name.
-Device parse_device(std::string_view name);
 DType to_dtype(ComputeType type);
 
 }  // namespace inkstone

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/rng.h"
-#include "base/threads.h"
+#include "base/thread_pool.h"
 
 namespace inkstone {
 
@@ -50,10 +50,11 @@ void Network::initialise(uint64_t seed) {
       const double scale = config_.initializer_range *
                            (r.initialisation == Initialisation::kNormal ? 1.0 : residual_scale);
       const Random random(seed, RandomStream::kInitialisation, row);
-      parallel_for(r.shape.count(), 1024, [&](int64_t begin, int64_t end, int) {
-        for (int64_t i = begin; i < end; ++i)
-          values[i] = static_cast<float>(scale * random.normal(i));
-      });
+      backend_->runtime().pool().parallel_for(
+          r.shape.count(), 1024, [&](int64_t begin, int64_t end, int) {
+            for (int64_t i = begin; i < end; ++i)
+              values[i] = static_cast<float>(scale * random.normal(i));
+          });
     }
     backend_->copy_from_host(values.data(), master(row));
   }

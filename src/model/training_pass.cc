@@ -30,7 +30,9 @@ struct PassMemory {
   BackwardScratch scratch;
 };
 
-PassMemory plan_pass(Arena& arena, const ModelConfig& config, DType act, const PassShape& shape) {
+PassMemory plan_pass(Arena& arena, const Network& network, const PassShape& shape) {
+  const ModelConfig& config = network.config();
+  const DType act = network.compute();
   const int64_t N = shape.rows(), C = config.width;
   PassMemory m;
   m.tokens = arena.take(DType::kI32, {N});
@@ -45,7 +47,7 @@ PassMemory plan_pass(Arena& arena, const ModelConfig& config, DType act, const P
   m.mean_f = arena.take(DType::kF32, {N});
   m.rstd_f = arena.take(DType::kF32, {N});
   m.output = plan_output(arena, config, act, N);
-  m.scratch = plan_scratch(arena, config, act, shape);
+  m.scratch = plan_scratch(arena, network, shape);
   return m;
 }
 
@@ -55,7 +57,7 @@ struct TrainingPass::Impl {
   Impl(Network& net, int64_t batch, int64_t context, float rate)
       : network(net), planned{batch, context}, dropout_rate(rate) {
     Arena count;
-    plan_pass(count, network.config(), network.compute(), planned);
+    plan_pass(count, network, planned);
     memory_buffer = Buffer(network.backend(), count.used_bytes());
     losses.resize(planned.rows());
   }
@@ -70,7 +72,7 @@ struct TrainingPass::Impl {
     if (wanted.batch != shape.batch || wanted.context != shape.context || memory.blocks.empty()) {
       shape = wanted;
       Arena arena(memory_buffer.data(), memory_buffer.bytes());
-      memory = plan_pass(arena, network.config(), network.compute(), shape);
+      memory = plan_pass(arena, network, shape);
       std::vector<int32_t> positions(count);
       for (int64_t n = 0; n < count; ++n) positions[n] = static_cast<int32_t>(n % context);
       network.backend().copy_from_host(positions.data(), memory.positions);
@@ -179,10 +181,9 @@ double TrainingPass::forward(std::span<const TokenId> inputs, std::span<const To
   return impl_->loss_sum();
 }
 
-int64_t TrainingPass::planned_bytes(const ModelConfig& config, DType compute, int64_t batch,
-                                    int64_t context) {
+int64_t TrainingPass::planned_bytes(const Network& network, int64_t batch, int64_t context) {
   Arena count;
-  plan_pass(count, config, compute, PassShape{batch, context});
+  plan_pass(count, network, PassShape{batch, context});
   return count.used_bytes();
 }
 

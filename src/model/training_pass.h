@@ -47,8 +47,7 @@ class TrainingPass {
                  int64_t context);
 
   // Bytes of activations and scratch that a pass of this shape allocates.
-  static int64_t planned_bytes(const ModelConfig& config, DType compute, int64_t batch,
-                               int64_t context);
+  static int64_t planned_bytes(const Network& network, int64_t batch, int64_t context);
 
  private:
   struct Impl;

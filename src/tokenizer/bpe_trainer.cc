@@ -8,7 +8,7 @@
 #include <unordered_set>
 
 #include "base/error.h"
-#include "base/threads.h"
+#include "base/thread_pool.h"
 #include "tokenizer/byte_alphabet.h"
 #include "tokenizer/integer_map.h"
 
@@ -227,12 +227,13 @@ class Trainer {
  public:
   Trainer(PieceCounts& pieces, const BpeTrainOptions& options)
       : options_(options),
+        pool_(options.runtime.pool()),
         reserved_(options.reserved.begin(), options.reserved.end()),
         min_count_(std::max<int64_t>(1, options.min_frequency)),
         max_length_(options.max_token_length > 0 ? static_cast<size_t>(options.max_token_length)
                                                  : std::numeric_limits<size_t>::max()),
         words_(pieces, add_alphabet()),
-        changes_(static_cast<size_t>(thread_count())) {}
+        changes_(static_cast<size_t>(pool_.threads())) {}
 
   LearnedBpe run();
 
@@ -256,6 +257,7 @@ class Trainer {
   }
 
   const BpeTrainOptions& options_;
+  ThreadPool& pool_;
   std::unordered_set<std::string> reserved_;
   int64_t min_count_;
   size_t max_length_;
@@ -290,13 +292,17 @@ void Trainer::for_each_byte_pair(int64_t begin, int64_t end, F&& f) const {
   });
 }
 
-// Counts first, then lists the words: each thread in the words of its partitions.
+// Counts first, then lists the words: the words of some partitions by themselves.
 void Trainer::queue_byte_pairs() {
   constexpr int64_t kPartitions = PieceCounts::kPartitions;
-  std::vector<BytePairs> found(static_cast<size_t>(thread_count()));
-  parallel_for(kPartitions, 1, [&](int64_t begin, int64_t end, int thread) {
-    BytePairs& pairs = found[static_cast<size_t>(thread)];
-    for_each_byte_pair(begin, end, [&](uint32_t pair, uint32_t word) {
+  const int64_t parts = pool_.threads();
+  std::vector<BytePairs> found(static_cast<size_t>(parts));
+  const auto for_each_pair_of = [&](int64_t part, auto&& f) {
+    for_each_byte_pair(kPartitions * part / parts, kPartitions * (part + 1) / parts, f);
+  };
+  pool_.parallel_each(parts, [&](int64_t part, int) {
+    BytePairs& pairs = found[static_cast<size_t>(part)];
+    for_each_pair_of(part, [&](uint32_t pair, uint32_t word) {
       pairs.counts[pair] += words_.count(word);
       pairs.words[pair] += std::exchange(pairs.last_word[pair], word) != word;
     });
@@ -315,9 +321,9 @@ void Trainer::queue_byte_pairs() {
       list += pairs.words[pair];
     }
   }
-  parallel_for(kPartitions, 1, [&](int64_t begin, int64_t end, int thread) {
-    BytePairs& pairs = found[static_cast<size_t>(thread)];
-    for_each_byte_pair(begin, end, [&](uint32_t pair, uint32_t word) {
+  pool_.parallel_each(parts, [&](int64_t part, int) {
+    BytePairs& pairs = found[static_cast<size_t>(part)];
+    for_each_pair_of(part, [&](uint32_t pair, uint32_t word) {
       if (pairs.lists[pair] == nullptr || std::exchange(pairs.last_word[pair], word) == word)
         return;
       *pairs.lists[pair]++ = word;
@@ -377,15 +383,15 @@ void Trainer::merge(const Queued& best) {
 // Merges in all words of the list and leaves what changed in changes_[0].
 void Trainer::find_changes(std::span<const uint32_t> list, const Merge& merge) {
   constexpr int64_t kGrain = 8192;  // words that are worth a thread
-  parallel_for(static_cast<int64_t>(list.size()), kGrain,
-               [&](int64_t begin, int64_t end, int thread) {
-                 Changes& changes = changes_[static_cast<size_t>(thread)];
-                 changes.before.set_vocab_size(static_cast<size_t>(merge.product) + 1);
-                 changes.after.set_vocab_size(static_cast<size_t>(merge.product) + 1);
-                 const auto part = list.subspan(static_cast<size_t>(begin),
-                                                static_cast<size_t>(end - begin));
-                 merge_in_words(words_, part, merge, changes);
-               });
+  pool_.parallel_for(static_cast<int64_t>(list.size()), kGrain,
+                     [&](int64_t begin, int64_t end, int thread) {
+                       Changes& changes = changes_[static_cast<size_t>(thread)];
+                       changes.before.set_vocab_size(static_cast<size_t>(merge.product) + 1);
+                       changes.after.set_vocab_size(static_cast<size_t>(merge.product) + 1);
+                       const auto part = list.subspan(static_cast<size_t>(begin),
+                                                      static_cast<size_t>(end - begin));
+                       merge_in_words(words_, part, merge, changes);
+                     });
   for (size_t i = 1; i < changes_.size(); ++i) {
     changes_[0].before.take(changes_[i].before);
     changes_[0].after.take(changes_[i].after);

@@ -6,12 +6,14 @@
 #include <string>
 #include <vector>
 
+#include "inkstone/runtime.h"
 #include "tokenizer/bpe.h"
 #include "tokenizer/piece_counts.h"
 
 namespace inkstone {
 
 struct BpeTrainOptions {
+  Runtime runtime = Runtime();
   int64_t vocab_size = 0;     // upper bound of the tokens, `first_id` included
   int64_t min_frequency = 0;  // a pair that occurs less often is not merged
   // A merge that makes three bytes or more makes fewer than so many; 0: no limit.

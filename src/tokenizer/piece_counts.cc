@@ -1,13 +1,12 @@
 #include "tokenizer/piece_counts.h"
 
 #include <algorithm>
-#include <atomic>
 #include <map>
 #include <span>
 
 #include "base/check.h"
 #include "base/hash.h"
-#include "base/threads.h"
+#include "base/thread_pool.h"
 
 namespace inkstone {
 namespace {
@@ -76,12 +75,11 @@ void PieceCounts::add(std::string text) {
 }
 
 void PieceCounts::finish() {
-  const int threads = thread_count();
-  thread_tables_.resize(static_cast<size_t>(threads));
-  std::atomic<size_t> next_text = 0;
-  parallel_for(threads, 1, [&](int64_t, int64_t, int thread) {
-    for (size_t i = 0; (i = next_text.fetch_add(1)) < batch_.size();)
-      count_pieces(pre_tokenizer_, batch_[i], thread_tables_[static_cast<size_t>(thread)]);
+  ThreadPool& pool = runtime_.pool();
+  thread_tables_.resize(static_cast<size_t>(pool.threads()));
+  pool.parallel_each(static_cast<int64_t>(batch_.size()), [&](int64_t i, int thread) {
+    count_pieces(pre_tokenizer_, batch_[static_cast<size_t>(i)],
+                 thread_tables_[static_cast<size_t>(thread)]);
   });
   text_bytes_ += static_cast<int64_t>(waiting_bytes_);
   batch_.clear();
@@ -90,9 +88,11 @@ void PieceCounts::finish() {
   if (memory_needed_bytes() > memory_bytes_) forget_rare_pieces();
 }
 
-// Every thread goes through all tables and takes the pieces of its partitions.
+// Each part goes through all tables and takes the pieces of its partitions.
 void PieceCounts::add_up(std::vector<PieceTable>& tables) {
-  parallel_for(kPartitions, 1, [&](int64_t begin, int64_t end, int) {
+  const int64_t parts = runtime_.threads(), partitions = kPartitions;
+  runtime_.pool().parallel_each(parts, [&](int64_t part, int) {
+    const int64_t begin = partitions * part / parts, end = partitions * (part + 1) / parts;
     for (const PieceTable& table : tables) {
       for (size_t i = 0; i < table.size(); ++i) {
         const size_t to = partition_of(table.hash(i));

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "inkstone/runtime.h"
 #include "tokenizer/pre_tokenizer.h"
 
 namespace inkstone {
@@ -67,8 +68,9 @@ class PieceCounts {
   static constexpr size_t kBatch_bytes = size_t{16} << 20;
   static constexpr size_t kPartitions = 64;
 
-  explicit PieceCounts(int64_t memory_bytes = kMemory_bytes, size_t batch_bytes = kBatch_bytes)
-      : memory_bytes_(memory_bytes), batch_bytes_(batch_bytes) {}
+  explicit PieceCounts(const Runtime& runtime, int64_t memory_bytes = kMemory_bytes,
+                       size_t batch_bytes = kBatch_bytes)
+      : runtime_(runtime), memory_bytes_(memory_bytes), batch_bytes_(batch_bytes) {}
 
   // Adds one text, which is counted with its batch. A text much longer than the others keeps one
   // thread busy.
@@ -93,6 +95,7 @@ class PieceCounts {
   void add_up(std::vector<PieceTable>& tables);
   void forget_rare_pieces();
 
+  Runtime runtime_;
   int64_t memory_bytes_;
   size_t batch_bytes_;
   Gpt2PreTokenizer pre_tokenizer_;

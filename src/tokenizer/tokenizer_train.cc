@@ -71,7 +71,7 @@ void check_vocab_size(const TokenizerTrainOptions& options) {
 
 PieceCounts count_pieces(const TextSource& next_text, const TokenizerTrainOptions& options,
                          TokenizerTrainReport& report) {
-  PieceCounts counts(options.memory_bytes);
+  PieceCounts counts(options.runtime, options.memory_bytes);
   for_each_text(next_text, [&](std::string& text) {
     report.text_bytes += static_cast<int64_t>(text.size());
     counts.add(std::move(text));
@@ -88,7 +88,8 @@ PieceCounts count_pieces(const TextSource& next_text, const TokenizerTrainOption
 
 BpeTrainOptions bpe_options(const TokenizerTrainOptions& options,
                             const TokenizerTrainReport& report) {
-  BpeTrainOptions bpe{.vocab_size = options.vocab_size,
+  BpeTrainOptions bpe{.runtime = options.runtime,
+                      .vocab_size = options.vocab_size,
                       .min_frequency = options.min_frequency,
                       .max_token_length = options.max_token_length,
                       .first_id = static_cast<TokenId>(options.special_tokens.size()),

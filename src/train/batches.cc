@@ -15,11 +15,11 @@ namespace {
 // always had.
 uint64_t order_seed(uint64_t seed, size_t k) { return seed + k * 0x9E3779B97F4A7C15u; }
 
-WindowOrder window_order(const TokenStream& stream, const TrainingBatches::Shape& shape, bool align,
-                         uint64_t seed) {
-  if (!align) return WindowOrder(stream.count(), shape.context, seed);
+WindowOrder window_order(const TokenStream& stream, const TrainingBatches::Shape& shape,
+                         const TrainOptions& options, uint64_t seed) {
+  if (!options.align_documents) return WindowOrder(stream.count(), shape.context, seed);
   INK_CHECK(shape.end_of_text, "documents cannot be told apart");
-  DocumentWindows windows(stream, shape.context, *shape.end_of_text);
+  DocumentWindows windows(stream, shape.context, *shape.end_of_text, options.runtime.pool());
   if (windows.ends() == 0) {
     fail(ErrorCode::kUsage,
          "'{}' has no <|endoftext|> in its training text, which is one document: leave out "
@@ -42,8 +42,8 @@ TrainingBatches::TrainingBatches(std::span<const TokenStream> streams,
       seed_(options.seed) {
   INK_CHECK(streams.size() == weights.size(), "a weight for each stream");
   for (size_t k = 0; k < streams.size(); ++k) {
-    sources_.push_back({&streams[k], window_order(streams[k], shape, options.align_documents,
-                                                  order_seed(seed_, k))});
+    sources_.push_back(
+        {&streams[k], window_order(streams[k], shape, options, order_seed(seed_, k))});
     INK_CHECK(sources_[k].order.length() == window(), "windows of different lengths");
   }
 }

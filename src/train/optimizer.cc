@@ -32,16 +32,14 @@ double Optimizer::step(const Gradients& gradients, const OptimizerStep& options,
                    .m = m(row),
                    .v = v(row),
                    .copy = network_->copy(row),
-                   .lr = static_cast<float>(options.lr),
-                   .beta1 = static_cast<float>(options.beta1),
-                   .beta2 = static_cast<float>(options.beta2),
-                   .epsilon = static_cast<float>(options.epsilon),
-                   .weight_decay = network_->table()[row].decay
-                                       ? static_cast<float>(options.weight_decay)
-                                       : 0.0f,
-                   .correction1 = static_cast<float>(1 - std::pow(options.beta1, t)),
-                   .correction2 = static_cast<float>(1 - std::pow(options.beta2, t)),
-                   .gradient_scale = static_cast<float>(scale)});
+                   .lr = options.lr,
+                   .beta1 = options.beta1,
+                   .beta2 = options.beta2,
+                   .epsilon = options.epsilon,
+                   .weight_decay = network_->table()[row].decay ? options.weight_decay : 0,
+                   .correction1 = 1 - std::pow(options.beta1, t),
+                   .correction2 = 1 - std::pow(options.beta2, t),
+                   .gradient_scale = scale});
   }
   return norm;
 }

@@ -142,7 +142,7 @@ Json to_json(const TrainOptions& o) {
           {"dropout", o.dropout},
           {"mask_rate", o.mask_rate},
           {"dtype", o.compute == ComputeType::kF32 ? "f32" : "bf16"},
-          {"device", o.device},
+          {"device", o.runtime.device()},
           {"seed", o.seed},
           {"eval_every", o.eval_every},
           {"eval_tokens", o.eval_tokens},
@@ -230,7 +230,7 @@ TrainOptions train_options_from_json(const Json& json) {
   o.dropout = number("dropout");
   o.mask_rate = number("mask_rate");
   o.compute = text("dtype") == "bf16" ? ComputeType::kBF16 : ComputeType::kF32;
-  o.device = text("device");
+  o.runtime = Runtime({.device = text("device")});
   if (!json.contains("seed") || !json["seed"].is_number_unsigned()) {
     fail(ErrorCode::kInvalidData, "'seed' is missing or not a number of 0 or more");
   }

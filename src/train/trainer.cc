@@ -142,9 +142,8 @@ class Session {
                          (network_.compute() == DType::kBF16
                               ? 2.0 * static_cast<double>(network_.table().flat_count())
                               : 0) +
-                         static_cast<double>(
-                             TrainingPass::planned_bytes(network_.config(), network_.compute(),
-                                                         options().batch, batches_->window()));
+                         static_cast<double>(TrainingPass::planned_bytes(network_, options().batch,
+                                                                         batches_->window()));
     say(fmt::format("device: {}, {}; memory: {:.0f} MB", network_.backend().description(),
                     name(network_.compute()), bytes / 1e6));
     if (batches_->window() < wanted_context()) {
@@ -368,7 +367,7 @@ void require_new_run(const fs::path& run) {
 }
 
 Model starting_model(const TrainOptions& options) {
-  const LoadOptions load{.device = options.device, .compute = options.compute};
+  const LoadOptions load{.runtime = options.runtime, .compute = options.compute};
   return options.init.empty() ? Model::create(options.model, options.seed, load)
                               : Model::load(options.init, load);
 }
@@ -430,6 +429,8 @@ TrainResult resume(const ResumeOptions& given, const TrainObserver& observer) {
   const CheckpointFolder checkpoints(given.run);
   const int64_t step = choose_checkpoint(checkpoints, given, observer);
   TrainerState state = checkpoints.read_state(step);
+  state.options.runtime = Runtime(
+      {.device = state.options.runtime.device(), .threads = given.threads});
   if (given.steps) state.options.steps = *given.steps;
   if (given.steps && *given.steps > step) {
     state.stopped_early = false;
@@ -444,7 +445,7 @@ TrainResult resume(const ResumeOptions& given, const TrainObserver& observer) {
         state.step, state.options.steps));
   }
   Model model = Model::load(checkpoints.path(step),
-                            {.device = state.options.device, .compute = state.options.compute});
+                            {.runtime = state.options.runtime, .compute = state.options.compute});
   Session session(std::move(state), std::move(model), std::move(data), observer);
   session.restore_moments();
   return session.run();

@@ -62,6 +62,8 @@ std::vector<int64_t> begins_of(const DocumentWindows& windows) {
   return begins;
 }
 
+const Runtime runtime({.threads = 2});
+
 TEST(DocumentWindows, AreThoseOfTheDefinition) {
   uint64_t seed = 0;
   for (const uint64_t mean : {1, 2, 3, 7, 20, 1000}) {
@@ -69,7 +71,7 @@ TEST(DocumentWindows, AreThoseOfTheDefinition) {
       for (const int64_t context : {1, 2, 5, 16}) {
         const test::ScratchFolder scratch;
         const auto tokens = random_documents(count, mean, ++seed);
-        const DocumentWindows windows(stream_of(scratch, tokens), context, kEnd);
+        const DocumentWindows windows(stream_of(scratch, tokens), context, kEnd, runtime.pool());
         ASSERT_EQ(begins_of(windows), expected_begins(tokens, context))
             << "mean " << mean << ", " << count << " tokens, context " << context << ", seed "
             << seed;
@@ -86,7 +88,7 @@ TEST(DocumentWindows, KeepTheLawsOnALongStream) {
   const auto tokens = random_documents(9'000'000, 300, 3);
   const int64_t T = 128, count = static_cast<int64_t>(tokens.size());
   const TokenStream stream = stream_of(scratch, tokens);
-  const DocumentWindows windows(stream, T, kEnd);
+  const DocumentWindows windows(stream, T, kEnd, runtime.pool());
   int64_t end = 0;
   for (int64_t i = 0; i < windows.count(); ++i) {
     const int64_t begin = windows.begin(i);
@@ -104,7 +106,8 @@ TEST(DocumentWindows, KeepTheLawsOnALongStream) {
 
 TEST(DocumentWindows, AreVisitedOnceAnEpochInTheOrderOfThePermutation) {
   const test::ScratchFolder scratch;
-  const DocumentWindows windows(stream_of(scratch, random_documents(20'000, 10, 5)), 16, kEnd);
+  const DocumentWindows windows(stream_of(scratch, random_documents(20'000, 10, 5)), 16, kEnd,
+                                runtime.pool());
   const WindowOrder order(windows, 1337);
   ASSERT_EQ(order.windows_per_epoch(), windows.count());
   std::vector<std::vector<int64_t>> epochs(2);
@@ -125,7 +128,7 @@ TEST(DocumentWindows, NameADamagedShardInsteadOfReadingOn) {
   tokens[70'000] = 9;
   stream_of(scratch, tokens);
   const TokenStream stream(scratch.path(), "train", 9);
-  const auto error = test::thrown_by([&] { DocumentWindows(stream, 8, kEnd); });
+  const auto error = test::thrown_by([&] { DocumentWindows(stream, 8, kEnd, runtime.pool()); });
   EXPECT_EQ(error.code(), ErrorCode::kInvalidData);
   EXPECT_TRUE(test::mentions(error, "train_000001.bin"));
 }
@@ -134,7 +137,7 @@ TEST(DocumentWindows, AStreamOfOneTokenIsABug) {
   const test::ScratchFolder scratch;
   write_shard(scratch / "train_000000.bin", std::vector<TokenId>{1});
   const TokenStream stream(scratch.path(), "train");
-  EXPECT_EQ(test::thrown_by([&] { DocumentWindows(stream, 8, kEnd); }).code(),
+  EXPECT_EQ(test::thrown_by([&] { DocumentWindows(stream, 8, kEnd, runtime.pool()); }).code(),
             ErrorCode::kInternal);
 }
 

@@ -9,7 +9,6 @@
 #include <thread>
 
 #include "base/json.h"
-#include "base/threads.h"
 #include "corpus_support.h"
 
 namespace inkstone {
@@ -161,7 +160,6 @@ TEST_F(Folders, AFolderThatMayNotBeWrittenIsReported) {
 void run_and_kill(const std::function<void()>& f) {
   const pid_t child = ::fork();
   if (child == 0) {
-    set_thread_count(1);  // the pool's threads are not there in a forked process
     f();
     ::_exit(0);
   }
@@ -237,7 +235,6 @@ TEST_F(Folders, KilledAtAnyMomentItEndsInTheSameBytes) {
     for (bool done = false; !done;) {
       const pid_t child = ::fork();
       if (child == 0) {
-        set_thread_count(1);
         prepare(options, test::byte_tokenizer());
         ::_exit(0);
       }

@@ -9,7 +9,6 @@
 
 #include "base/hash.h"
 #include "base/json.h"
-#include "base/threads.h"
 #include "base/utf8.h"
 #include "corpus/prepare/scan.h"
 #include "corpus/prepare/split.h"
@@ -26,8 +25,9 @@ class Prepare : public testing::Test {
  protected:
   PrepareReport run(const std::vector<fs::path>& inputs, double val_fraction = 0.1,
                     const Tokenizer& tokenizer = test::byte_tokenizer()) {
-    return prepare(test::untouched({.inputs = inputs, .output = out, .val_fraction = val_fraction}),
-                   tokenizer);
+    PrepareOptions options{.inputs = inputs, .output = out, .val_fraction = val_fraction};
+    options.runtime = runtime;
+    return prepare(test::untouched(options), tokenizer);
   }
   PrepareReport run_text(std::string_view text, double val_fraction = 0.1,
                          const Tokenizer& tokenizer = test::byte_tokenizer()) {
@@ -39,6 +39,7 @@ class Prepare : public testing::Test {
 
   test::ScratchFolder scratch;
   const fs::path out = scratch / "out";
+  Runtime runtime;
 };
 
 TEST_F(Prepare, ADocumentsHashChoosesItsPart) {
@@ -301,13 +302,11 @@ TEST_F(Prepare, TheNumberOfThreadsChangesNothing) {
   std::string text;
   for (int i = 0; i < 3000; ++i) text += fmt::format("a text of number {}\n<|endoftext|>\n", i * i);
   const Tokenizer tokenizer = test::make_tokenizer(TokenizerType::kBpe, text);
-  const int threads = thread_count();
-  set_thread_count(1);
+  runtime = Runtime({.threads = 1});
   run_text(text, 0.1, tokenizer);
   const auto one = test::snapshot(out);
-  set_thread_count(5);
+  runtime = Runtime({.threads = 5});
   run_text(text, 0.1, tokenizer);
-  set_thread_count(threads);
   EXPECT_EQ(test::snapshot(out), one);
 }
 

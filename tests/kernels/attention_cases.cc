@@ -7,6 +7,8 @@
 // zero.
 #include <algorithm>
 #include <cmath>
+#include <memory>
+#include <vector>
 
 #include "kernels/operation_case.h"
 #include "kernels/reference.h"
@@ -177,15 +179,19 @@ OperationCase attention_backward_case(const AttentionCase& c) {
                       {"dout", c.type, {c.B, c.T, C}},
                       {"dqkv", c.type, {c.B, c.T, 3 * C}, Role::kOutput}},
           .run =
-              [c](Backend& backend, Views t) {
-                backend.attention_backward({.dout = t[kDout],
-                                            .qkv = t[kBackwardQkv],
-                                            .out = t[kBackwardOut],
-                                            .lse = t[kBackwardLse],
-                                            .heads = c.NH,
-                                            .scale = c.scale(),
-                                            .dqkv = t[kDqkv],
-                                            .dropout = c.dropout});
+              [c, C, scratch = std::make_shared<std::vector<float>>()](Backend& backend, Views t) {
+                scratch->resize(backend.attention_backward_scratch_bytes({c.B, c.T, 3 * C}, c.NH) /
+                                sizeof(float));
+                backend.attention_backward(
+                    {.dout = t[kDout],
+                     .qkv = t[kBackwardQkv],
+                     .out = t[kBackwardOut],
+                     .lse = t[kBackwardLse],
+                     .heads = c.NH,
+                     .scale = c.scale(),
+                     .dqkv = t[kDqkv],
+                     .scratch = view(scratch->data(), {static_cast<int64_t>(scratch->size())}),
+                     .dropout = c.dropout});
               },
           .expect =
               [c](Values& v) {

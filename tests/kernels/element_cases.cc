@@ -162,11 +162,11 @@ enum AdamWTensors { kParameter, kGradient, kM, kV, kCopy };
 
 AdamWStep adamw_numbers() {
   AdamWStep step;  // the third
-  step.lr = 0.01f;
-  step.weight_decay = 0.1f;
-  step.correction1 = 0.271f;
-  step.correction2 = 0.002997f;
-  step.gradient_scale = 0.7f;
+  step.lr = 0.01;
+  step.weight_decay = 0.1;
+  step.correction1 = 0.271;
+  step.correction2 = 0.002997;
+  step.gradient_scale = 0.7;
   return step;
 }
 
@@ -174,16 +174,17 @@ void expect_adamw(Values& v, bool copy) {
   const AdamWStep numbers = adamw_numbers();
   const Doubles old_p = v[kParameter], old_m = v[kM];
   reference::adamw(numbers, v[kParameter], v[kGradient], v[kM], v[kV]);
-  v.set_bound(kM, [&](int64_t i) {  // two products of at most three roundings, and the sum
-    const double g = double{numbers.gradient_scale} * v[kGradient][i], beta1 = numbers.beta1;
-    return 4 * kUnit * (std::fabs(beta1 * old_m[i]) + std::fabs((1 - beta1) * g)) + kSmallest;
+  v.set_bound(kM, [&](int64_t i) {  // two products of at most four roundings, and the sum
+    const double g = numbers.gradient_scale * v[kGradient][i], beta1 = numbers.beta1;
+    return 5 * kUnit * (std::fabs(beta1 * old_m[i]) + std::fabs((1 - beta1) * g)) + kSmallest;
   });
-  // No cancellation: all terms >= 0.
-  v.set_bound(kV, [&](int64_t i) { return 6 * kUnit * v[kV][i] + kSmallest; });
+  // No cancellation: all terms >= 0. Roundings: of beta2 and 1 - beta2, of the scale and the scaled
+  // gradient (twice each in the square), of the square, its product and the sum.
+  v.set_bound(kV, [&](int64_t i) { return 8 * kUnit * v[kV][i] + kSmallest; });
   v.set_bound(kParameter, [&](int64_t i) {
-    // 3 + 5 roundings.
+    // 4 + 5 roundings, those of the numbers included.
     const double denominator = std::sqrt(v[kV][i] / numbers.correction2) + numbers.epsilon;
-    const double rate = double{numbers.lr} / numbers.correction1;
+    const double rate = numbers.lr / numbers.correction1;
     return rate * (v.bound(kM)[i] + 12 * kUnit * std::fabs(v[kM][i])) / denominator +
            kUnit * (3 * std::fabs(old_p[i]) + std::fabs(v[kParameter][i]));
   });

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-
-#include "base/threads.h"
+#include <map>
+#include <utility>
 
 namespace inkstone::test {
 namespace {
@@ -27,10 +27,9 @@ void use(int64_t targets) {
 }
 
 // One run; returns the memory after it.
-CaseMemory run(const OperationCase& c, int threads, int64_t offset) {
-  const ForcedThreads forced(threads);
+CaseMemory run(const OperationCase& c, Backend& backend, int64_t offset) {
   CaseMemory memory(c, offset);
-  c.run(cpu(), memory.views());
+  c.run(backend, memory.views());
   return memory;
 }
 
@@ -44,16 +43,20 @@ void compare(const OperationCase& c, const Values& expected, const CaseMemory& m
   }
 }
 
-void check_on(int64_t target, const OperationCase& c, const Values& expected) {
+void check_on(int64_t target, const OperationCase& c, cpu::Staging staging,
+              const Values& expected) {
   SCOPED_TRACE(target == 0 ? "native" : hwy::TargetName(target));
   const ForcedInstructionSet forced(target);
-  const CaseMemory one = run(c, 1, 0), two = run(c, 2, 3);
+  const CaseMemory one = run(c, cpu(1, staging), 0);
   compare(c, expected, one);
-  compare(c, expected, two);
-  for (size_t i = 0; i < c.tensors.size() && c.same_bits; ++i) {
-    const int index = static_cast<int>(i);
-    EXPECT_EQ(one.bytes(index), two.bytes(index))
-        << c.tensors[i].name << " differs between one and two threads";
+  for (const int threads : {2, 3}) {
+    const CaseMemory several = run(c, cpu(threads, staging), threads + 1);
+    compare(c, expected, several);
+    for (size_t i = 0; i < c.tensors.size(); ++i) {
+      const int index = static_cast<int>(i);
+      EXPECT_EQ(one.bytes(index), several.bytes(index))
+          << c.tensors[i].name << " differs between one and " << threads << " threads";
+    }
   }
 }
 
@@ -63,9 +66,6 @@ std::vector<int64_t> instruction_sets() { return hwy::SupportedAndGeneratedTarge
 
 ForcedInstructionSet::ForcedInstructionSet(int64_t target) { use(target); }
 ForcedInstructionSet::~ForcedInstructionSet() { use(0); }
-
-ForcedThreads::ForcedThreads(int count) : before_(thread_count()) { set_thread_count(count); }
-ForcedThreads::~ForcedThreads() { set_thread_count(before_); }
 
 CaseMemory::CaseMemory(const OperationCase& c, int64_t offset) {
   for (size_t i = 0; i < c.tensors.size(); ++i) {
@@ -102,8 +102,10 @@ std::vector<std::byte> CaseMemory::bytes(int tensor) const {
   return ::testing::AssertionSuccess();
 }
 
-Backend& cpu() {
-  static const std::unique_ptr<Backend> backend = make_cpu_backend();
+Backend& cpu(int threads, cpu::Staging staging) {
+  static std::map<std::pair<int, cpu::Staging>, std::unique_ptr<Backend>> backends;
+  auto& backend = backends[{threads, staging}];
+  if (backend == nullptr) backend = make_cpu_backend(Runtime({.threads = threads}), staging);
   return *backend;
 }
 
@@ -130,7 +132,7 @@ Backend& cpu() {
              at, got.size(), got[at], want[at], bounds[at], worst);
 }
 
-void check(const OperationCase& c) {
+void check(const OperationCase& c, cpu::Staging staging) {
   SCOPED_TRACE(c.name + " " + c.what);
   const CaseMemory inputs(c, 0);
   const auto expected = [&](int64_t lanes) {
@@ -139,9 +141,9 @@ void check(const OperationCase& c) {
     return values;
   };
   const Values of_four = expected(4);  // lanes at least, but for Highway's scalar code
-  if (!c.vector_code) return check_on(0, c, of_four);
+  if (!c.vector_code) return check_on(0, c, staging, of_four);
   for (const int64_t target : instruction_sets())
-    check_on(target, c, target == HWY_SCALAR ? expected(1) : of_four);
+    check_on(target, c, staging, target == HWY_SCALAR ? expected(1) : of_four);
 }
 
 }  // namespace inkstone::test

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "kernels/cpu/context.h"
 #include "kernels/operation_case.h"
 
 namespace inkstone::test {
@@ -20,16 +21,6 @@ class ForcedInstructionSet {
  public:
   explicit ForcedInstructionSet(int64_t target);
   ~ForcedInstructionSet();
-};
-
-// The number of threads, until the end of the scope.
-class ForcedThreads {
- public:
-  explicit ForcedThreads(int count);
-  ~ForcedThreads();
-
- private:
-  int before_;
 };
 
 // Memory for a case's tensors, filled. Every tensor begins `offset` elements past an aligned
@@ -47,7 +38,8 @@ class CaseMemory {
   std::vector<View> views_;
 };
 
-Backend& cpu();
+// One for each number of threads and way of staging.
+Backend& cpu(int threads = 2, cpu::Staging staging = cpu::Staging::kWhereFaster);
 
 // |got - want| within the bound (exact where it is negative) and, for bf16, its rounding; names the
 // worst index.
@@ -56,8 +48,8 @@ Backend& cpu();
                                          const std::vector<double>& bounds, DType type);
 
 // The kernel against the reference, on every instruction set, with one thread on aligned tensors
-// and with two on misaligned ones; inputs and guards stay as they are; the same bits where that is
-// promised.
-void check(const OperationCase& c);
+// and with two and three on misaligned ones; inputs and guards stay as they are; the same bits
+// where that is promised.
+void check(const OperationCase& c, cpu::Staging staging = cpu::Staging::kWhereFaster);
 
 }  // namespace inkstone::test

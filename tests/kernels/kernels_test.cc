@@ -1,5 +1,8 @@
 // The CPU backend's kernels against the reference, at sizes that are no multiple of a vector, a
 // tile or a thread's share of the work.
+#include <thread>
+
+#include "kernels/cpu/products.h"
 #include "kernels/harness.h"
 
 namespace inkstone::test {
@@ -187,6 +190,69 @@ void check_products(Product product) {
       }
     }
   }
+}
+
+// One tile and parts of the next in every direction, rows that collide in the cache (1024 floats),
+// and a B that is staged in more than one slice (its 8 MB hold 2048 rows): with each way of staging
+// that there is for the type, whatever this machine would choose.
+TEST(Kernels, ProductsOfSeveralTilesStagedAndNot) {
+  constexpr int64_t kSizes[][3] = {{128, 256, 20}, {129, 257, 7},  {300, 513, 33},
+                                   {17, 1024, 40}, {40, 1024, 17}, {20, 1024, 2100}};
+  for (const Product product : {Product::kNN, Product::kNT, Product::kTN}) {
+    for (const auto& [M, N, K] : kSizes) {
+      for (const bool accumulate : {false, true}) {
+        MatmulCase c{.product = product, .M = M, .N = N, .K = K};
+        c.accumulate = accumulate;
+        c.bias = !accumulate;
+        check(matmul_case(c), cpu::Staging::kNever);
+        check(matmul_case(c), cpu::Staging::kAlways);
+        c.operand = DType::kBF16;
+        check(matmul_case(c), cpu::Staging::kAlways);
+        c.result = DType::kBF16;
+        check(matmul_case(c), cpu::Staging::kAlways);
+      }
+    }
+  }
+}
+
+// Ever new sizes do not fill the memory with primitives, and old ones can be had again.
+TEST(Kernels, TheCacheOfPrimitivesIsBounded) {
+  cpu::Products products(1);
+  std::vector<float> memory(4096, 1.0f);
+  const auto multiply = [&](int64_t n) {
+    const cpu::Matrix row{memory.data(), DType::kF32, 1, n, n},
+        column{memory.data(), DType::kF32, n, 1, 1};
+    float result = 0;
+    const cpu::Product p{cpu::Layout::kNN, row,  column, {&result, DType::kF32, 1, 1, 1},
+                         nullptr,          false};
+    products.multiply(*products.find(p), p, 0);
+    EXPECT_EQ(result, static_cast<float>(n));
+  };
+  for (int64_t n = 1; n <= 400; ++n) {
+    multiply(n);
+    EXPECT_LE(products.size(), cpu::Products::kMostPrimitives);
+  }
+  EXPECT_EQ(products.size(), cpu::Products::kMostPrimitives);
+  for (int64_t n = 1; n <= 400; n += 57) multiply(n);
+}
+
+// A thread of the user's own keeps the number of OpenMP threads that it had, and two backends work
+// at the same time.
+TEST(Kernels, TwoBackendsMultiplyAtTheSameTime) {
+  const OperationCase c = matmul_case({.product = Product::kNN, .M = 200, .N = 300, .K = 65});
+  const CaseMemory expected(c, 0);
+  c.run(cpu(1), expected.views());
+  const auto work = [&] {
+    const auto backend = make_cpu_backend(Runtime({.threads = 2}));
+    for (int round = 0; round < 20; ++round) {
+      const CaseMemory memory(c, 0);
+      c.run(*backend, memory.views());
+      EXPECT_EQ(memory.bytes(2), expected.bytes(2));
+    }
+  };
+  std::thread other(work);
+  work();
+  other.join();
 }
 
 TEST(Kernels, MatmulNN) { check_products(Product::kNN); }

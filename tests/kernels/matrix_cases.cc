@@ -72,10 +72,9 @@ OperationCase matmul_case(const MatmulCase& c) {
             v.set_bound(
                 kC, [&](int64_t i) { return static_cast<double>(c.K + 2) * kUnit * magnitude[i]; });
           },
-      .flops = 2.0 * static_cast<double>(c.M * c.N * c.K),
-      .same_bits = c.product == Product::kRowsNN || c.product == Product::kRowsNT};
+      .flops = 2.0 * static_cast<double>(c.M * c.N * c.K)};
   if (c.bias) result.tensors.push_back({"bias", DType::kF32, {c.N}});
-  result.vector_code = result.same_bits;
+  result.vector_code = c.product == Product::kRowsNN || c.product == Product::kRowsNT;
   return result;
 }
 

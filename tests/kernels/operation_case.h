@@ -63,7 +63,6 @@ struct OperationCase {
   std::function<void(Values&)> expect;
   std::function<void(Views)> prepare = {};  // completes inputs that depend on others
   double flops = 0;                         // of one call
-  bool same_bits = true;                    // promises the same bits for every number of threads
   bool vector_code = true;                  // has code per instruction set of ours
   double bytes_of_rows = 0;  // read and written, where that is not all of the tensors
   double bytes() const;      // read and written by one call, each operand once

@@ -180,11 +180,13 @@ TEST_F(BadModel, UnknownActivation) {
 }
 
 TEST_F(BadModel, CudaIsNotBuilt) {
-  const Error error = test::thrown_by([&] { Model::load(folder, {.device = "cuda"}); });
+  const Error error = test::thrown_by(
+      [&] { Model::load(folder, {.runtime = Runtime({.device = "cuda"})}); });
   EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
   EXPECT_TRUE(test::mentions(error, "CUDA"));
-  EXPECT_EQ(test::thrown_by([&] { Model::load(folder, {.device = "tpu"}); }).code(),
-            ErrorCode::kUsage);
+  EXPECT_EQ(
+      test::thrown_by([&] { Model::load(folder, {.runtime = Runtime({.device = "tpu"})}); }).code(),
+      ErrorCode::kUsage);
 }
 
 }  // namespace

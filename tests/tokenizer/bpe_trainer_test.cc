@@ -4,7 +4,6 @@
 
 #include <map>
 
-#include "base/threads.h"
 #include "samples.h"
 #include "tokenizer/byte_alphabet.h"
 
@@ -64,7 +63,7 @@ LearnedBpe learn_plainly(const std::map<std::string, int64_t>& pieces,
 }
 
 PieceCounts counts_of(const std::string& text) {
-  PieceCounts counts;
+  PieceCounts counts{Runtime()};
   counts.add(text);
   counts.finish();
   return counts;
@@ -78,16 +77,6 @@ std::map<std::string, int64_t> map_of(const PieceCounts& counts) {
   }
   return map;
 }
-
-// Sets the number of threads, and the former one at the end.
-class Threads {
- public:
-  explicit Threads(int count) { set_thread_count(count); }
-  ~Threads() { set_thread_count(before_); }
-
- private:
-  int before_ = thread_count();
-};
 
 std::vector<std::array<TokenId, 3>> list(const std::vector<Merge>& merges) {
   std::vector<std::array<TokenId, 3>> result;
@@ -137,7 +126,7 @@ TEST(BpeTrainer, NeverMakesAReservedToken) {
 
 TEST(PieceCounts, CountsAcrossTextsAndBatches) {
   for (const size_t batch_bytes : {size_t{10'000}, PieceCounts::kBatch_bytes}) {
-    PieceCounts counts(PieceCounts::kMemory_bytes, batch_bytes);
+    PieceCounts counts(Runtime(), PieceCounts::kMemory_bytes, batch_bytes);
     counts.add("a b a");
     counts.add(" b");
     // Enough distinct pieces to grow the tables several times.
@@ -185,8 +174,8 @@ TEST(PieceCounts, ForgetsTheRarestWhenMemoryIsShortWhateverTheThreads) {
   constexpr int64_t kMemory_bytes = 60'000;
   std::map<std::string, int64_t> exact, first;
   for (const int threads : {1, 2, 5}) {
-    const Threads set(threads);
-    PieceCounts all, some(kMemory_bytes, 4096);
+    const Runtime runtime({.threads = threads});
+    PieceCounts all(runtime), some(runtime, kMemory_bytes, 4096);
     for (const std::string& text : texts) all.add(text), some.add(text);
     all.finish(), some.finish();
     exact = map_of(all);
@@ -215,11 +204,12 @@ TEST(BpeTrainer, DoesNotDependOnTheThreads) {
                     std::string(1, static_cast<char>('a' + i % 26)) + "th");
   }
   const auto learn = [&](int threads) {
-    const Threads set(threads);
-    PieceCounts counts(PieceCounts::kMemory_bytes, 1 << 16);
+    const Runtime runtime({.threads = threads});
+    PieceCounts counts(runtime, PieceCounts::kMemory_bytes, 1 << 16);
     for (const std::string& text : texts) counts.add(text);
     counts.finish();
     BpeTrainOptions options;
+    options.runtime = runtime;
     options.vocab_size = 900;
     options.min_frequency = 2;
     return learn_bpe(std::move(counts), options);

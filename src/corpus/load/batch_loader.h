@@ -53,7 +53,8 @@ class DocumentWindows {
   // stream.count() >= 2, 1 <= context <= 2^24. Reads the stream with all threads. A stream shorter
   // than T + 1 has one window, which is the whole stream. Throws kInvalidData when an id lies
   // outside the vocabulary.
-  DocumentWindows(const TokenStream& stream, int64_t context, TokenId end_of_text);
+  DocumentWindows(const TokenStream& stream, int64_t context, TokenId end_of_text,
+                  ThreadPool& pool);
   int64_t count() const { return static_cast<int64_t>(excess_.size()); }
   // First token of window i, 0 <= i < count(); ascending. Constant time.
   int64_t begin(int64_t i) const;

@@ -1,10 +1,9 @@
 #include <algorithm>
-#include <exception>
 #include <iterator>
 #include <limits>
 
 #include "base/check.h"
-#include "base/threads.h"
+#include "base/thread_pool.h"
 #include "corpus/load/batch_loader.h"
 
 namespace inkstone {
@@ -22,7 +21,6 @@ constexpr int64_t kRoundPieces = 128;
 // The ends of one round, piece by piece, relative to the round's first token.
 struct Round {
   std::vector<std::vector<uint32_t>> ends = std::vector<std::vector<uint32_t>>(kRoundPieces);
-  std::vector<std::exception_ptr> failures = std::vector<std::exception_ptr>(kRoundPieces);
 };
 
 void find_ends(const TokenStream& stream, int64_t begin, int64_t piece, TokenId end_of_text,
@@ -39,22 +37,14 @@ void find_ends(const TokenStream& stream, int64_t begin, int64_t piece, TokenId 
 
 // Calls f(place) for every end-of-text token of the stream, ascending.
 template <typename F>
-void for_each_end(const TokenStream& stream, TokenId end_of_text, F&& f) {
+void for_each_end(const TokenStream& stream, TokenId end_of_text, ThreadPool& pool, F&& f) {
   Round round;
   for (int64_t begin = 0; begin < stream.count(); begin += kPieceTokens * kRoundPieces) {
     const int64_t left = (stream.count() - begin + kPieceTokens - 1) / kPieceTokens;
     const int64_t pieces = std::min(kRoundPieces, left);
-    parallel_for(pieces, 1, [&](int64_t first, int64_t last, int) {
-      for (int64_t piece = first; piece < last; ++piece) {
-        try {
-          find_ends(stream, begin, piece, end_of_text, round);
-        } catch (...) {
-          round.failures[static_cast<size_t>(piece)] = std::current_exception();
-        }
-      }
-    });
+    pool.parallel_each(
+        pieces, [&](int64_t piece, int) { find_ends(stream, begin, piece, end_of_text, round); });
     for (size_t piece = 0; piece < static_cast<size_t>(pieces); ++piece) {
-      if (round.failures[piece]) std::rethrow_exception(round.failures[piece]);
       for (const uint32_t end : round.ends[piece]) f(begin + end);
     }
   }
@@ -76,14 +66,15 @@ class SequentialPass {
 
 }  // namespace
 
-DocumentWindows::DocumentWindows(const TokenStream& stream, int64_t context, TokenId end_of_text) {
+DocumentWindows::DocumentWindows(const TokenStream& stream, int64_t context, TokenId end_of_text,
+                                 ThreadPool& pool) {
   INK_CHECK(stream.count() >= 2 && context >= 1 && context <= kMostContext, "no window fits");
   const int64_t last = stream.count() - 1;  // the last target
   length_ = std::min(context, last);
   const SequentialPass pass(stream);
   add(0);
   int64_t end = length_;  // of the last window: the next one may begin here
-  for_each_end(stream, end_of_text, [&](int64_t place) {
+  for_each_end(stream, end_of_text, pool, [&](int64_t place) {
     ++ends_;
     const int64_t start = place + 1;  // of a document
     if (start < end) return;

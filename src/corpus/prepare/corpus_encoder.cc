@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
-#include "base/threads.h"
+#include "base/thread_pool.h"
 #include "base/utf8.h"
 #include "corpus/prepare/split.h"
 
@@ -65,6 +65,7 @@ class CorpusEncoder {
       : task_(task),
         writers_(writers),
         dropped_(dropped),
+        pool_(task.options.runtime.pool()),
         cleaner_(task.options.clean),
         records_(task.scanned.records) {
     totals_.token_counts.resize(static_cast<size_t>(task.tokenizer.vocab_size()));
@@ -74,8 +75,9 @@ class CorpusEncoder {
       end_of_text_ = task.tokenizer.end_of_text();
     }
     if (!state.is_null()) restore(state);
-    scratch_.resize(static_cast<size_t>(thread_count()));
-    for (int i = 0; i < thread_count(); ++i) encoders_.emplace_back(task.tokenizer);
+    const int threads = pool_.threads();
+    scratch_.resize(static_cast<size_t>(threads));
+    for (int i = 0; i < threads; ++i) encoders_.emplace_back(task.tokenizer);
   }
 
   void add(DocumentBatch& batch) {
@@ -153,7 +155,7 @@ class CorpusEncoder {
   static bool is_kept(Fate fate) { return fate == Fate::kTrain || fate == Fate::kValidation; }
 
   void clean(DocumentBatch& batch) {
-    parallel_each(static_cast<int64_t>(batch.parts.size()), [&](int64_t i, int thread) {
+    pool_.parallel_each(static_cast<int64_t>(batch.parts.size()), [&](int64_t i, int thread) {
       const size_t at = static_cast<size_t>(i);
       DocumentPart& part = batch.parts[at];
       if (!is_kept(fates_[at])) return;
@@ -232,7 +234,7 @@ class CorpusEncoder {
   }
 
   void encode(std::vector<Job>& jobs) {
-    parallel_each(static_cast<int64_t>(jobs.size()), [&](int64_t i, int thread) {
+    pool_.parallel_each(static_cast<int64_t>(jobs.size()), [&](int64_t i, int thread) {
       Job& job = jobs[static_cast<size_t>(i)];
       StreamEncoder& encoder = encoders_[static_cast<size_t>(thread)];
       job.ids.reserve(job.text.size() / 3);
@@ -259,6 +261,7 @@ class CorpusEncoder {
   const EncodeTask& task_;
   SplitWriters& writers_;
   DroppedLog& dropped_;
+  ThreadPool& pool_;
   const Cleaner cleaner_;
   const MappedFile records_;
   std::optional<TokenId> end_of_text_;

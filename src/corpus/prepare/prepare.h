@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "inkstone/runtime.h"
 #include "corpus/clean/cleaner.h"
 #include "corpus/dedup/minhash.h"
 #include "corpus/read/document_source.h"
@@ -35,6 +36,7 @@ struct PrepareOptions {
   // A line of JSON for everything that was left out; empty: none.
   std::filesystem::path dropped_file = {};
 
+  Runtime runtime = Runtime();  // its threads clean and encode
   // How much may be lost when the process is killed, and how much is held in memory at a time.
   double checkpoint_seconds = 3;
   size_t batch_bytes = size_t{16} << 20;

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/threads.h"
+#include "base/thread_pool.h"
 #include "base/utf8.h"
 #include "corpus/dedup/minhash.h"
 
@@ -53,16 +53,17 @@ class Scanner {
       const ReadPosition position = read_position_of(state.at("position"));
       if (position.documents > 0) last_file_ = position.file;
     }
-    for (int i = 0; i < thread_count(); ++i)
+    for (int i = 0; i < options.runtime.threads(); ++i)
       workers_.push_back({.scratch = {}, .minhash = MinHash(options.minhash)});
   }
 
   void add(DocumentBatch& batch) {
     std::vector<ScannedPart> scanned(batch.parts.size());
-    parallel_each(static_cast<int64_t>(scanned.size()), [&](int64_t i, int thread) {
-      const size_t at = static_cast<size_t>(i);
-      scanned[at] = scan(batch.parts[at], workers_[static_cast<size_t>(thread)]);
-    });
+    options_.runtime.pool().parallel_each(
+        static_cast<int64_t>(scanned.size()), [&](int64_t i, int thread) {
+          const size_t at = static_cast<size_t>(i);
+          scanned[at] = scan(batch.parts[at], workers_[static_cast<size_t>(thread)]);
+        });
     for (const DroppedDocument& d : batch.dropped) dropped_.add(d);
     for (size_t i = 0; i < scanned.size(); ++i) {
       const DocumentPart& part = batch.parts[i];

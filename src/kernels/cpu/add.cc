@@ -2,7 +2,6 @@
 // threads; every element by itself, hence deterministic.
 #include <hwy/base.h>
 
-#include "base/threads.h"
 #include "kernels/cpu/operations.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -34,9 +33,9 @@ namespace inkstone::cpu {
 HWY_EXPORT(add_f32);
 HWY_EXPORT(add_bf16);
 
-void add(View x, ConstView delta) {
+void add(Context& context, View x, ConstView delta) {
   INK_CHECK(x.count() == delta.count(), "add: sizes");
-  parallel_for(x.count(), 4096, [&](int64_t begin, int64_t end, int) {
+  context.pool.parallel_for(x.count(), 4096, [&](int64_t begin, int64_t end, int) {
     if (delta.dtype == DType::kBF16) {
       HWY_DYNAMIC_DISPATCH(add_bf16)(x.as<float>() + begin, delta.as<bf16>() + begin, end - begin);
     } else {

@@ -16,7 +16,7 @@
 
 #include "kernels/backend.h"
 #include "kernels/cpu/dropout-inl.h"
-#include "kernels/cpu/scratch.h"
+#include "kernels/cpu/context.h"
 #include "kernels/cpu/tile_product-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -39,10 +39,10 @@ HWY_INLINE HeadShape head_shape(const Shape& qkv, int64_t heads) {
   return {qkv[1], HS, C, heads, (HS + kStrip - 1) / kStrip * kStrip};
 }
 
-// Hands out pieces of this thread's scratch memory.
+// Hands out pieces of one thread's working memory.
 class TileAllocator {
  public:
-  explicit TileAllocator(int64_t floats) : next_(thread_scratch(floats)), end_(next_ + floats) {}
+  TileAllocator(float* memory, int64_t floats) : next_(memory), end_(memory + floats) {}
   Tile take(int64_t rows, int64_t stride) {
     float* const data = next_;
     next_ += rows * stride;

@@ -13,7 +13,6 @@
 
 #include <algorithm>
 
-#include "base/threads.h"
 #include "kernels/cpu/operations.h"
 #include "kernels/dropout_hash.h"
 
@@ -36,8 +35,11 @@ struct BackwardTiles {
   Tile p, ds;      // [kTile keys,kTile queries]
   float *lse, *D;  // [kTile]; lse in powers of two
 
-  explicit BackwardTiles(const HeadShape& s) {
-    TileAllocator memory((2 * s.T + 7 * kTile) * s.padded_HS + kTile * (2 * kTile + 2));
+  static int64_t floats(const HeadShape& s) {
+    return (2 * s.T + 7 * kTile) * s.padded_HS + kTile * (2 * kTile + 2);
+  }
+  BackwardTiles(const HeadShape& s, float* scratch) {
+    TileAllocator memory(scratch, floats(s));
     dkeys = memory.take(s.T, s.padded_HS);
     dvalues = memory.take(s.T, s.padded_HS);
     keys = memory.take(kTile, s.padded_HS);
@@ -135,12 +137,12 @@ void backward_step(const BackwardTiles& t, const TilePair& k, int64_t HS,
 }
 
 template <typename T>
-void backward_pair(const AttentionBackward& op, int64_t pair) {
+void backward_pair(const AttentionBackward& op, int64_t pair, float* scratch) {
   const HeadShape s = head_shape(op.qkv.shape, op.heads);
   const int64_t head = pair / s.NH * s.T * 3 * s.C + pair % s.NH * s.HS, stride = 3 * s.C;
   const T* const keys = op.qkv.as<T>() + head + s.C;
   T* const dqkv = op.dqkv.as<T>() + head;
-  const BackwardTiles t(s);
+  const BackwardTiles t(s, scratch);
   for (int64_t i0 = 0; i0 < s.T; i0 += kTile) {
     const int64_t rows = std::min(kTile, s.T - i0);
     load_queries<T>(op, s, pair, i0, rows, t);
@@ -157,11 +159,14 @@ void backward_pair(const AttentionBackward& op, int64_t pair) {
   unpack_rows(t.dkeys, s.T, s.HS, op.scale, dqkv + s.C, stride);
   unpack_rows(t.dvalues, s.T, s.HS, 1.0f, dqkv + 2 * s.C, stride);
 }
-void backward_pair_f32(const AttentionBackward& op, int64_t pair) {
-  backward_pair<float>(op, pair);
+void backward_pair_f32(const AttentionBackward& op, int64_t pair, float* scratch) {
+  backward_pair<float>(op, pair, scratch);
 }
-void backward_pair_bf16(const AttentionBackward& op, int64_t pair) {
-  backward_pair<bf16>(op, pair);
+void backward_pair_bf16(const AttentionBackward& op, int64_t pair, float* scratch) {
+  backward_pair<bf16>(op, pair, scratch);
+}
+int64_t backward_pair_floats(const Shape& qkv, int64_t heads) {
+  return BackwardTiles::floats(head_shape(qkv, heads));
 }
 
 }  // namespace inkstone::cpu::HWY_NAMESPACE
@@ -172,8 +177,13 @@ namespace inkstone::cpu {
 
 HWY_EXPORT(backward_pair_f32);
 HWY_EXPORT(backward_pair_bf16);
+HWY_EXPORT(backward_pair_floats);
 
-void attention_backward(const AttentionBackward& op) {
+int64_t attention_backward_scratch_floats(const Context& context, const Shape& qkv, int64_t heads) {
+  return context.pool.threads() * HWY_DYNAMIC_DISPATCH(backward_pair_floats)(qkv, heads);
+}
+
+void attention_backward(Context& context, const AttentionBackward& op) {
   const int64_t B = op.qkv.shape[0], T = op.qkv.shape[1], C = op.qkv.shape[2] / 3;
   INK_CHECK(op.heads > 0 && C % op.heads == 0, "attention: heads");
   INK_CHECK(op.dqkv.count() == op.qkv.count() && op.dout.count() == B * T * C &&
@@ -182,12 +192,15 @@ void attention_backward(const AttentionBackward& op) {
   INK_CHECK(op.dqkv.dtype == op.qkv.dtype && op.dout.dtype == op.qkv.dtype &&
                 op.out.dtype == op.qkv.dtype,
             "attention: types");
-  parallel_for(B * op.heads, 1, [&](int64_t begin, int64_t end, int) {
+  const int64_t floats = HWY_DYNAMIC_DISPATCH(backward_pair_floats)(op.qkv.shape, op.heads);
+  INK_CHECK(op.scratch.count() >= context.pool.threads() * floats, "attention: scratch");
+  context.pool.parallel_for(B * op.heads, 1, [&](int64_t begin, int64_t end, int thread) {
+    float* const scratch = op.scratch.as<float>() + thread * floats;
     for (int64_t pair = begin; pair < end; ++pair) {
       if (op.qkv.dtype == DType::kBF16) {
-        HWY_DYNAMIC_DISPATCH(backward_pair_bf16)(op, pair);
+        HWY_DYNAMIC_DISPATCH(backward_pair_bf16)(op, pair, scratch);
       } else {
-        HWY_DYNAMIC_DISPATCH(backward_pair_f32)(op, pair);
+        HWY_DYNAMIC_DISPATCH(backward_pair_f32)(op, pair, scratch);
       }
     }
   });

@@ -4,9 +4,7 @@
 #include <hwy/base.h>
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
-#include "base/threads.h"
 #include "kernels/cpu/operations.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -120,14 +118,13 @@ void cache_store(const CacheStore& op) {
   }
 }
 
-void attention_cached(const AttentionCached& op) {
+void attention_cached(Context& context, const AttentionCached& op) {
   cache_store({op.qkv, op.slots, op.positions, op.keys, op.values});
   const int64_t R = op.qkv.shape[0], C = op.qkv.shape[1] / 3;
   const int64_t NH = op.keys.shape[1], T = op.keys.shape[2], HS = op.keys.shape[3];
   const int32_t *slots = op.slots.as<int32_t>(), *positions = op.positions.as<int32_t>();
-  parallel_for(R * NH, 1, [&](int64_t begin, int64_t end, int) {
-    static thread_local std::vector<float> scratch;
-    scratch.resize(std::max<size_t>(scratch.size(), 2 * HS + T));
+  context.pool.parallel_for(R * NH, 1, [&](int64_t begin, int64_t end, int thread) {
+    float* const scratch = context.of_thread[thread].take(2 * HS + T);
     for (int64_t i = begin; i < end; ++i) {
       const int64_t r = i / NH, h = i % NH, cache = (slots[r] * NH + h) * T * HS,
                     count = positions[r] + 1;
@@ -135,11 +132,11 @@ void attention_cached(const AttentionCached& op) {
       if (op.qkv.dtype == DType::kBF16) {
         HWY_DYNAMIC_DISPATCH(head_bf16)
         (op.qkv.as<bf16>() + query, op.keys.as<bf16>() + cache, op.values.as<bf16>() + cache, count,
-         HS, op.scale, op.out.as<bf16>() + out, scratch.data());
+         HS, op.scale, op.out.as<bf16>() + out, scratch);
       } else {
         HWY_DYNAMIC_DISPATCH(head_f32)
         (op.qkv.as<float>() + query, op.keys.as<float>() + cache, op.values.as<float>() + cache,
-         count, HS, op.scale, op.out.as<float>() + out, scratch.data());
+         count, HS, op.scale, op.out.as<float>() + out, scratch);
       }
     }
   });

@@ -16,7 +16,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/threads.h"
 #include "kernels/cpu/operations.h"
 #include "kernels/dropout_hash.h"
 
@@ -37,8 +36,11 @@ struct ForwardTiles {
   Tile scores;           // [kTile keys,kTile queries]
   float *maximum, *sum;  // [kTile]
 
-  explicit ForwardTiles(const HeadShape& s) {
-    TileAllocator memory(4 * kTile * s.padded_HS + kTile * (kTile + 2));
+  static int64_t floats(const HeadShape& s) {
+    return 4 * kTile * s.padded_HS + kTile * (kTile + 2);
+  }
+  ForwardTiles(const HeadShape& s, Scratch& scratch) {
+    TileAllocator memory(scratch.take(floats(s)), floats(s));
     query = memory.take(s.padded_HS, kTile);
     result = memory.take(s.padded_HS, kTile);
     keys = memory.take(kTile, s.padded_HS);
@@ -115,13 +117,13 @@ void finish(const ForwardTiles& t, int64_t rows, const HeadShape& s, T* out, flo
 
 // Queries [i0, i0 + kTile) of one (batch, head) pair.
 template <typename T>
-void forward_tile(const AttentionForward& op, int64_t pair, int64_t i0) {
+void forward_tile(const AttentionForward& op, int64_t pair, int64_t i0, Scratch& scratch) {
   const HeadShape s = head_shape(op.qkv.shape, op.heads);
   const int64_t b = pair / s.NH, h = pair % s.NH, rows = std::min(kTile, s.T - i0);
   const T* const q = op.qkv.as<T>() + b * s.T * 3 * s.C + h * s.HS;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(F32())),
                 queries = (rows + lanes - 1) / lanes * lanes;
-  const ForwardTiles t(s);
+  const ForwardTiles t(s, scratch);
   const TileDropout dropout(op.dropout, pair * s.T + i0, rows);
   pack_rows(q + i0 * 3 * s.C, 3 * s.C, rows, s, t.keys);
   transpose_in(t.keys, rows, s.HS, op.scale * kLog2E, t.query);
@@ -138,11 +140,11 @@ void forward_tile(const AttentionForward& op, int64_t pair, int64_t i0) {
   finish(t, rows, s, op.out.as<T>() + (b * s.T + i0) * s.C + h * s.HS,
          op.lse.as<float>() + pair * s.T + i0);
 }
-void forward_tile_f32(const AttentionForward& op, int64_t pair, int64_t i0) {
-  forward_tile<float>(op, pair, i0);
+void forward_tile_f32(const AttentionForward& op, int64_t pair, int64_t i0, Scratch& scratch) {
+  forward_tile<float>(op, pair, i0, scratch);
 }
-void forward_tile_bf16(const AttentionForward& op, int64_t pair, int64_t i0) {
-  forward_tile<bf16>(op, pair, i0);
+void forward_tile_bf16(const AttentionForward& op, int64_t pair, int64_t i0, Scratch& scratch) {
+  forward_tile<bf16>(op, pair, i0, scratch);
 }
 int64_t forward_tile_rows() { return kTile; }
 
@@ -156,20 +158,21 @@ HWY_EXPORT(forward_tile_f32);
 HWY_EXPORT(forward_tile_bf16);
 HWY_EXPORT(forward_tile_rows);
 
-void attention_forward(const AttentionForward& op) {
+void attention_forward(Context& context, const AttentionForward& op) {
   const int64_t B = op.qkv.shape[0], T = op.qkv.shape[1], C = op.qkv.shape[2] / 3;
   INK_CHECK(op.heads > 0 && C % op.heads == 0, "attention: heads");
   INK_CHECK(op.out.count() == B * T * C && op.lse.count() == B * op.heads * T, "attention: sizes");
   INK_CHECK(op.out.dtype == op.qkv.dtype, "attention: types");
   const int64_t rows = HWY_DYNAMIC_DISPATCH(forward_tile_rows)(), tiles = (T + rows - 1) / rows;
-  parallel_for(B * op.heads * tiles, 1, [&](int64_t begin, int64_t end, int) {
+  context.pool.parallel_for(B * op.heads * tiles, 1, [&](int64_t begin, int64_t end, int thread) {
+    Scratch& scratch = context.of_thread[thread];
     for (int64_t task = begin; task < end; ++task) {
       const int64_t pair = task / tiles, turn = task % tiles;
       const int64_t tile = turn % 2 == 0 ? turn / 2 : tiles - 1 - turn / 2;
       if (op.qkv.dtype == DType::kBF16) {
-        HWY_DYNAMIC_DISPATCH(forward_tile_bf16)(op, pair, tile * rows);
+        HWY_DYNAMIC_DISPATCH(forward_tile_bf16)(op, pair, tile * rows, scratch);
       } else {
-        HWY_DYNAMIC_DISPATCH(forward_tile_f32)(op, pair, tile * rows);
+        HWY_DYNAMIC_DISPATCH(forward_tile_f32)(op, pair, tile * rows, scratch);
       }
     }
   });

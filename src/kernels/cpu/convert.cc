@@ -5,7 +5,6 @@
 
 #include <cstring>
 
-#include "base/threads.h"
 #include "kernels/cpu/operations.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -47,16 +46,16 @@ void convert(DType from_dtype, const void* from, DType to_dtype, void* to, int64
 }
 }  // namespace
 
-void cast(ConstView from, View to) {
+void cast(Context& context, ConstView from, View to) {
   INK_CHECK(from.count() == to.count() && from.dtype != to.dtype, "cast: sizes or types");
-  parallel_for(from.count(), 4096, [&](int64_t begin, int64_t end, int) {
+  context.pool.parallel_for(from.count(), 4096, [&](int64_t begin, int64_t end, int) {
     convert(from.dtype, static_cast<const std::byte*>(from.data) + begin * size_bytes(from.dtype),
             to.dtype, static_cast<std::byte*>(to.data) + begin * size_bytes(to.dtype), end - begin);
   });
 }
 
-void copy_rows(const RowCopy& op) {
-  parallel_for(op.rows, 1, [&](int64_t begin, int64_t end, int) {
+void copy_rows(Context& context, const RowCopy& op) {
+  context.pool.parallel_for(op.rows, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t r = begin; r < end; ++r) {
       convert(
           op.from_dtype,

@@ -6,7 +6,6 @@
 #include <cstring>
 
 #include "base/error.h"
-#include "base/threads.h"
 #include "kernels/cpu/operations.h"
 
 namespace inkstone {
@@ -16,9 +15,12 @@ constexpr int64_t kHugePageBytes = int64_t{2} << 20;
 
 class CpuBackend final : public Backend {
  public:
+  CpuBackend(const Runtime& runtime, cpu::Staging staging)
+      : Backend(runtime), context_(runtime.pool(), staging) {}
+
   std::string description() const override {
-    return fmt::format("cpu ({}, {} thread{})", cpu::instruction_set(), thread_count(),
-                       thread_count() > 1 ? "s" : "");
+    return fmt::format("cpu ({}, {} thread{})", cpu::instruction_set(), runtime().threads(),
+                       runtime().threads() > 1 ? "s" : "");
   }
 
   bool shares_host_memory() const override { return true; }
@@ -34,7 +36,7 @@ class CpuBackend final : public Backend {
            bytes / 1000000);
     }
     if (alignment == kHugePageBytes) ::madvise(data, size, MADV_HUGEPAGE);
-    parallel_for(size, kHugePageBytes, [&](int64_t begin, int64_t end, int) {
+    context_.pool.parallel_for(size, kHugePageBytes, [&](int64_t begin, int64_t end, int) {
       std::memset(static_cast<std::byte*>(data) + begin, 0, end - begin);
     });
     return data;
@@ -48,43 +50,67 @@ class CpuBackend final : public Backend {
     move_bytes(from.data, to.data, to.bytes());
   }
   void fill_zero(View x) override { std::memset(x.data, 0, x.bytes()); }
-  void cast(ConstView from, View to) override { cpu::cast(from, to); }
+  void cast(ConstView from, View to) override { cpu::cast(context_, from, to); }
 
-  void matmul_nn(const Matmul& op) override { cpu::matmul_nn(op); }
-  void matmul_nt(const Matmul& op) override { cpu::matmul_nt(op); }
-  void matmul_tn(const Matmul& op) override { cpu::matmul_tn(op); }
-  void matmul_rows_nn(const Matmul& op) override { cpu::matmul_rows_nn(op); }
-  void matmul_rows_nt(const Matmul& op) override { cpu::matmul_rows_nt(op); }
+  void matmul_nn(const Matmul& op) override { cpu::matmul_nn(context_, op); }
+  void matmul_nt(const Matmul& op) override { cpu::matmul_nt(context_, op); }
+  void matmul_tn(const Matmul& op) override { cpu::matmul_tn(context_, op); }
+  void matmul_rows_nn(const Matmul& op) override { cpu::matmul_rows_nn(context_, op); }
+  void matmul_rows_nt(const Matmul& op) override { cpu::matmul_rows_nt(context_, op); }
   void sum_rows(ConstView x, View out, bool accumulate) override {
-    cpu::sum_rows(x, out, accumulate);
+    cpu::sum_rows(context_, x, out, accumulate);
   }
-  void embedding_forward(const EmbeddingForward& op) override { cpu::embedding_forward(op); }
-  void embedding_backward(const EmbeddingBackward& op) override { cpu::embedding_backward(op); }
-  void layer_norm_forward(const LayerNormForward& op) override { cpu::layer_norm_forward(op); }
-  void layer_norm_backward(const LayerNormBackward& op) override { cpu::layer_norm_backward(op); }
-  void gelu_forward(const GeluForward& op) override { cpu::gelu_forward(op); }
-  void gelu_backward(const GeluBackward& op) override { cpu::gelu_backward(op); }
-  void dropout(View x, const DropoutMask& mask) override { cpu::dropout(x, mask); }
-  void add(View x, ConstView delta) override { cpu::add(x, delta); }
-  void attention_forward(const AttentionForward& op) override { cpu::attention_forward(op); }
-  void attention_backward(const AttentionBackward& op) override { cpu::attention_backward(op); }
-  void attention_cached(const AttentionCached& op) override { cpu::attention_cached(op); }
+  void embedding_forward(const EmbeddingForward& op) override {
+    cpu::embedding_forward(context_, op);
+  }
+  void embedding_backward(const EmbeddingBackward& op) override {
+    cpu::embedding_backward(context_, op);
+  }
+  void layer_norm_forward(const LayerNormForward& op) override {
+    cpu::layer_norm_forward(context_, op);
+  }
+  void layer_norm_backward(const LayerNormBackward& op) override {
+    cpu::layer_norm_backward(context_, op);
+  }
+  void gelu_forward(const GeluForward& op) override { cpu::gelu_forward(context_, op); }
+  void gelu_backward(const GeluBackward& op) override { cpu::gelu_backward(context_, op); }
+  void dropout(View x, const DropoutMask& mask) override { cpu::dropout(context_, x, mask); }
+  void add(View x, ConstView delta) override { cpu::add(context_, x, delta); }
+  void attention_forward(const AttentionForward& op) override {
+    cpu::attention_forward(context_, op);
+  }
+  void attention_backward(const AttentionBackward& op) override {
+    cpu::attention_backward(context_, op);
+  }
+  int64_t attention_backward_scratch_bytes(const Shape& qkv, int64_t heads) const override {
+    return cpu::attention_backward_scratch_floats(context_, qkv, heads) *
+           static_cast<int64_t>(sizeof(float));
+  }
+  void attention_cached(const AttentionCached& op) override { cpu::attention_cached(context_, op); }
   void cache_store(const CacheStore& op) override { cpu::cache_store(op); }
-  void cross_entropy(const CrossEntropy& op) override { cpu::cross_entropy(op); }
-  void adamw(const AdamWStep& op) override { cpu::adamw(op); }
-  double sum_of_squares(ConstView x) override { return cpu::sum_of_squares(x); }
+  void cross_entropy(const CrossEntropy& op) override { cpu::cross_entropy(context_, op); }
+  void adamw(const AdamWStep& op) override { cpu::adamw(context_, op); }
+  double sum_of_squares(ConstView x) override { return cpu::sum_of_squares(context_, x); }
 
  private:
-  static void move_bytes(const void* from, void* to, int64_t bytes) {
-    parallel_for(bytes, int64_t{1} << 20, [&](int64_t begin, int64_t end, int) {
+  void move_bytes(const void* from, void* to, int64_t bytes) {
+    context_.pool.parallel_for(bytes, int64_t{1} << 20, [&](int64_t begin, int64_t end, int) {
       std::memcpy(static_cast<std::byte*>(to) + begin, static_cast<const std::byte*>(from) + begin,
                   end - begin);
     });
   }
+
+  cpu::Context context_;
 };
 
 }  // namespace
 
-std::unique_ptr<Backend> make_cpu_backend() { return std::make_unique<CpuBackend>(); }
+std::unique_ptr<Backend> make_cpu_backend(const Runtime& runtime) {
+  return make_cpu_backend(runtime, cpu::Staging::kWhereFaster);
+}
+
+std::unique_ptr<Backend> make_cpu_backend(const Runtime& runtime, cpu::Staging staging) {
+  return std::make_unique<CpuBackend>(runtime, staging);
+}
 
 }  // namespace inkstone

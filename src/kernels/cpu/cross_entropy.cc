@@ -5,7 +5,6 @@
 #include <cmath>
 #include <limits>
 
-#include "base/threads.h"
 #include "kernels/cpu/operations.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -100,13 +99,13 @@ namespace inkstone::cpu {
 
 HWY_EXPORT(rows);
 
-void cross_entropy(const CrossEntropy& op) {
+void cross_entropy(Context& context, const CrossEntropy& op) {
   const int64_t V = op.logits.shape.last(), R = op.logits.count() / V;
   INK_CHECK(op.targets.count() == R && op.losses.count() == R, "cross entropy: sizes");
   INK_CHECK(!op.dlogits || op.dlogits.count() == R * V, "cross entropy: gradient");
   for (int64_t r = 0; r < R; ++r)
     INK_CHECK(op.targets.as<int32_t>()[r] < V, "cross entropy: target beyond V");
-  parallel_for(R, 1, [&](int64_t begin, int64_t end, int) {
+  context.pool.parallel_for(R, 1, [&](int64_t begin, int64_t end, int) {
     HWY_DYNAMIC_DISPATCH(rows)(op, begin, end);
   });
 }

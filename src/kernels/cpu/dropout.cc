@@ -3,7 +3,6 @@
 #include <hwy/base.h>
 #include <algorithm>
 
-#include "base/threads.h"
 #include "kernels/cpu/operations.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -53,10 +52,10 @@ namespace inkstone::cpu {
 HWY_EXPORT(drop_f32);
 HWY_EXPORT(drop_bf16);
 
-void dropout(View x, const DropoutMask& mask) {
+void dropout(Context& context, View x, const DropoutMask& mask) {
   INK_CHECK(mask.rate >= 0 && mask.rate < 1, "dropout: rate");
   if (mask.rate == 0) return;
-  parallel_for(x.count(), 1024, [&](int64_t begin, int64_t end, int) {
+  context.pool.parallel_for(x.count(), 1024, [&](int64_t begin, int64_t end, int) {
     if (x.dtype == DType::kBF16) {
       HWY_DYNAMIC_DISPATCH(drop_bf16)(x.as<bf16>(), mask, begin, end);
     } else {

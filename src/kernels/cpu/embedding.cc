@@ -3,7 +3,6 @@
 // hence deterministic.
 #include <hwy/base.h>
 
-#include "base/threads.h"
 #include "kernels/cpu/operations.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -31,14 +30,14 @@ namespace inkstone::cpu {
 
 HWY_EXPORT(add_two);
 
-void embedding_forward(const EmbeddingForward& op) {
+void embedding_forward(Context& context, const EmbeddingForward& op) {
   const int64_t N = op.x.shape[0], C = op.x.shape[1], V = op.wte.shape[0], T = op.wpe.shape[0];
   const int32_t *tokens = op.tokens.as<int32_t>(), *positions = op.positions.as<int32_t>();
   for (int64_t n = 0; n < N; ++n) {
     INK_CHECK(tokens[n] >= 0 && tokens[n] < V && positions[n] >= 0 && positions[n] < T,
               "embedding: index");
   }
-  parallel_for(N, 8, [&](int64_t begin, int64_t end, int) {
+  context.pool.parallel_for(N, 8, [&](int64_t begin, int64_t end, int) {
     for (int64_t n = begin; n < end; ++n) {
       HWY_DYNAMIC_DISPATCH(add_two)
       (op.wte.as<float>() + tokens[n] * C, op.wpe.as<float>() + positions[n] * C,
@@ -47,10 +46,10 @@ void embedding_forward(const EmbeddingForward& op) {
   });
 }
 
-void embedding_backward(const EmbeddingBackward& op) {
+void embedding_backward(Context& context, const EmbeddingBackward& op) {
   const int64_t N = op.dx.shape[0], C = op.dx.shape[1];
   const int32_t *tokens = op.tokens.as<int32_t>(), *positions = op.positions.as<int32_t>();
-  parallel_for(C, 16, [&](int64_t begin, int64_t end, int) {
+  context.pool.parallel_for(C, 16, [&](int64_t begin, int64_t end, int) {
     const int64_t count = end - begin;
     for (int64_t n = 0; n < N; ++n) {
       const float* dx = op.dx.as<float>() + n * C + begin;

@@ -3,7 +3,6 @@
 // every element by itself.
 #include <hwy/base.h>
 
-#include "base/threads.h"
 #include "kernels/cpu/operations.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -70,9 +69,9 @@ HWY_EXPORT(forward_bf16);
 HWY_EXPORT(backward_f32);
 HWY_EXPORT(backward_bf16);
 
-void gelu_forward(const GeluForward& op) {
+void gelu_forward(Context& context, const GeluForward& op) {
   INK_CHECK(op.x.count() == op.y.count() && op.x.dtype == op.y.dtype, "gelu: sizes or types");
-  parallel_for(op.x.count(), 1024, [&](int64_t i, int64_t end, int) {
+  context.pool.parallel_for(op.x.count(), 1024, [&](int64_t i, int64_t end, int) {
     if (op.x.dtype == DType::kBF16) {
       HWY_DYNAMIC_DISPATCH(forward_bf16)(op.x.as<bf16>() + i, op.y.as<bf16>() + i, end - i);
     } else {
@@ -81,10 +80,10 @@ void gelu_forward(const GeluForward& op) {
   });
 }
 
-void gelu_backward(const GeluBackward& op) {
+void gelu_backward(Context& context, const GeluBackward& op) {
   INK_CHECK(op.x.count() == op.dy.count() && op.x.count() == op.dx.count(), "gelu: sizes");
   INK_CHECK(op.x.dtype == op.dy.dtype && op.x.dtype == op.dx.dtype, "gelu: types");
-  parallel_for(op.x.count(), 1024, [&](int64_t i, int64_t end, int) {
+  context.pool.parallel_for(op.x.count(), 1024, [&](int64_t i, int64_t end, int) {
     if (op.x.dtype == DType::kBF16) {
       HWY_DYNAMIC_DISPATCH(backward_bf16)
       (op.x.as<bf16>() + i, op.dy.as<bf16>() + i, op.dx.as<bf16>() + i, end - i);

@@ -6,9 +6,7 @@
 #include <hwy/base.h>
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
-#include "base/threads.h"
 #include "kernels/cpu/operations.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -157,14 +155,14 @@ HWY_EXPORT(forward_bf16);
 HWY_EXPORT(backward_rows_f32);
 HWY_EXPORT(backward_rows_bf16);
 
-void layer_norm_forward(const LayerNormForward& op) {
+void layer_norm_forward(Context& context, const LayerNormForward& op) {
   const int64_t C = op.x.shape.last(), N = op.x.count() / C;
   INK_CHECK(op.weight.count() == C && op.bias.count() == C && op.y.count() == N * C,
             "layer norm: sizes");
   INK_CHECK(op.mean.count() == N && op.rstd.count() == N, "layer norm: statistics");
   INK_CHECK(!op.delta || (op.delta.dtype == op.y.dtype && op.sum.count() == N * C),
             "layer norm: delta");
-  parallel_for(N, 1, [&](int64_t begin, int64_t end, int) {
+  context.pool.parallel_for(N, 1, [&](int64_t begin, int64_t end, int) {
     if (op.y.dtype == DType::kBF16) {
       HWY_DYNAMIC_DISPATCH(forward_bf16)(op, begin, end);
     } else {
@@ -173,17 +171,16 @@ void layer_norm_forward(const LayerNormForward& op) {
   });
 }
 
-void layer_norm_backward(const LayerNormBackward& op) {
+void layer_norm_backward(Context& context, const LayerNormBackward& op) {
   constexpr int64_t kBlockRows = 32;
   const int64_t C = op.dx.shape.last(), N = op.dx.count() / C,
                 blocks = (N + kBlockRows - 1) / kBlockRows;
   INK_CHECK(op.dy.count() == N * C && op.sum.count() == N * C && op.dweight.count() == C &&
                 op.dbias.count() == C,
             "layer norm: sizes");
-  static thread_local std::vector<float> sums;  // [blocks, 2, C], kept between calls
-  sums.assign(static_cast<size_t>(blocks * 2 * C), 0.0f);
-  float* const partial = sums.data();
-  parallel_for(blocks, 1, [&](int64_t first, int64_t last, int) {
+  float* const partial = context.partial.take(blocks * 2 * C);  // [blocks, 2, C]
+  std::fill(partial, partial + blocks * 2 * C, 0.0f);
+  context.pool.parallel_for(blocks, 1, [&](int64_t first, int64_t last, int) {
     for (int64_t block = first; block < last; ++block) {
       const int64_t begin = block * kBlockRows, end = std::min(N, begin + kBlockRows);
       float *dw = partial + block * 2 * C, *db = dw + C;

@@ -1,149 +1,69 @@
 // Matrix products by oneDNN.
 //
 // 2 M N K flops over (M K + K N + M N) elements: limited by the GEMM peak at training shapes (see
-// docs/performance.md). oneDNN splits the work over its OpenMP threads; for one shape, thread count
-// and machine the result is the same bits every time. Primitives are made once per shape and kept.
+// docs/performance.md). C is cut into tiles whose borders depend on its shape alone; a tile is
+// claimed by a thread and computed by it alone, so that the result is the same bits for every
+// number of threads, and a thread that the system has put aside holds up one tile.
 //
 // Below AVX-512 oneDNN has no bf16 products, and its f32 kernel is half as fast on a B whose rows
 // lie a multiple of 4096 bytes apart (they fall into the same few sets of the cache). There B is
 // copied first, in slices, as f32 with rows that do not collide; bf16 operands are widened (which
 // is exact) and a bf16 result is rounded once, so that the numbers are those of a machine that
 // multiplies bf16 and adds in f32.
-#include <dnnl.hpp>
-
 #include <algorithm>
-#include <map>
-#include <mutex>
-#include <tuple>
-#include <vector>
+#include <array>
+#include <memory>
 
 #include "base/error.h"
-#include "base/threads.h"
 #include "kernels/cpu/operations.h"
+#include "kernels/cpu/products.h"
 
 namespace inkstone::cpu {
 namespace {
 
-enum class Layout { kNN, kNT, kTN };
+constexpr int64_t kTileRows = 128, kTileRowUnit = 8;
+constexpr int64_t kTileColumns = 256, kTileColumnUnit = 16;
 
-// Row-major; stride: elements from one row to the next.
-struct Matrix {
-  void* data;
-  DType dtype;
-  int64_t rows, columns, stride;
+// [0, count) in equal parts of about `wanted`, whose length is a multiple of `unit`.
+struct Tiling {
+  int64_t count, length;
 
-  Matrix column_range(int64_t begin, int64_t count) const {
-    return {static_cast<std::byte*>(data) + begin * size_bytes(dtype), dtype, rows, count, stride};
+  Tiling(int64_t total, int64_t wanted, int64_t unit) : count(total), length(total) {
+    const int64_t parts = (total + wanted - 1) / wanted;
+    length = std::min(total, ((total + parts - 1) / parts + unit - 1) / unit * unit);
   }
-  Matrix row_range(int64_t begin, int64_t count) const {
-    return {static_cast<std::byte*>(data) + begin * stride * size_bytes(dtype), dtype, count,
-            columns, stride};
-  }
+  int64_t tiles() const { return (count + length - 1) / length; }
+  int64_t begin(int64_t tile) const { return tile * length; }
+  int64_t size(int64_t tile) const { return std::min(length, count - begin(tile)); }
 };
 
-// C = A * B + bias (or C += ...), A and B as the layout says.
-struct Product {
-  Layout layout;
-  Matrix a, b, c;
-  const float* bias;  // may be null
-  bool accumulate;
-
-  int64_t m() const { return c.rows; }
-  int64_t n() const { return c.columns; }
-  int64_t k() const { return layout == Layout::kTN ? a.rows : a.columns; }
-};
-
-// What oneDNN makes a primitive for.
-struct Key {
-  Layout layout;
-  DType operand, result;
-  int64_t m, n, k, a_stride, b_stride, c_stride;
-  bool bias, accumulate;
-  int threads;
-  auto operator<=>(const Key&) const = default;
-};
-
-// One engine and stream for the process: oneDNN's CPU engine holds no state of ours.
-struct Device {
-  dnnl::engine engine{dnnl::engine::kind::cpu, 0};
-  dnnl::stream stream{engine};
-  std::mutex mutex;
-  std::map<Key, dnnl::matmul> primitives;
-};
-
-Device& device() {
-  static Device instance;
-  return instance;
+Product tile_of(const Product& p, const Tiling& rows, int64_t i, const Tiling& columns, int64_t j) {
+  const int64_t m0 = rows.begin(i), m = rows.size(i), n0 = columns.begin(j), n = columns.size(j);
+  Product tile = p;
+  tile.a = p.layout == Layout::kTN ? p.a.column_range(m0, m) : p.a.row_range(m0, m);
+  tile.b = p.layout == Layout::kNT ? p.b.row_range(n0, n) : p.b.column_range(n0, n);
+  tile.c = p.c.row_range(m0, m).column_range(n0, n);
+  if (p.bias != nullptr) tile.bias = p.bias + n0;
+  return tile;
 }
 
-dnnl::memory::data_type to_dnnl(DType type) {
-  return type == DType::kF32 ? dnnl::memory::data_type::f32 : dnnl::memory::data_type::bf16;
-}
-
-// The memory of rows x columns, which oneDNN is to read as rows x columns or as its transpose.
-dnnl::memory::desc description(DType type, int64_t rows, int64_t columns, int64_t stride,
-                               bool transposed) {
-  if (transposed) return {{columns, rows}, to_dnnl(type), dnnl::memory::dims{1, stride}};
-  return {{rows, columns}, to_dnnl(type), dnnl::memory::dims{stride, 1}};
-}
-
-struct Descriptions {
-  explicit Descriptions(const Key& key)
-      : a(key.layout == Layout::kTN ? description(key.operand, key.k, key.m, key.a_stride, true)
-                                    : description(key.operand, key.m, key.k, key.a_stride, false)),
-        b(key.layout == Layout::kNT ? description(key.operand, key.n, key.k, key.b_stride, true)
-                                    : description(key.operand, key.k, key.n, key.b_stride, false)),
-        c(description(key.result, key.m, key.n, key.c_stride, false)),
-        bias(description(DType::kF32, 1, key.n, key.n, false)) {}
-  dnnl::memory::desc a, b, c, bias;
-};
-
-dnnl::matmul make_primitive(const Key& key, const Descriptions& d) {
-  dnnl::primitive_attr attributes;
-  if (key.accumulate) {
-    dnnl::post_ops sum;
-    sum.append_sum(1.0f);
-    attributes.set_post_ops(sum);
-  }
-  const auto operation = key.bias ? dnnl::matmul::desc(d.a, d.b, d.bias, d.c)
-                                  : dnnl::matmul::desc(d.a, d.b, d.c);
-  return dnnl::matmul(dnnl::matmul::primitive_desc(operation, attributes, device().engine));
-}
-
-dnnl::matmul primitive(const Key& key, const Descriptions& d) {
-  const std::lock_guard lock(device().mutex);
-  const auto found = device().primitives.find(key);
-  if (found != device().primitives.end()) return found->second;
-  return device().primitives.emplace(key, make_primitive(key, d)).first->second;
-}
-
-void multiply(const Product& p) {
-  const Key key{p.layout,     p.a.dtype,     p.c.dtype,  p.m(),      p.n(),
-                p.k(),        p.a.stride,    p.b.stride, p.c.stride, p.bias != nullptr,
-                p.accumulate, thread_count()};
-  const Descriptions d(key);
-  const auto memory = [](const dnnl::memory::desc& desc, const void* data) {
-    return dnnl::memory(desc, device().engine, const_cast<void*>(data));
+void multiply(Context& context, const Product& p) {
+  const Tiling rows(p.m(), kTileRows, kTileRowUnit), columns(p.n(), kTileColumns, kTileColumnUnit);
+  const int64_t I = rows.tiles(), J = columns.tiles();
+  // The tiles at the end of a row or column of tiles may be smaller.
+  std::array<std::shared_ptr<const Products::Primitive>, 4> primitives;
+  const auto kind = [&](int64_t i, int64_t j) {
+    return (i == I - 1 ? 2 : 0) + (j == J - 1 ? 1 : 0);
   };
-  std::unordered_map<int, dnnl::memory> arguments{{DNNL_ARG_SRC, memory(d.a, p.a.data)},
-                                                  {DNNL_ARG_WEIGHTS, memory(d.b, p.b.data)},
-                                                  {DNNL_ARG_DST, memory(d.c, p.c.data)}};
-  if (key.bias) arguments.emplace(DNNL_ARG_BIAS, memory(d.bias, p.bias));
-  try {
-    primitive(key, d).execute(device().stream, arguments);
-    device().stream.wait();
-  } catch (const dnnl::error& e) {
-    fail(ErrorCode::kUnsupported, "matrix product [{}, {}] x [{}, {}] in {}: oneDNN says: {}",
-         key.m, key.k, key.k, key.n, name(key.operand), e.what());
+  for (const int64_t i : {int64_t{0}, I - 1}) {
+    for (const int64_t j : {int64_t{0}, J - 1}) {
+      primitives[kind(i, j)] = context.products->find(tile_of(p, rows, i, columns, j));
+    }
   }
-}
-
-bool has_avx512() {
-  static const bool has = [] {  // an instruction set is named by the bits of all that it includes
-    const auto wanted = static_cast<unsigned>(dnnl::cpu_isa::avx512_core);
-    return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & wanted) == wanted;
-  }();
-  return has;
+  context.pool.parallel_each(I * J, [&](int64_t task, int thread) {
+    const int64_t i = task % I, j = task / I;  // neighbours share B
+    context.products->multiply(*primitives[kind(i, j)], tile_of(p, rows, i, columns, j), thread);
+  });
 }
 
 bool rows_collide(int64_t stride) {
@@ -151,23 +71,22 @@ bool rows_collide(int64_t stride) {
 }
 
 // An f32 matrix in `memory` with rows that do not collide.
-Matrix scratch_matrix(int64_t rows, int64_t columns, std::vector<float>& memory) {
+Matrix scratch_matrix(int64_t rows, int64_t columns, Scratch& memory) {
   const int64_t stride = rows_collide(columns) ? columns + 16 : columns;
-  if (memory.size() < static_cast<size_t>(rows * stride)) memory.resize(rows * stride);
-  return {memory.data(), DType::kF32, rows, columns, stride};
+  return {memory.take(rows * stride), DType::kF32, rows, columns, stride};
 }
 
 // A copy of `m` in `memory`, as f32.
-Matrix staged(const Matrix& m, std::vector<float>& memory) {
+Matrix staged(Context& context, const Matrix& m, Scratch& memory) {
   const Matrix copy = scratch_matrix(m.rows, m.columns, memory);
-  copy_rows({.from = m.data,
-             .from_dtype = m.dtype,
-             .from_stride = m.stride,
-             .to = copy.data,
-             .to_dtype = DType::kF32,
-             .to_stride = copy.stride,
-             .rows = m.rows,
-             .columns = m.columns});
+  copy_rows(context, {.from = m.data,
+                      .from_dtype = m.dtype,
+                      .from_stride = m.stride,
+                      .to = copy.data,
+                      .to_dtype = DType::kF32,
+                      .to_stride = copy.stride,
+                      .rows = m.rows,
+                      .columns = m.columns});
   return copy;
 }
 
@@ -189,13 +108,13 @@ Product slice_of(const Product& p, const Matrix& b, int64_t begin) {
 
 // The product with B staged in slices, so that the copy stays in cache and small; A and C too where
 // they are bf16.
-void multiply_staged(const Product& p) {
+void multiply_staged(Context& context, const Product& p) {
   constexpr int64_t kSliceBytes = int64_t{8} << 20;
-  static thread_local std::vector<float> a_memory, b_memory, c_memory;  // kept between calls
+  auto& [a_memory, b_memory, c_memory] = context.staged;
   Product whole = p;
-  if (p.a.dtype == DType::kBF16) whole.a = staged(p.a, a_memory);
+  if (p.a.dtype == DType::kBF16) whole.a = staged(context, p.a, a_memory);
   if (p.c.dtype == DType::kBF16) {
-    whole.c = p.accumulate ? staged(p.c, c_memory)
+    whole.c = p.accumulate ? staged(context, p.c, c_memory)
                            : scratch_matrix(p.c.rows, p.c.columns, c_memory);
   }
   const int64_t slice_rows = p.layout == Layout::kTN
@@ -204,17 +123,17 @@ void multiply_staged(const Product& p) {
                                        64, kSliceBytes / (p.b.columns * int64_t{sizeof(float)}));
   for (int64_t begin = 0; begin < p.b.rows; begin += slice_rows) {
     const Matrix rows = p.b.row_range(begin, std::min(slice_rows, p.b.rows - begin));
-    multiply(slice_of(whole, staged(rows, b_memory), begin));
+    multiply(context, slice_of(whole, staged(context, rows, b_memory), begin));
   }
   if (p.c.dtype != DType::kBF16) return;
-  copy_rows({.from = whole.c.data,
-             .from_dtype = DType::kF32,
-             .from_stride = whole.c.stride,
-             .to = p.c.data,
-             .to_dtype = DType::kBF16,
-             .to_stride = p.c.stride,
-             .rows = p.c.rows,
-             .columns = p.c.columns});
+  copy_rows(context, {.from = whole.c.data,
+                      .from_dtype = DType::kF32,
+                      .from_stride = whole.c.stride,
+                      .to = p.c.data,
+                      .to_dtype = DType::kBF16,
+                      .to_stride = p.c.stride,
+                      .rows = p.c.rows,
+                      .columns = p.c.columns});
 }
 
 Matrix matrix_of(ConstView v) {
@@ -239,19 +158,24 @@ Product product_of(const Matmul& op, Layout layout) {
   return p;
 }
 
-void run(const Matmul& op, Layout layout) {
+bool is_staged(Staging staging, const Product& p) {
+  if (staging != Staging::kWhereFaster) return staging == Staging::kAlways;
+  const bool any_bf16 = p.a.dtype == DType::kBF16 || p.c.dtype == DType::kBF16;
+  const bool slow = p.layout == Layout::kNN && rows_collide(p.b.stride) && p.m() > 16;
+  return !has_avx512() && (any_bf16 || slow);
+}
+
+void run(Context& context, const Matmul& op, Layout layout) {
   const Product p = product_of(op, layout);
   if (p.m() == 0 || p.n() == 0) return;
-  const bool any_bf16 = p.a.dtype == DType::kBF16 || p.c.dtype == DType::kBF16;
-  const bool slow = layout == Layout::kNN && rows_collide(p.b.stride) && p.m() > 16;
-  if (!has_avx512() && (any_bf16 || slow)) return multiply_staged(p);
-  multiply(p);
+  if (is_staged(context.staging, p)) return multiply_staged(context, p);
+  multiply(context, p);
 }
 
 }  // namespace
 
-void matmul_nn(const Matmul& op) { run(op, Layout::kNN); }
-void matmul_nt(const Matmul& op) { run(op, Layout::kNT); }
-void matmul_tn(const Matmul& op) { run(op, Layout::kTN); }
+void matmul_nn(Context& context, const Matmul& op) { run(context, op, Layout::kNN); }
+void matmul_nt(Context& context, const Matmul& op) { run(context, op, Layout::kNT); }
+void matmul_tn(Context& context, const Matmul& op) { run(context, op, Layout::kTN); }
 
 }  // namespace inkstone::cpu

@@ -7,9 +7,7 @@
 // every number of threads.
 #include <hwy/base.h>
 #include <algorithm>
-#include <vector>
 
-#include "base/threads.h"
 #include "kernels/cpu/operations.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -198,9 +196,9 @@ void check(const Matmul& op, int64_t b_columns, int64_t b_inner) {
   INK_CHECK(!op.bias || op.bias.count() == b_columns, "matmul_rows: bias");
 }
 
-void reduce(const Matmul& op, const float* partial, int64_t blocks) {
+void reduce(Context& context, const Matmul& op, const float* partial, int64_t blocks) {
   const int64_t M = op.c.shape[0], N = op.c.shape[1];
-  parallel_for(N, 256, [&](int64_t begin, int64_t end, int) {
+  context.pool.parallel_for(N, 256, [&](int64_t begin, int64_t end, int) {
     const float* bias = op.bias ? op.bias.as<float>() + begin : nullptr;
     for (int64_t m = 0; m < M; ++m) {
       const float* from = partial + m * N + begin;
@@ -216,14 +214,12 @@ void reduce(const Matmul& op, const float* partial, int64_t blocks) {
 }
 }  // namespace
 
-void matmul_rows_nn(const Matmul& op) {
+void matmul_rows_nn(Context& context, const Matmul& op) {
   check(op, op.b.shape[1], op.b.shape[0]);
   const int64_t M = op.c.shape[0], N = op.c.shape[1],
                 blocks = (op.a.shape[1] + kRowsOfBlock - 1) / kRowsOfBlock;
-  static thread_local std::vector<float> memory;  // [blocks, M, N], kept between calls
-  if (memory.size() < static_cast<size_t>(blocks * M * N)) memory.resize(blocks * M * N);
-  float* const partial = memory.data();
-  parallel_for(blocks, 1, [&](int64_t begin, int64_t end, int) {
+  float* const partial = context.partial.take(blocks * M * N);  // [blocks, M, N]
+  context.pool.parallel_for(blocks, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t block = begin; block < end; ++block) {
       if (op.a.dtype == DType::kBF16) {
         HWY_DYNAMIC_DISPATCH(block_nn_bf16)(op, block, partial + block * M * N);
@@ -232,13 +228,13 @@ void matmul_rows_nn(const Matmul& op) {
       }
     }
   });
-  reduce(op, partial, blocks);
+  reduce(context, op, partial, blocks);
 }
 
-void matmul_rows_nt(const Matmul& op) {
+void matmul_rows_nt(Context& context, const Matmul& op) {
   check(op, op.b.shape[0], op.b.shape[1]);
   const bool a_bf16 = op.a.dtype == DType::kBF16, c_bf16 = op.c.dtype == DType::kBF16;
-  parallel_for(op.c.shape[1], 64, [&](int64_t begin, int64_t end, int) {
+  context.pool.parallel_for(op.c.shape[1], 64, [&](int64_t begin, int64_t end, int) {
     if (a_bf16 && c_bf16) HWY_DYNAMIC_DISPATCH(nt_bf16_bf16)(op, begin, end);
     if (a_bf16 && !c_bf16) HWY_DYNAMIC_DISPATCH(nt_bf16_f32)(op, begin, end);
     if (!a_bf16 && c_bf16) HWY_DYNAMIC_DISPATCH(nt_f32_bf16)(op, begin, end);

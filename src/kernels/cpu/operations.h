@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/backend.h"
+#include "kernels/cpu/context.h"
 
 namespace inkstone::cpu {
 
@@ -16,30 +17,33 @@ struct RowCopy {
   int64_t to_stride;
   int64_t rows, columns;
 };
-void copy_rows(const RowCopy& op);  // convert.cc
+void copy_rows(Context& context, const RowCopy& op);  // convert.cc
 
-void cast(ConstView from, View to);                     // convert.cc
-void add(View x, ConstView delta);                      // add.cc
-void sum_rows(ConstView x, View out, bool accumulate);  // sum_rows.cc
-void embedding_forward(const EmbeddingForward& op);     // embedding.cc
-void embedding_backward(const EmbeddingBackward& op);   // embedding.cc
-void layer_norm_forward(const LayerNormForward& op);    // layer_norm.cc
-void layer_norm_backward(const LayerNormBackward& op);  // layer_norm.cc
-void gelu_forward(const GeluForward& op);               // gelu.cc
-void gelu_backward(const GeluBackward& op);             // gelu.cc
-void dropout(View x, const DropoutMask& mask);          // dropout.cc
-void attention_forward(const AttentionForward& op);     // attention_forward.cc
-void attention_backward(const AttentionBackward& op);   // attention_backward.cc
-void attention_cached(const AttentionCached& op);       // attention_cached.cc
-void cache_store(const CacheStore& op);                 // attention_cached.cc
-void cross_entropy(const CrossEntropy& op);             // cross_entropy.cc
-void adamw(const AdamWStep& op);                        // adamw.cc
-double sum_of_squares(ConstView x);                     // sum_of_squares.cc
-void matmul_nn(const Matmul& op);                       // matmul.cc
-void matmul_nt(const Matmul& op);                       // matmul.cc
-void matmul_tn(const Matmul& op);                       // matmul.cc
-void matmul_rows_nn(const Matmul& op);                  // matmul_rows.cc
-void matmul_rows_nt(const Matmul& op);                  // matmul_rows.cc
+// Of AttentionBackward::scratch.
+int64_t attention_backward_scratch_floats(const Context& context, const Shape& qkv, int64_t heads);
+
+void cast(Context& context, ConstView from, View to);                     // convert.cc
+void add(Context& context, View x, ConstView delta);                      // add.cc
+void sum_rows(Context& context, ConstView x, View out, bool accumulate);  // sum_rows.cc
+void embedding_forward(Context& context, const EmbeddingForward& op);     // embedding.cc
+void embedding_backward(Context& context, const EmbeddingBackward& op);   // embedding.cc
+void layer_norm_forward(Context& context, const LayerNormForward& op);    // layer_norm.cc
+void layer_norm_backward(Context& context, const LayerNormBackward& op);  // layer_norm.cc
+void gelu_forward(Context& context, const GeluForward& op);               // gelu.cc
+void gelu_backward(Context& context, const GeluBackward& op);             // gelu.cc
+void dropout(Context& context, View x, const DropoutMask& mask);          // dropout.cc
+void attention_forward(Context& context, const AttentionForward& op);     // attention_forward.cc
+void attention_backward(Context& context, const AttentionBackward& op);   // attention_backward.cc
+void attention_cached(Context& context, const AttentionCached& op);       // attention_cached.cc
+void cache_store(const CacheStore& op);                                   // attention_cached.cc
+void cross_entropy(Context& context, const CrossEntropy& op);             // cross_entropy.cc
+void adamw(Context& context, const AdamWStep& op);                        // adamw.cc
+double sum_of_squares(Context& context, ConstView x);                     // sum_of_squares.cc
+void matmul_nn(Context& context, const Matmul& op);                       // matmul.cc
+void matmul_nt(Context& context, const Matmul& op);                       // matmul.cc
+void matmul_tn(Context& context, const Matmul& op);                       // matmul.cc
+void matmul_rows_nn(Context& context, const Matmul& op);                  // matmul_rows.cc
+void matmul_rows_nt(Context& context, const Matmul& op);                  // matmul_rows.cc
 
 // The instruction set that the kernels chose on this machine: "AVX-512 BF16", "AVX2", "NEON", ...
 const char* instruction_set();  // instruction_set.cc

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "base/threads.h"
 #include "kernels/cpu/operations.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -45,11 +44,11 @@ namespace inkstone::cpu {
 
 HWY_EXPORT(block_sum);
 
-double sum_of_squares(ConstView x) {
+double sum_of_squares(Context& context, ConstView x) {
   constexpr int64_t kBlock = 1 << 16;
   const int64_t count = x.count(), blocks = (count + kBlock - 1) / kBlock;
   std::vector<double> sums(blocks);
-  parallel_for(blocks, 1, [&](int64_t begin, int64_t end, int) {
+  context.pool.parallel_for(blocks, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t b = begin; b < end; ++b) {
       sums[b] = HWY_DYNAMIC_DISPATCH(block_sum)(x.as<float>() + b * kBlock,
                                                 std::min(kBlock, count - b * kBlock));

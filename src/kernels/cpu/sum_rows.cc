@@ -3,7 +3,6 @@
 // threads.
 #include <hwy/base.h>
 
-#include "base/threads.h"
 #include "kernels/cpu/operations.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -52,10 +51,10 @@ namespace inkstone::cpu {
 HWY_EXPORT(sum_columns_f32);
 HWY_EXPORT(sum_columns_bf16);
 
-void sum_rows(ConstView x, View out, bool accumulate) {
+void sum_rows(Context& context, ConstView x, View out, bool accumulate) {
   INK_CHECK(x.shape.rank() == 2 && x.shape[1] == out.count(), "sum_rows: sizes");
   const int64_t rows = x.shape[0], width = x.shape[1];
-  parallel_for(width, 64, [&](int64_t begin, int64_t end, int) {
+  context.pool.parallel_for(width, 64, [&](int64_t begin, int64_t end, int) {
     float* to = out.as<float>() + begin;
     if (x.dtype == DType::kBF16) {
       HWY_DYNAMIC_DISPATCH(sum_columns_bf16)

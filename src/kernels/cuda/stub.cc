@@ -4,7 +4,7 @@
 
 namespace inkstone {
 
-std::unique_ptr<Backend> make_cuda_backend() {
+std::unique_ptr<Backend> make_cuda_backend(const Runtime&) {
   fail(ErrorCode::kUnsupported,
        "--device cuda: this build has no CUDA backend; it was built for the CPU only. Use --device "
        "cpu");
