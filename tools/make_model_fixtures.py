@@ -2,8 +2,9 @@
 """Makes golden data of whole models with PyTorch and Transformers.
 
 For each shape: a Hugging Face folder with random weights, and golden.safetensors with token windows,
-float32 logits, loss, the gradient of every parameter, and the losses of ten AdamW steps (nanoGPT's
-parameter groups: decay on matrices only; global-norm clipping).
+float32 logits, loss, the gradient of every parameter, and of ten AdamW steps (nanoGPT's parameter
+groups: decay on matrices only; global-norm clipping; beta2 0.999) the losses and the norm of every
+parameter's second moment at the end.
 
   make_model_fixtures.py tests/fixtures/model          the committed fixtures
   make_model_fixtures.py --shape gpt2 FOLDER           the 124M shape, for tests/model with INKSTONE_GOLDEN_MODEL
@@ -40,11 +41,11 @@ def loss_of(model, tokens):
     return logits, torch.nn.functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
 
 
-def adamw_losses(model, batches):
+def adamw_steps(model, batches):
     decay = [p for p in model.parameters() if p.dim() >= 2]
     rest = [p for p in model.parameters() if p.dim() < 2]
     optimizer = torch.optim.AdamW([{"params": decay, "weight_decay": 0.1}, {"params": rest, "weight_decay": 0.0}],
-                                  lr=1e-3, betas=(0.9, 0.95), eps=1e-8)
+                                  lr=1e-3, betas=(0.9, 0.999), eps=1e-8)
     losses = []
     for tokens in batches:
         _, loss = loss_of(model, tokens)
@@ -53,7 +54,9 @@ def adamw_losses(model, batches):
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-    return losses
+    moments = {n.removeprefix("transformer."): optimizer.state[p]["exp_avg_sq"].double().norm().reshape(1)
+               for n, p in model.named_parameters()}
+    return losses, moments
 
 
 def make(name, folder):
@@ -69,7 +72,9 @@ def make(name, folder):
     golden["logits"] = logits.detach().contiguous()
     golden["loss"] = loss.detach().reshape(1)
     model.zero_grad()
-    golden["adamw_losses"] = torch.tensor(adamw_losses(model, batches), dtype=torch.float64)
+    losses, moments = adamw_steps(model, batches)
+    golden["adamw_losses"] = torch.tensor(losses, dtype=torch.float64)
+    golden.update({"adamw_v_norm." + name: norm for name, norm in moments.items()})
     save_file(golden, str(folder / "golden.safetensors"))
 
 

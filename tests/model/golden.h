@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "formats/safetensors.h"
+#include "inkstone/model_config.h"
 #include "inkstone/tokenizer.h"
 #include "support.h"
 
@@ -53,6 +55,27 @@ inline std::vector<std::filesystem::path> golden_folders() {
   }
   if (const char* more = ::getenv("INKSTONE_GOLDEN_MODEL")) folders.emplace_back(more);
   return folders;
+}
+
+// How far two float32 programs may be apart, relative to the size of a result that went through
+// `operations` products one after another, the longest of which adds `terms` terms of random sign.
+// Of such a sum in d steps (terms / 8 in a vector's lane, 8 to add up lanes and unrolled parts) the
+// roundings of the partial sums, each uniform in +-u of it, have a standard deviation of
+// u sqrt(d / 6) times the sum's own; they add up over operations and the two programs as variances.
+// Six standard deviations: one of 10^8 elements is farther off.
+inline double float32_bound(int64_t terms, int64_t operations) {
+  const double steps = static_cast<double>(terms) / 8 + 8;
+  return 6 * 0x1p-24 * std::sqrt(2 * static_cast<double>(operations) * steps / 6);
+}
+
+// A layer has two branches of two products each, and two for attention; the output layer is one.
+inline int64_t forward_operations(const ModelConfig& c) { return 6 * c.layers + 1; }
+inline double forward_bound(const ModelConfig& c) {
+  return float32_bound(std::max(4 * c.width, c.context), forward_operations(c));
+}
+// A gradient goes through them and back; those of weights add over the tokens of the batch.
+inline double backward_bound(const ModelConfig& c, int64_t tokens) {
+  return float32_bound(std::max({4 * c.width, c.context, tokens}), 2 * forward_operations(c));
 }
 
 // |a - b| / |b| in the Euclidean norm.
