@@ -18,7 +18,6 @@ find_package(LibXml2 REQUIRED)
 find_package(simdjson CONFIG REQUIRED)
 find_package(ZLIB REQUIRED)
 pkg_check_modules(ARCHIVE REQUIRED IMPORTED_TARGET libarchive)
-find_path(CSV_INCLUDE_DIR csv.h REQUIRED)  # libcsv has no pkg-config file
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 include(${CMAKE_CURRENT_LIST_DIR}/cld2.cmake)
 if(NOT TARGET CLD2::CLD2)

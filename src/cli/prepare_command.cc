@@ -10,7 +10,7 @@
 #include "cli/command.h"
 #include "cli/reading_options.h"
 #include "corpus/clean/option_names.h"
-#include "corpus/prepare/prepare.h"
+#include "inkstone/prepare.h"
 
 namespace inkstone::cli {
 namespace {
@@ -116,14 +116,15 @@ void print_report(const PrepareReport& r, const Arguments& a) {
                     "{} lines removed",
                     c.line_ends, c.control_characters, c.invalid_sequences, r.lines_removed));
   }
+  note_sources(r.sources);
   for (const std::string& warning : r.warnings) note("note: " + warning);
   note_lengths(r);
-  note(
-      fmt::format("{}: {} of {} documents, {} of {}: {} training and {} validation tokens, {:.2f} "
-                  "bytes per token",
-                  a.output, r.single_document ? 1 : r.train.documents + r.val.documents,
-                  r.documents_in, megabytes(r.train.bytes + r.val.bytes), megabytes(r.bytes_in),
-                  r.train.tokens, r.val.tokens, r.bytes_per_token));
+  note(fmt::format(
+      "{}: {} of {} documents, {} of {}: {} training and {} validation tokens, {:.2f} "
+      "bytes per token",
+      a.output, r.single_document ? 1 : r.train.documents + r.val.documents - r.cut_documents,
+      r.documents_in, megabytes(r.train.bytes + r.val.bytes), megabytes(r.bytes_in), r.train.tokens,
+      r.val.tokens, r.bytes_per_token));
 }
 
 PrepareOptions options_of(const Arguments& a) {
@@ -134,7 +135,7 @@ PrepareOptions options_of(const Arguments& a) {
   options.exact_duplicates = a.duplicates != "keep";
   options.near_duplicates = a.duplicates == "near";
   if (a.raw) {
-    options.clean.invalid = InvalidText::kKeep;
+    options.clean.invalid = kNoCleaning.invalid;
     options.clean.line_ends = options.clean.control_characters = false;
   }
   return options;
@@ -144,12 +145,13 @@ int run(const Arguments& a) {
   PrepareOptions options = options_of(a);
   options.runtime = make_runtime();
   const InterruptFlag interrupt;
-  options.stop = [&] { return interrupt.raised(); };
   const Tokenizer tokenizer = Tokenizer::load(a.tokenizer);
   Progress progress;
   try {
-    const PrepareReport report = prepare(options, tokenizer,
-                                         [&](const PrepareProgress& p) { progress.show(p); });
+    const PrepareReport report = prepare(
+        options, tokenizer,
+        {.on_progress = [&](const PrepareProgress& p) { progress.show(p); },
+         .stop = [&] { return interrupt.raised(); }});
     progress.clear();
     if (report.resumed) note("went on with the prepare that was interrupted");
     if (a.json) {

@@ -1,11 +1,49 @@
 #include "cli/reading_options.h"
 
+#include <fmt/format.h>
+
+#include "base/error.h"
+
 namespace inkstone::cli {
+namespace {
+
+// 0: none is given.
+char parse_delimiter(const std::string& name) {
+  if (name.empty()) return 0;
+  if (name == "tab" || name == "\\t") return '\t';
+  if (name.size() == 1 && name != "\"" && name != "\n" && name != "\r") return name[0];
+  fail(ErrorCode::kUsage,
+       "the delimiter '{}' is no single character (of ASCII, no quotation mark); give ',', ';', "
+       "'|', tab or another",
+       name);
+}
+
+}  // namespace
 
 ReadOptions ReadingArguments::read_options() const {
   ReadOptions result = options;
   result.format = parse_input_format(format);
+  result.csv_delimiter = parse_delimiter(delimiter);
   return result;
+}
+
+void note_sources(const std::vector<SourceFacts>& sources) {
+  constexpr int kShown = 5;
+  int unsure = 0, noted = 0;
+  for (const SourceFacts& facts : sources) {
+    if (facts.is_unsure() && ++unsure <= kShown) {
+      note(
+          fmt::format("note: {}: read as {}, which is a guess ({:.0f} % sure); if the text looks "
+                      "wrong, give --encoding",
+                      facts.source, facts.encoding, 100 * facts.certainty));
+    }
+    if (facts.notes.empty() || ++noted > kShown) continue;
+    for (const std::string& text : facts.notes)
+      note(fmt::format("note: {}: {}", facts.source, text));
+  }
+  if (unsure > kShown)
+    note(fmt::format("note: the encodings of {} more files are unsure guesses", unsure - kShown));
+  if (noted > kShown) note(fmt::format("note: the same kind of notes on {} more", noted - kShown));
 }
 
 void add_reading_options(CLI::App* command, ReadingArguments& a) {
@@ -20,6 +58,12 @@ void add_reading_options(CLI::App* command, ReadingArguments& a) {
       ->add_option("--csv-column", a.options.csv_column,
                    "of CSV and TSV: a name in the first row, or a number from 1")
       ->capture_default_str();
+  command
+      ->add_option("--delimiter", a.delimiter,
+                   "of CSV and TSV: a character, or tab; else told by the first rows")
+      ->type_name("CHAR");
+  command->add_flag("--no-header{false}", a.options.csv_header,
+                    "of CSV and TSV: the first row is text, and --csv-column a number");
   command->add_option("--encoding", a.options.encoding,
                       "of the text (UTF-8, GB18030, Big5, ...); else detected");
 }

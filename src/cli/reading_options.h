@@ -2,20 +2,25 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "cli/command.h"
-#include "corpus/read/document_source.h"
+#include "inkstone/reading.h"
 
 namespace inkstone::cli {
 
 struct ReadingArguments {
-  std::string format = "auto";
+  std::string format = "auto", delimiter;
   ReadOptions options;
 
   ReadOptions read_options() const;
 };
 
-// --format, --json-field, --csv-column, --encoding.
+// Says what a user should know of the sources: guessed encodings that are not sure, headers and
+// delimiters of tables. A few of them, then how many more there are.
+void note_sources(const std::vector<SourceFacts>& sources);
+
+// --format, --json-field, --csv-column, --delimiter, --no-header, --encoding.
 void add_reading_options(CLI::App* command, ReadingArguments& arguments);
 
 }  // namespace inkstone::cli

@@ -9,6 +9,8 @@
 #include "base/json.h"
 #include "base/utf8.h"
 #include "cli/command.h"
+#include "cli/reading_options.h"
+#include "corpus/read/read_text.h"
 #include "formats/npy.h"
 #include "inkstone/model.h"
 
@@ -18,7 +20,8 @@ namespace {
 struct Arguments {
   ComputeArguments compute;
   std::string model, context, completion, output, tokens, file, task = "perplexity";
-  bool json = false;
+  bool json = false, raw = false;
+  ReadingArguments reading;
 };
 
 Model load_model(const Arguments& a) { return Model::load(a.model, load_options(a.compute)); }
@@ -74,19 +77,53 @@ int64_t count_words(std::string_view text) {
   return words;
 }
 
+// The bytes of the file as one document, or its documents as prepare reads them.
+std::vector<std::string> texts_to_score(const Arguments& a) {
+  if (a.raw) return {read_input(a.file)};
+  ReadDocuments read = read_documents(a.file, a.reading.read_options());
+  for (const DroppedDocument& d : read.notes.left_out)
+    note(fmt::format("left out: {} #{}: {}", d.source, d.document, d.reason));
+  note_sources(read.notes.sources);
+  return std::move(read.documents);
+}
+
+struct TextScore {
+  double nats = 0;
+  int64_t tokens = 0, bytes = 0, words = 0, documents = 0;
+};
+
+// Each document from the start mark on and, where there are several, with the end mark behind it:
+// as prepare writes them.
+TextScore score_texts(const std::vector<std::string>& texts, const Tokenizer& tokenizer,
+                      const Model& model) {
+  TextScore total;
+  for (const std::string& text : texts) {
+    auto tokens = tokenizer.encode(text);
+    if (tokens.empty()) continue;
+    if (texts.size() > 1 && tokenizer.end_of_text()) tokens.push_back(*tokenizer.end_of_text());
+    total.nats -= sum(model.score(context_tokens(tokenizer, ""), tokens));
+    total.tokens += static_cast<int64_t>(tokens.size());
+    total.bytes += static_cast<int64_t>(text.size());
+    total.words += count_words(text);
+    ++total.documents;
+  }
+  return total;
+}
+
 int run_eval(const Arguments& a) {
-  const std::string text = read_input(a.file);
+  const std::vector<std::string> texts = texts_to_score(a);
   const Tokenizer tokenizer = Tokenizer::load(find_model_folder(a.model));
-  const auto tokens = tokenizer.encode(text);
-  if (tokens.empty()) fail(ErrorCode::kInvalidData, "'{}' has no text", a.file);
-  const double nats = -sum(load_model(a).score(context_tokens(tokenizer, ""), tokens));
-  const auto count = static_cast<double>(tokens.size());
-  const auto words = static_cast<double>(std::max<int64_t>(1, count_words(text)));
-  const double bits_per_byte = nats / std::log(2.0) / static_cast<double>(text.size());
+  const TextScore total = score_texts(texts, tokenizer, load_model(a));
+  if (total.tokens == 0) fail(ErrorCode::kInvalidData, "'{}' has no text", a.file);
+  const auto count = static_cast<double>(total.tokens);
+  const auto words = static_cast<double>(std::max<int64_t>(1, total.words));
+  const double nats = total.nats;
+  const double bits_per_byte = nats / std::log(2.0) / static_cast<double>(total.bytes);
   if (a.json) {
     print(Json{{"task", "perplexity"},
-               {"tokens", tokens.size()},
-               {"bytes", text.size()},
+               {"documents", total.documents},
+               {"tokens", total.tokens},
+               {"bytes", total.bytes},
                {"loss", nats / count},
                {"perplexity", std::exp(nats / count)},
                {"word_perplexity", std::exp(nats / words)},
@@ -95,10 +132,11 @@ int run_eval(const Arguments& a) {
           "\n");
   } else {
     print(fmt::format(
-        "{} tokens, {} bytes: {:.4f} nats per token\nperplexity {:.5g} per token, {:.5g} per word "
+        "{}{} tokens, {} bytes: {:.4f} nats per token\nperplexity {:.5g} per token, {:.5g} per "
+        "word "
         "(separated by white space); {:.4f} bits per byte\n",
-        tokens.size(), text.size(), nats / count, std::exp(nats / count), std::exp(nats / words),
-        bits_per_byte));
+        total.documents > 1 ? fmt::format("{} documents, ", total.documents) : "", total.tokens,
+        total.bytes, nats / count, std::exp(nats / count), std::exp(nats / words), bits_per_byte));
   }
   return kExitDone;
 }
@@ -147,7 +185,13 @@ void add_eval_command(CLI::App& app, Selection& selection) {
                             "  inkstone eval run --task perplexity book.txt",
                             [a] { return run_eval(*a); });
   add_model_options(c, *a);
-  c->add_option("FILE", a->file, "text file, or - for standard input")->required();
+  c->add_option("FILE", a->file,
+                "text of any kind that prepare reads, or - for standard input; each document is "
+                "scored from its beginning, and of several the end mark too")
+      ->required();
+  c->add_flag("--raw", a->raw,
+              "the bytes of the file as one document: nothing is decoded, divided or cleaned");
+  add_reading_options(c, a->reading);
   c->add_option("--task", a->task)->check(CLI::IsMember({"perplexity"}))->capture_default_str();
   c->add_flag("--json", a->json, "print a JSON object");
 }

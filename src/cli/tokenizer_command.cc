@@ -1,13 +1,16 @@
 // `inkstone tokenizer encode | decode`, and the group they belong to.
 #include <fmt/format.h>
 
+#include <optional>
 #include <span>
 #include <utility>
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "cli/reading_options.h"
 #include "cli/tokenizer_training.h"
 #include "corpus/read/byte_source.h"
+#include "corpus/read/read_text.h"
 #include "inkstone/tokenizer.h"
 
 namespace inkstone::cli {
@@ -16,8 +19,8 @@ namespace {
 constexpr size_t kBlock_bytes = size_t{1} << 20;
 
 struct CodeArguments {
-  std::string tokenizer, file = "-", format = "text", special = "text";
-  bool offsets = false;
+  std::string tokenizer, file = "-", format = "text", special = "text", encoding;
+  bool offsets = false, raw = false;
 };
 
 template <typename T>
@@ -38,6 +41,13 @@ class IdPrinter {
     for (const TokenId id : ids) add(id);
     print(out_);
     out_.clear();
+  }
+
+  // A line that divides documents, and the mark that stands for it, if there is one.
+  void add_separator(std::optional<TokenId> mark) {
+    const size_t end = at_ + kEndOfText.size() + 1;
+    if (mark) add(std::span(&*mark, 1));
+    at_ = end;
   }
 
   void finish() {
@@ -96,11 +106,8 @@ SpecialTokens parse_special(const std::string& name) {
   return name == "refuse" ? SpecialTokens::kRefuse : SpecialTokens::kAsText;
 }
 
-int encode_text(const CodeArguments& a) {
-  if (a.offsets && a.format != "json") fail(ErrorCode::kUsage, "--offsets needs --format json");
-  const Tokenizer tokenizer = Tokenizer::load(a.tokenizer);
-  StreamEncoder encoder(tokenizer, parse_special(a.special));
-  IdPrinter printer(tokenizer, a.format, a.offsets);
+// Bytes as they are, in parts.
+void encode_bytes(const CodeArguments& a, StreamEncoder& encoder, IdPrinter& printer) {
   with_context("encoding '" + a.file + "'", [&] {
     ByteSource source(a.file);
     std::string block(kBlock_bytes, '\0');
@@ -113,6 +120,38 @@ int encode_text(const CodeArguments& a) {
       printer.add(ids);
     }
   });
+}
+
+// Text as prepare reads it: where documents end by a separator stands the end mark, if the
+// vocabulary has one.
+void encode_documents(const CodeArguments& a, const Tokenizer& tokenizer, StreamEncoder& encoder,
+                      IdPrinter& printer) {
+  ReadOptions options;
+  options.format = InputFormat::kText;
+  options.encoding = a.encoding;
+  std::vector<TokenId> ids;
+  const ReadNotes notes = read_pieces(a.file, options, [&](const DocumentPiece& piece) {
+    ids.clear();
+    encoder.add(piece.text, ids);
+    if (piece.last) encoder.finish(ids);
+    printer.add(ids);
+    if (piece.marked) printer.add_separator(tokenizer.end_of_text());
+  });
+  note_sources(notes.sources);
+}
+
+int encode_text(const CodeArguments& a) {
+  if (a.offsets && a.format != "json") fail(ErrorCode::kUsage, "--offsets needs --format json");
+  if (a.raw && !a.encoding.empty())
+    fail(ErrorCode::kUsage, "--raw takes the bytes as they are, and --encoding decodes them");
+  const Tokenizer tokenizer = Tokenizer::load(a.tokenizer);
+  StreamEncoder encoder(tokenizer, parse_special(a.special));
+  IdPrinter printer(tokenizer, a.format, a.offsets);
+  if (a.raw) {
+    encode_bytes(a, encoder, printer);
+  } else {
+    encode_documents(a, tokenizer, encoder, printer);
+  }
   printer.finish();
   return kExitDone;
 }
@@ -155,7 +194,11 @@ void add_tokenizer_command(CLI::App& app, Selection& selection) {
       ->check(CLI::IsMember({"text", "allow", "refuse"}))
       ->capture_default_str();
   encode->add_flag("--offsets", e->offsets,
-                   "with --format json: [id, begin, end], the token's place in bytes");
+                   "with --format json: [id, begin, end], the token's place in bytes of the text "
+                   "as it was read");
+  encode->add_option("--encoding", e->encoding, "of the text (UTF-8, GB18030, ...); else detected");
+  encode->add_flag("--raw", e->raw,
+                   "the bytes of the file as they are: nothing is decoded, divided or cleaned");
 
   auto d = std::make_shared<CodeArguments>();
   CLI::App* decode = add_command(

@@ -7,23 +7,17 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/hash.h"
 #include "base/json.h"
 #include "cli/reading_options.h"
 #include "cli/vocabulary_comparison.h"
-#include "corpus/read/document_source.h"
-#include "corpus/read/list_inputs.h"
+#include "corpus/prepare/corpus_text.h"
 #include "inkstone/tokenizer.h"
+#include "inkstone/vocabulary.h"
 
 namespace inkstone::cli {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-// A merge is called rare when its pair occurs less often than this in the training text: its
-// token's embedding is then trained on fewer places in every pass over it. A vocabulary is too
-// large when more than a tenth is rare.
-constexpr int64_t kRareMerge = 100;
 
 struct TrainArguments {
   std::vector<std::string> inputs, special_tokens = {std::string(kEndOfText)}, compare;
@@ -31,7 +25,7 @@ struct TrainArguments {
   int64_t vocab_size = 0, min_frequency = 2, max_token_length = 0, memory_mib = 768;
   double held_out = 0;
   ReadingArguments reading;
-  bool json = false;
+  bool raw = false, json = false;
 };
 
 TokenizerType parse_type(const std::string& name) {
@@ -40,140 +34,62 @@ TokenizerType parse_type(const std::string& name) {
   return TokenizerType::kBpe;
 }
 
-// The documents of files and folders in parts of at most about 64 KiB, with what was left out said
-// on the way.
-class CorpusText {
+// Says what is left out, but no more than a screen of it: all of a bad file's records would bury
+// what matters.
+class LeftOutNotes {
  public:
-  CorpusText(const std::vector<std::string>& inputs, const ReadOptions& options)
-      : options_(options),
-        files_(list_inputs(std::vector<std::filesystem::path>(inputs.begin(), inputs.end()),
-                           &left_out_)) {
-    for (const DroppedDocument& d : left_out_) say_left_out(d.source, d.reason);
-  }
+  explicit LeftOutNotes(StatusLine& status) : status_(status) {}
 
-  std::optional<std::string_view> next() {
-    while (rest_.empty()) {
-      if (!next_piece()) return std::nullopt;
-    }
-    const std::string_view part = rest_.substr(
-        0, piece_size(rest_, std::min(kPart_bytes, rest_.size())));
-    rest_.remove_prefix(part.size());
-    bytes_ += static_cast<int64_t>(part.size());
-    show_progress();
-    return part;
-  }
-
-  int64_t bytes() const { return bytes_; }
-  int64_t documents() const { return documents_; }
-  StatusLine& status() { return status_; }
-
- private:
-  static constexpr size_t kPart_bytes = size_t{64} << 10;
-
-  bool next_piece() {
-    while (!source_ || !source_->next(piece_)) {
-      if (next_file_ == files_.size()) return false;
-      source_ = open_source(files_[next_file_++], options_,
-                            [this](const SourcePlace& place, const std::string& reason) {
-                              say_left_out(place.document > 0
-                                               ? fmt::format("{} #{}", place.source, place.document)
-                                               : place.source,
-                                           reason);
-                            });
-    }
-    documents_ += piece_.last;
-    rest_ = piece_.text;
-    return true;
-  }
-
-  // All of a bad file's records would bury what matters.
-  void say_left_out(const std::string& source, const std::string& reason) {
+  void operator()(const DroppedDocument& d) {
     constexpr int64_t kShown = 20;
-    if (++left_out_count_ > kShown + 1) return;
+    if (++count_ > kShown + 1) return;
     status_.clear();
-    note(left_out_count_ > kShown
-             ? "left out: more, which are not listed (prepare lists all with --dropped)"
-             : fmt::format("left out: {}: {}", source == "-" ? "standard input" : source, reason));
+    const std::string place = d.document > 0 ? fmt::format("{} #{}", d.source, d.document)
+                                             : d.source;
+    note(count_ > kShown ? "left out: more, which are not listed (prepare lists all with --dropped)"
+                         : fmt::format("left out: {}: {}", place, d.reason));
   }
-
-  void show_progress() {
-    const auto now = Clock::now();
-    if (now - shown_ < std::chrono::milliseconds(200)) return;
-    shown_ = now;
-    const double seconds = std::chrono::duration<double>(now - begin_).count();
-    const double megabytes = static_cast<double>(bytes_) / 1e6;
-    status_.show(fmt::format("reading {:.1f} MB, {:.1f} MB/s, file {} of {}", megabytes,
-                             megabytes / seconds, next_file_, files_.size()));
-  }
-
-  ReadOptions options_;
-  std::vector<DroppedDocument> left_out_;
-  int64_t left_out_count_ = 0;
-  std::vector<std::filesystem::path> files_;
-  size_t next_file_ = 0;
-  std::unique_ptr<DocumentSource> source_;
-  DocumentPiece piece_;
-  std::string_view rest_;  // of the piece
-  int64_t bytes_ = 0, documents_ = 0;
-  StatusLine status_;
-  Clock::time_point begin_ = Clock::now(), shown_ = begin_;
-};
-
-// The text to learn from, and beside it a sample to measure vocabularies on. A part is chosen by
-// its content: with `held_out` all that are chosen are kept from the training; without, about one
-// in 64 is measured as well as learned.
-class TrainingText {
- public:
-  TrainingText(const std::vector<std::string>& inputs, const ReadOptions& options, double held_out)
-      : corpus_(inputs, options), held_out_(held_out) {}
-
-  std::optional<std::string> next() {
-    while (const auto text = corpus_.next()) {
-      if (!is_chosen(*text)) return std::string(*text);
-      sample_.add(*text);
-      if (held_out_ == 0) return std::string(*text);
-      held_out_bytes_ += static_cast<int64_t>(text->size());
-    }
-    return std::nullopt;
-  }
-
-  CorpusText& corpus() { return corpus_; }
-  const TextSample& sample() const { return sample_; }
-  int64_t held_out_bytes() const { return held_out_bytes_; }
 
  private:
-  bool is_chosen(std::string_view text) const {
-    const double share = held_out_ > 0 ? held_out_ : 1.0 / 64;
-    return static_cast<double>(hash64(text) >> 11) < share * 0x1p53;
-  }
-
-  CorpusText corpus_;
-  double held_out_;
-  TextSample sample_;
-  int64_t held_out_bytes_ = 0;
+  StatusLine& status_;
+  int64_t count_ = 0;
 };
 
-// Shows the merges, a few times a second.
-class MergeProgress {
+// Shows what is read, then the merges, a few times a second.
+class LearningProgress {
  public:
-  explicit MergeProgress(StatusLine& status) : status_(status) {}
+  explicit LearningProgress(StatusLine& status) : status_(status) {}
 
-  void operator()(const TokenizerTrainProgress& p) {
-    if (p.merges_wanted == 0) return;
+  void operator()(const VocabularyProgress& p) {
     const auto now = Clock::now();
     if (p.merges == 1) begin_ = now;
     if (now - shown_ < std::chrono::milliseconds(200)) return;
     shown_ = now;
     const double seconds = std::chrono::duration<double>(now - begin_).count() + 1e-9;
-    const double rate = static_cast<double>(p.merges) / seconds;
-    status_.show(
-        fmt::format("merge {} of {}, {:.0f} a second, at most {} left", p.merges, p.merges_wanted,
-                    rate, duration_text(static_cast<double>(p.merges_wanted - p.merges) / rate)));
+    status_.show(p.merges_wanted > 0 ? merges_text(p, seconds) : reading_text(p, seconds));
   }
 
  private:
+  static std::string reading_text(const VocabularyProgress& p, double seconds) {
+    const double megabytes = static_cast<double>(p.bytes_done) / 1e6;
+    std::string text = fmt::format("reading {:.1f} MB, {:.1f} MB/s", megabytes,
+                                   megabytes / seconds);
+    if (p.bytes_total > 0) {
+      text += fmt::format(", {:.0f} %", 100 * static_cast<double>(p.bytes_done) /
+                                            static_cast<double>(p.bytes_total));
+    }
+    return text;
+  }
+
+  static std::string merges_text(const VocabularyProgress& p, double seconds) {
+    const double rate = static_cast<double>(p.merges) / seconds;
+    return fmt::format("merge {} of {}, {:.0f} a second, at most {} left", p.merges,
+                       p.merges_wanted, rate,
+                       duration_text(static_cast<double>(p.merges_wanted - p.merges) / rate));
+  }
+
   StatusLine& status_;
-  Clock::time_point begin_, shown_;
+  Clock::time_point begin_ = Clock::now(), shown_ = begin_;
 };
 
 // A model, a run and prepared data mean their ids by the vocabulary beside them: a new one would
@@ -188,28 +104,28 @@ void refuse_folder_in_use(const std::filesystem::path& folder) {
   }
 }
 
-TokenizerTrainOptions train_options(const TrainArguments& a) {
-  TokenizerTrainOptions options;
-  options.type = parse_type(a.type);
-  if (a.vocab_size > 0) options.vocab_size = a.vocab_size;
-  options.min_frequency = a.min_frequency;
-  options.max_token_length = a.max_token_length;
-  options.memory_bytes = a.memory_mib << 20;
-  options.special_tokens = a.special_tokens;
-  options.runtime = make_runtime();
+VocabularyOptions options_of(const TrainArguments& a) {
+  VocabularyOptions options;
+  options.inputs.assign(a.inputs.begin(), a.inputs.end());
+  options.read = a.reading.read_options();
+  if (a.raw) options.clean = kNoCleaning;
+  options.held_out = a.held_out;
+  options.train.type = parse_type(a.type);
+  if (a.vocab_size > 0) options.train.vocab_size = a.vocab_size;
+  options.train.min_frequency = a.min_frequency;
+  options.train.max_token_length = a.max_token_length;
+  options.train.memory_bytes = a.memory_mib << 20;
+  options.train.special_tokens = a.special_tokens;
+  options.train.runtime = make_runtime();
   return options;
 }
 
-Tokenizer learn(const TrainArguments& a, TrainingText& text, TokenizerTrainReport& report) {
-  TokenizerTrainOptions options = train_options(a);
-  options.on_progress = MergeProgress(text.corpus().status());
-  Tokenizer tokenizer = with_context(fmt::format("'{}'", fmt::join(a.inputs, "', '")), [&] {
-    return Tokenizer::train([&] { return text.next(); }, options, &report);
-  });
-  while (text.next()) {  // a byte vocabulary needs no text; the counts are of all of it
-  }
-  text.corpus().status().clear();
-  return tokenizer;
+LearntVocabulary learn(const TrainArguments& a, TextSample& sample) {
+  StatusLine status;
+  return learn_vocabulary(options_of(a),
+                          {.on_progress = LearningProgress(status),
+                           .on_left_out = LeftOutNotes(status),
+                           .on_sample = [&](std::string_view text) { sample.add(text); }});
 }
 
 std::vector<ComparedVocabulary> compare_all(std::vector<ComparedVocabulary> compared,
@@ -221,87 +137,63 @@ std::vector<ComparedVocabulary> compare_all(std::vector<ComparedVocabulary> comp
   return compared;
 }
 
-// What the user should know of the vocabulary; empty where nothing is amiss.
-std::vector<std::string> warnings(const TokenizerTrainReport& report, const TrainArguments& a) {
-  std::vector<std::string> list;
-  const int64_t merges = static_cast<int64_t>(report.merge_counts.size()),
-                good = report.merges_seen(kRareMerge);
-  if (10 * (merges - good) > merges) {
-    list.push_back(
-        fmt::format("the vocabulary is large for this text: {} of its {} merges join a pair that "
-                    "occurs fewer than {} times, too "
-                    "few to train a token's embedding on; --vocab-size {} would leave them out",
-                    merges - good, merges, kRareMerge,
-                    good + 256 + static_cast<int64_t>(a.special_tokens.size())));
-  }
-  if (report.forgotten_pieces > 0) {
-    list.push_back(fmt::format(
-        "the text has more distinct words than fit into {} MiB: the rarest were forgotten on the "
-        "way, {:.2g}% of all "
-        "words; pairs that occur seldom may be merged otherwise than with more --memory",
-        a.memory_mib,
-        100 * static_cast<double>(report.forgotten_pieces) / static_cast<double>(report.pieces)));
-  }
-  return list;
-}
-
-Json train_json(const TrainArguments& a, const Tokenizer& tokenizer, TrainingText& text,
-                const TokenizerTrainReport& report,
+Json train_json(const TrainArguments& a, const LearntVocabulary& learnt, const TextSample& sample,
                 const std::vector<ComparedVocabulary>& compared) {
-  Json json{{"vocab_size", tokenizer.vocab_size()},
+  const VocabularyReport& r = learnt.report;
+  Json json{{"vocab_size", learnt.tokenizer.vocab_size()},
             {"type", a.type},
-            {"documents", text.corpus().documents()},
-            {"bytes", text.corpus().bytes()},
-            {"held_out_bytes", text.held_out_bytes()},
+            {"documents", r.documents},
+            {"bytes", r.bytes},
+            {"held_out_bytes", r.held_out_bytes},
             {"output", a.output},
-            {"sample_bytes", text.sample().bytes()},
-            {"compared", comparison_json(compared, text.sample())},
-            {"warnings", warnings(report, a)}};
+            {"sample_bytes", sample.bytes()},
+            {"compared", comparison_json(compared, sample)},
+            {"warnings", r.warnings}};
   if (a.type == "bpe") {
-    json["words"] = report.pieces;
-    json["distinct_words"] = report.distinct_pieces;
-    json["forgotten_words"] = report.forgotten_pieces;
-    json["rare_merges"] = static_cast<int64_t>(report.merge_counts.size()) -
-                          report.merges_seen(kRareMerge);
+    json["words"] = r.train.pieces;
+    json["distinct_words"] = r.train.distinct_pieces;
+    json["forgotten_words"] = r.train.forgotten_pieces;
+    json["rare_merges"] = static_cast<int64_t>(r.train.merge_counts.size()) -
+                          r.train.merges_seen(kRareMerge);
   }
   return json;
 }
 
-void print_report(const TrainArguments& a, const Tokenizer& tokenizer, TrainingText& text,
-                  const TokenizerTrainReport& report,
+void print_report(const TrainArguments& a, const LearntVocabulary& learnt, const TextSample& sample,
                   const std::vector<ComparedVocabulary>& compared) {
+  const VocabularyReport& r = learnt.report;
   note(fmt::format("{}: {} vocabulary of {} tokens from {} documents, {:.1f} MB", a.output, a.type,
-                   tokenizer.vocab_size(), text.corpus().documents(),
-                   static_cast<double>(text.corpus().bytes() - text.held_out_bytes()) / 1e6));
-  for (const std::string& warning : warnings(report, a)) note("warning: " + warning);
-  if (text.sample().bytes() == 0) {
+                   learnt.tokenizer.vocab_size(), r.documents,
+                   static_cast<double>(r.bytes - r.held_out_bytes) / 1e6));
+  for (const std::string& warning : r.warnings) note("warning: " + warning);
+  if (sample.bytes() == 0) {
     if (a.held_out > 0 || !a.compare.empty())
       note("the text is too short to take a sample from it for a comparison");
     return;
   }
   note(fmt::format(
-      "measured on {:.2f} MB of {}:", static_cast<double>(text.sample().bytes()) / 1e6,
+      "measured on {:.2f} MB of {}:", static_cast<double>(sample.bytes()) / 1e6,
       a.held_out > 0 ? "text that was held out" : "the training text (see --held-out)"));
-  print(comparison_table(compared, text.sample()));
+  print(comparison_table(compared, sample));
 }
 
 int train_tokenizer(const TrainArguments& a) {
   refuse_folder_in_use(a.output);
   // Fails now rather than after the training.
   for (const std::string& name : a.compare) Tokenizer::load(name);
-  TrainingText text(a.inputs, a.reading.read_options(), a.held_out);
-  TokenizerTrainReport report;
-  const Tokenizer tokenizer = learn(a, text, report);
-  tokenizer.save(a.output);
+  TextSample sample;
+  const LearntVocabulary learnt = learn(a, sample);
+  learnt.tokenizer.save(a.output);
+  note_sources(learnt.report.sources);
   const std::vector<ComparedVocabulary> compared = compare_all(
-      {measure_vocabulary(a.output, tokenizer, text.sample(), make_runtime())}, a.compare,
-      text.sample());
+      {measure_vocabulary(a.output, learnt.tokenizer, sample, make_runtime())}, a.compare, sample);
   if (a.json) {
-    const Json json = train_json(a, tokenizer, text, report, compared);
-    print(json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
-    for (const std::string& warning : warnings(report, a)) note("warning: " + warning);
+    print(train_json(a, learnt, sample, compared)
+              .dump(-1, ' ', false, Json::error_handler_t::replace) +
+          "\n");
+    for (const std::string& warning : learnt.report.warnings) note("warning: " + warning);
   } else {
-    print_report(a, tokenizer, text, report, compared);
+    print_report(a, learnt, sample, compared);
   }
   return kExitDone;
 }
@@ -314,14 +206,15 @@ struct CompareArguments {
 };
 
 int compare_tokenizers(const CompareArguments& a) {
-  CorpusText corpus(a.texts, a.reading.read_options());
+  StatusLine status;
+  CorpusText corpus({a.texts.begin(), a.texts.end()}, a.reading.read_options(), {},
+                    LeftOutNotes(status));
   TextSample sample(a.sample_mib << 20);
   while (sample.bytes() < a.sample_mib << 20) {
     const auto text = corpus.next();
     if (!text) break;
     sample.add(*text);
   }
-  corpus.status().clear();
   if (sample.bytes() == 0) {
     fail(ErrorCode::kInvalidData, "'{}': there is no text to compare on",
          fmt::join(a.texts, "', '"));
@@ -392,6 +285,8 @@ void add_tokenizer_train_command(CLI::App& group, Selection& selection) {
       ->check(CLI::Range(0.0, 0.9))
       ->type_name("SHARE");
   add_reading_options(train, a->reading);
+  train->add_flag("--raw", a->raw,
+                  "learn from the text before prepare's cleaning (for prepare --raw)");
   train->add_flag("--json", a->json, "print a JSON object");
   train->callback([a, train, &selection] {
     for (const char* option :

@@ -26,4 +26,8 @@ bool is_shard_name(std::string_view name, std::string_view split);
 // Of either split.
 bool is_shard_name(std::string_view name);
 
+// True for names that llm.c's scripts give: <anything>_<split>_<digits>.bin,
+// <anything>_<split>.bin, <split>.bin.
+bool is_llmc_shard_name(std::string_view name, std::string_view split);
+
 }  // namespace inkstone

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/lfs_pointer.h"
 #include "formats/little_endian.h"
 
 namespace inkstone {
@@ -17,12 +18,18 @@ constexpr int32_t kMagic16 = 20240520, kVersion16 = 1;
 constexpr int32_t kMagic32 = 20240801, kVersion32 = 7;
 constexpr size_t kPieceTokens = 32768;
 
+// nanoGPT's train.bin and val.bin are ids of 16 bits from the first byte on.
+constexpr const char* kHeaderlessAdvice =
+    "If it holds ids alone, as nanoGPT writes them: prepare the text that it was made of, or get "
+    "it "
+    "back by `inkstone tokenizer decode --format u16 --tokenizer DIR FILE > text.txt`";
+
 int bits_of_magic(int32_t magic) {
   if (magic == kMagic16) return 16;
   if (magic == kMagic32) return 32;
   fail(ErrorCode::kInvalidData,
-       "not a token shard: the magic number is {}, expected {} (uint16) or {} (uint32)", magic,
-       kMagic16, kMagic32);
+       "not a token shard: the magic number is {}, expected {} (uint16) or {} (uint32). {}", magic,
+       kMagic16, kMagic32, kHeaderlessAdvice);
 }
 
 }  // namespace
@@ -31,8 +38,8 @@ TokenShardHeader parse_token_shard(std::string_view file_bytes) {
   const auto size_bytes = static_cast<int64_t>(file_bytes.size());
   if (size_bytes < kHeaderBytes) {
     fail(ErrorCode::kInvalidData,
-         "not a token shard: {} bytes, expected at least the {} of a header", size_bytes,
-         kHeaderBytes);
+         "not a token shard: {} bytes, expected at least the {} of a header. {}", size_bytes,
+         kHeaderBytes, kHeaderlessAdvice);
   }
   const auto field = [&](int i) { return load_little_endian<int32_t>(file_bytes.data() + 4 * i); };
   const int bits = bits_of_magic(field(0));
@@ -54,8 +61,10 @@ TokenShardHeader parse_token_shard(std::string_view file_bytes) {
 
 TokenShard::TokenShard(const std::filesystem::path& path)
     : file_(path, MappedFile::Access::kRandom),
-      header_(with_context("reading '" + path.string() + "'",
-                           [&] { return parse_token_shard(file_.text()); })) {}
+      header_(with_context("reading '" + path.string() + "'", [&] {
+        refuse_lfs_pointer(path, file_.text());
+        return parse_token_shard(file_.text());
+      })) {}
 
 void TokenShard::read(int64_t begin, std::span<TokenId> out) const {
   const auto size = static_cast<int64_t>(out.size());

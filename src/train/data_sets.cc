@@ -80,6 +80,13 @@ std::vector<double> shares_of(const std::vector<double>& weights,
   return shares;
 }
 
+// The shards come first: a folder of another program's often has no vocabulary beside them, and
+// what they are is the better message.
+Tokenizer load_tokenizer(const fs::path& folder) {
+  const TokenStream stream(folder, std::string(kTrainSplit), 1);
+  return Tokenizer::load(folder);
+}
+
 int64_t tokens_of(std::span<const TokenStream> streams) {
   int64_t tokens = 0;
   for (const TokenStream& stream : streams) tokens += stream.count();
@@ -90,7 +97,7 @@ int64_t tokens_of(std::span<const TokenStream> streams) {
 
 DataSets::DataSets(const TrainOptions& options)
     : folders_(options.data),
-      tokenizer_(Tokenizer::load(folders_.front())),
+      tokenizer_(load_tokenizer(folders_.front())),
       names_(names_of(folders_)) {
   refuse_twice(folders_);
   require_one_tokenizer(folders_);

@@ -41,7 +41,7 @@ TEST(Archive, ACompressedFileIsWhatItHolds) {
     EXPECT_EQ(content_of("a", compress(filter, "x")).documents, Texts{"x"});
     EXPECT_EQ(content_of("a", compress(filter, "")).dropped, Texts{"a#0: empty"}) << name;
     EXPECT_EQ(content_of("a", compress(filter, std::string(10, '\0'))).dropped,
-              Texts{"a#0: binary"});
+              Texts{"a#0: binary (--encoding NAME takes it as text)"});
   }
 }
 
@@ -72,8 +72,9 @@ TEST(Archive, ReadsMembersInOrderByTheirNames) {
     EXPECT_EQ(content.documents, (Texts{"two\n", "three", "four", "five", "six"}));
     EXPECT_EQ(content.places, (Texts{"x/b/two.txt#1", "x/b/two.txt#2", "x/a.jsonl#1", "x/./c.csv#1",
                                      "x/\u7EA2\u697C\u68A6.txt#1"}));
-    EXPECT_EQ(content.dropped, (Texts{"x/b/.hidden.txt#0: hidden", "x/.git/config#0: hidden",
-                                      "x/empty#0: empty", "x/binary#0: binary"}));
+    EXPECT_EQ(content.dropped,
+              (Texts{"x/b/.hidden.txt#0: hidden", "x/.git/config#0: hidden", "x/empty#0: empty",
+                     "x/binary#0: binary (--encoding NAME takes it as text)"}));
   }
 }
 

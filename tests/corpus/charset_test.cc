@@ -82,11 +82,70 @@ TEST(DetectEncoding, FindsTheUsualOnesInASentence) {
       std::string repeated;
       for (int i = 0; i < times; ++i) repeated += text;
       const std::string bytes = encode(repeated, encoding);
-      EXPECT_EQ(decode(bytes, detect_encoding(bytes)), repeated)
-          << encoding << " x " << times << " taken for " << detect_encoding(bytes);
+      EXPECT_EQ(decode(bytes, detect_encoding(bytes).encoding), repeated)
+          << encoding << " x " << times << " taken for " << detect_encoding(bytes).encoding;
       EXPECT_EQ(content_of("a", bytes).documents, Texts{repeated}) << encoding;
     }
   }
+}
+
+// Files of the kind that were guessed wrong: one in each encoding that people still have.
+TEST(DetectEncoding, FindsOneOfEachAlphabet) {
+  const std::tuple<const char*, std::string> kSamples[] = {
+      {"windows-874", kThai},
+      {"windows-874", "สวัสดีครับ วันนี้อากาศดีมาก เราไปเดินเล่นที่สวนสาธารณะกันเถอะ\n"},
+      {"windows-1250", "Byl jednou jeden král a ten měl tři syny. Nejstarší byl chytrý.\n"},
+      {"windows-1250", "Zażółć gęślą jaźń, rzekł król i wyszedł.\n"},
+      {"windows-1250",
+       "Volt egyszer egy öreg király, akinek három fia született, mind erősnek tűnt.\n"},
+      {"ISO-8859-2", "Příliš žluťoučký kůň úpěl ďábelské ódy.\n"},
+      {"windows-1253", "Μια φορά κι έναν καιρό ήταν ένας βασιλιάς με τρεις γιους.\n"},
+      {"windows-1254", "Bir varmış bir yokmuş, güneşli bir ülkede üç kardeş yaşarmış.\n"},
+      {"windows-1255", "היה היה פעם מלך זקן ולו שלושה בנים.\n"},
+      {"windows-1256", kArabic},
+      {"windows-1257", "Vieną kartą gyveno karalius, kuris turėjo tris sūnus ir gražią dukterį.\n"},
+      {"windows-1251", "Жили-были старик со старухой у самого синего моря.\n"},
+      {"KOI8-R", "Жили-были старик со старухой у самого синего моря.\n"},
+      {"ibm-866", "Жили-были старик со старухой у самого синего моря.\n"},
+      {"KOI8-U", "Жили собі дід і баба, їли хліб із сіллю, і її всі любили, їхню курочку.\n"}};
+  for (const auto& [encoding, text] : kSamples) {
+    const std::string bytes = encode(text, encoding);
+    const EncodingGuess guess = detect_encoding(bytes);
+    EXPECT_EQ(decode(bytes, guess.encoding), text) << encoding << " for " << guess.encoding;
+    EXPECT_GE(guess.certainty, kSureEncoding) << encoding << text;
+  }
+}
+
+TEST(DetectEncoding, FindsChineseInElevenBytes) {
+  const std::string text = "你好，世界\n";
+  const std::string bytes = encode(text, "GB18030");
+  EXPECT_EQ(decode(bytes, detect_encoding(bytes).encoding), text);
+}
+
+TEST(DetectEncoding, IsUnsureOfWhatMayBeAnything) {
+  EXPECT_LT(detect_encoding("caf\xE9 \xBE").certainty, kSureEncoding);
+  EXPECT_EQ(detect_encoding(kGerman).certainty, 1);
+  const auto facts = content_of("a", "caf\xE9 \xBE").facts;
+  ASSERT_EQ(facts.size(), 1u);
+  EXPECT_TRUE(facts[0].is_unsure());
+  EXPECT_EQ(facts[0].source, "a");
+  EXPECT_FALSE(content_of("a", "ASCII").facts.at(0).is_unsure());
+  EXPECT_EQ(content_of("a", "ASCII").facts.at(0).encoding, "UTF-8");
+}
+
+// Neighbours count only where a text does not tell.
+TEST(DetectEncoding, AsksTheNeighboursOfShortTexts) {
+  const std::string czech = encode(
+      "Příliš žluťoučký kůň úpěl ďábelské ódy. Nejstarší byl chytrý.\n", "windows-1250");
+  const std::string name = encode("Šíma\n", "windows-1250");
+  const EncodingGuess with = detect_encoding(name, [&] { return evidence_of(czech); });
+  EXPECT_EQ(decode(name, with.encoding), "Šíma\n");
+  EXPECT_GE(with.certainty, kSureEncoding);
+  const std::string chinese = encode(kChinese, "GB18030");
+  EXPECT_EQ(decode(chinese, detect_encoding(chinese, [&] { return evidence_of(czech); }).encoding),
+            kChinese);
+  EXPECT_EQ(evidence_of(kChinese), "");
+  EXPECT_EQ(evidence_of(encode(kChinese, "UTF-16")), "");
 }
 
 // Parts of real texts: how many are taken for something else?
@@ -107,7 +166,7 @@ TEST(DetectEncoding, FindsChineseInItsEncodings) {
         if (line == 0 || line + size > bytes.size()) break;
         const std::string_view part = std::string_view(bytes).substr(line, size);
         ++all;
-        wrong += decode(part, detect_encoding(part)) != decode(part, encoding) ? 1 : 0;
+        wrong += decode(part, detect_encoding(part).encoding) != decode(part, encoding) ? 1 : 0;
       }
       RecordProperty(
           std::string(encoding) + "_" + std::to_string(size) + "_wrong_of_" + std::to_string(all),
@@ -121,9 +180,9 @@ TEST(DetectEncoding, FindsChineseInItsEncodings) {
 TEST(DetectEncoding, DamagedUtf8StaysUtf8) {
   std::string text;
   for (int i = 0; i < 10; ++i) text += kChinese;
-  EXPECT_EQ(detect_encoding(text + "\xFF\xD6\xD0"), "UTF-8");
+  EXPECT_EQ(detect_encoding(text + "\xFF\xD6\xD0").encoding, "UTF-8");
   // The last character is cut.
-  EXPECT_EQ(detect_encoding(text.substr(0, text.size() - 3)), "UTF-8");
+  EXPECT_EQ(detect_encoding(text.substr(0, text.size() - 3)).encoding, "UTF-8");
   EXPECT_EQ(content_of("a", text + "\xFF").documents, Texts{text + "\xFF"});
   EXPECT_EQ(content_of("a", text + "\xFF").replaced, std::vector<int64_t>{0});
 }
@@ -191,11 +250,18 @@ TEST(Encodings, AStrayNulMakesNoUtf16) {
   for (const std::string& text :
        {std::string(101, 'x'), "A line of a log.\n" + kChinese + kChinese}) {
     for (const size_t at : {size_t{0}, size_t{31}, text.size()}) {
-      EXPECT_EQ(content_of("a", std::string(text).insert(at, 1, '\0')).dropped,
-                Texts{"a#0: binary"})
-          << text << at;
+      const std::string with_nul = std::string(text).insert(at, 1, '\0');
+      EXPECT_EQ(content_of("a", with_nul).documents, Texts{with_nul}) << text << at;
     }
   }
+  const std::string gbk = encode(kChinese, "GB18030").insert(40, 1, '\0');
+  EXPECT_EQ(content_of("a", gbk).documents, Texts{decode(gbk, "GB18030")});
+}
+
+TEST(Encodings, TheGivenOneMakesTextOfWhatLooksBinary) {
+  const std::string nuls = std::string("a\0b\0\0\0", 6);
+  EXPECT_EQ(content_of("a", nuls).dropped, Texts{"a#0: binary (--encoding NAME takes it as text)"});
+  EXPECT_EQ(content_of("a", nuls, {.encoding = "UTF-8"}).documents, Texts{nuls});
 }
 
 TEST(Encodings, TheGivenOneIsTaken) {

@@ -17,7 +17,7 @@
 
 #include "base/file.h"
 #include "corpus/load/batch_loader.h"
-#include "corpus/prepare/prepare.h"
+#include "inkstone/prepare.h"
 #include "support.h"
 
 namespace inkstone::test {

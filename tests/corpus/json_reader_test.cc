@@ -66,6 +66,27 @@ TEST(JsonLines, NumbersBeyond64BitsAreNoReasonToDrop) {
   EXPECT_EQ(content.documents, Texts{"kept"});
 }
 
+TEST(JsonLines, TakesNumbersAsPythonWritesThem) {
+  const auto content = content_of(
+      "a.jsonl",
+      "{\"text\": \"one\", \"toxicity\": NaN}\n"
+      "{\"a\": [Infinity, -Infinity, 1], \"text\": \"two NaN \\\" Infinity\"}\n"
+      "{\"text\": \"three\", \"n\": 123456789012345678901234567890, \"x\": NaN}\n"
+      "{\"text\": NaN}\n{\"text\": \"four\", \"x\": Nan}\n{\"text\": \"five\"}\n");
+  EXPECT_EQ(content.documents, (Texts{"one", "two NaN \" Infinity", "three", "five"}));
+  ASSERT_EQ(content.dropped.size(), 2u);
+  EXPECT_EQ(content.dropped[0], "a.jsonl#4: line 4: the field 'text' is a number, no string");
+  EXPECT_TRUE(content.dropped[1].starts_with("a.jsonl#5: line 5: malformed JSON"));
+}
+
+TEST(Json, ABadFirstLineDoesNotTakeTheOthers) {
+  const auto content = content_of("a.json",
+                                  "{\"text\": \"open}\n{\"text\": \"one\"}\n{\"text\": \"two\"}\n");
+  EXPECT_EQ(content.documents, (Texts{"one", "two"}));
+  ASSERT_EQ(content.dropped.size(), 1u);
+  EXPECT_TRUE(content.dropped[0].starts_with("a.json#1: line 1: malformed"));
+}
+
 TEST(JsonLines, LongLinesComeInPieces) {
   std::string text;
   while (text.size() < 5'000'000) text += "many words ";

@@ -31,7 +31,7 @@ class Folders : public testing::Test {
                     const std::function<void(const PrepareProgress&)>& on_progress = {}) {
     return prepare(
         {.inputs = {scratch / input}, .output = out, .val_fraction = 0.3, .shard_tokens = 50},
-        tokenizer, on_progress);
+        tokenizer, {.on_progress = on_progress});
   }
 
   void expect_refused(const std::string& text) {

@@ -1,5 +1,5 @@
 // Text to shards: the split, the marks, the report, and every kind of bad input.
-#include "corpus/prepare/prepare.h"
+#include "inkstone/prepare.h"
 
 #include <sys/stat.h>
 
@@ -107,6 +107,106 @@ TEST_F(Prepare, ALongSingleDocumentIsCutInTheRightPlace) {
   EXPECT_TRUE(is_valid_utf8(train));
 }
 
+// Its beginning trains and its end validates, each a document of its part.
+TEST_F(Prepare, CutsADocumentThatIsMostOfTheCorpus) {
+  std::string text;
+  for (int i = 0; i < 3000; ++i) text += fmt::format("line {} of a long document\n", i);
+  write_text(scratch / "in/long", text);
+  write_text(scratch / "in/short", "short doc");
+  const PrepareReport report = run({scratch / "in"});
+  const int64_t training = training_characters(static_cast<int64_t>(text.size()), 0.1);
+  const std::string begin = text.substr(0, static_cast<size_t>(training));
+  EXPECT_EQ(documents("train").at(0), begin);
+  EXPECT_EQ(documents("val").at(0), text.substr(begin.size()));
+  EXPECT_EQ(documents("train").size() + documents("val").size(), 3u);
+  EXPECT_EQ(report.cut_documents, 1);
+  EXPECT_FALSE(report.single_document);
+  EXPECT_EQ(report.train.documents + report.val.documents, 3);
+  EXPECT_NE(report.warnings.at(0).find("1 document is longer"), std::string::npos);
+  EXPECT_EQ(read_json(out / "report.json")["cut_documents"], 1);
+}
+
+TEST_F(Prepare, CutsADocumentOfSeveralPartsToo) {
+  std::string text;
+  while (text.size() < CorpusReader::kWhole_bytes + (1 << 20))
+    text += "many words in a long line\n";
+  write_text(scratch / "in/a", "before");
+  write_text(scratch / "in/long", text);
+  write_text(scratch / "in/z", "behind");
+  run({scratch / "in"}, 0.3);
+  Documents all = documents("train");
+  for (const std::string& document : documents("val")) all.push_back(document);
+  const auto is_long = [](const std::string& d) { return d.size() > 100; };
+  ASSERT_EQ(all.size(), 4u);
+  const auto first = std::find_if(all.begin(), all.end(), is_long);
+  const auto second = std::find_if(first + 1, all.end(), is_long);
+  ASSERT_NE(second, all.end());
+  EXPECT_TRUE(*first + *second == text);
+  EXPECT_EQ(static_cast<int64_t>(first->size()),
+            training_characters(static_cast<int64_t>(text.size()), 0.3));
+}
+
+TEST_F(Prepare, WarnsWhenThePartsAreFarFromTheFraction) {
+  write_text(scratch / "in/a", std::string(500, 'a'));
+  write_text(scratch / "in/b", std::string(500, 'b'));
+  EXPECT_EQ(run({scratch / "in"}).warnings.at(0),
+            "50 % of the text validate, and 10 % were asked for: whole documents are chosen by "
+            "their content, and these are too few or too unequal to come nearer");
+}
+
+TEST_F(Prepare, TellsTheEncodingOfEachFileThatItGuessed) {
+  write_text(scratch / "in/a.txt", "plain text");
+  write_text(scratch / "in/b.txt", "caf\xE9 \xBE");
+  write_text(scratch / "in/c.csv", "id;text\n1;one\n");
+  const PrepareReport report = run({scratch / "in"}, 0);
+  EXPECT_EQ(report.encodings.at("UTF-8"), 2);
+  ASSERT_EQ(report.sources.size(), 2u);
+  EXPECT_TRUE(report.sources[0].is_unsure());
+  const Json json = read_json(out / "report.json");
+  EXPECT_EQ(json["sources"][0]["encoding"], report.sources[0].encoding);
+  EXPECT_EQ(json["sources"][0]["certainty"], report.sources[0].certainty);
+  EXPECT_EQ(json["sources"][1]["notes"].size(), 2u);
+}
+
+// Twelve short files in one encoding: the folder tells what none of them does.
+TEST_F(Prepare, FilesOfAFolderTellEachOthersEncoding) {
+  const char* kLines[] = {
+      "\xB4\xB2\xC7\xB0\xC3\xF7\xD4\xC2\xB9\xE2", "\xD2\xC9\xCA\xC7\xB5\xD8\xC9\xCF\xCB\xAA",
+      "\xBE\xD9\xCD\xB7\xCD\xFB\xC3\xF7\xD4\xC2", "\xB5\xCD\xCD\xB7\xCB\xBC\xB9\xCA\xCF\xE7"};
+  for (int i = 0; i < 4; ++i) write_text(scratch / fmt::format("in/{}", i), kLines[i]);
+  run({scratch / "in"}, 0);
+  EXPECT_EQ(documents("train"),
+            (Documents{"床前明月光", "疑是地上霜", "举头望明月", "低头思故乡"}));
+}
+
+// What lies in the folder of an unfinished prepare is gone on with only when it is whole.
+TEST_F(Prepare, BeginsAnewWhenItsCheckpointIsDamaged) {
+  std::string text;
+  for (int i = 0; i < 400; ++i) text += fmt::format("text {}\n<|endoftext|>\n", i);
+  write_text(scratch / "in", text);
+  PrepareOptions options{.inputs = {scratch / "in"}, .output = out};
+  options.batch_bytes = 1000;
+  prepare(options, test::byte_tokenizer());
+  const auto expected = test::snapshot(out);
+  for (const char* damage : {"\"documents\": 1", "\"totals\": 0", "\"dropped\": []"}) {
+    fs::remove_all(out);
+    int batches = 3;
+    EXPECT_THROW(prepare(options, test::byte_tokenizer(), {.stop = [&] { return batches-- == 0; }}),
+                 Interrupted);
+    fs::path state;
+    for (const auto& entry : fs::recursive_directory_iterator(out)) {
+      if (entry.is_regular_file() && read_file(entry.path()).find("fingerprint") < 10)
+        state = entry.path();
+    }
+    ASSERT_FALSE(state.empty());
+    Json json = read_json(state);
+    json["state"].update(Json::parse("{" + std::string(damage) + "}"));
+    write_json(state, json);
+    EXPECT_FALSE(prepare(options, test::byte_tokenizer()).resumed);
+    EXPECT_EQ(test::snapshot(out), expected);
+  }
+}
+
 TEST_F(Prepare, TinyShakespeareIsDividedAsNanoGptDoes) {
   INK_SHARED_DATA_OR_SKIP(text_path, "text/tinyshakespeare.txt");
   INK_SHARED_DATA_OR_SKIP(vocabulary, "gpt2");
@@ -175,7 +275,7 @@ TEST_F(Prepare, LeavesOutWhatIsNoTextAndSaysSo) {
   };
   EXPECT_EQ(reason("empty"), "empty");
   EXPECT_EQ(reason("blank"), "blank");
-  EXPECT_EQ(reason("binary"), "binary");
+  EXPECT_EQ(reason("binary"), "binary (--encoding NAME takes it as text)");
   EXPECT_EQ(reason("marks"), "empty");
   EXPECT_EQ(reason("some"), "blank");
   EXPECT_EQ(report.dropped_reasons.at("blank").documents, 3);
@@ -256,7 +356,7 @@ TEST_F(Prepare, ReadsStandardInputAndPipes) {
 TEST_F(Prepare, AnEndlessBinaryStreamEnds) {
   const auto error = test::thrown_by([&] { run({"/dev/zero"}); });
   EXPECT_EQ(error.code(), ErrorCode::kInvalidData);
-  EXPECT_TRUE(test::mentions(error, "'/dev/zero' (binary)"));
+  EXPECT_TRUE(test::mentions(error, "'/dev/zero' (binary"));
 }
 
 TEST_F(Prepare, ShardsHoldWhatTheOptionsSay) {
@@ -360,7 +460,7 @@ TEST_F(Prepare, ReportsProgress) {
   write_text(scratch / "in", std::string(40 << 20, 'x'));
   std::vector<PrepareProgress> calls;
   prepare({.inputs = {scratch / "in"}, .output = out}, test::byte_tokenizer(),
-          [&](const PrepareProgress& p) { calls.push_back(p); });
+          {.on_progress = [&](const PrepareProgress& p) { calls.push_back(p); }});
   ASSERT_GE(calls.size(), 2u);
   EXPECT_EQ(calls.front().stage, PrepareProgress::Stage::kScanning);
   EXPECT_EQ(calls.back().stage, PrepareProgress::Stage::kEncoding);
@@ -377,9 +477,9 @@ TEST_F(Prepare, NoticesAFileThatChangesMeanwhile) {
     write_text(path, "first\n<|endoftext|>\nsecond\n");
     const auto error = test::thrown_by([&] {
       prepare({.inputs = {path}, .output = out}, test::byte_tokenizer(),
-              [&](const PrepareProgress& p) {
+              {.on_progress = [&](const PrepareProgress& p) {
                 if (p.stage == PrepareProgress::Stage::kScanning) write_text(path, text);
-              });
+              }});
     });
     EXPECT_EQ(error.code(), ErrorCode::kInputOutput);
     EXPECT_TRUE(test::mentions(error, "in' changed while it was read"));
@@ -499,9 +599,9 @@ TEST_F(Prepare, GoesOnWhereItWasInterrupted) {
     int interruptions = 0;
     for (bool done = false; !done;) {
       int batches = static_cast<int>(random() % 12);
-      options.stop = [&] { return batches-- == 0; };
       try {
-        const PrepareReport report = prepare(options, tokenizer);
+        const PrepareReport report = prepare(options, tokenizer,
+                                             {.stop = [&] { return batches-- == 0; }});
         EXPECT_EQ(report.resumed, interruptions > 0);
         done = true;
       } catch (const Interrupted&) {
@@ -523,9 +623,8 @@ TEST_F(Prepare, AnotherCallDoesNotGoOnWithWhatWasInterrupted) {
   options.batch_bytes = 1000;
   const auto interrupt = [&] {
     int batches = 3;
-    options.stop = [&batches] { return batches-- == 0; };
-    EXPECT_THROW(prepare(options, test::byte_tokenizer()), Interrupted);
-    options.stop = {};
+    EXPECT_THROW(prepare(options, test::byte_tokenizer(), {.stop = [&] { return batches-- == 0; }}),
+                 Interrupted);
   };
   interrupt();
   options.val_fraction = 0.5;

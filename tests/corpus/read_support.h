@@ -22,6 +22,7 @@ struct SourceContent {
   std::vector<std::string> places;   // "source#3" for each document
   std::vector<int64_t> replaced;     // for each document
   std::vector<std::string> dropped;  // "source#3: reason"
+  std::vector<SourceFacts> facts;    // of each member with text
   int64_t bytes_read = 0;
 };
 
@@ -35,7 +36,10 @@ inline SourceContent content_of(const std::string& name, ReadBytes read,
   const auto on_dropped = [&](const SourcePlace& place, const std::string& why) {
     content.dropped.push_back(text_of(place) + ": " + why);
   };
-  const auto source = open_source(name, std::move(read), options, on_dropped);
+  const auto source = open_source(
+      name, std::move(read), options,
+      {.on_dropped = on_dropped,
+       .on_source = [&](const SourceFacts& facts) { content.facts.push_back(facts); }});
   DocumentPiece piece;
   bool inside = false;
   while (source->next(piece)) {

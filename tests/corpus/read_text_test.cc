@@ -73,9 +73,9 @@ TEST_F(ReadText, ReadsRecordsAndReportsTheBadOnes) {
   const auto read = read_documents(
       file("{\"text\": \"one\"}\nbad\n{\"text\": \"two\\r\\n\"}\n", "a.jsonl"));
   EXPECT_EQ(read.documents, (Texts{"one", "two\n"}));
-  ASSERT_EQ(read.left_out.size(), 1u);
-  EXPECT_EQ(read.left_out[0].document, 2);
-  EXPECT_NE(read.left_out[0].reason.find("line 2"), std::string::npos);
+  ASSERT_EQ(read.notes.left_out.size(), 1u);
+  EXPECT_EQ(read.notes.left_out[0].document, 2);
+  EXPECT_NE(read.notes.left_out[0].reason.find("line 2"), std::string::npos);
 }
 
 TEST_F(ReadText, SaysWhatCannotBeRead) {

@@ -49,6 +49,19 @@ TEST(Split, NeitherPartIsEmpty) {
   EXPECT_EQ(plan(0.1, {}), Flags{});
 }
 
+TEST(Split, CutsWhatIsTooLongToValidateAsAWhole) {
+  EXPECT_TRUE(is_cut(641'000, 641'009, 0.1));
+  EXPECT_TRUE(is_cut(20'001, 100'000, 0.1));
+  EXPECT_FALSE(is_cut(20'000, 100'000, 0.1));
+  EXPECT_FALSE(is_cut(9'999, 10'000, 0.1));  // 999 characters would validate
+  EXPECT_TRUE(is_cut(10'000, 10'010, 0.1));
+  EXPECT_FALSE(is_cut(641'000, 641'009, 0));
+  SplitPlanner planner(0.1);
+  planner.add(kTop);
+  planner.add(kTop);
+  EXPECT_EQ(planner.finish(false), (Flags{false, false}));
+}
+
 TEST(Split, AddingDocumentsMovesNone) {
   std::mt19937_64 random(1);
   std::vector<uint64_t> hashes(200);

@@ -23,7 +23,7 @@ inline void read_all(std::string_view bytes, const ReadOptions& options,
   const auto on_dropped = [](const SourcePlace& place, const std::string& why) {
     INK_CHECK(!place.source.empty() && place.document >= 0 && !why.empty(), "fuzz");
   };
-  const auto source = open_source(name, read_from(bytes), options, on_dropped);
+  const auto source = open_source(name, read_from(bytes), options, {.on_dropped = on_dropped});
   DocumentPiece piece;
   bool inside = false;
   while (source->next(piece)) {

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "base/file.h"
-#include "corpus/prepare/prepare.h"
+#include "inkstone/prepare.h"
 #include "inkstone/trainer.h"
 #include "support.h"
 

@@ -6,25 +6,14 @@
 #include <string>
 #include <string_view>
 
-namespace inkstone {
+#include "inkstone/cleaning.h"
 
-// What becomes of invalid UTF-8; it is counted in every case.
-enum class InvalidText {
-  kKeep,     // the bytes stay
-  kReplace,  // each maximal invalid sequence becomes one U+FFFD (Unicode 15, section 3.9)
-  kDrop,     // the document is dropped
-};
+namespace inkstone {
 
 struct CharacterOptions {
   InvalidText invalid = InvalidText::kReplace;
   bool line_ends = true;
   bool control_characters = true;
-};
-
-struct CharacterCounts {
-  int64_t invalid_sequences = 0;   // found
-  int64_t line_ends = 0;           // changed to \n
-  int64_t control_characters = 0;  // removed
 };
 
 // The position of the first character at or behind `at` (the start of a character) that

@@ -1,5 +1,4 @@
-// Cleaning of documents, and the decision which of them are text worth learning from.
-// docs/cleaning.md is the list of all steps with their thresholds and sources.
+// Cleaning of documents by all steps of inkstone/cleaning.h.
 #pragma once
 
 #include <cstdint>
@@ -13,27 +12,9 @@
 #include "corpus/clean/normalize.h"
 #include "corpus/clean/quality.h"
 #include "corpus/clean/scripts.h"
+#include "inkstone/cleaning.h"
 
 namespace inkstone {
-
-// The steps, in the order in which they happen. The default repairs characters and drops nothing
-// but what is blank.
-struct CleanOptions {
-  InvalidText invalid = InvalidText::kReplace;
-  bool line_ends = true;
-  bool control_characters = true;
-  Normalization normalization = Normalization::kNone;
-  bool strip_boilerplate = false;              // lines: LineRules::boilerplate
-  bool repeated_lines = false;                 // lines: LineRules::repeated
-  int64_t min_characters = 0;                  // code points after all of the above
-  int64_t max_characters = 0;                  // 0: no limit
-  std::vector<std::string> keep_scripts = {};  // "Latin", "Han", ...; empty: all
-  double script_fraction = 0.5;                // of the letters, at least, in those scripts
-  std::vector<std::string> languages = {};     // "en", "zh", ...; empty: all
-  double language_fraction = 0.5;              // of the text, at least, in those languages
-  // Of C4 and FineWeb, the lines' rules happen with the lines.
-  QualityRules quality = QualityRules::kNone;
-};
 
 struct CleanResult {
   DropReason reason = DropReason::kNone;

@@ -1,16 +1,11 @@
-// Unicode normalisation forms.
+// Unicode normalisation.
 #pragma once
 
 #include <string>
 
-namespace inkstone {
+#include "inkstone/cleaning.h"
 
-enum class Normalization {
-  kNone,
-  kNfc,  // canonical composition: one spelling of what looks the same
-  // Compatibility composition too: ligatures, full-width forms, superscripts lose their form.
-  kNfkc,
-};
+namespace inkstone {
 
 // Normalises `text` in place; `spare` lends its memory. Returns true if it changed. Text that is
 // normal already is only scanned (ICU's quick check). Bytes that are not UTF-8 stay. A second call

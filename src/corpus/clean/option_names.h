@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "corpus/clean/cleaner.h"
+#include "inkstone/cleaning.h"
 
 namespace inkstone {
 

@@ -9,19 +9,9 @@
 #include "corpus/clean/hash_counts.h"
 #include "corpus/clean/scripts.h"
 #include "corpus/clean/words.h"
+#include "inkstone/cleaning.h"
 
 namespace inkstone {
-
-// The rules of the published corpora; docs/cleaning.md lists each with its threshold.
-enum class QualityRules {
-  kNone,
-  kGopher,  // Rae et al. 2021, arXiv:2112.11446, appendix A.1.1: quality and repetition
-  // Raffel et al. 2020, arXiv:1910.10683, section 2.2: lines and pages; not its list of bad words.
-  kC4,
-  // Penedo et al. 2024, arXiv:2406.17557, section 3: kGopher, kC4 but for the lines' last mark, its
-  // own.
-  kFineWeb,
-};
 
 // Judges documents after their lines have been dropped. Immutable, thread-safe.
 class QualityFilter {

@@ -7,15 +7,9 @@
 #include <string_view>
 #include <vector>
 
-namespace inkstone {
+#include "inkstone/cleaning.h"
 
-// The defaults are FineWeb's (Penedo et al. 2024, arXiv:2406.17557, section 3.4): 112 hashes in 14
-// bands of 8.
-struct MinHashOptions {
-  int shingle_words = 5;
-  int bands = 14;
-  int rows = 8;  // hashes per band
-};
+namespace inkstone {
 
 // MinHash with locality-sensitive hashing (Broder, "On the resemblance and containment of
 // documents", 1997; Indyk and Motwani 1998).

@@ -7,8 +7,8 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/json.h"
-#include "corpus/load/batch_loader.h"
 #include "corpus/folder_layout.h"
+#include "corpus/load/batch_loader.h"
 
 namespace inkstone {
 namespace fs = std::filesystem;
@@ -21,18 +21,24 @@ bool is_there(const fs::path& path) {
   return fs::exists(path, ignored);
 }
 
-// Names of the split's shards in the order of their numbers.
+// Names of the split's shards in the order of their numbers: prepare's, or where there are none
+// llm.c's.
 std::vector<std::string> find_shards(const fs::path& folder, const std::string& split) {
-  std::vector<std::string> names;
+  std::vector<std::string> names, llmc_names;
   std::error_code error;
   for (fs::directory_iterator at(folder, error); !error && at != fs::directory_iterator();
        at.increment(error)) {
     std::string name = at->path().filename().string();
-    if (is_shard_name(name, split)) names.push_back(std::move(name));
+    if (is_shard_name(name, split)) {
+      names.push_back(std::move(name));
+    } else if (is_llmc_shard_name(name, split)) {
+      llmc_names.push_back(std::move(name));
+    }
   }
   if (error)
     fail(ErrorCode::kInputOutput, "cannot list the folder '{}': {}", folder.string(),
          error.message());
+  if (names.empty()) names = std::move(llmc_names);
   std::sort(names.begin(), names.end(), [](const std::string& a, const std::string& b) {
     return a.size() != b.size() ? a.size() < b.size() : a < b;
   });

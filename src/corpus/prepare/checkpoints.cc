@@ -4,9 +4,17 @@
 #include <utility>
 
 #include "base/error.h"
-#include "corpus/prepare/prepare.h"
+#include "base/hash.h"
+#include "inkstone/prepare.h"
 
 namespace inkstone {
+namespace {
+
+std::string hash_of(const Json& state) {
+  return hash128_hex(state.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+}  // namespace
 
 Checkpoints::Checkpoints(std::filesystem::path file, std::string fingerprint, double seconds,
                          std::function<bool()> stop)
@@ -18,9 +26,11 @@ Checkpoints::Checkpoints(std::filesystem::path file, std::string fingerprint, do
   std::error_code ignored;
   if (!std::filesystem::exists(file_, ignored)) return;
   try {
-    Json state = read_json(file_);
-    if (get_string(state, "fingerprint") == fingerprint_)
-      found_ = std::make_unique<const Json>(std::move(state));
+    Json found = read_json(file_);
+    if (get_string(found, "fingerprint") == fingerprint_ && found.contains("state") &&
+        get_string(found, "hash128") == hash_of(found["state"])) {
+      found_ = std::make_unique<const Json>(std::move(found["state"]));
+    }
   } catch (const Error&) {  // not a state: begin anew
   }
 }
@@ -32,9 +42,8 @@ bool Checkpoints::due() {
   return stops_ || std::chrono::steady_clock::now() - last_ >= interval_;
 }
 
-void Checkpoints::save(Json state) {
-  state["fingerprint"] = fingerprint_;
-  write_json(file_, state);
+void Checkpoints::save(const Json& state) {
+  write_json(file_, {{"fingerprint", fingerprint_}, {"hash128", hash_of(state)}, {"state", state}});
   last_ = std::chrono::steady_clock::now();
   if (stops_) throw Interrupted{};
 }

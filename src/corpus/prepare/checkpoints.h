@@ -14,7 +14,8 @@ namespace inkstone {
 class Checkpoints {
  public:
   // file: where the state is kept. A state that is found there counts when its fingerprint is this
-  // one: the same inputs, options, tokenizer and program.
+  // one (the same inputs, options, tokenizer and program) and its checksum holds: what reads it
+  // need not doubt it. Whatever else the file holds, the work begins anew.
   Checkpoints(std::filesystem::path file, std::string fingerprint, double seconds,
               std::function<bool()> stop);
   ~Checkpoints();
@@ -25,7 +26,7 @@ class Checkpoints {
   // True when the last one is old enough, or when the user wants to stop: save() then.
   bool due();
   // Throws Interrupted after it has saved, when the user wants to stop.
-  void save(Json state);
+  void save(const Json& state);
 
  private:
   std::filesystem::path file_;

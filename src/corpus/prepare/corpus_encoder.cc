@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "base/thread_pool.h"
 #include "base/utf8.h"
+#include "corpus/clean/cleaner.h"
 #include "corpus/prepare/split.h"
 
 namespace inkstone {
@@ -69,11 +70,8 @@ class CorpusEncoder {
         cleaner_(task.options.clean),
         records_(task.scanned.records) {
     totals_.token_counts.resize(static_cast<size_t>(task.tokenizer.vocab_size()));
-    if (task.plan.kept == 1) {
-      training_left_ = training_characters(task.plan.kept_characters, task.options.val_fraction);
-    } else {
-      end_of_text_ = task.tokenizer.end_of_text();
-    }
+    // Nothing stands beside a document that is alone.
+    if (task.plan.kept > 1) end_of_text_ = task.tokenizer.end_of_text();
     if (!state.is_null()) restore(state);
     const int threads = pool_.threads();
     scratch_.resize(static_cast<size_t>(threads));
@@ -128,8 +126,6 @@ class CorpusEncoder {
     }
     totals_.token_counts = state.at("token_counts").get<std::vector<int64_t>>();
     totals_.token_lengths = state.at("token_lengths").get<std::vector<int64_t>>();
-    // The one document has been written.
-    if (training_left_ && totals_.train.bytes > 0) training_left_ = 0;
   }
 
   // The fate of each part, and the lines of the report about those that are dropped here.
@@ -152,7 +148,7 @@ class CorpusEncoder {
     }
   }
 
-  static bool is_kept(Fate fate) { return fate == Fate::kTrain || fate == Fate::kValidation; }
+  static bool is_kept(Fate fate) { return fate <= Fate::kCut; }
 
   void clean(DocumentBatch& batch) {
     pool_.parallel_each(static_cast<int64_t>(batch.parts.size()), [&](int64_t i, int thread) {
@@ -171,12 +167,12 @@ class CorpusEncoder {
 
   void add_part(DocumentPart& part, Fate fate, int64_t number, std::vector<Job>& jobs) {
     if (!is_kept(fate)) return;
-    SplitReport& split = fate == Fate::kTrain ? totals_.train : totals_.val;
-    if (!training_left_) split.bytes += static_cast<int64_t>(part.text.size());
-    if (!training_left_ && part.last) ++split.documents;
     const bool whole = part.first && part.last;
     if (!whole) check_long(part, number);
-    if (training_left_) return add_cut(part, jobs);
+    if (fate == Fate::kCut) return add_cut(part, number, jobs);
+    SplitReport& split = fate == Fate::kTrain ? totals_.train : totals_.val;
+    split.bytes += static_cast<int64_t>(part.text.size());
+    split.documents += part.last ? 1 : 0;
     if (whole) {
       jobs.push_back({std::move(part.text), fate, true});
     } else {
@@ -214,23 +210,32 @@ class CorpusEncoder {
     jobs.push_back(std::exchange(held_, {}));
   }
 
-  // Of the one document of the corpus. The cut is a cut of the text: what stands before and after
-  // it is encoded by itself.
-  void add_cut(DocumentPart& part, std::vector<Job>& jobs) {
+  // The cut is a cut of the text: what stands before and after it is encoded by itself, and is a
+  // document of its part.
+  void add_cut(const DocumentPart& part, int64_t number, std::vector<Job>& jobs) {
+    if (part.first) {
+      training_left_ = training_characters(record(number).characters, task_.options.val_fraction);
+      is_behind_cut_ = false;
+    }
     const size_t training = take_characters(
-        part.text, task_.options.clean.invalid == InvalidText::kReplace, *training_left_);
+        part.text, task_.options.clean.invalid == InvalidText::kReplace, training_left_);
     totals_.train.bytes += static_cast<int64_t>(training);
     totals_.val.bytes += static_cast<int64_t>(part.text.size() - training);
     if (training > 0) add_text(part.text.substr(0, training), Fate::kTrain, false, jobs);
     if (training < part.text.size()) {
-      if (held_.fate == Fate::kTrain) flush(jobs);
+      if (!std::exchange(is_behind_cut_, true)) end_text(Fate::kTrain, task_.plan.kept > 1, jobs);
       add_text(part.text.substr(training), Fate::kValidation, false, jobs);
     }
     if (!part.last) return;
-    held_.ends_document = true;
+    end_text(is_behind_cut_ ? Fate::kValidation : Fate::kTrain, true, jobs);
+    ++totals_.train.documents;
+    totals_.val.documents += is_behind_cut_ ? 1 : 0;
+  }
+
+  void end_text(Fate fate, bool ends_document, std::vector<Job>& jobs) {
+    held_.fate = fate;
+    held_.ends_document = ends_document;
     flush(jobs);
-    for (SplitReport* report : {&totals_.train, &totals_.val})
-      report->documents = report->bytes > 0 ? 1 : 0;
   }
 
   void encode(std::vector<Job>& jobs) {
@@ -265,7 +270,8 @@ class CorpusEncoder {
   const Cleaner cleaner_;
   const MappedFile records_;
   std::optional<TokenId> end_of_text_;
-  std::optional<int64_t> training_left_;  // characters, of a corpus that is one document
+  int64_t training_left_ = 0;  // characters, of the document that is cut
+  bool is_behind_cut_ = false;
   EncodedTotals totals_;
   int64_t document_tokens_ = 0;            // of the document that is being written
   std::vector<Cleaner::Scratch> scratch_;  // by thread

@@ -9,9 +9,9 @@
 #include "corpus/prepare/corpus_reader.h"
 #include "corpus/prepare/dropped_log.h"
 #include "corpus/prepare/plan.h"
-#include "corpus/prepare/prepare.h"
 #include "corpus/prepare/scan.h"
 #include "corpus/prepare/split_writer.h"
+#include "inkstone/prepare.h"
 #include "inkstone/tokenizer.h"
 
 namespace inkstone {

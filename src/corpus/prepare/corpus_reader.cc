@@ -11,13 +11,13 @@ namespace {
 constexpr size_t kBatchParts = 100'000;
 
 std::unique_ptr<DocumentSource> open(const CorpusFile& file, const ReadOptions& options,
-                                     OnDropped on_dropped) {
-  if (file.path == file.source) return open_source(file.path, options, std::move(on_dropped));
+                                     SourceHooks hooks) {
+  if (file.path == file.source) return open_source(file.path, options, std::move(hooks));
   const auto bytes = std::make_shared<ByteSource>(file.path);
   const ReadBytes read = [bytes](char* out, size_t size_bytes) {
     return bytes->read(out, size_bytes);
   };
-  return open_source(file.source, read, options, std::move(on_dropped));
+  return open_source(file.source, read, options, std::move(hooks));
 }
 
 }  // namespace
@@ -28,6 +28,7 @@ CorpusReader::CorpusReader(std::vector<CorpusFile> files, ReadOptions options, R
       options_(std::move(options)),
       start_(start),
       batch_bytes_(batch_bytes),
+      neighbours_(files_),
       thread_([this] { read_all(); }) {}
 
 CorpusReader::~CorpusReader() {
@@ -52,7 +53,7 @@ bool CorpusReader::next(DocumentBatch& batch) {
 }
 
 void CorpusReader::hand_over() {
-  if (batch_.parts.empty() && batch_.dropped.empty()) return;
+  if (batch_.parts.empty() && batch_.dropped.empty() && batch_.sources.empty()) return;
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return !ready_ || stop_; });
   if (stop_) throw Stopped{};
@@ -90,7 +91,13 @@ void CorpusReader::read_file(size_t index) {
     if (file_documents_ < passed_over) return;
     batch_.dropped.push_back({place.source, reason, place.document});
   };
-  const auto source = open(files_[index], options_, on_dropped);
+  const auto on_source = [&](const SourceFacts& facts) {
+    if (file_documents_ >= passed_over) batch_.sources.push_back(facts);
+  };
+  const auto source = open(files_[index], options_,
+                           {.on_dropped = on_dropped, .on_source = on_source, .neighbours = [&] {
+                              return neighbours_.evidence_for(index);
+                            }});
   DocumentPiece piece;
   while (source->next(piece)) {
     if (file_documents_ < passed_over) {

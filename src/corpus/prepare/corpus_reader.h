@@ -12,17 +12,11 @@
 #include <thread>
 #include <vector>
 
+#include "corpus/prepare/folder_neighbours.h"
 #include "corpus/read/document_source.h"
 #include "corpus/read/list_inputs.h"
 
 namespace inkstone {
-
-// A file to be read, and how to call it in reports (standard input is read from a copy).
-struct CorpusFile {
-  std::filesystem::path path;
-  std::string source;
-  int64_t size_bytes = 0;
-};
 
 // A place between two documents.
 struct ReadPosition {
@@ -42,6 +36,7 @@ struct DocumentPart {
 struct DocumentBatch {
   std::vector<DocumentPart> parts;
   std::vector<DroppedDocument> dropped;  // found on the way
+  std::vector<SourceFacts> sources;      // read to their end
   ReadPosition end;                      // where to go on, if the last part ends its document
   int64_t bytes_read = 0;                // of all files so far, as they lie on the disk
 
@@ -81,6 +76,7 @@ class CorpusReader {
   const size_t batch_bytes_;
 
   // The reading thread's own.
+  FolderNeighbours neighbours_;
   DocumentBatch batch_;
   std::string document_;      // what has come of the present one
   bool is_long_ = false;      // it has been cut already

@@ -10,8 +10,8 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "corpus/prepare/prepare.h"
 #include "corpus/read/list_inputs.h"
+#include "inkstone/prepare.h"
 
 namespace inkstone {
 

@@ -9,7 +9,14 @@
 
 namespace inkstone {
 
-enum class Fate : uint8_t { kTrain, kValidation, kDropped, kDuplicate, kNearDuplicate };
+enum class Fate : uint8_t {
+  kTrain,
+  kValidation,
+  kCut,  // its beginning trains, its end validates
+  kDropped,
+  kDuplicate,
+  kNearDuplicate
+};
 
 // A fate for each document; memory holds one block of them, whatever their number. Quick in order;
 // out of order, set() takes a call of the system. One thread's.

@@ -61,6 +61,26 @@ void find_near(Records& records, const ScanFiles& scanned, size_t bands,
   set_fates(finder, Fate::kNearDuplicate, fates);
 }
 
+// Between the parts.
+void divide(Records& records, double val_fraction, Plan& plan) {
+  SplitPlanner planner(val_fraction);
+  for (size_t i = 0; i < records.count(); ++i) {
+    if (plan.fates.at(i) != Fate::kTrain) continue;
+    if (plan.kept == 1 || is_cut(records[i]->characters, plan.kept_characters, val_fraction)) {
+      plan.fates.set(i, Fate::kCut);
+      ++plan.cut;
+    } else {
+      planner.add(records[i]->hash);
+    }
+  }
+  const std::vector<bool> validates = planner.finish(plan.cut == 0);
+  size_t whole = 0;
+  for (size_t i = 0; i < records.count(); ++i) {
+    if (plan.fates.at(i) == Fate::kTrain && validates[whole++])
+      plan.fates.set(i, Fate::kValidation);
+  }
+}
+
 }  // namespace
 
 Plan make_plan(const ScanFiles& scanned, const PrepareOptions& options,
@@ -74,20 +94,13 @@ Plan make_plan(const ScanFiles& scanned, const PrepareOptions& options,
   if (options.near_duplicates) {
     find_near(records, scanned, static_cast<size_t>(options.minhash.bands), scratch, plan.fates);
   }
-  SplitPlanner planner(options.val_fraction);
   for (size_t i = 0; i < records.count(); ++i) {
     if (plan.fates.at(i) != Fate::kTrain) continue;
-    const DocumentRecord& record = *records[i];
-    planner.add(record.hash);
     ++plan.kept;
-    plan.kept_bytes += record.bytes;
-    plan.kept_characters += record.characters;
+    plan.kept_bytes += records[i]->bytes;
+    plan.kept_characters += records[i]->characters;
   }
-  const std::vector<bool> validates = planner.finish();
-  size_t kept = 0;
-  for (size_t i = 0; i < records.count(); ++i) {
-    if (plan.fates.at(i) == Fate::kTrain && validates[kept++]) plan.fates.set(i, Fate::kValidation);
-  }
+  divide(records, options.val_fraction, plan);
   return plan;
 }
 

@@ -5,14 +5,15 @@
 #include <filesystem>
 
 #include "corpus/prepare/fate_list.h"
-#include "corpus/prepare/prepare.h"
 #include "corpus/prepare/scan.h"
+#include "inkstone/prepare.h"
 
 namespace inkstone {
 
 struct Plan {
   FateList fates;    // by document, in the order read
   int64_t kept = 0;  // documents that train or validate
+  int64_t cut = 0;   // of these, by split.h's is_cut; a document alone always is
   int64_t kept_bytes = 0, kept_characters = 0;
 };
 

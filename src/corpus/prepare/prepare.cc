@@ -1,4 +1,4 @@
-#include "corpus/prepare/prepare.h"
+#include "inkstone/prepare.h"
 
 #include <fmt/ranges.h>
 
@@ -11,6 +11,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "corpus/clean/cleaner.h"
+#include "corpus/dedup/minhash.h"
 #include "corpus/folder_layout.h"
 #include "corpus/prepare/checkpoints.h"
 #include "corpus/prepare/corpus_encoder.h"
@@ -19,6 +21,7 @@
 #include "corpus/prepare/prepare_report.h"
 #include "corpus/prepare/scan.h"
 #include "corpus/read/byte_source.h"
+#include "corpus/read/list_inputs.h"
 
 namespace inkstone {
 namespace fs = std::filesystem;
@@ -172,11 +175,31 @@ std::string warning_of_invalid(int64_t documents, InvalidText policy) {
   return "";
 }
 
+double validation_share(const PrepareReport& report) {
+  const auto val = static_cast<double>(report.val.bytes);
+  return val / std::max(1.0, val + static_cast<double>(report.train.bytes));
+}
+
 std::vector<std::string> warnings_of(const ScanTotals& totals, const PrepareReport& report,
                                      const PrepareOptions& options, const Tokenizer& tokenizer) {
   std::vector<std::string> warnings;
   if (report.val.tokens == 0 && options.val_fraction > 0) {
     warnings.push_back("the validation part is empty: the text is too short to be divided");
+  }
+  if (report.cut_documents > 0 && !report.single_document) {
+    warnings.push_back(fmt::format(
+        "{} document{} longer than twice the validation fraction of the text, and cut: the "
+        "beginning trains, the last {:.3g} % validate",
+        report.cut_documents, report.cut_documents == 1 ? " is" : "s are",
+        100 * options.val_fraction));
+  }
+  if (const double share = validation_share(report);
+      options.val_fraction > 0 && report.val.tokens > 0 &&
+      (share < options.val_fraction / 2 || share > 2 * options.val_fraction)) {
+    warnings.push_back(fmt::format(
+        "{:.3g} % of the text validate, and {:.3g} % were asked for: whole documents are chosen by "
+        "their content, and these are too few or too unequal to come nearer",
+        100 * share, 100 * options.val_fraction));
   }
   if (report.train.tokens <= kUsualContext) {
     warnings.push_back(fmt::format("the training part has {} tokens, less than one context of {}",
@@ -234,6 +257,9 @@ PrepareReport report_of(const ScanTotals& totals, const Plan& plan) {
   report.lines_removed = totals.lines_removed;
   report.long_documents = totals.long_documents;
   report.single_document = plan.kept == 1;
+  report.cut_documents = plan.cut;
+  report.encodings = totals.encodings;
+  report.sources = totals.sources;
   return report;
 }
 
@@ -241,14 +267,14 @@ PrepareReport report_of(const ScanTotals& totals, const Plan& plan) {
 class Preparation {
  public:
   Preparation(const PrepareOptions& options, const Tokenizer& tokenizer, OutputFolder& folder,
-              const Corpus& corpus, const std::function<void(const PrepareProgress&)>& on_progress)
+              const Corpus& corpus, const PrepareObserver& observer)
       : options_(options),
         tokenizer_(tokenizer),
         folder_(folder),
         corpus_(corpus),
-        on_progress_(on_progress),
+        observer_(observer),
         checkpoints_(folder.state(), fingerprint_of(options, tokenizer, corpus),
-                     options.checkpoint_seconds, options.stop),
+                     options.checkpoint_seconds, observer.stop),
         scanned_{folder.scratch() / "records", folder.scratch() / "bands"} {
     for (const CorpusFile& file : corpus.files) bytes_total_ += file.size_bytes;
     if (checkpoints_.found().is_null() && corpus.is_readable_again) folder.discard();
@@ -324,14 +350,14 @@ class Preparation {
   }
 
   void progress(const PrepareProgress& p) const {
-    if (on_progress_) on_progress_(p);
+    if (observer_.on_progress) observer_.on_progress(p);
   }
 
   const PrepareOptions& options_;
   const Tokenizer& tokenizer_;
   OutputFolder& folder_;
   const Corpus& corpus_;
-  const std::function<void(const PrepareProgress&)>& on_progress_;
+  const PrepareObserver& observer_;
   Checkpoints checkpoints_;
   ScanFiles scanned_;
   int64_t bytes_total_ = 0;
@@ -340,7 +366,7 @@ class Preparation {
 }  // namespace
 
 PrepareReport prepare(const PrepareOptions& options, const Tokenizer& tokenizer,
-                      const std::function<void(const PrepareProgress&)>& on_progress) {
+                      const PrepareObserver& observer) {
   validate(options, tokenizer);
   std::vector<DroppedDocument> left_out;
   const auto paths = list_inputs(options.inputs, &left_out, options.output);
@@ -348,7 +374,7 @@ PrepareReport prepare(const PrepareOptions& options, const Tokenizer& tokenizer,
   if (!std::all_of(paths.begin(), paths.end(), can_be_read_again)) folder.discard();
   const Corpus corpus = find_corpus(folder, paths, std::move(left_out));
   try {
-    return Preparation(options, tokenizer, folder, corpus, on_progress).run();
+    return Preparation(options, tokenizer, folder, corpus, observer).run();
   } catch (const Interrupted&) {
     if (corpus.is_readable_again) folder.keep();
     throw;

@@ -7,6 +7,7 @@
 #include "corpus/clean/option_names.h"
 #include "corpus/folder_layout.h"
 #include "corpus/prepare/dropped_log.h"
+#include "corpus/prepare/scan.h"
 #include "corpus/prepare/split_writer.h"
 
 namespace inkstone {
@@ -71,6 +72,12 @@ Json json_of(const std::map<std::string, DroppedCount>& reasons) {
   return json;
 }
 
+Json json_of(const std::vector<SourceFacts>& sources) {
+  Json json = Json::array();
+  for (const SourceFacts& facts : sources) json.push_back(to_json(facts));
+  return json;
+}
+
 Json json_of_cleaning(const PrepareReport& report) {
   return {{"invalid_sequences", report.cleaned.invalid_sequences},
           {"line_ends", report.cleaned.line_ends},
@@ -111,6 +118,10 @@ Json prepare_options_json(const PrepareOptions& options) {
                {"format", name_of(options.read.format)},
                {"json_field", options.read.json_field},
                {"csv_column", options.read.csv_column},
+               {"csv_delimiter", options.read.csv_delimiter == 0
+                                     ? Json("auto")
+                                     : Json(std::string(1, options.read.csv_delimiter))},
+               {"csv_header", options.read.csv_header},
                {"encoding", options.read.encoding},
                {"clean", json_of(options.clean)},
                {"exact_duplicates", options.exact_duplicates},
@@ -134,6 +145,9 @@ void write_prepare_report(const std::filesystem::path& folder, const PrepareOpti
                {"bytes", report.bytes_in},
                {"bytes_per_token", report.bytes_per_token},
                {"single_document", report.single_document},
+               {"cut_documents", report.cut_documents},
+               {"encodings", report.encodings},
+               {"sources", json_of(report.sources)},
                {"invalid_utf8_documents", report.invalid_utf8_documents},
                {"cleaning", json_of_cleaning(report)},
                {std::string(kTrainSplit), json_of(report.train)},

@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include "base/json.h"
-#include "corpus/prepare/prepare.h"
+#include "inkstone/prepare.h"
 
 namespace inkstone {
 

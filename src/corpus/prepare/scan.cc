@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/thread_pool.h"
 #include "base/utf8.h"
+#include "corpus/clean/cleaner.h"
 #include "corpus/dedup/minhash.h"
 
 namespace inkstone {
@@ -19,6 +20,28 @@ constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
 
 int64_t count_in(const Json& json, std::string_view key) {
   return required(get_integer(json, key, 0, kMax), key);
+}
+
+ScanTotals scan_counts_of(const Json& json) {
+  ScanTotals totals;
+  totals.files = count_in(json, "files");
+  totals.documents = count_in(json, "documents");
+  totals.bytes_in = count_in(json, "bytes_in");
+  totals.invalid_documents = count_in(json, "invalid_documents");
+  totals.inline_marks = count_in(json, "inline_marks");
+  totals.long_documents = count_in(json, "long_documents");
+  totals.cleaned = {.invalid_sequences = count_in(json, "invalid_sequences"),
+                    .line_ends = count_in(json, "line_ends"),
+                    .control_characters = count_in(json, "control_characters")};
+  totals.lines_removed = count_in(json, "lines_removed");
+  return totals;
+}
+
+SourceFacts facts_of(const Json& json) {
+  return {.source = json.at("source").get<std::string>(),
+          .encoding = json.at("encoding").get<std::string>(),
+          .certainty = json.at("certainty").get<double>(),
+          .notes = json.at("notes").get<std::vector<std::string>>()};
 }
 
 // What one part of a batch is found to be.
@@ -65,6 +88,7 @@ class Scanner {
           scanned[at] = scan(batch.parts[at], workers_[static_cast<size_t>(thread)]);
         });
     for (const DroppedDocument& d : batch.dropped) dropped_.add(d);
+    for (const SourceFacts& facts : batch.sources) add_source(facts);
     for (size_t i = 0; i < scanned.size(); ++i) {
       const DocumentPart& part = batch.parts[i];
       if (part.first && part.last) {
@@ -121,6 +145,11 @@ class Scanner {
       result.bands.assign(bands.begin(), bands.end());
     }
     return result;
+  }
+
+  void add_source(const SourceFacts& facts) {
+    ++totals_.encodings[facts.encoding];
+    if (facts.tells() && totals_.sources.size() < kToldSources) totals_.sources.push_back(facts);
   }
 
   void add_counts(const ScannedPart& part) {
@@ -217,7 +246,16 @@ class Scanner {
 
 }  // namespace
 
+Json to_json(const SourceFacts& facts) {
+  return {{"source", facts.source},
+          {"encoding", facts.encoding},
+          {"certainty", facts.certainty},
+          {"notes", facts.notes}};
+}
+
 Json to_json(const ScanTotals& t) {
+  Json sources = Json::array();
+  for (const SourceFacts& facts : t.sources) sources.push_back(to_json(facts));
   return {{"files", t.files},
           {"documents", t.documents},
           {"bytes_in", t.bytes_in},
@@ -227,20 +265,16 @@ Json to_json(const ScanTotals& t) {
           {"invalid_sequences", t.cleaned.invalid_sequences},
           {"line_ends", t.cleaned.line_ends},
           {"control_characters", t.cleaned.control_characters},
-          {"lines_removed", t.lines_removed}};
+          {"lines_removed", t.lines_removed},
+          {"encodings", t.encodings},
+          {"sources", sources}};
 }
 
 ScanTotals scan_totals_of(const Json& json) {
-  return {.files = count_in(json, "files"),
-          .documents = count_in(json, "documents"),
-          .bytes_in = count_in(json, "bytes_in"),
-          .invalid_documents = count_in(json, "invalid_documents"),
-          .inline_marks = count_in(json, "inline_marks"),
-          .long_documents = count_in(json, "long_documents"),
-          .cleaned = {.invalid_sequences = count_in(json, "invalid_sequences"),
-                      .line_ends = count_in(json, "line_ends"),
-                      .control_characters = count_in(json, "control_characters")},
-          .lines_removed = count_in(json, "lines_removed")};
+  ScanTotals totals = scan_counts_of(json);
+  totals.encodings = json.at("encodings").get<std::map<std::string, int64_t>>();
+  for (const Json& source : json.at("sources")) totals.sources.push_back(facts_of(source));
+  return totals;
 }
 
 Json to_json(const ReadPosition& position) {

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -13,7 +15,7 @@
 #include "corpus/prepare/checkpoints.h"
 #include "corpus/prepare/corpus_reader.h"
 #include "corpus/prepare/dropped_log.h"
-#include "corpus/prepare/prepare.h"
+#include "inkstone/prepare.h"
 
 namespace inkstone {
 
@@ -41,8 +43,11 @@ struct ScanTotals {
   int64_t long_documents = 0;
   CharacterCounts cleaned;
   int64_t lines_removed = 0;
+  std::map<std::string, int64_t> encodings;  // files and members
+  std::vector<SourceFacts> sources;          // the first kToldSources that a user should hear of
 };
 
+Json to_json(const SourceFacts& facts);
 Json to_json(const ScanTotals& totals);
 ScanTotals scan_totals_of(const Json& json);
 Json to_json(const ReadPosition& position);

@@ -10,6 +10,12 @@ bool hash_validates(uint64_t hash, double val_fraction) {
   return static_cast<double>(hash >> 11) * 0x1.0p-53 < val_fraction;
 }
 
+bool is_cut(int64_t characters, int64_t all_characters, double val_fraction) {
+  const double own = static_cast<double>(characters);
+  return own > 2 * val_fraction * static_cast<double>(all_characters) &&
+         own * val_fraction >= static_cast<double>(kLeastValidation_characters);
+}
+
 void SplitPlanner::add(uint64_t hash) {
   const size_t index = validates_.size();
   if (index == 0 || hash < smallest_) smallest_ = hash, smallest_at_ = index;
@@ -18,8 +24,8 @@ void SplitPlanner::add(uint64_t hash) {
   validating_ += validates_.back() ? 1 : 0;
 }
 
-std::vector<bool> SplitPlanner::finish() {
-  if (validates_.size() >= 2 && val_fraction_ > 0) {
+std::vector<bool> SplitPlanner::finish(bool fills_both) {
+  if (fills_both && validates_.size() >= 2 && val_fraction_ > 0) {
     if (validating_ == 0) validates_[smallest_at_] = true;
     if (validating_ == validates_.size()) validates_[largest_at_] = false;
   }

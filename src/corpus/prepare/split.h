@@ -13,6 +13,13 @@ enum class Split { kTrain, kValidation };
 // validates. Adding documents moves none, and equal documents stay together.
 bool hash_validates(uint64_t hash, double val_fraction);
 
+// Whether a document is too long to validate, or to train, as a whole: it has more than twice the
+// fraction of all characters, so that no choice of whole documents comes near the fraction. Its
+// beginning trains and its end validates (training_characters), unless that end would be shorter
+// than kLeastValidation_characters.
+inline constexpr int64_t kLeastValidation_characters = 1000;
+bool is_cut(int64_t characters, int64_t all_characters, double val_fraction);
+
 // Applies the rule to a corpus, document by document, and sees to it that neither part is empty.
 class SplitPlanner {
  public:
@@ -20,10 +27,10 @@ class SplitPlanner {
 
   void add(uint64_t hash);
 
-  // One entry per document, true: it validates. With two documents or more and val_fraction > 0,
-  // the one with the smallest hash validates when the rule chooses none; the one with the largest
-  // trains when it chooses all (of several with that hash, the first).
-  std::vector<bool> finish();
+  // One entry per document, true: it validates. fills_both: with two documents or more and
+  // val_fraction > 0, the one with the smallest hash validates when the rule chooses none; the one
+  // with the largest trains when it chooses all (of several with that hash, the first).
+  std::vector<bool> finish(bool fills_both = true);
 
  private:
   double val_fraction_;

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/json.h"
-#include "corpus/prepare/prepare.h"
 #include "formats/token_shard.h"
+#include "inkstone/prepare.h"
 
 namespace inkstone {
 

@@ -28,6 +28,8 @@ constexpr Signature kSignatures[] = {
     {"\x1F\x8B", "gzip; decompress it first"},
     {"BZh", "bzip2; decompress it first"},
     {"%PDF", "PDF; convert it to text first"},
+    {"\x88\xD8\x34\x01", "a token shard, which is prepared already: train --data takes its folder"},
+    {"\xA1\xD9\x34\x01", "a token shard, which is prepared already: train --data takes its folder"},
 };
 
 }  // namespace

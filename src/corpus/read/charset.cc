@@ -3,7 +3,6 @@
 #include <unicode/uchar.h>
 #include <unicode/ucnv.h>
 #include <unicode/ucnv_cb.h>
-#include <unicode/ucsdet.h>
 #include <unicode/utf16.h>
 
 #include <algorithm>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/lfs_pointer.h"
 #include "base/utf8.h"
 
 namespace inkstone {
@@ -96,31 +96,37 @@ bool is_mostly_utf8(std::string_view text) {
   return invalid == 0 || valid >= 10 * invalid;
 }
 
-// ASCII or UTF-8 that a few NULs got into: read as UTF-16 it would be Chinese by chance. In true
-// UTF-16 half of the bytes are control characters (of ASCII, the NULs; of Cyrillic, the 0x04), or
-// the bytes are no UTF-8 (of Chinese).
-bool has_stray_nuls(std::string_view head) {
-  const auto is_control = [](char c) { return static_cast<uint8_t>(c) < 0x20; };
+// No more control characters than a text may have got by accident. Random bytes have five times as
+// many, and so has UTF-16.
+bool has_few_controls(std::string_view head) {
+  const auto is_control = [](char c) {
+    const auto byte = static_cast<uint8_t>(c);
+    return byte == 0x7F || (byte < 0x20 && !(byte >= '\t' && byte <= '\r') && byte != 0x1B);
+  };
   const auto controls = static_cast<size_t>(std::count_if(head.begin(), head.end(), is_control));
-  return controls < head.size() / 4 && is_mostly_utf8(head);
+  return controls <= std::max<size_t>(head.size() / 50, head.size() >= 20 ? 1 : 0);
+}
+
+// What a text with NULs is: "" a text in an encoding that contains ASCII, nullopt none. ASCII and
+// UTF-8 come first: with a few NULs they would be Chinese in UTF-16 by chance.
+std::optional<std::string> encoding_with_nuls(std::string_view head) {
+  const bool few = has_few_controls(head);
+  if (few && is_mostly_utf8(head)) return "";
+  if (reads_as_utf16(head, false)) return "UTF-16LE";
+  if (reads_as_utf16(head, true)) return "UTF-16BE";
+  return few ? std::optional<std::string>("") : std::nullopt;
 }
 
 std::string superset_of(const std::string& name) {
   constexpr std::pair<const char*, const char*> kSupersets[] = {
       {"ISO-8859-1", "windows-1252"}, {"US-ASCII", "windows-1252"}, {"ISO-8859-9", "windows-1254"},
-      {"GB2312", "GB18030"},          {"GBK", "GB18030"},           {"Shift_JIS", "windows-31j"},
-      {"EUC-KR", "windows-949"},      {"TIS-620", "windows-874"},
+      {"GB2312", "GB18030"},          {"GBK", "GB18030"},           {"Big5", "Big5-HKSCS"},
+      {"Shift_JIS", "windows-31j"},   {"EUC-KR", "windows-949"},    {"TIS-620", "windows-874"},
   };
   for (const auto& [label, superset] : kSupersets) {
     if (same_encoding(name, label)) return superset;
   }
   return name;
-}
-
-// The detector knows encodings that no text file is in: EBCDIC (IBM420, IBM424), and those that do
-// not contain ASCII and were judged before.
-bool is_candidate(std::string_view name) {
-  return !name.starts_with("IBM") && !name.starts_with("UTF-");
 }
 
 void replace_sequence(const void* count, UConverterToUnicodeArgs* arguments, const char*, int32_t,
@@ -205,35 +211,37 @@ TextStart examine_text(std::string_view head, const std::string& given) {
   }
   if (head.size() == start.mark_bytes) {
     start.why_not = "empty";
+  } else if (is_lfs_pointer(head)) {
+    start.why_not =
+        "a Git LFS pointer, a few lines that stand for the file itself: run `git lfs pull` in its "
+        "repository, or download the file";
   } else if (start.encoding.empty() && head.find('\0') != head.npos) {
-    if (const std::string_view format = format_to_convert(head); !format.empty()) {
+    const std::string_view format = format_to_convert(head);
+    const auto encoding = encoding_with_nuls(head);
+    if (!format.empty()) {
       start.why_not = fmt::format("binary ({})", format);
-    } else if (has_stray_nuls(head)) {
-      start.why_not = "binary";
-    } else if (reads_as_utf16(head, false)) {
-      start.encoding = "UTF-16LE";
-    } else if (reads_as_utf16(head, true)) {
-      start.encoding = "UTF-16BE";
+    } else if (!encoding) {
+      start.why_not = "binary (--encoding NAME takes it as text)";
     } else {
-      start.why_not = "binary";
+      start.encoding = *encoding;
     }
   }
   return start;
 }
 
-std::string detect_encoding(std::string_view text) {
-  if (is_mostly_utf8(text)) return "UTF-8";
-  UErrorCode error = U_ZERO_ERROR;
-  const std::unique_ptr<UCharsetDetector, decltype(&ucsdet_close)> detector(ucsdet_open(&error),
-                                                                            &ucsdet_close);
-  ucsdet_setText(detector.get(), text.data(), static_cast<int32_t>(text.size()), &error);
-  int32_t count = 0;
-  const UCharsetMatch** matches = ucsdet_detectAll(detector.get(), &count, &error);
-  for (int32_t i = 0; U_SUCCESS(error) && i < count; ++i) {
-    const std::string name = ucsdet_getName(matches[i], &error);
-    if (is_candidate(name)) return superset_of(name);
-  }
-  return "windows-1252";
+EncodingGuess detect_encoding(std::string_view text, const Neighbours& neighbours) {
+  if (is_mostly_utf8(text)) return {.encoding = "UTF-8", .certainty = 1};
+  const std::string evidence = encoding_evidence(text);
+  EncodingGuess guess = guess_encoding(evidence);
+  if (guess.certainty >= kSureEncoding || !neighbours) return guess;
+  const std::string more = neighbours();
+  return more.empty() ? guess : guess_encoding(evidence, more);
+}
+
+std::string evidence_of(std::string_view head) {
+  if (!examine_text(head, "").encoding.empty() || is_mostly_utf8(head)) return "";
+  if (head.find('\0') != head.npos && !has_few_controls(head)) return "";
+  return encoding_evidence(head);
 }
 
 std::string encoding_of_label(const std::string& label) {
@@ -247,7 +255,8 @@ void check_encoding(const std::string& name) {
   if (!name.empty()) open_converter(name);
 }
 
-Utf8Stream::Utf8Stream(ReadBytes read, std::string encoding) : read_(std::move(read)) {
+Utf8Stream::Utf8Stream(ReadBytes read, std::string encoding, Neighbours neighbours)
+    : read_(std::move(read)), neighbours_(std::move(neighbours)) {
   if (!encoding.empty()) decide(std::move(encoding));
 }
 
@@ -287,7 +296,10 @@ size_t Utf8Stream::read_ascii(char* out, size_t size_bytes) {
   pending_.assign(out + ascii, got - ascii);
   if (pending_.size() < kHead_bytes && got == size_bytes)
     read_more(read_, kHead_bytes - pending_.size(), pending_);
-  decide(detect_encoding(std::string_view(pending_).substr(0, kHead_bytes)));
+  EncodingGuess guess = detect_encoding(std::string_view(pending_).substr(0, kHead_bytes),
+                                        neighbours_);
+  certainty_ = guess.certainty;
+  decide(std::move(guess.encoding));
   return ascii;
 }
 

@@ -3,11 +3,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "corpus/read/byte_source.h"
+#include "corpus/read/encoding_guess.h"
 
 namespace inkstone {
 
@@ -19,15 +21,23 @@ struct TextStart {
 };
 
 // Judges a file by its first kHead_bytes, or all of it when it is shorter. Without a `given`
-// encoding, a byte order mark decides; NUL bytes mean UTF-16 when all of `head` reads as assigned
-// characters in it, else that the file is binary; and all else is left to Utf8Stream.
+// encoding, a byte order mark decides. Of what has NUL bytes and none: a few control characters are
+// no harm, for cleaning removes them wherever they stand; else it is UTF-16 when all of `head`
+// reads as assigned characters in it, else binary. All else is left to Utf8Stream.
 TextStart examine_text(std::string_view head, const std::string& given);
+
+// Evidence (encoding_evidence) of texts that most likely are in the same encoding; asked for when
+// a text alone does not tell.
+using Neighbours = std::function<std::string()>;
 
 // The encoding of a text that begins with `text`, which should begin at its first byte beyond ASCII
 // and is best 64 KiB long: "UTF-8" when at least ten sequences are valid for each that is not (a
-// damaged text stays what it is), else the best guess of ICU's detector that can decode it, else
-// windows-1252.
-std::string detect_encoding(std::string_view text);
+// damaged text stays what it is), else guess_encoding's.
+EncodingGuess detect_encoding(std::string_view text, const Neighbours& neighbours = {});
+
+// Of a file's first bytes, what may tell the encoding of its neighbours: nothing when it is UTF-8,
+// UTF-16 or no text.
+std::string evidence_of(std::string_view head);
 
 // The encoding that text with this label is really in, as browsers read it (WHATWG Encoding:
 // "ISO-8859-1" means windows-1252, "GB2312" GB18030); "" for a label that ICU does not know.
@@ -42,7 +52,7 @@ class Utf8Stream {
  public:
   // `encoding`: a name that ICU knows; "" for one that contains ASCII and is to be detected, which
   // happens at the first byte that is no ASCII, wherever it stands.
-  Utf8Stream(ReadBytes read, std::string encoding);
+  Utf8Stream(ReadBytes read, std::string encoding, Neighbours neighbours = {});
   Utf8Stream(Utf8Stream&&) noexcept;
   ~Utf8Stream();
 
@@ -50,7 +60,8 @@ class Utf8Stream {
 
   const std::string& encoding() const {
     return encoding_;
-  }  // "" while nothing but ASCII has been read
+  }                                                // "" while nothing but ASCII has been read
+  double certainty() const { return certainty_; }  // 1 for what is given or valid UTF-8
   bool converts() const { return converter_ != nullptr; }
   int64_t replaced() const;  // sequences that became U+FFFD so far
 
@@ -63,6 +74,8 @@ class Utf8Stream {
 
   ReadBytes read_;
   std::string encoding_;
+  double certainty_ = 1;
+  Neighbours neighbours_;
   std::string pending_;  // read and not yet handed out, from pending_at_
   size_t pending_at_ = 0;
   std::unique_ptr<Converter> converter_;

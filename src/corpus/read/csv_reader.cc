@@ -1,38 +1,24 @@
-// Tables, parsed by libcsv. The parser calls back for each field and row; rows wait in a queue.
-#include <csv.h>
-#include <malloc.h>
-
+// Tables: which column of which rows is text.
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <charconv>
-#include <cstdlib>
-#include <deque>
-#include <exception>
+#include <cstring>
 #include <optional>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "base/error.h"
+#include "corpus/read/csv_rows.h"
 #include "corpus/read/record_reader.h"
 
 namespace inkstone {
 namespace {
 
-constexpr size_t kMostColumns = 10'000;
-constexpr size_t kLongestName_bytes = 1000;
-
-// libcsv keeps one field; it grows no further than this.
-void* bounded_realloc(void* block, size_t size_bytes) {
-  if (size_bytes > kLongestRecord_bytes) return nullptr;
-  // libcsv asks for a little more each time, which would copy a long field a thousand times.
-  if (block != nullptr && ::malloc_usable_size(block) >= size_bytes) return block;
-  return std::realloc(block, std::bit_ceil(size_bytes));
-}
-
-// RFC 4180: spaces belong to the field.
-int is_never_space(unsigned char) { return 0; }
+constexpr size_t kSniffed_bytes = 64 * 1024;
+constexpr size_t kSniffedRows = 50;
+constexpr size_t kLongestHeader_bytes = 40;
 
 std::optional<size_t> as_number(std::string_view text) {
   size_t number = 0;
@@ -41,170 +27,209 @@ std::optional<size_t> as_number(std::string_view text) {
   return number;
 }
 
+bool has_white_space(std::string_view text) { return text.find_first_of(" \t\r\n") != text.npos; }
+
+std::string delimiter_name(char delimiter) {
+  return delimiter == '\t' ? "tab" : fmt::format("'{}'", delimiter);
+}
+
+// How the beginning of a table looks when it is cut at a delimiter.
+struct Sniffed {
+  char delimiter = ',';
+  size_t columns = 0;     // of the first row
+  bool has_name = false;  // one of these is the wanted column
+  double agreement = 0;   // the share of rows with as many
+
+  // A table rather than a text that has this character here and there.
+  bool is_table() const { return columns > 1 && (has_name || agreement >= 0.5); }
+  auto rank() const { return std::make_tuple(is_table(), has_name, agreement, columns); }
+};
+
+Sniffed sniff(std::string_view head, char delimiter, const std::string& name) {
+  Sniffed found{.delimiter = delimiter};
+  CsvRows rows(read_from(head), delimiter);
+  size_t count = 0, agreeing = 0;
+  for (CsvRow row; count < kSniffedRows && rows.next(row);) {
+    if (row.field_count == 0 || !row.why_not.empty()) continue;
+    if (count++ == 0) {
+      found.columns = row.field_count;
+      found.has_name = std::find(row.fields.begin(), row.fields.end(), name) != row.fields.end();
+    }
+    agreeing += row.field_count == found.columns ? 1 : 0;
+  }
+  if (count > 0) found.agreement = static_cast<double>(agreeing) / static_cast<double>(count);
+  return found;
+}
+
 class CsvReader : public RecordReader {
  public:
-  CsvReader(ReadBytes read, std::string column, char delimiter)
-      : read_(std::move(read)), name_(std::move(column)) {
-    if (csv_init(&parser_, CSV_REPALL_NL) != 0) throw std::bad_alloc();
-    csv_set_delim(&parser_, static_cast<unsigned char>(delimiter));
-    csv_set_space_func(&parser_, &is_never_space);
-    csv_set_realloc_func(&parser_, &bounded_realloc);
-    csv_set_blk_size(&parser_, kBlock_bytes);
-  }
-  CsvReader(const CsvReader&) = delete;
-  CsvReader& operator=(const CsvReader&) = delete;
-  ~CsvReader() override { csv_free(&parser_); }
+  CsvReader(ReadBytes read, CsvOptions options)
+      : options_(std::move(options)), read_(std::move(read)) {}
 
   bool next(Record& record) override {
-    while (records_.empty() && !finished_) parse_block();
-    if (records_.empty()) return false;
-    record = std::move(records_.front());
-    records_.pop_front();
-    return true;
+    record = {};
+    if (!rows_) start();
+    if (stopped_) return false;
+    do {
+      if (!next_row()) return false;
+    } while (row_.field_count == 0 && row_.why_not.empty());
+    if (!row_.why_not.empty()) return drop(record, row_, std::string(row_.why_not));
+    return wanted_ == 0 ? choose_column(record) : take(row_, record);
+  }
+
+  std::vector<std::string> notes() const override {
+    std::vector<std::string> notes = notes_;
+    if (long_rows_ > 0 && is_single_) {
+      notes.push_back(
+          fmt::format("{} rows have {} in their text and were kept whole, the first in "
+                      "line {}",
+                      long_rows_, delimiter_name(delimiter_), first_long_line_));
+    } else if (long_rows_ > 0) {
+      notes.push_back(
+          fmt::format("{} rows have more fields than the first row, the first in line "
+                      "{}: is a text with {} in it not quoted?",
+                      long_rows_, first_long_line_, delimiter_name(delimiter_)));
+    }
+    return notes;
   }
 
  private:
-  static constexpr size_t kBlock_bytes = 64 * 1024;
-
-  void parse_block() {
-    const size_t got = read_(block_.data(), block_.size());
-    const bool parsed = csv_parse(&parser_, block_.data(), got, &on_field, &on_row, this) == got;
-    if (error_) std::rethrow_exception(error_);
-    if (stopped_) {
-      finished_ = true;
-    } else if (!parsed) {
-      finish(csv_error(&parser_) == CSV_ENOMEM
-                 ? fmt::format("a field longer than {} MiB (is a quotation mark not closed?); the "
-                               "rest of the table "
-                               "is left out",
-                               kLongestRecord_bytes >> 20)
-                 : csv_strerror(csv_error(&parser_)));
-    } else if (got < block_.size()) {
-      // These two options only make csv_fini say that a quotation mark is not closed.
-      csv_set_opts(&parser_, CSV_REPALL_NL | CSV_STRICT | CSV_STRICT_FINI);
-      if (csv_fini(&parser_, &on_field, &on_row, this) != 0)
-        finish("the text ends inside a quoted field");
-      if (error_) std::rethrow_exception(error_);
-      finished_ = true;
+  // Looks at the beginning, which is read again.
+  void start() {
+    read_more(read_, kSniffed_bytes, head_);
+    Sniffed best;
+    for (const char delimiter : options_.delimiters) {
+      const Sniffed found = sniff(head_, delimiter, options_.column);
+      if (best.columns == 0 || found.rank() > best.rank()) best = found;
     }
+    is_single_ = options_.delimiters.size() == 1 ? best.columns <= 1 : !best.is_table();
+    delimiter_ = is_single_ ? options_.delimiters.front() : best.delimiter;
+    if (!is_single_ && delimiter_ != options_.delimiters.front())
+      notes_.push_back(fmt::format("the delimiter is {}", delimiter_name(delimiter_)));
+    rows_.emplace(
+        [this](char* out, size_t size_bytes) {
+          const size_t n = std::min(size_bytes, head_.size() - head_at_);
+          std::memcpy(out, head_.data() + head_at_, n);
+          head_at_ += n;
+          return n == size_bytes ? n : n + read_(out + n, size_bytes - n);
+        },
+        delimiter_);
   }
 
-  void finish(const std::string& why_not) {
-    add_dropped(why_not);
-    finished_ = true;
+  bool next_row() {
+    if (!has_second_) return rows_->next(row_);
+    has_second_ = false;
+    std::swap(row_, second_);
+    return true;
   }
 
-  // No exception may pass through libcsv.
-  static void on_field(void* data, size_t size_bytes, void* self) {
-    static_cast<CsvReader*>(self)->guarded([&](CsvReader& reader) {
-      reader.add_field({static_cast<const char*>(data), size_bytes});
-    });
-  }
-  static void on_row(int terminator, void* self) {
-    static_cast<CsvReader*>(self)->guarded([&](CsvReader& reader) { reader.end_row(terminator); });
-  }
-  template <typename F>
-  void guarded(F&& f) {
-    if (error_ || stopped_) return;
-    try {
-      f(*this);
-    } catch (...) {
-      error_ = std::current_exception();
-    }
-  }
-
-  void add_field(std::string_view field) {
-    ++fields_;
-    lines_in_row_ += std::count(field.begin(), field.end(), '\n');
-    if (!wanted_) {
-      if (fields_ == 1) text_ = field;
-      if (fields_ <= kMostColumns) first_row_.emplace_back(field.substr(0, kLongestName_bytes));
-    } else if (fields_ == *wanted_) {
-      text_ = field;
-    }
-  }
-
-  // `terminator`: the byte that ended the row, -1 at the end of the text. "\r\n" ends two, the
-  // second empty.
-  void end_row(int terminator) {
-    const bool second_of_pair = terminator == '\n' && after_return_ && fields_ == 0;
-    if (fields_ > 0) finish_row();
-    line_ += lines_in_row_ + (second_of_pair ? 0 : 1);
-    after_return_ = terminator == '\r';
-    fields_ = 0;
-    lines_in_row_ = 0;
-    text_.clear();
-  }
-
-  void finish_row() {
-    if (!wanted_) {
-      if (choose_column()) return;  // a header row
-      if (stopped_) return;
-    }
-    if (fields_ < *wanted_) {
-      add_dropped(fmt::format("{} column{}, and column {} is wanted", fields_,
-                              fields_ == 1 ? "" : "s", *wanted_));
-    } else {
-      records_.push_back({.text = std::move(text_), .why_not = "", .replaced = 0});
-    }
-  }
-
-  // From the first row; true if that row holds names. Stops when it has no such column.
-  bool choose_column() {
-    const auto found = std::find(first_row_.begin(), first_row_.end(), name_);
-    const auto number = as_number(name_);
-    const bool single = fields_ == 1;
-    bool header = true;
-    if (found != first_row_.end()) {
-      wanted_ = static_cast<size_t>(found - first_row_.begin()) + 1;
-    } else if (single) {
+  // From the first row, which is a header or text.
+  bool choose_column(Record& record) {
+    CsvRow& first = row_;
+    first_fields_ = first.field_count;
+    const auto found = std::find(first.fields.begin(), first.fields.end(), options_.column);
+    const auto number = as_number(options_.column);
+    if (options_.header && found != first.fields.end()) {
+      wanted_ = static_cast<size_t>(found - first.fields.begin()) + 1;
+    } else if (is_single_) {
       wanted_ = 1;
-      header = false;
-    } else if (number && *number <= fields_) {
+      if (!options_.header || !looks_like_header(first)) return first_is_text(first, record);
+    } else if (number && *number <= first.field_count) {
       wanted_ = *number;
+      if (!options_.header) return first_is_text(first, record);
     } else {
-      add_dropped(fmt::format("no column '{}' in the header row; its {} columns are {}", name_,
-                              fields_, names()));
       stopped_ = true;
+      return drop(record, first, why_no_column(first));
     }
-    first_row_.clear();
-    return header && !stopped_;
+    notes_.push_back(
+        fmt::format("the first row was taken for a header: {}; the text is column {} "
+                    "(--no-header: it is text)",
+                    names(first), wanted_));
+    return next(record);
   }
 
-  std::string names() const {
+  bool first_is_text(CsvRow& first, Record& record) {
+    notes_.push_back(is_single_ && options_.header
+                         ? fmt::format("one column, and its first row was taken for text, not for "
+                                       "a header: '{}' (--csv-column with this name: a header)",
+                                       shortened(first.raw))
+                         : fmt::format("no header; the text is column {}", wanted_));
+    return take(first, record);
+  }
+
+  // A word alone, and then a text.
+  bool looks_like_header(const CsvRow& first) {
+    const std::string& name = first.fields[0];
+    if (name.size() > kLongestHeader_bytes || has_white_space(name)) return false;
+    do {
+      has_second_ = rows_->next(second_);
+    } while (has_second_ && second_.field_count == 0 && second_.why_not.empty());
+    return has_second_ && !second_.fields.empty() && has_white_space(second_.fields[0]);
+  }
+
+  bool take(CsvRow& row, Record& record) {
+    if (row.field_count > (is_single_ ? 1 : first_fields_)) {
+      if (long_rows_++ == 0) first_long_line_ = row.line;
+      if (is_single_) return record.text = std::move(row.raw), true;
+    }
+    if (row.fields.size() < wanted_) {
+      return drop(record, row,
+                  fmt::format("{} column{}, and column {} is wanted", row.field_count,
+                              row.field_count == 1 ? "" : "s", wanted_));
+    }
+    record.text = std::move(row.fields[wanted_ - 1]);
+    return true;
+  }
+
+  static bool drop(Record& record, const CsvRow& row, const std::string& why_not) {
+    record.why_not = fmt::format("line {}: {}", row.line, why_not);
+    return true;
+  }
+
+  std::string why_no_column(const CsvRow& first) const {
+    if (!options_.header) {
+      return fmt::format("no column '{}' without a header; give --csv-column a number from 1 to {}",
+                         options_.column, first.field_count);
+    }
+    return fmt::format(
+        "no column '{}' in the header row; its {} columns are {} (--csv-column NAME "
+        "or number; --no-header if this row is text; --delimiter if it is cut "
+        "wrongly)",
+        options_.column, first.field_count, names(first));
+  }
+
+  static std::string shortened(std::string_view text) {
+    return std::string(text.substr(0, kLongestHeader_bytes)) +
+           (text.size() > kLongestHeader_bytes ? "..." : "");
+  }
+
+  static std::string names(const CsvRow& row) {
     std::string text;
-    for (size_t i = 0; i < std::min<size_t>(first_row_.size(), 10); ++i) {
-      text += fmt::format("{}'{}'", i > 0 ? ", " : "", first_row_[i].substr(0, 40));
-    }
-    return first_row_.size() > 10 ? text + ", ..." : text;
+    for (size_t i = 0; i < std::min<size_t>(row.fields.size(), 10); ++i)
+      text += fmt::format("{}'{}'", i > 0 ? ", " : "", shortened(row.fields[i]));
+    return row.fields.size() > 10 ? text + ", ..." : text;
   }
 
-  void add_dropped(const std::string& why_not) {
-    records_.push_back(
-        {.text = "", .why_not = fmt::format("line {}: {}", line_, why_not), .replaced = 0});
-  }
-
+  CsvOptions options_;
   ReadBytes read_;
-  std::string name_;
-  csv_parser parser_{};
-  std::array<char, kBlock_bytes> block_;
-  std::deque<Record> records_;
-
-  std::optional<size_t> wanted_;        // the column, from 1; unknown until the first row ends
-  std::vector<std::string> first_row_;  // until then
-  std::string text_;                    // of the current row
-  size_t fields_ = 0;                   // of the current row so far
-  int64_t line_ = 1, lines_in_row_ = 0;
-  bool after_return_ = false;
-  bool stopped_ = false;  // the table has no such column
-  bool finished_ = false;
-  std::exception_ptr error_;
+  std::string head_;
+  size_t head_at_ = 0;
+  std::optional<CsvRows> rows_;
+  char delimiter_ = ',';
+  bool is_single_ = false;  // one column: a row is text as a whole
+  size_t wanted_ = 0;       // the column, from 1; 0 until the first row is read
+  size_t first_fields_ = 0;
+  CsvRow row_, second_;
+  bool has_second_ = false;  // second_ has been read and not been given
+  bool stopped_ = false;     // the table has no such column
+  std::vector<std::string> notes_;
+  int64_t long_rows_ = 0, first_long_line_ = 0;
 };
 
 }  // namespace
 
-std::unique_ptr<RecordReader> open_csv(ReadBytes read, std::string column, char delimiter) {
-  return std::make_unique<CsvReader>(std::move(read), std::move(column), delimiter);
+std::unique_ptr<RecordReader> open_csv(ReadBytes read, CsvOptions options) {
+  return std::make_unique<CsvReader>(std::move(read), std::move(options));
 }
 
 }  // namespace inkstone

@@ -109,7 +109,14 @@ class MemberReader {
   virtual bool next(DocumentPiece& piece) = 0;
   virtual int64_t document() const = 0;  // the number of the current one
   virtual int64_t replaced() const = 0;
+  virtual SourceFacts facts(const std::string& source) const = 0;  // at its end
 };
+
+SourceFacts facts_of(const std::string& source, const Utf8Stream& stream) {
+  return {.source = source,
+          .encoding = stream.encoding().empty() ? "UTF-8" : stream.encoding(),
+          .certainty = stream.certainty()};
+}
 
 using OnRecord = std::function<void(int64_t document, const std::string& reason)>;
 
@@ -147,6 +154,7 @@ class TextReader : public MemberReader {
 
   int64_t document() const override { return document_; }
   int64_t replaced() const override { return replaced_; }
+  SourceFacts facts(const std::string& source) const override { return facts_of(source, *stream_); }
 
  private:
   std::shared_ptr<Utf8Stream> stream_;
@@ -177,6 +185,11 @@ class RecordDocuments : public MemberReader {
 
   int64_t document() const override { return document_; }
   int64_t replaced() const override { return record_.replaced; }
+  SourceFacts facts(const std::string& source) const override {
+    SourceFacts facts = stream_ ? facts_of(source, *stream_) : records_->facts(source);
+    facts.notes = records_->notes();
+    return facts;
+  }
 
  private:
   // False at the end. The record is empty if it gives no document.
@@ -203,6 +216,13 @@ class RecordDocuments : public MemberReader {
   int64_t document_ = 0;
 };
 
+CsvOptions csv_options(InputFormat format, const ReadOptions& options) {
+  const std::string told = format == InputFormat::kTsv ? "\t" : ",;\t|";
+  return {.column = options.csv_column,
+          .delimiters = options.csv_delimiter == 0 ? told : std::string(1, options.csv_delimiter),
+          .header = options.csv_header};
+}
+
 std::unique_ptr<RecordReader> open_records(InputFormat format, const ReadOptions& options,
                                            ReadBytes read) {
   switch (format) {
@@ -210,16 +230,15 @@ std::unique_ptr<RecordReader> open_records(InputFormat format, const ReadOptions
       return open_json(std::move(read), options.json_field, JsonFraming::kLines);
     case InputFormat::kJson:
       return open_json(std::move(read), options.json_field, JsonFraming::kAny);
-    case InputFormat::kTsv: return open_csv(std::move(read), options.csv_column, '\t');
-    default: return open_csv(std::move(read), options.csv_column, ',');
+    default: return open_csv(std::move(read), csv_options(format, options));
   }
 }
 
 // The reader for what `stream` holds; null with a reason when it holds no text.
 std::unique_ptr<MemberReader> open_member(const std::string& name,
                                           const std::shared_ptr<HeadedStream>& stream,
-                                          const ReadOptions& options, OnRecord on_dropped,
-                                          std::string& why_not) {
+                                          const ReadOptions& options, const SourceHooks& hooks,
+                                          OnRecord on_dropped, std::string& why_not) {
   const TextStart start = examine_text(stream->head(), options.encoding);
   why_not = start.why_not;
   if (!why_not.empty()) return nullptr;
@@ -232,9 +251,9 @@ std::unique_ptr<MemberReader> open_member(const std::string& name,
     return std::make_unique<RecordDocuments>(open_html(std::move(raw), start.encoding), nullptr,
                                              std::move(on_dropped));
   }
-  auto text = std::make_shared<Utf8Stream>(std::move(raw), start.encoding);
+  auto text = std::make_shared<Utf8Stream>(std::move(raw), start.encoding, hooks.neighbours);
   if (format == InputFormat::kText)
-    return std::make_unique<TextReader>(std::move(text), options.blank, std::move(on_dropped));
+    return std::make_unique<TextReader>(std::move(text), hooks.blank, std::move(on_dropped));
   ReadBytes decoded = [text](char* out, size_t n) { return text->read(out, n); };
   return std::make_unique<RecordDocuments>(open_records(format, options, std::move(decoded)), text,
                                            std::move(on_dropped));
@@ -243,10 +262,10 @@ std::unique_ptr<MemberReader> open_member(const std::string& name,
 // A file: what it is shows in its first bytes.
 class FileSource : public DocumentSource {
  public:
-  FileSource(std::string name, ReadBytes read, ReadOptions options, OnDropped on_dropped)
+  FileSource(std::string name, ReadBytes read, ReadOptions options, SourceHooks hooks)
       : name_(std::move(name)),
         options_(std::move(options)),
-        on_dropped_(std::move(on_dropped)),
+        hooks_(std::move(hooks)),
         raw_{.read = std::move(read)} {}
 
   bool next(DocumentPiece& piece) override {
@@ -361,10 +380,10 @@ class FileSource : public DocumentSource {
     std::string why_not;
     const auto on_record = [this](int64_t document, const std::string& reason) {
       any_ = true;
-      on_dropped_({source_, document}, reason);
+      hooks_.on_dropped({source_, document}, reason);
     };
     any_ = false;
-    member_ = open_member(source, stream, options_, on_record, why_not);
+    member_ = open_member(source, stream, options_, hooks_, on_record, why_not);
     if (member_) return;
     const std::string& broken = why_ended();
     drop_source(source_, broken.empty() ? why_not : reason_of_end(broken));
@@ -372,6 +391,7 @@ class FileSource : public DocumentSource {
 
   void close_member() {
     const bool any = any_ || member_->document() > 0;
+    if (member_->document() > 0 && hooks_.on_source) hooks_.on_source(member_->facts(source_));
     member_.reset();
     if (const std::string& broken = why_ended(); !broken.empty()) {
       drop_source(source_, reason_of_end(broken));
@@ -390,12 +410,12 @@ class FileSource : public DocumentSource {
   }
 
   void drop_source(const std::string& source, const std::string& reason) {
-    on_dropped_({source, 0}, reason);
+    hooks_.on_dropped({source, 0}, reason);
   }
 
   std::string name_;
   ReadOptions options_;
-  OnDropped on_dropped_;
+  SourceHooks hooks_;
   GuardedBytes raw_;                       // the input itself
   std::unique_ptr<Archive> archive_;       // null for a plain file
   std::shared_ptr<GzipStream> gzip_;       // null for what is not in gzip
@@ -426,21 +446,20 @@ std::string name_of(InputFormat format) {
 }
 
 std::unique_ptr<DocumentSource> open_source(const std::filesystem::path& path,
-                                            const ReadOptions& options, OnDropped on_dropped) {
+                                            const ReadOptions& options, SourceHooks hooks) {
   // Opened at the first read, so that one way reports every failure.
   auto file = std::make_shared<std::optional<ByteSource>>();
   ReadBytes read = [path, file](char* out, size_t n) {
     if (!*file) file->emplace(path);
     return (*file)->read_some(out, n);
   };
-  return open_source(path.string(), std::move(read), options, std::move(on_dropped));
+  return open_source(path.string(), std::move(read), options, std::move(hooks));
 }
 
 std::unique_ptr<DocumentSource> open_source(std::string name, ReadBytes read,
-                                            const ReadOptions& options, OnDropped on_dropped) {
+                                            const ReadOptions& options, SourceHooks hooks) {
   check_encoding(options.encoding);
-  return std::make_unique<FileSource>(std::move(name), std::move(read), options,
-                                      std::move(on_dropped));
+  return std::make_unique<FileSource>(std::move(name), std::move(read), options, std::move(hooks));
 }
 
 }  // namespace inkstone

@@ -9,25 +9,9 @@
 
 #include "corpus/read/byte_source.h"
 #include "corpus/read/document_reader.h"
+#include "inkstone/reading.h"
 
 namespace inkstone {
-
-enum class InputFormat { kAuto, kText, kJsonLines, kJson, kCsv, kTsv, kHtml };
-
-// "auto", "text", "markdown" (which is text), "jsonl", "json", "csv", "tsv", "html". Throws kUsage
-// for other names.
-InputFormat parse_input_format(const std::string& name);
-std::string name_of(InputFormat format);
-
-struct ReadOptions {
-  // kAuto: by the name's ending, after that of its compression (.jsonl .ndjson .json .csv .tsv
-  // .html .htm .xhtml); what begins as a page does is HTML; all else is text.
-  InputFormat format = InputFormat::kAuto;
-  std::string json_field = "text";  // of an object; "a.b" is the member b of a
-  std::string csv_column = "text";  // a name in the first row, or a number from 1
-  std::string encoding = "";        // a name of ICU's; empty: detected, file by file
-  BlankDocuments blank = BlankDocuments::kLeaveOut;  // of text; a blank record is left out
-};
 
 // Where a document stands.
 struct SourcePlace {
@@ -40,6 +24,19 @@ struct SourcePlace {
 // field 'text'", "hidden", "binary", "encrypted", ... A source that turns out to be damaged is
 // reported too, after the documents that could be read; the last of these may be cut short.
 using OnDropped = std::function<void(const SourcePlace&, const std::string& reason)>;
+
+// Called when a file or member with text has been read to its end.
+using OnSource = std::function<void(const SourceFacts&)>;
+
+struct SourceHooks {
+  OnDropped on_dropped;
+  OnSource on_source = {};
+  // Evidence of what encoding the files beside this input are in; asked when the input does not
+  // tell.
+  std::function<std::string()> neighbours = {};
+  // Of text; a blank record is left out.
+  BlankDocuments blank = BlankDocuments::kLeaveOut;
+};
 
 // Memory stays bounded whatever the input's size: text comes in pieces, records in 256 MiB at most.
 class DocumentSource {
@@ -60,15 +57,16 @@ class DocumentSource {
   virtual int64_t bytes_read() const = 0;
 };
 
-// Opens a file or pipe, or standard input for "-". Throws kUsage for an unknown encoding, and
-// nothing else: a file that cannot be read is reported like all that is left out.
+// Opens a file or pipe, or standard input for "-".
+// Throws kUsage for an unknown encoding, and nothing else: a file that cannot be read is reported
+// like all that is left out.
 std::unique_ptr<DocumentSource> open_source(const std::filesystem::path& path,
-                                            const ReadOptions& options, OnDropped on_dropped);
+                                            const ReadOptions& options, SourceHooks hooks);
 
 // The same for bytes from elsewhere, under a name that stands for the path. `read` may also give
 // fewer bytes before the end, which is where it gives none, and throw Error, as a file that fails
 // does.
 std::unique_ptr<DocumentSource> open_source(std::string name, ReadBytes read,
-                                            const ReadOptions& options, OnDropped on_dropped);
+                                            const ReadOptions& options, SourceHooks hooks);
 
 }  // namespace inkstone

@@ -28,16 +28,17 @@ std::optional<std::string> read_page(const ReadBytes& read) {
 }
 
 // What the page is encoded in. Valid UTF-8 is UTF-8, whatever the page declares.
-std::string encoding_of_page(const std::string& page) {
-  const std::string detected = detect_encoding(page);
-  if (detected == "UTF-8") return detected;
+EncodingGuess encoding_of_page(const std::string& page) {
+  EncodingGuess detected = detect_encoding(page);
+  if (detected.encoding == "UTF-8") return detected;
   const std::string declared = encoding_of_label(html_declared_encoding(page));
-  return declared.empty() || declared.starts_with("UTF-") ? detected : declared;
+  return declared.empty() || declared.starts_with("UTF-") ? detected
+                                                          : EncodingGuess{.encoding = declared};
 }
 
 // In valid UTF-8; nullopt when that is too long.
-std::optional<std::string> decode_page(std::string page, std::string encoding, int64_t& replaced) {
-  if (encoding.empty()) encoding = encoding_of_page(page);
+std::optional<std::string> decode_page(std::string page, const std::string& encoding,
+                                       int64_t& replaced) {
   Utf8Stream stream(read_from(page), encoding);
   if (stream.converts()) {
     auto text = read_page([&](char* out, size_t n) { return stream.read(out, n); });
@@ -51,14 +52,17 @@ std::optional<std::string> decode_page(std::string page, std::string encoding, i
 class HtmlReader : public RecordReader {
  public:
   HtmlReader(ReadBytes read, std::string encoding)
-      : read_(std::move(read)), encoding_(std::move(encoding)) {}
+      : read_(std::move(read)), guess_{.encoding = std::move(encoding)} {}
 
   bool next(Record& record) override {
     if (std::exchange(done_, true)) return false;
     record = {};
     try {
       auto page = read_page(read_);
-      if (page) page = decode_page(std::move(*page), encoding_, record.replaced);
+      if (page) {
+        if (guess_.encoding.empty()) guess_ = encoding_of_page(*page);
+        page = decode_page(std::move(*page), guess_.encoding, record.replaced);
+      }
       if (page) {
         record.text = html_text(*page);
         if (record.text.empty()) record.why_not = "a page without text";
@@ -71,9 +75,13 @@ class HtmlReader : public RecordReader {
     return true;
   }
 
+  SourceFacts facts(const std::string& source) const override {
+    return {.source = source, .encoding = guess_.encoding, .certainty = guess_.certainty};
+  }
+
  private:
   ReadBytes read_;
-  std::string encoding_;
+  EncodingGuess guess_;  // of the page, once it is read; or given
   bool done_ = false;
 };
 

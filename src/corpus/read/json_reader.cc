@@ -87,6 +87,12 @@ class JsonCutter {
     const int64_t line = line_;
     const bool whole = scan_value();
     take(scan_, record);
+    if (!whole && mode_ == Mode::kFirstValue && looks_like_lines()) {
+      mode_ = Mode::kLines;
+      scan_ = begin_;
+      record = {};
+      return next_line(record);
+    }
     if (!whole && record.why_not.empty())
       record.why_not = "malformed JSON: the text ends inside the record";
     count_lines(begin_, scan_);
@@ -148,6 +154,14 @@ class JsonCutter {
       }
     } while (refill());
     return false;
+  }
+
+  // A first line that leaves a bracket or a quotation mark open would take all others with it.
+  bool looks_like_lines() const {
+    const std::string_view rest(buffer_.data() + begin_, end_ - begin_);
+    const size_t line_end = std::min(rest.find('\n'), rest.size());
+    return (rest[0] == '{' || rest[0] == '"') &&
+           rest.substr(line_end).substr(0, 2) == std::string("\n") + rest[0];
   }
 
   // A number, a word, or what is no JSON: up to the next comma, bracket or space.
@@ -266,6 +280,25 @@ bool may_have_surrogates(std::string_view json) {
   return json.find("\\ud") != json.npos || json.find("\\uD") != json.npos;
 }
 
+// Python's json writes numbers that JSON has no word for; another field than the text may well hold
+// one. Each outside strings becomes 0, with spaces up to its length. False when there is none.
+bool replace_python_numbers(std::string& json) {
+  constexpr std::string_view kNames[] = {"NaN", "-Infinity", "Infinity"};
+  bool any = false;
+  for (size_t at = 0; at < json.size(); ++at) {
+    if (json[at] == '"') {
+      for (++at; at < json.size() && json[at] != '"'; ++at) at += json[at] == '\\' ? 1 : 0;
+      continue;
+    }
+    for (const std::string_view name : kNames) {
+      if (json.compare(at, name.size(), name) != 0) continue;
+      json.replace(at, name.size(), "0" + std::string(name.size() - 1, ' '));
+      any = true;
+    }
+  }
+  return any;
+}
+
 using Element = simdjson::dom::element;
 
 // The member `field` of an object: by its whole name, else, at each dot, inside the member that
@@ -314,17 +347,16 @@ class JsonReader : public RecordReader {
   std::string read_text(std::string_view padded, Record& record) {
     Element root;
     auto error = parser_.parse(padded.data(), padded.size(), false).get(root);
-    if (error == simdjson::UTF8_ERROR || error == simdjson::STRING_ERROR ||
-        may_have_surrogates(padded)) {
-      std::string repaired(padded);
-      if (error == simdjson::UTF8_ERROR) {
-        record.replaced += count_invalid_utf8(padded);
-        repaired = replace_invalid_utf8(padded);
-      }
-      record.replaced += repair_surrogates(repaired);
-      if (record.replaced > 0) error = parser_.parse(repaired).get(root);
+    if (!error && !may_have_surrogates(padded)) return text_of(root, record);
+    std::string repaired(padded);
+    if (error == simdjson::UTF8_ERROR) {
+      record.replaced += count_invalid_utf8(padded);
+      repaired = replace_invalid_utf8(padded);
     }
-    if (error == simdjson::NUMBER_ERROR) return read_large_numbers(padded, record);
+    record.replaced += repair_surrogates(repaired);
+    if (record.replaced > 0) error = parser_.parse(repaired).get(root);
+    if (error && replace_python_numbers(repaired)) error = parser_.parse(repaired).get(root);
+    if (error == simdjson::NUMBER_ERROR) return read_large_numbers(repaired, record);
     if (error) return fmt::format("malformed JSON ({})", simdjson::error_message(error));
     return text_of(root, record);
   }

@@ -6,14 +6,9 @@
 #include <string>
 #include <vector>
 
-namespace inkstone {
+#include "inkstone/reading.h"
 
-// Something that was found and is not part of the corpus, and why.
-struct DroppedDocument {
-  std::string source;  // path
-  std::string reason;  // "empty", "binary", "blank", "hidden", "unreadable: Permission denied", ...
-  int64_t document = 0;  // its number in the source, from 1; 0: the source as a whole
-};
+namespace inkstone {
 
 // The files below `inputs`, folders walked recursively, in a stable order (sorted by path inside
 // each input, inputs in the order given). Inside a folder, hidden files and folders and whatever is

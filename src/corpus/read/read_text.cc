@@ -19,22 +19,23 @@ ReadBytes open_bytes(const std::filesystem::path& path) {
 
 }  // namespace
 
-std::vector<DroppedDocument> read_pieces(
-    const std::filesystem::path& path, ReadOptions options,
-    const std::function<void(const DocumentPiece&)>& on_piece) {
+ReadNotes read_pieces(const std::filesystem::path& path, const ReadOptions& options,
+                      const std::function<void(const DocumentPiece&)>& on_piece) {
   const std::string name = path == "-" ? "standard input" : path.string();
-  options.blank = BlankDocuments::kKeep;
-  std::vector<DroppedDocument> left_out;
+  ReadNotes notes;
   std::string why_not;  // the input as a whole
   const auto on_dropped = [&](const SourcePlace& place, const std::string& reason) {
     if (place.document == 0 && place.source == name) {
       if (reason != "empty") why_not = reason;
     } else {
-      left_out.push_back({place.source, reason, place.document});
+      notes.left_out.push_back({place.source, reason, place.document});
     }
   };
+  const auto on_source = [&](const SourceFacts& facts) { notes.sources.push_back(facts); };
   with_context(fmt::format("reading '{}'", name), [&] {
-    const auto source = open_source(name, open_bytes(path), options, on_dropped);
+    const auto source = open_source(
+        name, open_bytes(path), options,
+        {.on_dropped = on_dropped, .on_source = on_source, .blank = BlankDocuments::kKeep});
     std::string text, spare;
     CharacterCounts counts;
     for (DocumentPiece piece; source->next(piece);) {
@@ -45,12 +46,12 @@ std::vector<DroppedDocument> read_pieces(
     }
     if (!why_not.empty()) throw Error(ErrorCode::kInvalidData, why_not);
   });
-  return left_out;
+  return notes;
 }
 
 ReadDocuments read_documents(const std::filesystem::path& path, const ReadOptions& options) {
   ReadDocuments read;
-  read.left_out = read_pieces(path, options, [&](const DocumentPiece& piece) {
+  read.notes = read_pieces(path, options, [&](const DocumentPiece& piece) {
     if (piece.first) read.documents.emplace_back();
     read.documents.back() += piece.text;
   });

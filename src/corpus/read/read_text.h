@@ -18,21 +18,25 @@
 
 namespace inkstone {
 
-// The documents of one input.
-struct ReadDocuments {
-  std::vector<std::string> documents;     // UTF-8; text of white space alone too
+// What a user should hear of an input that was read.
+struct ReadNotes {
   std::vector<DroppedDocument> left_out;  // records that give no text, with their line and reason
+  std::vector<SourceFacts> sources;       // the input, or the members of an archive
+};
+
+struct ReadDocuments {
+  std::vector<std::string> documents;  // UTF-8; text of white space alone too
+  ReadNotes notes;
 };
 
 // The documents of a file, or of standard input ("-"), in pieces, in order. A text is divided at
 // lines that are exactly "<|endoftext|>"; piece.marked says that such a line follows. Pieces are
-// cut as DocumentReader cuts them, so that encoding them one by one changes no id. options.blank
-// counts for nothing: no document is left out. Returns the records and members of archives that
-// give no text. An empty file has no pieces. Throws kNotFound, kInputOutput, kInvalidData for what
-// is no text ("reading 'a.pdf': PDF; convert it to text first") or ends damaged, kUsage for an
-// unknown encoding; whatever on_piece throws passes.
-std::vector<DroppedDocument> read_pieces(const std::filesystem::path& path, ReadOptions options,
-                                         const std::function<void(const DocumentPiece&)>& on_piece);
+// cut as DocumentReader cuts them, so that encoding them one by one changes no id. An empty file
+// has no pieces. Throws kNotFound, kInputOutput, kInvalidData for what is no text ("reading
+// 'a.pdf': PDF; convert it to text first") or ends damaged, kUsage for an unknown encoding;
+// whatever on_piece throws passes.
+ReadNotes read_pieces(const std::filesystem::path& path, const ReadOptions& options,
+                      const std::function<void(const DocumentPiece&)>& on_piece);
 
 // The same in whole documents. Throws as read_pieces.
 ReadDocuments read_documents(const std::filesystem::path& path, const ReadOptions& options = {});

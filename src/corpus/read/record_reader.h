@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "corpus/read/byte_source.h"
+#include "inkstone/reading.h"
 
 namespace inkstone {
 
@@ -25,6 +27,10 @@ class RecordReader {
   virtual ~RecordReader() = default;
   // The next record; false at the end. Bad input never throws: it gives records with a reason.
   virtual bool next(Record& record) = 0;
+  // What a user should know of how the records were read, once they are: a sentence each.
+  virtual std::vector<std::string> notes() const { return {}; }
+  // Of a reader that decodes its bytes itself.
+  virtual SourceFacts facts(const std::string& source) const { return {source, "UTF-8"}; }
 };
 
 enum class JsonFraming {
@@ -39,11 +45,17 @@ enum class JsonFraming {
 // larger than memory works.
 std::unique_ptr<RecordReader> open_json(ReadBytes read, std::string field, JsonFraming framing);
 
-// One column of a table after RFC 4180: fields may be quoted, and then hold the delimiter, line
-// ends and doubled quotes. `column` is a name from the first row, or a number from 1; the first row
-// is then a header row and no text. In a table of one column every row is text, but a first row
-// that is `column`.
-std::unique_ptr<RecordReader> open_csv(ReadBytes read, std::string column, char delimiter);
+struct CsvOptions {
+  std::string column;      // a name from the first row, or a number from 1
+  std::string delimiters;  // of several, the beginning of the table tells which; at least one
+  bool header = true;      // false: the first row is no header
+};
+
+// One column of a table, cut into rows and fields as CsvRows does. The first row is a header and no
+// text; but in a table of one column it is text unless it is `column`, or one word above a text. A
+// row of such a table is text as a whole, delimiters and all, unless it is quoted. What was taken
+// for a header is told by notes().
+std::unique_ptr<RecordReader> open_csv(ReadBytes read, CsvOptions options);
 
 // One document: the text that html_text takes out of the page. `encoding` as in ReadOptions; a byte
 // order mark and then <meta charset> come before detection.

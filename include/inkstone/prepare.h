@@ -9,11 +9,9 @@
 #include <utility>
 #include <vector>
 
+#include "inkstone/cleaning.h"
+#include "inkstone/reading.h"
 #include "inkstone/runtime.h"
-#include "corpus/clean/cleaner.h"
-#include "corpus/dedup/minhash.h"
-#include "corpus/read/document_source.h"
-#include "corpus/read/list_inputs.h"
 #include "inkstone/tokenizer.h"
 
 namespace inkstone {
@@ -40,12 +38,9 @@ struct PrepareOptions {
   // How much may be lost when the process is killed, and how much is held in memory at a time.
   double checkpoint_seconds = 3;
   size_t batch_bytes = size_t{16} << 20;
-  // Asked now and then; true ends prepare, which can be gone on with later (prepare throws
-  // Interrupted).
-  std::function<bool()> stop = {};
 };
 
-// Thrown when PrepareOptions::stop said so. The same call again goes on from there.
+// Thrown when an observer's stop() said so. The same call of prepare again goes on from there.
 struct Interrupted {};
 
 struct ShardReport {
@@ -80,12 +75,16 @@ struct PrepareReport {
   CharacterCounts cleaned;             // what cleaning did, in the documents that were read
   int64_t lines_removed = 0;
   int64_t long_documents = 0;    // too long for the rules about whole documents
-  bool single_document = false;  // cut once by characters instead of split by document
+  bool single_document = false;  // the corpus is one document
+  int64_t cut_documents = 0;     // divided between the parts; counted in both
   std::map<std::string, DroppedCount> dropped_reasons;
-  std::vector<DroppedDocument> dropped;     // examples: the first of each reason
-  std::vector<int64_t> token_lengths;       // [i]: kept documents of 2^i .. 2^(i+1) - 1 tokens
-  std::vector<TokenCount> frequent_tokens;  // the most frequent first
-  std::vector<std::string> warnings;        // what a user should know, a sentence each
+  std::vector<DroppedDocument> dropped;      // examples: the first of each reason
+  std::vector<int64_t> token_lengths;        // [i]: kept documents of 2^i .. 2^(i+1) - 1 tokens
+  std::vector<TokenCount> frequent_tokens;   // the most frequent first
+  std::map<std::string, int64_t> encodings;  // files and members of archives in each
+  // Those whose encoding was guessed, or with notes: the first thousand.
+  std::vector<SourceFacts> sources;
+  std::vector<std::string> warnings;  // what a user should know, a sentence each
   double bytes_per_token = 0;
   bool resumed = false;  // an interrupted prepare was gone on with
 };
@@ -99,15 +98,23 @@ struct PrepareProgress {
   Stage stage = Stage::kEncoding;
 };
 
-// Documents are read (read/document_source.h), cleaned (clean/cleaner.h) and compared (dedup/); the
-// rest is encoded.
+// What a caller hears meanwhile, on the calling thread. Either may be empty.
+struct PrepareObserver {
+  std::function<void(const PrepareProgress&)> on_progress = {};
+  // Asked now and then; true ends prepare, which throws Interrupted and can be gone on with later.
+  std::function<bool()> stop = {};
+};
+
+// Documents are read, cleaned and compared; the rest is encoded.
 //
 // Splits by document: each goes to validation when a hash of its cleaned content says so (hash64 /
 // 2^64 < val_fraction), so that adding files moves none; with two documents or more, at least one
 // validates (the one with the smallest hash) unless val_fraction is 0, and at least one trains.
-// Duplicates are sought in the whole corpus, so that none lies on the other side. A corpus that is
-// one document is cut once: the first (1 - val_fraction) of its characters (code points, floor, at
-// least one) trains, the rest validates. Documents stand in the order read. Every document is
+// Duplicates are sought in the whole corpus, so that none lies on the other side. A document that
+// has more than twice the fraction of all characters is too long for that and is cut once: the
+// first (1 - val_fraction) of its characters (code points, floor, at least one) trains, the rest
+// validates, if these are 1000 characters or more; so is a corpus that is one document, of any
+// length. Documents stand in the order read. Every document is
 // followed by the end-of-text token, if the tokenizer has one; but a corpus that is one document
 // has none, neither at the cut nor at its end (as nanoGPT).
 // "<|endoftext|>" inside a line is encoded as ordinary text.
@@ -123,6 +130,6 @@ struct PrepareProgress {
 // unless an input has changed or is a pipe. Throws kUsage, kNotFound, kInvalidData ("no text found:
 // 3 files, all left out: ..."), kInputOutput (also when a file changes while it is read).
 PrepareReport prepare(const PrepareOptions& options, const Tokenizer& tokenizer,
-                      const std::function<void(const PrepareProgress&)>& on_progress = {});
+                      const PrepareObserver& observer = {});
 
 }  // namespace inkstone

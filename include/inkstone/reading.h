@@ -1,0 +1,54 @@
+// How text of any kind is read: formats, encodings, and what is said of a source that was read.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace inkstone {
+
+enum class InputFormat { kAuto, kText, kJsonLines, kJson, kCsv, kTsv, kHtml };
+
+// "auto", "text", "markdown" (which is text), "jsonl", "json", "csv", "tsv", "html". Throws kUsage
+// for other names.
+InputFormat parse_input_format(const std::string& name);
+std::string name_of(InputFormat format);
+
+struct ReadOptions {
+  // kAuto: by the name's ending, after that of its compression (.jsonl .ndjson .json .csv .tsv
+  // .html .htm .xhtml); what begins as a page does is HTML; all else is text.
+  InputFormat format = InputFormat::kAuto;
+  std::string json_field = "text";  // of an object; "a.b" is the member b of a
+  std::string csv_column = "text";  // a name in the first row, or a number from 1
+  char csv_delimiter = 0;           // 0: of , ; tab | the one that the table's beginning tells
+  bool csv_header = true;           // false: the first row is text, and csv_column a number
+  std::string encoding = "";        // a name of ICU's; empty: detected, file by file
+};
+
+// Sources with something to tell that a report lists; there may be millions.
+inline constexpr size_t kToldSources = 1000;
+
+// What is known of a source once it is read.
+struct SourceFacts {
+  std::string source;
+  std::string encoding;  // of its bytes; "UTF-8" for ASCII too
+  // How many guesses like this one are right, in hundredths of a hundred; 1 where nothing had to be
+  // guessed.
+  double certainty = 1;
+  // Of a table: its delimiter and header, rows that do not fit: a sentence each.
+  std::vector<std::string> notes = {};
+
+  bool is_unsure() const { return certainty < 0.9; }
+  // That something was guessed, or is to be noted.
+  bool tells() const { return certainty < 1 || !notes.empty(); }
+};
+
+// Something that was found and is not part of the corpus, and why.
+struct DroppedDocument {
+  std::string source;  // a path; of a member of an archive "corpus.zip/inner/name.txt"
+  std::string reason;  // "empty", "binary", "blank", "hidden", "unreadable: Permission denied", ...
+  int64_t document = 0;  // its number in the source, from 1; 0: the source as a whole
+};
+
+}  // namespace inkstone
