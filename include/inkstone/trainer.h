@@ -6,11 +6,14 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "inkstone/model.h"
 #include "inkstone/model_config.h"
+#include "inkstone/runtime.h"
+#include "inkstone/tokenizer.h"
 
 namespace inkstone {
 
@@ -24,6 +27,13 @@ enum class Schedule {
   kWsd,
 };
 
+// "cosine", "linear", "constant", "wsd". Parsing another name throws kUsage.
+std::string_view schedule_name(Schedule schedule);
+Schedule parse_schedule(std::string_view name);
+// "f32", "bf16".
+std::string_view compute_name(ComputeType compute);
+ComputeType parse_compute(std::string_view name);
+
 struct TrainOptions {
   // Folders that `prepare` wrote, all with the same tokenizer.
   std::vector<std::filesystem::path> data;
@@ -31,12 +41,18 @@ struct TrainOptions {
   // every token is seen equally often. Validation is per folder, its mean weighted in the same way.
   std::vector<double> weights;
   bool align_documents = false;  // windows begin where documents begin; docs/data.md
-  std::filesystem::path run;     // output; must be absent or empty
-  ModelConfig model;             // vocab_size is taken from the data's tokenizer
+  // Output: absent, empty, or with nothing in it but what `inkstone train TEXT` makes of a text
+  // beforehand (RUN/tokenizer, RUN/data).
+  std::filesystem::path run;
+  ModelConfig model;  // vocab_size is taken from the data's tokenizer
   // A model to start from (its config replaces `model`); empty: from scratch.
   std::filesystem::path init;
 
   int64_t steps = 2000;
+  // The run is to end after so many seconds of work, whatever becomes of the machine: where the
+  // steps fall behind the clock there are fewer of them, and the learning rate falls sooner.
+  // 0: when the steps are done. See fit_to_time.
+  double seconds = 0;
   int64_t batch = 16;      // sequences per micro-batch
   int64_t accumulate = 1;  // micro-batches per step
   int64_t context = 0;     // training window; 0: the model's context
@@ -70,8 +86,12 @@ void validate(const TrainOptions& options);
 struct StepReport {
   int64_t step = 0, steps = 0;  // steps done, steps planned
   double loss = 0;              // mean over the steps since the last report
-  double lr = 0, grad_norm = 0, tokens_per_s = 0, elapsed_s = 0, seconds_left = 0;
-  double gemm_fraction = 0;  // of this machine's measured GEMM peak; 0: not measured
+  double lr = 0, grad_norm = 0;
+  // Of the steps alone since the last report: not of evaluations, samples and checkpoints.
+  double tokens_per_s = 0;
+  double elapsed_s = 0, seconds_left = 0;  // with everything
+  // Of the fastest that this machine was seen to multiply matrices: 0 to 1.
+  double gemm_fraction = 0;
   std::optional<double> val_loss;
   // With several data sets: the validation loss of each that has validation text, by its name.
   std::vector<std::pair<std::string, double>> val_losses;
@@ -79,13 +99,15 @@ struct StepReport {
 
 // Called from the training thread. Empty members are not called.
 struct TrainObserver {
+  // Once train() has made the run's folder and no other process can: before it writes there.
+  std::function<void(const std::filesystem::path& run)> on_begin;
   std::function<void(const std::string& message)> on_message;  // what a user should know, one line
   std::function<void(const StepReport&)> on_step;
   std::function<void(int64_t step, const std::string& text)> on_sample;
   std::function<void(const std::filesystem::path& checkpoint, bool best)> on_checkpoint;
   std::function<bool()> stop_requested;  // asked after every step; true: checkpoint and return
   // Writes text with the model being trained; the trainer knows no generation code.
-  std::function<std::string(const Model&, const std::string& prompt)> make_sample;
+  std::function<std::string(const Model&, const Tokenizer&, const std::string& prompt)> make_sample;
 };
 
 struct TrainResult {
@@ -95,13 +117,17 @@ struct TrainResult {
   int64_t best_step = 0;
   enum class End { kDone, kStopped, kEarlyStop } end = End::kDone;
   std::filesystem::path last_checkpoint;
+  std::string first_words;  // of the training text: something to try the model with
 };
 
 struct ResumeOptions {
   std::filesystem::path run;
   bool fall_back = false;  // use the newest intact checkpoint when the last one is damaged
-  // Train to this step instead (the schedule is stretched).
+  // Train to this step instead (the schedule is stretched). Ends a limit of time.
   std::optional<int64_t> steps = std::nullopt;
+  // Where the data lies now, if it has moved: as many folders as the run began with, and the same
+  // data, else kMismatch.
+  std::vector<std::filesystem::path> data = {};
   int threads = 0;  // as RuntimeOptions::threads; the device is the run's
 };
 
@@ -109,8 +135,41 @@ struct ResumeOptions {
 // RUN/checkpoints/step-NNNNNNN, with the links RUN/last and RUN/best. kill -9 costs at most the
 // steps since the last checkpoint.
 TrainResult train(const TrainOptions& options, const TrainObserver& observer = {});
-// Goes on from the last checkpoint; the end is the same, byte for byte, as that of a run never
-// stopped.
+// Goes on from the last checkpoint, or from the beginning when the run was killed before its first;
+// the end is the same, byte for byte, as that of a run never stopped. (With a limit of seconds: if
+// neither was so slow that steps had to be left out.)
 TrainResult resume(const ResumeOptions& options, const TrainObserver& observer = {});
+
+// True if training began in the folder: resume() goes on with it.
+bool can_resume(const std::filesystem::path& run);
+
+// The prepared folders that a name stands for: of a run, those that it trains on; else itself.
+std::vector<std::filesystem::path> find_data_folders(const std::filesystem::path& data_or_run);
+
+// Training tokens of prepared folders.
+int64_t count_training_tokens(const std::vector<std::filesystem::path>& data);
+
+// For fine-tuning options.init: about three epochs of its data, but at least 20 steps.
+int64_t finetune_steps(const TrainOptions& options);
+
+// A shape, and how it is trained.
+struct Recipe {
+  ModelConfig model;
+  int64_t batch = 0;
+  double lr = 0, min_lr = 0, beta2 = 0, weight_decay = 0, dropout = 0;
+  Schedule schedule = Schedule::kLinear;
+};
+
+struct TimeRequest {
+  double seconds = 0;
+  // The options of a recipe; what they take from it and what not is the caller's choice.
+  std::function<TrainOptions(const Recipe&)> options;
+  bool choose_model = true;  // false: the options have the same model whatever the recipe says
+};
+
+// The options of the recipe that this machine can teach this text best in the time (the recipes are
+// tried for some steps each), with the steps, warm-up, evaluations and checkpoints that fit in.
+// Writes nothing.
+TrainOptions fit_to_time(const TimeRequest& request, const TrainObserver& observer = {});
 
 }  // namespace inkstone

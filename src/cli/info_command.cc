@@ -141,7 +141,9 @@ Json describe(const fs::path& path, const std::string& tokenizer) {
          path.string());
   }
   if (path.extension() == ".json") return describe_tokenizer(path);
-  if (fs::is_directory(path / "checkpoints")) return describe_run(path);
+  // One that has just begun has no checkpoint yet.
+  if (fs::is_directory(path / "checkpoints") || fs::exists(path / "command.json"))
+    return describe_run(path);
   if (fs::exists(path / "config.json")) return describe_model(path);
   if (fs::exists(path / "report.json")) {
     Json json = {{"kind", "prepared data"}, {"path", path.string()}};

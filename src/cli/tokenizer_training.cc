@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/json.h"
+#include "cli/prepare_display.h"
 #include "cli/reading_options.h"
 #include "cli/vocabulary_comparison.h"
 #include "corpus/prepare/corpus_text.h"
@@ -16,8 +16,6 @@
 
 namespace inkstone::cli {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 struct TrainArguments {
   std::vector<std::string> inputs, special_tokens = {std::string(kEndOfText)}, compare;
@@ -53,43 +51,6 @@ class LeftOutNotes {
  private:
   StatusLine& status_;
   int64_t count_ = 0;
-};
-
-// Shows what is read, then the merges, a few times a second.
-class LearningProgress {
- public:
-  explicit LearningProgress(StatusLine& status) : status_(status) {}
-
-  void operator()(const VocabularyProgress& p) {
-    const auto now = Clock::now();
-    if (p.merges == 1) begin_ = now;
-    if (now - shown_ < std::chrono::milliseconds(200)) return;
-    shown_ = now;
-    const double seconds = std::chrono::duration<double>(now - begin_).count() + 1e-9;
-    status_.show(p.merges_wanted > 0 ? merges_text(p, seconds) : reading_text(p, seconds));
-  }
-
- private:
-  static std::string reading_text(const VocabularyProgress& p, double seconds) {
-    const double megabytes = static_cast<double>(p.bytes_done) / 1e6;
-    std::string text = fmt::format("reading {:.1f} MB, {:.1f} MB/s", megabytes,
-                                   megabytes / seconds);
-    if (p.bytes_total > 0) {
-      text += fmt::format(", {:.0f} %", 100 * static_cast<double>(p.bytes_done) /
-                                            static_cast<double>(p.bytes_total));
-    }
-    return text;
-  }
-
-  static std::string merges_text(const VocabularyProgress& p, double seconds) {
-    const double rate = static_cast<double>(p.merges) / seconds;
-    return fmt::format("merge {} of {}, {:.0f} a second, at most {} left", p.merges,
-                       p.merges_wanted, rate,
-                       duration_text(static_cast<double>(p.merges_wanted - p.merges) / rate));
-  }
-
-  StatusLine& status_;
-  Clock::time_point begin_ = Clock::now(), shown_ = begin_;
 };
 
 // A model, a run and prepared data mean their ids by the vocabulary beside them: a new one would

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <utility>
 
 namespace inkstone {
 namespace {
@@ -42,13 +41,24 @@ double product_flops(Backend& backend, DType operand, int64_t m, int64_t k, int6
 }  // namespace
 
 double measure_gemm_peak_flops(Backend& backend, DType operand) {
+  struct Product {
+    int64_t m, k, n;
+  };
   double peak = 0;
-  for (const auto& [k, n] : {std::pair<int64_t, int64_t>{768, 768}, {768, 3072}, {3072, 768}}) {
-    peak = std::max(peak, product_flops(backend, operand, 256, k, n, 0.04));
+  for (const Product& s :
+       {Product{256, 768, 768}, {256, 768, 3072}, {256, 3072, 768}, {1024, 768, 768}}) {
+    peak = std::max(peak, product_flops(backend, operand, s.m, s.k, s.n, 0.04));
   }
   return operand == DType::kBF16 ? std::max(peak, measure_gemm_peak_flops(backend, DType::kF32))
                                  : peak;
 }
+
+GemmPeak::GemmPeak(Backend& backend, DType operand) : backend_(&backend), operand_(operand) {
+  measure_again();
+}
+
+void GemmPeak::measure_again() { saw(measure_gemm_peak_flops(*backend_, operand_)); }
+void GemmPeak::saw(double flops_per_s) { best_ = std::max(best_, flops_per_s); }
 
 double measure_read_bandwidth(Backend& backend) {
   constexpr int64_t bytes = int64_t{256} << 20;

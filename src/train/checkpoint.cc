@@ -59,41 +59,6 @@ void save_moments(const Network& network, const Optimizer& optimizer, const fs::
   write_safetensors(path, tensors, {{"format", "pt"}});
 }
 
-Json state_to_json(const TrainerState& s) {
-  Json json = {{"step", s.step},
-               {"elapsed_s", s.elapsed_s},
-               {"best_val_loss", nullptr},
-               {"best_step", s.best_step},
-               {"evaluations_without_improvement", s.evaluations_without_improvement},
-               {"loss_sum", s.loss_sum},
-               {"loss_count", s.loss_count},
-               {"stopped_early", s.stopped_early},
-               {"data_fingerprint", s.data_fingerprint},
-               {"options", to_json(s.options)}};
-  if (s.best_val_loss) json["best_val_loss"] = *s.best_val_loss;
-  return json;
-}
-
-TrainerState state_from_json(const Json& json) {
-  constexpr int64_t kMost = int64_t{1} << 40;
-  constexpr double kHuge = 1e300;
-  TrainerState s;
-  s.step = required(get_integer(json, "step", 0, kMost), "step");
-  s.elapsed_s = required(get_number(json, "elapsed_s", 0, kHuge), "elapsed_s");
-  s.best_val_loss = get_number(json, "best_val_loss", -kHuge, kHuge);
-  s.best_step = required(get_integer(json, "best_step", 0, kMost), "best_step");
-  s.evaluations_without_improvement = required(
-      get_integer(json, "evaluations_without_improvement", 0, kMost),
-      "evaluations_without_improvement");
-  s.loss_sum = required(get_number(json, "loss_sum", -kHuge, kHuge), "loss_sum");
-  s.loss_count = required(get_integer(json, "loss_count", 0, kMost), "loss_count");
-  s.stopped_early = required(get_boolean(json, "stopped_early"), "stopped_early");
-  s.data_fingerprint = required(get_string(json, "data_fingerprint"), "data_fingerprint");
-  if (!json.contains("options")) fail_missing_key("options");
-  s.options = train_options_from_json(json["options"]);
-  return s;
-}
-
 // One line per file, as `xxh128sum` prints and checks them.
 void write_checksums(const fs::path& folder) {
   std::set<std::string> names;
@@ -126,6 +91,44 @@ void point_link(const fs::path& link, const fs::path& target) {
 }
 
 }  // namespace
+
+Json to_json(const TrainerState& s) {
+  Json json = {{"step", s.step},
+               {"planned_steps", s.planned_steps},
+               {"elapsed_s", s.elapsed_s},
+               {"best_val_loss", nullptr},
+               {"best_step", s.best_step},
+               {"evaluations_without_improvement", s.evaluations_without_improvement},
+               {"loss_sum", s.loss_sum},
+               {"loss_count", s.loss_count},
+               {"stopped_early", s.stopped_early},
+               {"data_fingerprint", s.data_fingerprint},
+               {"options", to_json(s.options)}};
+  if (s.best_val_loss) json["best_val_loss"] = *s.best_val_loss;
+  return json;
+}
+
+TrainerState trainer_state_from_json(const Json& json) {
+  constexpr int64_t kMost = int64_t{1} << 40;
+  constexpr double kHuge = 1e300;
+  if (!json.is_object()) fail(ErrorCode::kInvalidData, "found no JSON object");
+  TrainerState s;
+  s.step = required(get_integer(json, "step", 0, kMost), "step");
+  s.elapsed_s = required(get_number(json, "elapsed_s", 0, kHuge), "elapsed_s");
+  s.best_val_loss = get_number(json, "best_val_loss", -kHuge, kHuge);
+  s.best_step = required(get_integer(json, "best_step", 0, kMost), "best_step");
+  s.evaluations_without_improvement = required(
+      get_integer(json, "evaluations_without_improvement", 0, kMost),
+      "evaluations_without_improvement");
+  s.loss_sum = required(get_number(json, "loss_sum", -kHuge, kHuge), "loss_sum");
+  s.loss_count = required(get_integer(json, "loss_count", 0, kMost), "loss_count");
+  s.stopped_early = required(get_boolean(json, "stopped_early"), "stopped_early");
+  s.data_fingerprint = required(get_string(json, "data_fingerprint"), "data_fingerprint");
+  if (!json.contains("options")) fail_missing_key("options");
+  s.options = train_options_from_json(json["options"]);
+  s.planned_steps = get_integer(json, "planned_steps", 1, kMost).value_or(s.options.steps);
+  return s;
+}
 
 bool has_checkpoint(const fs::path& run) {
   if (!fs::is_directory(run / "checkpoints")) return false;
@@ -169,7 +172,7 @@ fs::path CheckpointFolder::save(const TrainerState& state, const Network& networ
     write_hf_config(temporary, network.config(),
                     {.end_of_text = tokenizer.end_of_text(), .dropout = state.options.dropout});
     tokenizer.save(temporary);
-    write_json(temporary / kState, state_to_json(state));
+    write_json(temporary / kState, to_json(state));
     write_checksums(temporary);
     sync_folder(temporary);
     fs::rename(temporary, final_path);
@@ -243,8 +246,8 @@ TrainerState CheckpointFolder::read_state(int64_t step) const {
   const fs::path file = path(step) / kState;
   const Json json = read_json(file);
   return with_context("reading '" + file.string() + "'", [&] {
-    TrainerState state = state_from_json(json);
-    state.options.run = run_;
+    TrainerState state = trainer_state_from_json(json);
+    place_in_run(state.options, run_);
     return state;
   });
 }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/json.h"
 #include "inkstone/tokenizer.h"
 #include "inkstone/trainer.h"
 #include "model/network.h"
@@ -22,6 +23,8 @@ struct TrainerState {
   TrainOptions options;
   std::string data_fingerprint;
   int64_t step = 0;  // steps done
+  // What options.steps was before the clock took some away; see TrainOptions::seconds.
+  int64_t planned_steps = 0;
   double elapsed_s = 0;
   std::optional<double> best_val_loss;
   int64_t best_step = 0;
@@ -30,6 +33,10 @@ struct TrainerState {
   int64_t loss_count = 0;
   bool stopped_early = false;
 };
+
+Json to_json(const TrainerState& state);
+// Throws kInvalidData naming the key. Takes what earlier versions wrote too.
+TrainerState trainer_state_from_json(const Json& json);
 
 // True if the run folder holds a complete checkpoint. Changes nothing.
 bool has_checkpoint(const std::filesystem::path& run);

@@ -1,7 +1,10 @@
 // Training options: ranges, and their JSON form in run.json and trainer_state.json.
 #include "train/options.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -52,20 +55,65 @@ constexpr std::pair<Schedule, std::string_view> kSchedules[] = {{Schedule::kCosi
                                                                 {Schedule::kConstant, "constant"},
                                                                 {Schedule::kWsd, "wsd"}};
 
-}  // namespace
+constexpr std::pair<ComputeType, std::string_view> kComputeTypes[] = {{ComputeType::kF32, "f32"},
+                                                                      {ComputeType::kBF16, "bf16"}};
 
-std::string_view schedule_name(Schedule schedule) {
-  for (const auto& [value, name] : kSchedules) {
-    if (value == schedule) return name;
+template <typename T, size_t N>
+std::string_view name_of(const std::pair<T, std::string_view> (&names)[N], T value) {
+  for (const auto& [known, name] : names) {
+    if (known == value) return name;
   }
   return "?";
 }
 
-Schedule parse_schedule(std::string_view name) {
-  for (const auto& [value, known] : kSchedules) {
-    if (known == name) return value;
+// `what`: how the option is called where its name was read.
+template <typename T, size_t N>
+T parse_name(const std::pair<T, std::string_view> (&names)[N], ErrorCode code,
+             std::string_view what, std::string_view text) {
+  std::string expected;
+  for (const auto& [value, name] : names) {
+    if (name == text) return value;
+    expected += fmt::format("{}{}", expected.empty() ? "" : ", ", name);
   }
-  fail(ErrorCode::kUsage, "--schedule is '{}', expected cosine, linear, constant or wsd", name);
+  fail(code, "{} is '{}', expected one of {}", what, text, expected);
+}
+
+// a * b, or nullopt above `most`; both at least 1.
+std::optional<int64_t> product(int64_t a, int64_t b, int64_t most) {
+  if (a > most / b) return std::nullopt;
+  return a * b;
+}
+
+}  // namespace
+
+std::string_view schedule_name(Schedule schedule) { return name_of(kSchedules, schedule); }
+Schedule parse_schedule(std::string_view name) {
+  return parse_name(kSchedules, ErrorCode::kUsage, "--schedule", name);
+}
+
+std::string_view compute_name(ComputeType compute) { return name_of(kComputeTypes, compute); }
+ComputeType parse_compute(std::string_view name) {
+  return parse_name(kComputeTypes, ErrorCode::kUsage, "--dtype", name);
+}
+
+int64_t tokens_per_step(const TrainOptions& o, int64_t window) {
+  constexpr int64_t kMostOfPass = int64_t{1} << 31, kMostOfStep = int64_t{1} << 40;
+  const auto of_pass = product(o.batch, window, kMostOfPass);
+  const auto of_step = of_pass ? product(*of_pass, o.accumulate, kMostOfStep) : std::nullopt;
+  if (!of_step) {
+    fail(
+        ErrorCode::kUsage,
+        "--batch {} x a context of {} x --accumulate {} is too much: expected at most {} tokens at "
+        "once and {} in a step",
+        o.batch, window, o.accumulate, kMostOfPass, kMostOfStep);
+  }
+  if (!product(o.steps, o.batch * o.accumulate, int64_t{1} << 62)) {
+    fail(ErrorCode::kUsage,
+         "--steps {} x --batch {} x --accumulate {} is too much: expected at most 2^62 windows in "
+         "all",
+         o.steps, o.batch, o.accumulate);
+  }
+  return *of_step;
 }
 
 void validate(const TrainOptions& o) {
@@ -98,6 +146,8 @@ void validate(const TrainOptions& o) {
   require_range("clip", o.clip, 0, kHuge, "0 or more");
   require_range("dropout", o.dropout, 0, 0.999, "0 to below 1");
   require_range("mask-rate", o.mask_rate, 0, 0.999, "0 to below 1");
+  require_range("minutes", o.seconds / 60, 0, kHuge, "0 or more");
+  tokens_per_step(o, std::max<int64_t>(1, o.context));
   if (o.warmup > o.steps) {
     fail(ErrorCode::kUsage, "--warmup is {}, more than --steps {}", o.warmup, o.steps);
   }
@@ -117,15 +167,35 @@ Json to_json(const ModelConfig& c) {
           {"scale_attention_by_inverse_layer", c.scale_attention_by_inverse_layer}};
 }
 
+namespace {
+
+// Whether `path` has the components of `folder` at its beginning.
+bool lies_in(const std::filesystem::path& path, const std::filesystem::path& folder) {
+  const auto [at, in_path] = std::mismatch(folder.begin(), folder.end(), path.begin(), path.end());
+  return at == folder.end();
+}
+
+std::filesystem::path path_for_run(const std::filesystem::path& path,
+                                   const std::filesystem::path& run) {
+  const auto whole = std::filesystem::absolute(path).lexically_normal();
+  if (run.empty()) return whole;
+  auto folder = std::filesystem::absolute(run).lexically_normal();
+  if (!folder.has_filename()) folder = folder.parent_path();  // it was given as "run/"
+  return lies_in(whole, folder) ? whole.lexically_relative(folder) : whole;
+}
+
+}  // namespace
+
 Json to_json(const TrainOptions& o) {
   Json folders = Json::array();
-  for (const auto& folder : o.data) folders.push_back(std::filesystem::absolute(folder).string());
+  for (const auto& folder : o.data) folders.push_back(path_for_run(folder, o.run).string());
   return {{"data", folders},
           {"weights", o.weights},
           {"align_documents", o.align_documents},
           {"init", o.init.string()},
           {"model", to_json(o.model)},
           {"steps", o.steps},
+          {"seconds", o.seconds},
           {"batch", o.batch},
           {"accumulate", o.accumulate},
           {"context", o.context},
@@ -141,7 +211,7 @@ Json to_json(const TrainOptions& o) {
           {"clip", o.clip},
           {"dropout", o.dropout},
           {"mask_rate", o.mask_rate},
-          {"dtype", o.compute == ComputeType::kF32 ? "f32" : "bf16"},
+          {"dtype", std::string(compute_name(o.compute))},
           {"device", o.runtime.device()},
           {"seed", o.seed},
           {"eval_every", o.eval_every},
@@ -178,6 +248,7 @@ ModelConfig model_from_json(const Json& json) {
 std::vector<double> weights_from_json(const Json& json) {
   std::vector<double> weights;
   if (!json.contains("weights")) return weights;  // an earlier version's run
+  if (!json["weights"].is_array()) fail(ErrorCode::kInvalidData, "'weights' is not a list");
   for (const Json& weight : json["weights"]) {
     if (!weight.is_number()) fail(ErrorCode::kInvalidData, "'weights' is not a list of numbers");
     weights.push_back(weight.get<double>());
@@ -185,19 +256,27 @@ std::vector<double> weights_from_json(const Json& json) {
   return weights;
 }
 
-}  // namespace
+std::string device_from_json(const Json& json) {
+  const std::string device = required(get_string(json, "device"), "device");
+  if (device == "cpu" || device == "cuda") return device;
+  fail(ErrorCode::kInvalidData, "'device' is '{}', expected cpu or cuda", device);
+}
 
+// "data" is the list of folders, or the one folder of an earlier version's run.
 std::vector<std::filesystem::path> data_folders_from_json(const Json& options) {
   const auto data = options.find("data");
   if (data == options.end()) fail_missing_key("data");
   const Json folders = data->is_array() ? *data : Json::array({*data});
   std::vector<std::filesystem::path> paths;
   for (const Json& folder : folders) {
-    if (!folder.is_string()) fail(ErrorCode::kInvalidData, "'data' is not a list of folders");
+    if (!folder.is_string() || folder.get<std::string>().empty())
+      fail(ErrorCode::kInvalidData, "'data' is not a list of folders");
     paths.emplace_back(folder.get<std::string>());
   }
   return paths;
 }
+
+}  // namespace
 
 TrainOptions train_options_from_json(const Json& json) {
   constexpr int64_t kMost = int64_t{1} << 40;
@@ -214,12 +293,13 @@ TrainOptions train_options_from_json(const Json& json) {
   if (!json.contains("model")) fail_missing_key("model");
   o.model = model_from_json(json["model"]);
   o.steps = integer("steps");
+  o.seconds = get_number(json, "seconds", 0, 1e12).value_or(0);
   o.batch = integer("batch");
   o.accumulate = integer("accumulate");
   o.context = integer("context");
   o.lr = number("lr");
   o.min_lr = number("min_lr");
-  o.schedule = parse_schedule(text("schedule"));
+  o.schedule = parse_name(kSchedules, ErrorCode::kInvalidData, "'schedule'", text("schedule"));
   o.warmup = integer("warmup");
   o.decay_fraction = number("decay_fraction");
   o.weight_decay = number("weight_decay");
@@ -229,8 +309,8 @@ TrainOptions train_options_from_json(const Json& json) {
   o.clip = number("clip");
   o.dropout = number("dropout");
   o.mask_rate = number("mask_rate");
-  o.compute = text("dtype") == "bf16" ? ComputeType::kBF16 : ComputeType::kF32;
-  o.runtime = Runtime({.device = text("device")});
+  o.compute = parse_name(kComputeTypes, ErrorCode::kInvalidData, "'dtype'", text("dtype"));
+  o.runtime = Runtime({.device = device_from_json(json)});
   if (!json.contains("seed") || !json["seed"].is_number_unsigned()) {
     fail(ErrorCode::kInvalidData, "'seed' is missing or not a number of 0 or more");
   }
@@ -244,6 +324,13 @@ TrainOptions train_options_from_json(const Json& json) {
   o.patience = integer("patience");
   o.log_every = integer("log_every");
   return o;
+}
+
+void place_in_run(TrainOptions& options, const std::filesystem::path& run) {
+  options.run = run;
+  for (auto& folder : options.data) {
+    if (folder.is_relative()) folder = run / folder;
+  }
 }
 
 }  // namespace inkstone

@@ -142,7 +142,11 @@ TEST_F(TrainingTest, DivergenceIsSaidAndTheRunCanBeBegunAnew) {
   for (const char* part : {"diverged at step", "--lr", "--warmup"}) {
     EXPECT_NE(outcome.err.find(part), std::string::npos) << outcome.err;
   }
-  expect_refused(2, words, {"run", "without a checkpoint"});
+  const Outcome again = run(words);
+  EXPECT_EQ(again.status, 1);
+  EXPECT_NE(again.err.find("begins at the beginning"), std::string::npos) << again.err;
+  words.insert(words.end(), {"--seed", "2"});
+  expect_refused(2, words, {"run", "another command", "--seed"});
 }
 
 TEST_F(TrainingTest, ATrainingWindowShorterThanTheModelsIsTakenWithInit) {

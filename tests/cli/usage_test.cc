@@ -121,7 +121,8 @@ TEST_F(UsageTest, AModelTooLargeForAnyMachineIsRefusedNotTried) {
 TEST_F(UsageTest, ContradictoryFlagsAreNamed) {
   make_run();
   expect_refused(2, {"train", "--resume", "run", "--lr", "3"}, {"--lr", "--resume"});
-  expect_refused(2, {"train", "--resume", "run", "--data", "data"}, {"--data", "--resume"});
+  expect_refused(2, {"train", "--resume", "run", "--batch", "3"}, {"--batch", "--resume"});
+  expect_refused(2, {"train", "--resume", "run", "text.txt"}, {"TEXT", "--resume"});
   expect_refused(2, {"train", "--resume", "run", "--init", "run"}, {"--init", "--resume"});
   expect_refused(2, training("new", {"--fall-back"}), {"--fall-back", "--resume"});
   expect_refused(2, {"train", "--data", "data", "-o", "new", "--init", "run", "--model", "gpt2"},

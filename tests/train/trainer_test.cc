@@ -189,7 +189,7 @@ TEST_F(TrainerTest, SamplesThroughTheCaller) {
   o.sample_every = 20, o.sample_prompt = "1 little";
   std::vector<std::string> samples;
   TrainObserver observer;
-  observer.make_sample = [](const Model& model, const std::string& prompt) {
+  observer.make_sample = [](const Model& model, const Tokenizer&, const std::string& prompt) {
     EXPECT_EQ(model.config().layers, 2);
     return prompt + "...";
   };
@@ -271,7 +271,7 @@ TEST_F(TrainerTest, RefusesAModelOfAnotherVocabulary) {
       << "a refused run left a folder behind, which the next attempt would stumble over";
 }
 
-TEST_F(TrainerTest, SaysThatARunWithoutACheckpointCannotBeResumed) {
+TEST_F(TrainerTest, SaysThatARunWithoutACheckpointIsInTheWay) {
   fs::create_directories(scratch / "run");
   write_file(scratch / "run" / "run.json", "{}");
   const Error error = test::thrown_by([&] { train(options("run")); });

@@ -1,0 +1,354 @@
+#include "cli/train_arguments.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "base/error.h"
+#include "cli/command.h"
+
+namespace inkstone::cli {
+namespace {
+namespace fs = std::filesystem;
+
+// A preset by the amount of text: more parameters than the text can teach only memorise it.
+std::string preset_for(int64_t tokens) {
+  if (tokens < 200'000) return "gpt-micro";
+  if (tokens < 3'000'000) return "gpt-mini";
+  if (tokens < 100'000'000) return "gpt-baby";
+  return "gpt2";
+}
+
+ModelConfig model_by_name(const std::string& name) {
+  const auto config = preset(name);
+  if (config) return *config;
+  fail(ErrorCode::kUsage, "--model is '{}', expected one of {}", name,
+       fmt::join(preset_names(), ", "));
+}
+
+ModelConfig chosen_model(const TrainArguments& a, const std::vector<fs::path>& data) {
+  if (!a.model.empty()) return model_by_name(a.model);
+  const bool sizes_given = a.layers > 0 || a.heads > 0 || a.width > 0 || a.context > 0;
+  const bool all_sizes_given = a.layers > 0 && a.heads > 0 && a.width > 0 && a.context > 0;
+  const int64_t tokens = count_training_tokens(data);
+  const std::string name = preset_for(tokens);
+  if (!all_sizes_given) {
+    note(fmt::format("no --model given: {} suits {} training tokens{}", name, tokens,
+                     sizes_given ? ", with the sizes that you gave" : ""));
+  }
+  return model_by_name(name);
+}
+
+// The sizes that were given in place of the model's.
+ModelConfig with_sizes(ModelConfig config, const TrainArguments& a) {
+  if (a.layers > 0) config.layers = a.layers;
+  if (a.width > 0) config.width = a.width;
+  if (a.heads > 0) config.heads = a.heads;
+  if (a.context > 0) config.context = a.context;
+  return config;
+}
+
+// What the arguments say by themselves, but the model's shape.
+TrainOptions plain_options(const TrainArguments& a, const std::vector<fs::path>& data) {
+  TrainOptions o = a.options;
+  o.data = data;
+  o.run = a.run;
+  o.init = a.init;
+  o.schedule = parse_schedule(a.schedule);
+  o.compute = parse_compute(a.dtype);
+  o.runtime = make_runtime(a.device);
+  // The model has its own: this one is the training window.
+  if (!o.init.empty()) o.context = a.context;
+  if (a.steps > 0) o.steps = a.steps;
+  o.min_lr = a.min_lr >= 0 ? a.min_lr : o.lr / 10;
+  o.warmup = a.warmup >= 0 ? a.warmup : std::min<int64_t>(100, o.steps / 10);
+  return o;
+}
+
+// What the recipe says where nothing else was given.
+TrainOptions with_recipe(TrainOptions o, const Recipe& r, const TrainArguments& a,
+                         const CLI::App& command) {
+  const auto unless_given = [&](const char* option, auto& value, auto recommended) {
+    if (command.count(option) == 0) value = recommended;
+  };
+  if (o.init.empty() && a.model.empty()) o.model = with_sizes(r.model, a);
+  unless_given("--dropout", o.dropout, r.dropout);
+  if (!o.init.empty()) return o;  // a trained model is treated with more care
+  unless_given("--batch", o.batch, r.batch);
+  unless_given("--lr", o.lr, r.lr);
+  unless_given("--min-lr", o.min_lr, std::min(o.lr, r.min_lr));
+  unless_given("--beta2", o.beta2, r.beta2);
+  unless_given("--weight-decay", o.weight_decay, r.weight_decay);
+  unless_given("--schedule", o.schedule, r.schedule);
+  return o;
+}
+
+TrainOptions options_for_time(const TrainArguments& a, const CLI::App& command,
+                              const std::vector<fs::path>& data, const TrainObserver& observer) {
+  TrainOptions plain = plain_options(a, data);
+  if (!a.model.empty()) plain.model = with_sizes(chosen_model(a, data), a);
+  const TimeRequest request = {
+      .seconds = 60 * a.minutes,
+      .options = [&](const Recipe& r) { return with_recipe(plain, r, a, command); },
+      .choose_model = a.init.empty() && a.model.empty()};
+  TrainOptions o = fit_to_time(request, observer);
+  const auto if_given = [&](const char* option, int64_t& value, int64_t given) {
+    if (command.count(option) > 0) value = given;
+  };
+  if_given("--warmup", o.warmup, a.warmup);
+  if_given("--eval-every", o.eval_every, a.options.eval_every);
+  if_given("--eval-tokens", o.eval_tokens, a.options.eval_tokens);
+  if_given("--save-every", o.save_every, a.options.save_every);
+  if_given("--log-every", o.log_every, a.options.log_every);
+  if_given("--patience", o.patience, a.options.patience);
+  return o;
+}
+
+void add_optimiser_options(CLI::App* c, TrainArguments& a) {
+  TrainOptions& o = a.options;
+  c->add_option("--lr", o.lr, "largest learning rate")->capture_default_str();
+  c->add_option("--min-lr", a.min_lr, "learning rate at the end (a tenth of --lr)");
+  c->add_option("--schedule", a.schedule, "after the warm-up")
+      ->check(CLI::IsMember({"cosine", "linear", "constant", "wsd"}))
+      ->capture_default_str();
+  c->add_option("--warmup", a.warmup, "steps of linear warm-up (100, or a tenth of --steps)")
+      ->check(whole_number(0));
+  c->add_option("--decay-fraction", o.decay_fraction, "of wsd: the part of the steps that decays")
+      ->capture_default_str();
+  c->add_option("--weight-decay", o.weight_decay, "of matrices")->capture_default_str();
+  c->add_option("--beta1", o.beta1, "AdamW's decay of the mean gradient")->capture_default_str();
+  c->add_option("--beta2", o.beta2, "AdamW's decay of the mean squared gradient")
+      ->capture_default_str();
+  c->add_option("--clip", o.clip, "largest gradient norm; 0: no clipping")->capture_default_str();
+  c->add_option("--dropout", o.dropout, "probability that an activation is dropped")
+      ->capture_default_str();
+  c->add_option("--mask-rate", o.mask_rate,
+                "probability that an input token is replaced by a random one")
+      ->capture_default_str();
+}
+
+void add_report_options(CLI::App* c, TrainArguments& a) {
+  TrainOptions& o = a.options;
+  c->add_option("--eval-every", o.eval_every, "steps between validations; 0: only at the end")
+      ->check(whole_number(0))
+      ->capture_default_str();
+  c->add_option("--eval-tokens", o.eval_tokens,
+                "validation tokens per evaluation; 0: all, at most 2^20")
+      ->check(whole_number(0))
+      ->capture_default_str();
+  c->add_option("--sample-every", o.sample_every, "steps between samples; 0: never")
+      ->check(whole_number(0))
+      ->capture_default_str();
+  c->add_option("--sample-prompt", o.sample_prompt, "text that the samples continue");
+  c->add_option("--save-every", o.save_every, "steps between checkpoints")
+      ->check(whole_number(1))
+      ->capture_default_str();
+  c->add_option("--keep", o.keep, "latest checkpoints kept, besides the best")
+      ->check(whole_number(1))
+      ->capture_default_str();
+  c->add_option("--patience", o.patience,
+                "stop after so many evaluations without improvement; 0: never")
+      ->check(whole_number(0))
+      ->capture_default_str();
+  c->add_option("--log-every", o.log_every, "steps between reports")
+      ->check(whole_number(1))
+      ->capture_default_str();
+  c->add_flag("--json", a.json, "print JSON lines");
+}
+
+// --data takes one folder each time: a positional argument may follow it.
+void add_data_options(CLI::App* c, TrainArguments& a) {
+  CLI::Option* data = c->add_option(
+      "--data", a.data,
+      "in place of TEXT: folder that `inkstone prepare` wrote, or another run, whose "
+      "vocabulary and shards are taken; can be repeated");
+  data->type_name("DIR")->allow_extra_args(false);
+  c->add_option("--weights", a.options.weights,
+                "with several --data: the part of the windows of each, as 0.7,0.3 (every token "
+                "equally often)")
+      ->delimiter(',')
+      ->type_name("W,W,...")
+      ->allow_extra_args(false);
+  c->add_flag("--align-documents", a.options.align_documents,
+              "begin training windows where documents begin");
+}
+
+// What `train` and `finetune` share.
+void add_training_options(CLI::App* c, TrainArguments& a) {
+  TrainOptions& o = a.options;
+  c->add_option("--steps", a.steps,
+                a.finetune ? "optimiser steps (three epochs, at least 20)"
+                           : fmt::format("optimiser steps ({})", o.steps))
+      ->check(whole_number(1))
+      ->type_name("N");
+  c->add_option("--minutes", a.minutes,
+                a.finetune ? "in place of --steps: as many as this machine does in so many minutes"
+                           : "choose the model and its training by what this machine does in so "
+                             "many minutes; --steps and the sizes can then be left out")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
+  c->add_option("--batch", o.batch, "sequences per micro-batch")
+      ->check(whole_number(1))
+      ->capture_default_str();
+  c->add_option("--accumulate", o.accumulate, "micro-batches per step")
+      ->check(whole_number(1))
+      ->capture_default_str();
+  add_optimiser_options(c, a);
+  c->add_option("--dtype", a.dtype, "f32, or bf16: mixed precision with float32 master weights")
+      ->check(CLI::IsMember({"f32", "bf16"}))
+      ->capture_default_str();
+  c->add_option("--device", a.device, "cpu or cuda")->capture_default_str();
+  c->add_option("--seed", o.seed, "of the initial weights, the order of the data and dropout")
+      ->check(whole_number(0, std::numeric_limits<int64_t>::max()))
+      ->capture_default_str();
+  add_report_options(c, a);
+}
+
+// TEXT, and what it is made into before training.
+void add_text_options(CLI::App* c, TrainArguments& a) {
+  c->add_option("TEXT", a.texts,
+                "whatever prepare reads: files, folders, 'patterns*', @lists, or - for standard "
+                "input; its shards are made in RUN/data");
+  if (!a.finetune) {
+    c->add_option("--tokenizer", a.tokenizer,
+                  "of TEXT: folder or tokenizer.json (a vocabulary is learnt, in RUN/tokenizer)");
+    c->add_option("--vocab-size", a.vocab_size,
+                  "of the vocabulary that is learnt: at most so many tokens (by the text and the "
+                  "time)")
+        ->check(whole_number(257, 10'000'000))
+        ->type_name("N");
+  }
+  c->add_option("--val-fraction", a.val_fraction,
+                "of TEXT: the part that validates and is never trained on")
+      ->check(CLI::Range(0.0, 0.9))
+      ->capture_default_str();
+  add_reading_options(c, a.reading);
+}
+
+// More tokens than this make a small model slow before they teach it anything.
+int64_t vocabulary_for(double minutes) {
+  constexpr double kOfSixMinutes = 6144;
+  const double size = kOfSixMinutes * std::sqrt(minutes / 6);
+  return 256 * static_cast<int64_t>(std::clamp(size, 1024.0, 50176.0) / 256);
+}
+
+void check_with_init(const TrainArguments& a) {
+  if (!a.model.empty() || a.layers > 0 || a.heads > 0 || a.width > 0) {
+    fail(ErrorCode::kUsage,
+         "--init brings its own model: --model, --layers, --heads and --width have no meaning with "
+         "it; leave them out");
+  }
+  if (!a.tokenizer.empty() || a.vocab_size > 0) {
+    fail(ErrorCode::kUsage,
+         "--init brings its own vocabulary: leave out --tokenizer and --vocab-size");
+  }
+}
+
+}  // namespace
+
+void add_train_options(CLI::App* c, TrainArguments& a) {
+  add_text_options(c, a);
+  add_data_options(c, a);
+  c->add_option("-o,--output", a.run, "folder for the run; the same command again goes on with it")
+      ->type_name("RUN");
+  c->add_option("--resume", a.resume, "run folder to go on with")->type_name("RUN");
+  c->add_flag("--fall-back", a.fall_back,
+              "with --resume: use the newest intact checkpoint if the last is damaged");
+  c->add_option("--init", a.init, "model folder to start from");
+  c->add_option("--model", a.model,
+                fmt::format("shape by name: {}", fmt::join(preset_names(), ", ")));
+  c->add_option("--layers", a.layers)->check(CLI::Range(1, 1000));
+  c->add_option("--heads", a.heads)->check(CLI::Range(1, 1024));
+  c->add_option("--width", a.width)->check(CLI::Range(1, 65536));
+  c->add_option("--context", a.context)->check(CLI::Range(1, 1 << 20));
+  add_training_options(c, a);
+}
+
+void add_finetune_options(CLI::App* c, TrainArguments& a) {
+  c->add_option("MODEL", a.init, "model or run folder")->required();
+  add_text_options(c, a);
+  add_data_options(c, a);
+  c->add_option("-o,--output", a.run, "folder for the run; the same command again goes on with it")
+      ->required()
+      ->type_name("RUN");
+  c->add_option("--context", a.context, "training window; 0: the model's context")
+      ->check(whole_number(0, 1 << 20))
+      ->capture_default_str();
+  add_training_options(c, a);
+}
+
+void refuse_with_resume(const CLI::App& command) {
+  for (const CLI::Option* option : command.get_options()) {
+    const std::string name = option->get_single_name();
+    if (option->count() == 0 || name == "resume" || name == "fall-back" || name == "steps" ||
+        name == "data" || name == "json" || name == "threads") {
+      continue;
+    }
+    fail(ErrorCode::kUsage,
+         "{} cannot be changed with --resume: the run goes on as it began. Start a new run with "
+         "--init for that",
+         name == "TEXT" ? name : "--" + name);
+  }
+}
+
+void check_arguments(const TrainArguments& a) {
+  if (a.fall_back) fail(ErrorCode::kUsage, "--fall-back goes with --resume");
+  if (a.texts.empty() && a.data.empty()) {
+    fail(ErrorCode::kUsage,
+         "there is nothing to train on: give TEXT, or --data DIR, which `inkstone prepare` wrote");
+  }
+  if (!a.texts.empty() && !a.data.empty()) {
+    fail(ErrorCode::kUsage,
+         "TEXT '{}' and --data '{}' are both given: --data stands in place of TEXT; give one of "
+         "them",
+         a.texts.front(), a.data.front());
+  }
+  if (a.run.empty()) fail(ErrorCode::kUsage, "-o RUN is missing: the folder for the run");
+  if (a.minutes > 0 && a.steps > 0)
+    fail(ErrorCode::kUsage, "--minutes chooses the steps: leave out --steps, or --minutes");
+  if (a.texts.empty() && (!a.tokenizer.empty() || a.vocab_size > 0)) {
+    fail(ErrorCode::kUsage,
+         "--tokenizer and --vocab-size are for TEXT: the data of --data has its vocabulary");
+  }
+  if (!a.tokenizer.empty() && a.vocab_size > 0)
+    fail(ErrorCode::kUsage, "--vocab-size has no meaning with --tokenizer: leave one of them out");
+  if (!a.finetune && !a.init.empty()) check_with_init(a);
+  // What is wrong with the options is said before a text is read for minutes.
+  TrainOptions o = plain_options(a, {fs::path(a.run) / "data"});
+  if (a.minutes > 0 || a.finetune) o.warmup = 0;  // of steps that are not known yet
+  o.weights.clear();                              // of folders that are not known yet
+  validate(o);
+  if (!a.model.empty()) validate(with_sizes(model_by_name(a.model), a));
+}
+
+TextRun text_run(const TrainArguments& a) {
+  TextRun t{.run = a.run,
+            .texts = a.texts,
+            .tokenizer = a.tokenizer,
+            .vocab_size = a.vocab_size,
+            .val_fraction = a.val_fraction,
+            .read = a.reading.read_options()};
+  if (!a.init.empty()) t.tokenizer = find_model_folder(a.init).string();
+  if (t.vocab_size == 0)
+    t.vocab_size = a.minutes > 0 ? vocabulary_for(a.minutes) : TokenizerTrainOptions{}.vocab_size;
+  return t;
+}
+
+TrainOptions train_options(const TrainArguments& a, const CLI::App& command,
+                           const std::vector<fs::path>& data, const TrainObserver& observer) {
+  if (a.minutes > 0) return options_for_time(a, command, data, observer);
+  TrainOptions o = plain_options(a, data);
+  if (a.finetune && a.steps == 0) {
+    o.steps = finetune_steps(o);
+    if (a.warmup < 0) o.warmup = std::min<int64_t>(100, o.steps / 10);
+  }
+  validate(o);
+  if (o.init.empty()) o.model = with_sizes(chosen_model(a, data), a);
+  return o;
+}
+
+}  // namespace inkstone::cli

@@ -1,0 +1,26 @@
+// What a run says about itself before it begins.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "model/network.h"
+#include "train/batches.h"
+#include "train/checkpoint.h"
+#include "train/data_sets.h"
+
+namespace inkstone {
+
+struct RunFacts {
+  const TrainerState& state;
+  const Network& network;
+  const DataSets& data;
+  const TrainingBatches& batches;
+  int64_t wanted_context, tokens_per_step;
+};
+
+// Lines for people: model, data, device and memory, and whatever is unusual.
+std::vector<std::string> announcement(const RunFacts& facts);
+
+}  // namespace inkstone

@@ -1,0 +1,302 @@
+#include "train/session.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "model/model_impl.h"
+#include "model/training_pass.h"
+#include "train/announcement.h"
+#include "train/first_words.h"
+#include "train/options.h"
+#include "train/plan.h"
+#include "train/schedule.h"
+
+namespace inkstone {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr int64_t kMostEvalTokens = int64_t{1} << 20;
+
+}  // namespace
+
+Model starting_model(TrainOptions& options, const DataSets& data) {
+  const LoadOptions load{.runtime = options.runtime, .compute = options.compute};
+  options.model.vocab_size = data.tokenizer().vocab_size();
+  if (options.init.empty()) {
+    validate(options.model);
+    return Model::create(options.model, options.seed, load);
+  }
+  Model model = Model::load(options.init, load);
+  options.model = model.config();
+  options.init = fs::absolute(options.init);
+  return model;
+}
+
+Session::Session(TrainerState state, Model model, DataSets data, const TrainObserver& observer)
+    : state_(std::move(state)),
+      observer_(observer),
+      model_(std::move(model)),
+      network_(*model_.impl().network),
+      data_(std::move(data)),
+      checkpoints_(options().run),
+      optimizer_(network_),
+      gradients_(network_) {
+  check_model_and_data();
+  check_fingerprint();
+  batches_ = std::make_unique<TrainingBatches>(
+      data_.train(), data_.shares(), options(),
+      TrainingBatches::Shape{wanted_context(), network_.config().vocab_size,
+                             data_.tokenizer().end_of_text()});
+  pass_ = std::make_unique<TrainingPass>(network_, options().batch, batches_->window(),
+                                         static_cast<float>(options().dropout));
+}
+
+Session::~Session() = default;
+
+void Session::restore_moments() { checkpoints_.read_moments(state_.step, network_, optimizer_); }
+
+TrainResult Session::run() {
+  announce();
+  metrics_ = std::make_unique<MetricsLog>(options().run, state_.step);
+  speed_ = std::make_unique<Speed>(
+      network_.backend(), network_.compute(),
+      Speed::Work{static_cast<double>(tokens_per_step()),
+                  training_flops(network_.config(), tokens_per_step(), batches_->window())});
+  const double before_s = state_.elapsed_s;
+  start_s_ = seconds_now();
+  first_step_ = state_.step;
+  while (state_.step < options().steps && !state_.stopped_early) {
+    speed_->step_begins();
+    const StepOutcome outcome = one_step();
+    speed_->step_ends();
+    state_.elapsed_s = before_s + seconds_now() - start_s_;
+    keep_to_the_clock();
+    if (after_step(outcome)) return result(TrainResult::End::kStopped);
+  }
+  return result(state_.stopped_early ? TrainResult::End::kEarlyStop : TrainResult::End::kDone);
+}
+
+double Session::try_steps(int64_t steps) {
+  std::vector<double> seconds;
+  for (int64_t i = 0; i < steps; ++i) {
+    const double begin = seconds_now();
+    one_step();
+    seconds.push_back(seconds_now() - begin);
+  }
+  std::sort(seconds.begin(), seconds.end());
+  return seconds[seconds.size() / 2];
+}
+
+int64_t Session::wanted_context() const {
+  return options().context > 0 ? options().context : network_.config().context;
+}
+
+int64_t Session::tokens_per_step() const {
+  return inkstone::tokens_per_step(options(), batches_->window());
+}
+
+void Session::say(const std::string& message) const {
+  if (observer_.on_message) observer_.on_message(message);
+}
+
+void Session::check_model_and_data() {
+  if (data_.tokenizer().vocab_size() != network_.config().vocab_size) {
+    fail(ErrorCode::kMismatch,
+         "the data in '{}' was prepared with a vocabulary of {} tokens, the model has {}; prepare "
+         "the data with the model's own tokenizer",
+         options().data.front().string(), data_.tokenizer().vocab_size(),
+         network_.config().vocab_size);
+  }
+  if (wanted_context() > network_.config().context) {
+    fail(ErrorCode::kUsage, "--context is {}, more than the model's {}", wanted_context(),
+         network_.config().context);
+  }
+  inkstone::tokens_per_step(options(), wanted_context());  // throws when it is too much
+  for (const TokenStream& stream : data_.train()) {
+    if (data_.count() == 1 || stream.count() > wanted_context()) continue;
+    fail(ErrorCode::kUsage,
+         "'{}' has {} training tokens, expected more than the context of {} to be mixed with "
+         "others: leave it out, or give a smaller --context",
+         stream.folder().string(), stream.count(), wanted_context());
+  }
+}
+
+void Session::check_fingerprint() {
+  const std::string found = data_.fingerprint();
+  if (state_.data_fingerprint.empty()) state_.data_fingerprint = found;
+  if (state_.data_fingerprint == found) return;
+  std::string folders;
+  for (const fs::path& folder : options().data)
+    folders += fmt::format("{}'{}'", folders.empty() ? "" : ", ", folder.string());
+  fail(
+      ErrorCode::kMismatch,
+      "the data in {} is not what this run began with, or has changed since ({}, expected {}); put "
+      "the old data back, say where it lies now (--resume {} --data DIR), or start a new run with "
+      "--init {}",
+      folders, found, state_.data_fingerprint, options().run.string(), options().run.string());
+}
+
+void Session::announce() const {
+  const RunFacts facts = {state_, network_, data_, *batches_, wanted_context(), tokens_per_step()};
+  for (const std::string& line : announcement(facts)) say(line);
+}
+
+Session::StepOutcome Session::one_step() {
+  const int64_t step = state_.step, tokens = tokens_per_step();
+  double loss = 0;
+  for (int64_t micro = 0; micro < options().accumulate; ++micro) {
+    batches_->read(step, micro, batch_);
+    loss += pass_->forward_backward(
+        {.inputs = batch_.inputs,
+         .targets = batch_.targets,
+         .gradient_scale = 1.0f / static_cast<float>(tokens),
+         .accumulate = micro > 0,
+         .dropout_seed = options().seed +
+                         static_cast<uint64_t>(step * options().accumulate + micro) *
+                             0x9E3779B97F4A7C15u},
+        batches_->window(), gradients_);
+  }
+  loss /= static_cast<double>(tokens);
+  const double lr = learning_rate(options(), step);
+  const double norm = std::isfinite(loss) ? update(lr, step) : loss;
+  if (!std::isfinite(norm)) fail_diverged(step, loss);
+  state_.step = step + 1;
+  state_.loss_sum += loss;
+  state_.loss_count += 1;
+  last_loss_ = loss;
+  return {lr, norm};
+}
+
+double Session::update(double lr, int64_t step) {
+  return optimizer_.step(gradients_,
+                         {.lr = lr,
+                          .beta1 = options().beta1,
+                          .beta2 = options().beta2,
+                          .epsilon = options().epsilon,
+                          .weight_decay = options().weight_decay,
+                          .clip = options().clip},
+                         step);
+}
+
+void Session::fail_diverged(int64_t step, double loss) const {
+  const auto saved = checkpoints_.steps();
+  fail(ErrorCode::kInvalidData,
+       "training diverged at step {}: the loss is {} or its gradient is not finite; nothing was "
+       "saved from this step{}. Try a smaller --lr (it was {}) or a longer --warmup",
+       step + 1, loss,
+       saved.empty() ? std::string()
+                     : fmt::format(", the last checkpoint is that of step {}", saved.back()),
+       options().lr);
+}
+
+void Session::keep_to_the_clock() {
+  const int64_t possible = steps_by_the_clock(state_);
+  if (possible >= options().steps) return;
+  state_.options.steps = possible;
+  if (told_of_the_clock_) return;
+  told_of_the_clock_ = true;
+  say(
+      fmt::format("this machine is slower than it was at first: fewer steps than the {} that were "
+                  "planned, with the learning rate brought down all the same, so that the run ends "
+                  "in time",
+                  state_.planned_steps));
+}
+
+// Evaluation, report, sample and checkpoint as they fall due. True if the caller asked to stop.
+bool Session::after_step(const StepOutcome& outcome) {
+  const int64_t step = state_.step;
+  const bool last = step == options().steps;
+  const auto due = [&](int64_t every) { return every > 0 && step % every == 0; };
+  std::optional<double> val_loss;
+  bool improved = false;
+  last_val_losses_.clear();
+  if (data_.can_validate() && (last || due(options().eval_every))) {
+    val_loss = evaluate();
+    if (!std::isfinite(*val_loss)) fail_diverged(step - 1, *val_loss);
+    improved = note_evaluation(*val_loss);
+  }
+  if (val_loss || last || due(options().log_every)) report(outcome, val_loss);
+  if (observer_.make_sample && due(options().sample_every)) sample();
+  const bool stop = observer_.stop_requested && observer_.stop_requested();
+  if (last || improved || stop || state_.stopped_early || due(options().save_every)) save();
+  return stop && !last && !state_.stopped_early;
+}
+
+// The mean over the data sets; with several, each one's loss too.
+double Session::evaluate() {
+  speed_->pause();
+  const int64_t most = options().eval_tokens > 0 ? options().eval_tokens : kMostEvalTokens;
+  std::vector<std::optional<double>> losses(data_.count());
+  for (size_t k = 0; k < data_.count(); ++k) {
+    if (data_.val()[k].count() < 2) continue;
+    losses[k] = mean_loss(*pass_, data_.val()[k], options().batch, batches_->window(), most);
+    if (data_.count() > 1) last_val_losses_.emplace_back(data_.names()[k], *losses[k]);
+  }
+  return *weighted_mean(losses, data_.shares());
+}
+
+// True if this is the best validation loss so far.
+bool Session::note_evaluation(double val_loss) {
+  last_val_loss_ = val_loss;
+  if (!state_.best_val_loss || val_loss < *state_.best_val_loss) {
+    state_.best_val_loss = val_loss;
+    state_.best_step = state_.step;
+    state_.evaluations_without_improvement = 0;
+    return true;
+  }
+  ++state_.evaluations_without_improvement;
+  state_.stopped_early = options().patience > 0 &&
+                         state_.evaluations_without_improvement >= options().patience;
+  return false;
+}
+
+void Session::report(const StepOutcome& outcome, std::optional<double> val_loss) {
+  const Speed::Rate rate = speed_->take();
+  const StepReport r{
+      .step = state_.step,
+      .steps = options().steps,
+      .loss = state_.loss_sum / static_cast<double>(std::max<int64_t>(1, state_.loss_count)),
+      .lr = outcome.lr,
+      .grad_norm = outcome.grad_norm,
+      .tokens_per_s = rate.tokens_per_s,
+      .elapsed_s = state_.elapsed_s,
+      .seconds_left = (seconds_now() - start_s_) / static_cast<double>(state_.step - first_step_) *
+                      static_cast<double>(options().steps - state_.step),
+      .gemm_fraction = rate.gemm_fraction,
+      .val_loss = val_loss,
+      .val_losses = last_val_losses_};
+  metrics_->write(r);
+  if (observer_.on_step) observer_.on_step(r);
+  state_.loss_sum = 0;
+  state_.loss_count = 0;
+}
+
+void Session::sample() {
+  const std::string text = observer_.make_sample(model_, data_.tokenizer(),
+                                                 options().sample_prompt);
+  metrics_->write_sample(state_.step, text);
+  if (observer_.on_sample) observer_.on_sample(state_.step, text);
+}
+
+void Session::save() {
+  last_checkpoint_ = checkpoints_.save(state_, network_, optimizer_, data_.tokenizer());
+  if (observer_.on_checkpoint) {
+    observer_.on_checkpoint(last_checkpoint_,
+                            state_.best_val_loss && state_.best_step == state_.step);
+  }
+}
+
+TrainResult Session::result(TrainResult::End end) const {
+  return {.step = state_.step,
+          .loss = last_loss_,
+          .val_loss = last_val_loss_,
+          .best_val_loss = state_.best_val_loss,
+          .best_step = state_.best_step,
+          .end = end,
+          .last_checkpoint = last_checkpoint_.empty() ? checkpoints_.path(state_.step)
+                                                      : last_checkpoint_,
+          .first_words = first_words(data_.train().front(), data_.tokenizer())};
+}
+
+}  // namespace inkstone

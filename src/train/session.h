@@ -1,0 +1,94 @@
+// One run in this process: everything that stays the same from step to step, and the loop.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "inkstone/model.h"
+#include "inkstone/trainer.h"
+#include "train/batches.h"
+#include "train/checkpoint.h"
+#include "train/data_sets.h"
+#include "train/metrics.h"
+#include "train/optimizer.h"
+#include "train/speed.h"
+
+namespace inkstone {
+
+class TrainingPass;
+
+// The weights that the options begin with. Sets what they leave to the data or to the model that
+// they name.
+Model starting_model(TrainOptions& options, const DataSets& data);
+
+class Session {
+ public:
+  // The state's options are valid; the model holds the weights to start from. Throws kMismatch when
+  // the data does not fit the model, or is not what the state's fingerprint says; kUsage when the
+  // options do not fit the data. Writes nothing.
+  Session(TrainerState state, Model model, DataSets data, const TrainObserver& observer);
+  ~Session();
+
+  const TrainerState& state() const { return state_; }
+
+  // Continues from a checkpoint: its moments.
+  void restore_moments();
+
+  // Trains to the end, or until the observer asks to stop.
+  TrainResult run();
+
+  // Does `steps` steps and returns the seconds that one takes, the median: to see what the model
+  // costs here. Leaves nothing behind; the session is not to be run after that.
+  double try_steps(int64_t steps);
+  int64_t tokens_per_step() const;
+
+ private:
+  struct StepOutcome {
+    double lr, grad_norm;
+  };
+
+  const TrainOptions& options() const { return state_.options; }
+  int64_t wanted_context() const;
+  void say(const std::string& message) const;
+  void check_model_and_data();
+  void check_fingerprint();
+  void announce() const;
+
+  StepOutcome one_step();
+  double update(double lr, int64_t step);
+  [[noreturn]] void fail_diverged(int64_t step, double loss) const;
+  void keep_to_the_clock();
+  bool after_step(const StepOutcome& outcome);
+  double evaluate();
+  bool note_evaluation(double val_loss);
+  void report(const StepOutcome& outcome, std::optional<double> val_loss);
+  void sample();
+  void save();
+  TrainResult result(TrainResult::End end) const;
+
+  TrainerState state_;
+  const TrainObserver& observer_;
+  Model model_;
+  Network& network_;
+  DataSets data_;
+  CheckpointFolder checkpoints_;
+  Optimizer optimizer_;
+  Gradients gradients_;
+  std::unique_ptr<TrainingBatches> batches_;
+  std::unique_ptr<TrainingPass> pass_;
+  std::unique_ptr<MetricsLog> metrics_;
+  std::unique_ptr<Speed> speed_;
+  TokenBatch batch_;
+  double start_s_ = 0, last_loss_ = 0;
+  int64_t first_step_ = 0;
+  bool told_of_the_clock_ = false;
+  std::optional<double> last_val_loss_;
+  std::vector<std::pair<std::string, double>> last_val_losses_;  // of this step, if it evaluated
+  std::filesystem::path last_checkpoint_;
+};
+
+}  // namespace inkstone

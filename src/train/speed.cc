@@ -1,0 +1,39 @@
+#include "train/speed.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace inkstone {
+
+double seconds_now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+Speed::Speed(Backend& backend, DType compute, const Work& of_step)
+    : peak_(backend, compute), work_(of_step), measured_s_(seconds_now()) {}
+
+void Speed::pause() {
+  constexpr double kSeconds = 30;  // a measurement takes a fifth of a second
+  if (seconds_now() - measured_s_ < kSeconds) return;
+  peak_.measure_again();
+  measured_s_ = seconds_now();
+}
+
+void Speed::step_begins() { begin_s_ = seconds_now(); }
+
+void Speed::step_ends() {
+  const double seconds = std::max(1e-9, seconds_now() - begin_s_);
+  peak_.saw(work_.flops / seconds);
+  seconds_ += seconds;
+  ++steps_;
+}
+
+Speed::Rate Speed::take() {
+  const double seconds = std::max(1e-9, seconds_), steps = static_cast<double>(steps_);
+  seconds_ = 0;
+  steps_ = 0;
+  return {.tokens_per_s = steps * work_.tokens / seconds,
+          .gemm_fraction = steps * work_.flops / seconds / peak_.flops_per_s()};
+}
+
+}  // namespace inkstone
