@@ -133,6 +133,35 @@ def jsons():
     yield "strings", rb'["\u0041\ud83d\ude00\u0000","\b\f\n\r\t\/"]'
 
 
+def run_options(**changes):
+    model = {"layers": 2, "heads": 2, "width": 32, "context": 16, "vocab_size": 300, "layer_norm_epsilon": 1e-5,
+             "initializer_range": 0.02, "scale_attention_by_inverse_layer": False}
+    options = {"data": ["data", "/more/data"], "weights": [0.7, 0.3], "align_documents": True, "init": "", "model": model,
+               "steps": 40, "seconds": 60.0, "batch": 4, "accumulate": 2, "context": 0, "lr": 1e-3, "min_lr": 0.0,
+               "schedule": "wsd", "warmup": 4, "decay_fraction": 0.2, "weight_decay": 0.1, "beta1": 0.9, "beta2": 0.99,
+               "epsilon": 1e-8, "clip": 1.0, "dropout": 0.1, "mask_rate": 0.0, "dtype": "bf16", "device": "cpu", "seed": 1,
+               "eval_every": 10, "eval_tokens": 0, "sample_every": 0, "sample_prompt": "中", "save_every": 10, "keep": 2,
+               "patience": 0, "log_every": 5}
+    return options | changes
+
+
+def runs():
+    yield "run", compact({"program": "inkstone", "data_fingerprint": "train 9 val 1", "options": run_options()})
+    early = run_options(data="/data")
+    for key in ("weights", "align_documents", "seconds"):
+        del early[key]
+    yield "early", compact({"program": "inkstone", "options": early})
+    yield "huge", compact({"options": run_options(batch=1 << 40, accumulate=1 << 40, steps=1 << 40)})
+
+
+def trainer_states():
+    state = {"step": 20, "planned_steps": 40, "elapsed_s": 31.5, "best_val_loss": 3.2, "best_step": 20,
+             "evaluations_without_improvement": 0, "loss_sum": 9.5, "loss_count": 3, "stopped_early": False,
+             "data_fingerprint": "train 9 val 1", "options": run_options()}
+    yield "state", compact(state)
+    yield "late", compact(state | {"elapsed_s": 1e300, "best_val_loss": None, "planned_steps": 1 << 40})
+
+
 def jsonl():
     lines = [compact({"text": text, "id": i}) for i, text in enumerate(TEXTS)]
     yield "lines", b"\n".join(lines) + b"\n"
@@ -204,6 +233,7 @@ def charsets():
 TARGETS = {
     "tokenizer_json": tokenizers, "vocab_merges": vocab_merges, "shard": shards, "safetensors_header": safetensors,
     "json": jsons, "jsonl": jsonl, "csv": csv, "archive": archives, "html": html, "charset": charsets,
+    "run_json": runs, "trainer_state": trainer_states,
 }
 
 
