@@ -230,10 +230,20 @@ def charsets():
     yield from ((name, text.encode(name)) for name, text in samples.items())
 
 
+def reports():
+    """What prepare leaves: the first byte picks report.json or a checkpoint."""
+    tokenizer = {"type": "byte", "vocab_size": 257}
+    split = {"documents": 1, "bytes": 2, "tokens": 3, "shards": [{"file": "train_000000.bin", "tokens": 3, "hash128": "0"}]}
+    yield "report", b"\0" + compact({"program": "inkstone prepare", "tokenizer": tokenizer, "train": split})
+    yield "other", b"\0" + compact({"program": "another", "train": []})
+    yield "state", b"\1" + compact({"fingerprint": "fingerprint", "hash128": "0" * 32, "state": {"stage": "scan"}})
+
+
 TARGETS = {
     "tokenizer_json": tokenizers, "vocab_merges": vocab_merges, "shard": shards, "safetensors_header": safetensors,
     "json": jsons, "jsonl": jsonl, "csv": csv, "archive": archives, "html": html, "charset": charsets,
     "run_json": runs, "trainer_state": trainer_states,
+    "report": reports,
 }
 
 

@@ -9,6 +9,7 @@
 
 namespace inkstone {
 namespace {
+using test::compress;
 using test::content_of;
 using Texts = std::vector<std::string>;
 
@@ -145,6 +146,7 @@ TEST(DetectEncoding, AsksTheNeighboursOfShortTexts) {
   EXPECT_EQ(decode(chinese, detect_encoding(chinese, [&] { return evidence_of(czech); }).encoding),
             kChinese);
   EXPECT_EQ(evidence_of(kChinese), "");
+  EXPECT_EQ(evidence_of(compress(&archive_write_add_filter_gzip, kChinese)), "");
   EXPECT_EQ(evidence_of(encode(kChinese, "UTF-16")), "");
 }
 

@@ -8,6 +8,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0 || !container_name(fuzz::as_text(data + 1, size - 1)).empty()) return 0;
   const ReadOptions options{.format = data[0] % 2 == 0 ? InputFormat::kCsv : InputFormat::kTsv,
                             .csv_column = data[0] % 4 < 2 ? "text" : "2",
+                            .csv_header = data[0] % 8 < 4,
                             .encoding = "UTF-8"};
   fuzz::read_all(fuzz::as_text(data + 1, size - 1), options);
   return 0;

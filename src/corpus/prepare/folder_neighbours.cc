@@ -22,17 +22,24 @@ std::string head_of(const std::filesystem::path& path) {
 
 }  // namespace
 
-const std::string& FolderNeighbours::evidence_for(size_t index) {
-  const std::filesystem::path folder = files_[index].path.parent_path();
-  const auto [found, is_new] = folders_.try_emplace(folder);
-  std::string& evidence = found->second;
-  size_t looked_at = 0;
-  for (size_t i = 0; is_new && i < files_.size(); ++i) {
-    if (files_[i].path == "-" || files_[i].path.parent_path() != folder) continue;
-    if (++looked_at > kMostFiles || evidence.size() >= kEvidence_bytes) break;
-    evidence += evidence_of(head_of(files_[i].path));
+void FolderNeighbours::list_folders() {
+  for (size_t i = 0; i < files_.size(); ++i) {
+    if (files_[i].path == "-") continue;
+    std::vector<size_t>& listed = folders_[files_[i].path.parent_path()].files;
+    if (listed.size() < kMostFiles) listed.push_back(i);
   }
-  return evidence;
+}
+
+const std::string& FolderNeighbours::evidence_for(size_t index) {
+  if (folders_.empty()) list_folders();
+  Folder& folder = folders_[files_[index].path.parent_path()];
+  if (folder.is_read) return folder.evidence;
+  folder.is_read = true;
+  for (const size_t i : folder.files) {
+    if (folder.evidence.size() >= kEvidence_bytes) break;
+    folder.evidence += evidence_of(head_of(files_[i].path));
+  }
+  return folder.evidence;
 }
 
 }  // namespace inkstone

@@ -17,7 +17,7 @@ struct CorpusFile {
   int64_t size_bytes = 0;
 };
 
-// Looks at nothing until it is asked, and at each folder once.
+// Looks at nothing until it is asked, and into each folder once.
 class FolderNeighbours {
  public:
   explicit FolderNeighbours(const std::vector<CorpusFile>& files) : files_(files) {}
@@ -29,8 +29,16 @@ class FolderNeighbours {
  private:
   static constexpr size_t kMostFiles = 64;
 
+  struct Folder {
+    std::vector<size_t> files;  // the first ones, by their place in files_
+    std::string evidence;
+    bool is_read = false;
+  };
+
+  void list_folders();
+
   const std::vector<CorpusFile>& files_;
-  std::map<std::filesystem::path, std::string> folders_;
+  std::map<std::filesystem::path, Folder> folders_;  // empty until it is asked
 };
 
 }  // namespace inkstone

@@ -239,9 +239,8 @@ EncodingGuess detect_encoding(std::string_view text, const Neighbours& neighbour
 }
 
 std::string evidence_of(std::string_view head) {
-  if (!examine_text(head, "").encoding.empty() || is_mostly_utf8(head)) return "";
-  if (head.find('\0') != head.npos && !has_few_controls(head)) return "";
-  return encoding_evidence(head);
+  const bool is_told = !examine_text(head, "").encoding.empty() || is_mostly_utf8(head);
+  return is_told || !has_few_controls(head) ? "" : encoding_evidence(head);
 }
 
 std::string encoding_of_label(const std::string& label) {
