@@ -133,10 +133,10 @@ int64_t count_replacements(std::string_view text) {
 // cut.
 class TextReader : public MemberReader {
  public:
-  TextReader(std::shared_ptr<Utf8Stream> stream, BlankDocuments blank, OnRecord on_dropped)
+  TextReader(std::shared_ptr<Utf8Stream> stream, const SourceHooks& hooks, OnRecord on_dropped)
       : stream_(std::move(stream)),
         reader_([stream = stream_](char* out, size_t n) { return stream->read(out, n); },
-                DocumentReader::kPiece_bytes, blank),
+                hooks.piece_bytes, hooks.blank),
         on_dropped_(std::move(on_dropped)) {}
 
   bool next(DocumentPiece& piece) override {
@@ -253,7 +253,7 @@ std::unique_ptr<MemberReader> open_member(const std::string& name,
   }
   auto text = std::make_shared<Utf8Stream>(std::move(raw), start.encoding, hooks.neighbours);
   if (format == InputFormat::kText)
-    return std::make_unique<TextReader>(std::move(text), hooks.blank, std::move(on_dropped));
+    return std::make_unique<TextReader>(std::move(text), hooks, std::move(on_dropped));
   ReadBytes decoded = [text](char* out, size_t n) { return text->read(out, n); };
   return std::make_unique<RecordDocuments>(open_records(format, options, std::move(decoded)), text,
                                            std::move(on_dropped));

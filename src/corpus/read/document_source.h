@@ -1,6 +1,7 @@
 // The documents of one input, whatever its format, encoding and compression.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -36,6 +37,7 @@ struct SourceHooks {
   std::function<std::string()> neighbours = {};
   // Of text; a blank record is left out.
   BlankDocuments blank = BlankDocuments::kLeaveOut;
+  size_t piece_bytes = DocumentReader::kPiece_bytes;  // of text, about
 };
 
 // Memory stays bounded whatever the input's size: text comes in pieces, records in 256 MiB at most.

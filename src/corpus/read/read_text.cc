@@ -11,6 +11,9 @@
 namespace inkstone {
 namespace {
 
+// The passes over a piece stay in the cache of a core.
+constexpr size_t kPiece_bytes = size_t{128} << 10;
+
 // Opened at once, so that a missing file is told from one that holds no text.
 ReadBytes open_bytes(const std::filesystem::path& path) {
   auto source = std::make_shared<ByteSource>(path);
@@ -33,15 +36,19 @@ ReadNotes read_pieces(const std::filesystem::path& path, const ReadOptions& opti
   };
   const auto on_source = [&](const SourceFacts& facts) { notes.sources.push_back(facts); };
   with_context(fmt::format("reading '{}'", name), [&] {
-    const auto source = open_source(
-        name, open_bytes(path), options,
-        {.on_dropped = on_dropped, .on_source = on_source, .blank = BlankDocuments::kKeep});
+    const auto source = open_source(name, open_bytes(path), options,
+                                    {.on_dropped = on_dropped,
+                                     .on_source = on_source,
+                                     .blank = BlankDocuments::kKeep,
+                                     .piece_bytes = kPiece_bytes});
     std::string text, spare;
     CharacterCounts counts;
     for (DocumentPiece piece; source->next(piece);) {
-      text = piece.text;
-      clean_characters(text, spare, {}, counts);
-      piece.text = text;
+      if (find_unclean_character(piece.text) < piece.text.size()) {
+        text = piece.text;
+        clean_characters(text, spare, {}, counts);
+        piece.text = text;
+      }
       on_piece(piece);
     }
     if (!why_not.empty()) throw Error(ErrorCode::kInvalidData, why_not);
