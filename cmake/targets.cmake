@@ -5,7 +5,12 @@ target_include_directories(inkstone_options INTERFACE
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
   $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 # Warnings are for our own code, not for that of a project which links the installed library.
-set(warnings -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor)
+set(warnings -Wall -Wextra -Wpedantic -Wnon-virtual-dtor)
+if(NOT INKSTONE_UNITY)
+  list(APPEND warnings -Wshadow)
+elseif(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  list(APPEND warnings -Wno-subobject-linkage)  # it takes the unnamed namespaces of the files for those of a header
+endif()
 if(INKSTONE_WERROR)
   list(APPEND warnings -Werror)
 endif()
@@ -29,45 +34,42 @@ if(INKSTONE_SANITIZE)
   target_link_options(inkstone_options INTERFACE -fsanitize=${INKSTONE_SANITIZE})
 endif()
 
-# Half the time of compiling a small file goes into the standard library, fmt and JSON. Precompiled, a build
-# from nothing is quicker; but a file that forgets an include then compiles all the same, so this is off where
-# people work and where CI compiles the whole program.
-if(INKSTONE_PCH)
-  file(WRITE ${PROJECT_BINARY_DIR}/pch.cc "// Nothing but the precompiled headers.\n")
-  add_library(inkstone_pch OBJECT ${PROJECT_BINARY_DIR}/pch.cc)
-  target_link_libraries(inkstone_pch PRIVATE inkstone_options fmt::fmt nlohmann_json::nlohmann_json)
-  target_precompile_headers(inkstone_pch PRIVATE <algorithm> <array> <cstdint> <filesystem> <fmt/format.h> <functional>
-    <map> <memory> <nlohmann/json.hpp> <optional> <span> <string> <string_view> <unordered_map> <utility> <vector>)
-endif()
+# Headers and their templates cost more than half of compiling a file. As one file a layer takes a third of the time from
+# nothing; but then a file that forgets an include compiles all the same, and one that changes takes its layer with it.
+# So this is on where everything is built once (--preset release), and off where people work and where CI compiles it all.
+# Names in unnamed namespaces must differ within a layer; ALONE names the sources
+# where they do not.
+function(inkstone_unity target)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${INKSTONE_UNITY} UNITY_BUILD_BATCH_SIZE 16)
+  set_source_files_properties(${ARGN} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+endfunction()
 
 find_program(CCACHE ccache)
 if(CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
 endif()
 
-# inkstone_layer(NAME SOURCES file... [LINK public...] [PRIVATE_LINK private...])
+# inkstone_layer(NAME SOURCES file... [ALONE file...] [LINK public...] [PRIVATE_LINK private...])
 # A layer is one folder of src/ as a static library; LINK names the layers it may include.
 function(inkstone_layer name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SOURCES;ALONE;LINK;PRIVATE_LINK" ${ARGN})
   add_library(inkstone_${name} STATIC ${ARG_SOURCES})
   target_link_libraries(inkstone_${name} PUBLIC inkstone_options ${ARG_LINK} PRIVATE ${ARG_PRIVATE_LINK})
   set_property(GLOBAL APPEND PROPERTY INKSTONE_LAYERS inkstone_${name})
-  # Precompiled headers hold for one set of flags, and OpenMP's differ.
-  if(INKSTONE_PCH AND NOT "OpenMP::OpenMP_CXX" IN_LIST ARG_PRIVATE_LINK)
-    target_precompile_headers(inkstone_${name} REUSE_FROM inkstone_pch)
-  endif()
+  inkstone_unity(inkstone_${name} ${ARG_ALONE})
 endfunction()
 
-# inkstone_test(NAME SOURCES file... LINK layers... [TIMEOUT seconds])
+# inkstone_test(NAME SOURCES file... [ALONE file...] LINK layers... [TIMEOUT seconds])
 # One test program; every TEST in it becomes a ctest case with the program's name as its label.
 function(inkstone_test name)
-  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;ALONE;LINK" ${ARGN})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE inkstone_test_support ${ARG_LINK} GTest::gtest_main)
   target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)  # quicker to build; what is tested is optimised
+  inkstone_unity(${name} ${ARG_ALONE})
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS ${name}
     # Two properties, since a list would not survive the way through gtest_discover_tests.
     ENVIRONMENT "INKSTONE_SOURCE_DIR=${PROJECT_SOURCE_DIR}"
