@@ -1,7 +1,7 @@
 # Every dependency has a row in docs/dependencies.md; the Debian package names are in tools/packages.txt.
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 12)
   message(FATAL_ERROR "GCC is ${CMAKE_CXX_COMPILER_VERSION}; Inkstone needs 12 or later (or Clang 14). "
-                      "On Ubuntu 22.04: apt-get install g++-12, and configure in a new folder with CXX=g++-12.")
+                      "Configure in a new folder with CXX=, if there is one.")
 endif()
 find_package(Threads REQUIRED)
 find_package(OpenMP REQUIRED)
@@ -12,8 +12,13 @@ find_package(nlohmann_json CONFIG REQUIRED)
 find_package(CLI11 CONFIG REQUIRED)
 find_package(ICU REQUIRED COMPONENTS uc i18n)
 pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
-# Every processor with SSSE3 that is still in use has SSE4 too: one compilation of each kernel less.
-target_compile_definitions(PkgConfig::HWY INTERFACE HWY_DISABLED_TARGETS=HWY_SSSE3)
+# Every processor with SSSE3 that is still in use has SSE4 too, and what Highway 1.0.4 and later know beyond AVX3 (bytes,
+# bf16 products, half floats) no kernel of ours uses: each of them would be one more compilation of every kernel.
+set(not_compiled HWY_SSSE3)
+if(HWY_VERSION VERSION_GREATER_EQUAL 1.0.7)
+  string(APPEND not_compiled "|HWY_AVX3_DL|HWY_AVX3_ZEN4|HWY_AVX3_SPR")
+endif()
+target_compile_definitions(PkgConfig::HWY INTERFACE "HWY_DISABLED_TARGETS=(${not_compiled})")
 find_package(LibXml2 REQUIRED)
 find_package(simdjson CONFIG REQUIRED)
 find_package(ZLIB REQUIRED)
