@@ -2,7 +2,7 @@
 # completion_test.sh COMPLETION PROGRAM: what the completion offers for some beginnings of a command line.
 set -euo pipefail
 source "$1"
-program=$2
+program=$(realpath "$2")
 cd "$(mktemp -d)"
 trap 'rm -rf "$PWD"' EXIT
 touch book.txt
