@@ -29,7 +29,7 @@ _inkstone() {
     mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$current")
   else
     mapfile -t COMPREPLY < <(compgen -f -- "$current")
-    compopt -o filenames 2>/dev/null
+    compopt -o filenames 2>/dev/null || true  # fails where no completion is going on, as in the test
   fi
 }
 complete -F _inkstone inkstone
