@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -22,6 +23,9 @@ enum class ComputeType { kF32, kBF16 };
 struct LoadOptions {
   Runtime runtime = Runtime();
   ComputeType compute = ComputeType::kF32;
+  // Told what was left out of a file, such as the value head of a model from reinforcement
+  // learning.
+  std::function<void(const std::string&)> on_message = {};
 };
 
 // The folder to load when the user names a model: a model folder itself (it has config.json), or a
@@ -45,12 +49,14 @@ class Model {
 
   // log P(completion[i] | context, completion[<i]) in nats, one value per token of the completion.
   // The context must not be empty: with nothing to condition on, give the end-of-text token. Texts
-  // longer than the model's context are scored with the longest history that fits (windows overlap
-  // by half).
+  // longer than the model's context are scored in windows that overlap by half: behind the first
+  // window every token has at least half a context before it.
   std::vector<double> score(std::span<const TokenId> context,
                             std::span<const TokenId> completion) const;
 
-  // Writes config.json, generation_config.json and model.safetensors into the folder.
+  // Writes config.json, generation_config.json and model.safetensors (float32) into the folder. Of
+  // a model that was loaded the two JSON files come back byte for byte, but for what is not so any
+  // more (another type of the weights); of one that was made here they name no end mark.
   void save(const std::filesystem::path& folder) const;
 
   struct Impl;  // defined in src/model

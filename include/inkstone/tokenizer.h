@@ -18,7 +18,7 @@ namespace inkstone {
 
 using TokenId = int32_t;
 
-// GPT-2's document separator, beginning and end mark.
+// GPT-2's document separator, beginning and end mark, unless a model's files name another.
 inline constexpr std::string_view kEndOfText = "<|endoftext|>";
 
 // What encode() does with the text of a special token, such as "<|endoftext|>", in its input.
@@ -132,9 +132,22 @@ class Tokenizer {
   // Number of ids: 1 + the largest id.
   int64_t vocab_size() const;
 
-  // The id of a special token by its text; of kEndOfText in particular. nullopt when there is none.
+  // The id of a special token by its text. nullopt when there is none.
   std::optional<TokenId> special_token(std::string_view text) const;
-  std::optional<TokenId> end_of_text() const { return special_token(kEndOfText); }
+
+  // The end mark, which stands behind every document: what the files name where the vocabulary has
+  // it (eos_token of tokenizer_config.json, else of special_tokens_map.json, else eos_token_id of
+  // the model's generation_config.json, else of its config.json), else the special token
+  // kEndOfText. nullopt when there is none.
+  std::optional<TokenId> end_of_text() const;
+  // What a text begins with: bos_token or bos_token_id in the same order, else end_of_text().
+  std::optional<TokenId> begin_of_text() const;
+  // The ids that end a text which a model writes: end_of_text() and every eos_token_id of the
+  // model beside it, which may list several.
+  const std::vector<TokenId>& end_marks() const;
+
+  // The first special token that kAllow would find in `text`.
+  std::optional<TokenId> first_special_token(std::string_view text) const;
 
   // The id of an ordinary or special token with exactly these bytes.
   std::optional<TokenId> token_id(std::string_view bytes) const;
@@ -143,7 +156,8 @@ class Tokenizer {
   TokenizerType type() const;
 
   // Writes tokenizer.json, tokenizer_config.json and special_tokens_map.json (and, for kBpe,
-  // vocab.json and merges.txt) into the folder, which is made. Hugging Face's
+  // vocab.json and merges.txt) into the folder, which is made: of a loaded tokenizer the bytes that
+  // were read, with bos_token and eos_token where only the model's files name them. Hugging Face's
   // AutoTokenizer.from_pretrained loads it. Files that are there under other names stay. Each file
   // is whole or absent.
   void save(const std::filesystem::path& folder) const;

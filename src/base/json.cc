@@ -65,6 +65,12 @@ Json parse_json(std::string_view text) {
   }
 }
 
+Json parse_json_object(std::string_view text) {
+  Json json = parse_json(text);
+  if (json.is_object()) return json;
+  fail(ErrorCode::kInvalidData, "found a JSON {}, expected an object", json.type_name());
+}
+
 Json read_json(const std::filesystem::path& path, uint64_t limit_bytes) {
   const std::string text = read_file(path, limit_bytes);
   return with_context("reading '" + path.string() + "'", [&] { return parse_json(text); });

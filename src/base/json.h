@@ -18,6 +18,9 @@ using Json = nlohmann::ordered_json;
 // for.
 Json parse_json(std::string_view text);
 
+// The same; kInvalidData unless it is an object.
+Json parse_json_object(std::string_view text);
+
 // read_file and parse_json; errors name the file.
 Json read_json(const std::filesystem::path& path, uint64_t limit_bytes = uint64_t{1} << 30);
 

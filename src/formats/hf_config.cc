@@ -62,7 +62,12 @@ void require_gpt2(const Json& json) {
          pruned->dump());
   }
   require_switch(json, "scale_attn_weights", true);
-  require_switch(json, "tie_word_embeddings", true);
+  if (!get_boolean(json, "tie_word_embeddings").value_or(true)) {
+    fail(
+        ErrorCode::kUnsupported,
+        "'tie_word_embeddings' is false: an output layer of its own is not supported yet, only one "
+        "that is tied to the embedding");
+  }
   require_switch(json, "add_cross_attention", false);
   require_switch(json, "is_encoder_decoder", false);
 }
@@ -73,7 +78,8 @@ void require_activation(const Json& json) {
   const std::string name = get_string(json, "activation_function").value_or("gelu_new");
   if (std::ranges::find(kKnown, name) != kKnown.end()) return;
   fail(ErrorCode::kUnsupported,
-       "'activation_function' is '{}', only 'gelu_new' and 'gelu_pytorch_tanh' are supported",
+       "'activation_function' is '{}', which is not supported yet: only 'gelu_new' and "
+       "'gelu_pytorch_tanh' are",
        name);
 }
 
@@ -91,9 +97,6 @@ void require_shape(const Json& json, const ModelConfig& config) {
 }
 
 ModelConfig config_of(const Json& json) {
-  if (!json.is_object()) {
-    fail(ErrorCode::kInvalidData, "found a JSON {}, expected an object", json.type_name());
-  }
   require_gpt2(json);
   require_activation(json);
   ModelConfig config;  // holds GPT2Config's defaults
@@ -117,13 +120,19 @@ ModelConfig config_of(const Json& json) {
   return config;
 }
 
-Json json_of(const ModelConfig& config, const HfConfigExtras& extras, const Json& end_of_text) {
+constexpr std::array kDropoutKeys = {"attn_pdrop", "embd_pdrop", "resid_pdrop"};
+
+// A config.json of ours. Without the ids' keys Transformers would assume GPT-2's 50256, so that
+// null is written, not left out.
+Json new_config(const ModelConfig& config, const HfConfigExtras& extras) {
+  const Json end = extras.end_of_text ? Json(*extras.end_of_text) : Json(nullptr);
+  const double dropout = extras.dropout.value_or(0.1);
   return {{"activation_function", "gelu_new"},
           {"architectures", Json::array({"GPT2LMHeadModel"})},
-          {"attn_pdrop", extras.dropout},
-          {"bos_token_id", end_of_text},
-          {"embd_pdrop", extras.dropout},
-          {"eos_token_id", end_of_text},
+          {"attn_pdrop", dropout},
+          {"bos_token_id", end},
+          {"embd_pdrop", dropout},
+          {"eos_token_id", end},
           {"initializer_range", config.initializer_range},
           {"layer_norm_epsilon", config.layer_norm_epsilon},
           {"model_type", "gpt2"},
@@ -134,7 +143,7 @@ Json json_of(const ModelConfig& config, const HfConfigExtras& extras, const Json
           {"n_layer", config.layers},
           {"n_positions", config.context},
           {"reorder_and_upcast_attn", false},
-          {"resid_pdrop", extras.dropout},
+          {"resid_pdrop", dropout},
           {"scale_attn_by_inverse_layer_idx", config.scale_attention_by_inverse_layer},
           {"scale_attn_weights", true},
           {"tie_word_embeddings", true},
@@ -143,23 +152,98 @@ Json json_of(const ModelConfig& config, const HfConfigExtras& extras, const Json
           {"vocab_size", config.vocab_size}};
 }
 
+// The end mark of the save, in a file of a model that names none.
+void name_end_mark(Json& json, const HfConfigExtras& extras) {
+  if (!extras.end_of_text || !special_ids_of(extras.files).end.empty()) return;
+  for (const char* key : {"bos_token_id", "eos_token_id"}) {
+    if (!json.contains(key) || json[key].is_null()) json[key] = *extras.end_of_text;
+  }
+}
+
+// That of a loaded model, with what the save knows better.
+Json renewed_config(Json json, const HfConfigExtras& extras) {
+  for (const char* key : kDropoutKeys) {
+    if (extras.dropout) json[key] = *extras.dropout;
+  }
+  for (const char* key : {"torch_dtype", "dtype"}) {
+    if (json.contains(key)) json[key] = "float32";
+  }
+  name_end_mark(json, extras);
+  return json;
+}
+
+// The bytes that were read, if they say the same.
+void write_renewed(const fs::path& path, const Json& json, const std::string& before) {
+  if (before.empty() || parse_json(before) != json) return write_json(path, json);
+  write_file(path, before);
+}
+
+Json parse_object(const char* name, const std::string& text) {
+  if (text.empty()) return Json::object();
+  return with_context(name, [&] { return parse_json_object(text); });
+}
+
+// The ids under `key`: a number or a list of numbers.
+std::vector<TokenId> ids_of(const Json& json, const char* key) {
+  const auto at = json.find(key);
+  if (at == json.end() || at->is_null()) return {};
+  std::vector<TokenId> ids;
+  for (const Json& value : at->is_array() ? *at : Json::array({*at})) {
+    const Json one = {{key, value}};
+    const auto id = get_integer(one, key, INT64_MIN, kVocabulary.highest);
+    if (id && *id >= 0) ids.push_back(static_cast<TokenId>(*id));
+  }
+  return ids;
+}
+
 }  // namespace
 
-ModelConfig parse_hf_config(std::string_view json) { return config_of(parse_json(json)); }
+ModelConfig parse_hf_config(std::string_view json) { return config_of(parse_json_object(json)); }
 
 ModelConfig read_hf_config(const fs::path& path) {
   const std::string text = read_file(path, uint64_t{1} << 20);
   return with_context("reading '" + path.string() + "'", [&] { return parse_hf_config(text); });
 }
 
+HfConfigFiles read_hf_config_files(const fs::path& folder) {
+  HfConfigFiles files;
+  for (const auto& [name, text] : {std::pair{"config.json", &files.config},
+                                   std::pair{"generation_config.json", &files.generation}}) {
+    if (fs::exists(folder / name)) *text = read_file(folder / name, uint64_t{1} << 20);
+  }
+  return files;
+}
+
+HfSpecialIds special_ids_of(const HfConfigFiles& files) {
+  HfSpecialIds ids;
+  for (const auto& [name, text] : {std::pair{"generation_config.json", &files.generation},
+                                   std::pair{"config.json", &files.config}}) {
+    const Json json = parse_object(name, *text);
+    with_context(name, [&] {
+      if (ids.end.empty()) ids.end = ids_of(json, "eos_token_id");
+      const auto begin = ids_of(json, "bos_token_id");
+      if (!ids.begin && !begin.empty()) ids.begin = begin.front();
+    });
+  }
+  return ids;
+}
+
 void write_hf_config(const fs::path& folder, const ModelConfig& config,
                      const HfConfigExtras& extras) {
-  // Without these keys Transformers would assume GPT-2's 50256, so that null is written, not left
-  // out.
-  const Json end_of_text = extras.end_of_text ? Json(*extras.end_of_text) : Json(nullptr);
-  write_json(folder / "config.json", json_of(config, extras, end_of_text));
-  const Json generation = {{"bos_token_id", end_of_text}, {"eos_token_id", end_of_text}};
-  write_json(folder / "generation_config.json", generation);
+  const HfConfigFiles& files = extras.files;
+  const Json json = files.config.empty()
+                        ? new_config(config, extras)
+                        : renewed_config(parse_object("config.json", files.config), extras);
+  write_renewed(folder / "config.json", json, files.config);
+  Json generation = parse_object("generation_config.json", files.generation);
+  if (!files.generation.empty()) {
+    name_end_mark(generation, extras);
+  } else {
+    for (const char* key : {"bos_token_id", "eos_token_id", "pad_token_id"}) {
+      if (json.contains(key)) generation[key] = json[key];
+    }
+  }
+  write_renewed(folder / "generation_config.json", generation, files.generation);
 }
 
 }  // namespace inkstone

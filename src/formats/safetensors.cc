@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/lfs_pointer.h"
 #include "base/json.h"
 #include "formats/little_endian.h"
 #include "formats/safetensors_header.h"
@@ -184,6 +185,7 @@ void parse_safetensors(std::string_view file_bytes,
 }
 
 SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : file_(path) {
+  refuse_lfs_pointer(path, file_.text());
   with_context("reading '" + path.string() + "'",
                [&] { parse_safetensors(file_.text(), tensors_, metadata_); });
 }

@@ -1,6 +1,8 @@
 // Networks in files: Hugging Face folders.
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <array>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -83,6 +85,10 @@ bool is_mask(std::string_view name) {
 
 const StoredTensor& checked_tensor(const StoredWeights& stored, const ParameterRow& row) {
   const StoredTensor* tensor = stored.find(row.name);
+  if (tensor == nullptr && row.name.ends_with(".bias")) {
+    fail(ErrorCode::kUnsupported,
+         "tensor '{}' is missing: a model without biases is not supported yet", row.name);
+  }
   if (tensor == nullptr) {
     fail(ErrorCode::kMismatch, "tensor '{}' is missing, config.json implies it with shape {}",
          row.name, to_string(row.shape));
@@ -96,17 +102,38 @@ const StoredTensor& checked_tensor(const StoredWeights& stored, const ParameterR
   return *tensor;
 }
 
-// Every stored tensor must be a parameter, a mask, or the output layer tied to the embedding.
-void check_no_surplus(const StoredWeights& stored, const ParameterTable& table) {
+// Part of GPT-2 itself by its name: if it has no place, file and config.json do not belong
+// together.
+bool is_of_the_network(std::string_view name) {
+  constexpr std::array kParts = {"h.", "wte.", "wpe.", "ln_f.", "lm_head."};
+  return std::ranges::any_of(kParts, [&](const char* part) { return name.starts_with(part); });
+}
+
+// Every stored tensor is a parameter, a mask, or the output layer tied to the embedding, or belongs
+// to something built on top. Returns the last.
+std::vector<std::string> find_extra(const StoredWeights& stored, const ParameterTable& table) {
   std::set<std::string_view> known;
   for (const ParameterRow& row : table.rows()) known.insert(row.name);
+  std::vector<std::string> extra;
   for (const auto& [name, tensor] : stored.all()) {
-    if (!known.contains(name) && !is_mask(name) && name != "lm_head.weight") {
+    if (known.contains(name) || is_mask(name) || name == "lm_head.weight") continue;
+    if (is_of_the_network(name)) {
       fail(ErrorCode::kMismatch,
            "tensor '{}' has no place in the model that config.json describes ({} layers)", name,
            (table.rows().size() - 4) / 12);
     }
+    extra.push_back(name);
   }
+  return extra;
+}
+
+std::string left_out_text(const std::vector<std::string>& extra) {
+  constexpr size_t kMostNamed = 6;
+  const auto end = extra.begin() + static_cast<int64_t>(std::min(extra.size(), kMostNamed));
+  return fmt::format(
+      "left out what is not part of GPT-2: '{}'{}", fmt::join(extra.begin(), end, "', '"),
+      extra.size() > kMostNamed ? fmt::format(" and {} tensors more", extra.size() - kMostNamed)
+                                : "");
 }
 
 void check_tied_output(const StoredWeights& stored) {
@@ -116,10 +143,24 @@ void check_tied_output(const StoredWeights& stored) {
   if (head->dtype != embedding->dtype || head->bytes.size() != embedding->bytes.size() ||
       !std::equal(head->bytes.begin(), head->bytes.end(), embedding->bytes.begin())) {
     fail(ErrorCode::kUnsupported,
-         "'lm_head.weight' differs from 'wte.weight': an output layer that is not tied to the "
-         "embedding is "
-         "not supported");
+         "'lm_head.weight' differs from 'wte.weight': an output layer of its own is not supported "
+         "yet, only one that is tied to the embedding");
   }
+}
+
+// Files copied from GPT-2 name its 50256 beside a smaller vocabulary.
+void check_special_ids(const fs::path& folder, const HfConfigFiles& files,
+                       const ModelConfig& config,
+                       const std::function<void(const std::string&)>& on_message) {
+  with_context("reading '" + folder.string() + "'", [&] {
+    for (const TokenId id : special_ids_of(files).end) {
+      if (id < config.vocab_size || !on_message) continue;
+      on_message(
+          fmt::format("'{}': eos_token_id {} lies beyond the vocabulary of {} ids and is not "
+                      "used",
+                      folder.string(), id, config.vocab_size));
+    }
+  });
 }
 
 void read_row(const StoredTensor& tensor, View to, Backend& backend) {
@@ -136,16 +177,23 @@ void read_row(const StoredTensor& tensor, View to, Backend& backend) {
 
 ModelConfig load_config(const fs::path& folder) { return read_hf_config(folder / "config.json"); }
 
-std::unique_ptr<Network> load_network(Backend& backend, const fs::path& folder, DType compute) {
+std::unique_ptr<Network> load_network(Backend& backend, const fs::path& folder, DType compute,
+                                      const std::function<void(const std::string&)>& on_message) {
   const ModelConfig config = load_config(folder);
+  HfConfigFiles files = read_hf_config_files(folder);
+  check_special_ids(folder, files, config, on_message);
   const StoredWeights stored(folder);
   return with_context("loading " + stored.files_text(), [&] {
     const ParameterTable table(config);
     // Before anything is allocated.
     for (const ParameterRow& row : table.rows()) checked_tensor(stored, row);
-    check_no_surplus(stored, table);
+    const auto extra = find_extra(stored, table);
     check_tied_output(stored);
+    if (!extra.empty() && on_message) {
+      on_message(stored.files_text() + ": " + left_out_text(extra));
+    }
     auto network = std::make_unique<Network>(backend, config, compute);
+    network->set_files(std::move(files));
     for (int row = 0; row < static_cast<int>(table.rows().size()); ++row) {
       with_context("tensor '" + table[row].name + "'", [&] {
         read_row(checked_tensor(stored, table[row]), network->master(row), backend);

@@ -31,7 +31,8 @@ Model Model::load(const fs::path& model_or_run, const LoadOptions& options) {
   const fs::path folder = find_model_folder(model_or_run);
   auto impl = std::make_shared<Impl>();
   impl->backend = make_backend(options.runtime);
-  impl->network = load_network(*impl->backend, folder, to_dtype(options.compute));
+  impl->network = load_network(*impl->backend, folder, to_dtype(options.compute),
+                               options.on_message);
   return Model(std::move(impl));
 }
 
@@ -90,7 +91,7 @@ std::vector<double> Model::score(std::span<const TokenId> context,
 void Model::save(const fs::path& folder) const {
   make_folders(folder);
   save_weights(*impl_->network, folder / "model.safetensors");
-  write_hf_config(folder, config(), {});
+  write_hf_config(folder, config(), {.files = impl_->network->files()});
 }
 
 }  // namespace inkstone

@@ -2,8 +2,11 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <string>
 
+#include "formats/hf_config.h"
 #include "inkstone/model_config.h"
 #include "kernels/backend.h"
 #include "model/parameters.h"
@@ -21,6 +24,9 @@ class Network {
   const ModelConfig& config() const { return config_; }
   const ParameterTable& table() const { return table_; }
   DType compute() const { return compute_; }
+  // The files that the model was loaded with; empty for one that was made here.
+  const HfConfigFiles& files() const { return files_; }
+  void set_files(HfConfigFiles files) { files_ = std::move(files); }
 
   // The float32 weights of a row; all rows at once (padding is zero and must stay so).
   View master(int row) const;
@@ -38,6 +44,7 @@ class Network {
  private:
   Backend* backend_;
   ModelConfig config_;
+  HfConfigFiles files_;
   ParameterTable table_;
   DType compute_;
   Buffer master_;
@@ -49,10 +56,12 @@ class Network {
 // 2303], config.json implies [768, 2304]"); names may carry the prefixes "transformer.", "module."
 // and
 // "_orig_mod."; attn.bias and attn.masked_bias are masks and ignored; an lm_head.weight must equal
-// wte.
+// wte. Tensors of something built on top of GPT-2 (a value head, a classifier) are left out, and
+// named to on_message.
 ModelConfig load_config(const std::filesystem::path& folder);
 std::unique_ptr<Network> load_network(Backend& backend, const std::filesystem::path& folder,
-                                      DType compute);
+                                      DType compute,
+                                      const std::function<void(const std::string&)>& on_message);
 
 // Writes `path` (model.safetensors) with HF's names and the metadata that Transformers asks for.
 void save_weights(const Network& network, const std::filesystem::path& path);

@@ -44,25 +44,35 @@ uint32_t three_byte_character(const char* text) {
 BpeModel::BpeModel(const std::array<TokenId, 256>& byte_tokens, std::vector<Merge> merges)
     : byte_tokens_(byte_tokens), merges_(std::move(merges)), byte_pairs_(65536) {
   candidates_.reserve(merges_.size());
+  TokenId highest = *std::ranges::max_element(byte_tokens_);
   for (size_t rank = 0; rank < merges_.size(); ++rank) {
-    candidates_[merges_[rank].pair()] = {static_cast<uint32_t>(rank), merges_[rank].product};
+    const Merge& merge = merges_[rank];
+    Candidate& known = candidates_[merge.pair()];
+    if (known.rank != kNoMerge && !repeated_) repeated_ = rank;
+    known = {static_cast<uint32_t>(rank), merge.product};
+    highest = std::max({highest, merge.left, merge.right, merge.product});
   }
+  const size_t ids = static_cast<size_t>(highest) + 1;
   fill_filter();
-  fill_byte_pairs();
-  is_ordered_ = find_crossings();
+  fill_byte_pairs(ids);
+  is_ordered_ = find_crossings(ids);
   if (is_ordered_) long_pieces_ = std::make_unique<LongPieceEncoder>(*this);
 }
 
 BpeModel::~BpeModel() = default;
 
-void BpeModel::fill_byte_pairs() {
-  IntegerMap<size_t> bytes;  // by token
-  for (size_t b = 0; b < 256; ++b) bytes[static_cast<uint32_t>(byte_tokens_[b])] = b;
+// Of tokens 0 to ids - 1.
+void BpeModel::fill_byte_pairs(size_t ids) {
+  std::vector<int16_t> bytes(ids, -1);  // by token
+  for (size_t b = 0; b < 256; ++b) {
+    bytes[static_cast<size_t>(byte_tokens_[b])] = static_cast<int16_t>(b);
+  }
   for (size_t rank = 0; rank < merges_.size(); ++rank) {
-    const size_t* left = bytes.find(static_cast<uint32_t>(merges_[rank].left));
-    const size_t* right = bytes.find(static_cast<uint32_t>(merges_[rank].right));
-    if (left == nullptr || right == nullptr) continue;
-    byte_pairs_[*left << 8 | *right] = {static_cast<uint32_t>(rank), merges_[rank].product};
+    const int left = bytes[static_cast<size_t>(merges_[rank].left)];
+    const int right = bytes[static_cast<size_t>(merges_[rank].right)];
+    if (left < 0 || right < 0) continue;
+    byte_pairs_[static_cast<size_t>(left << 8 | right)] = {static_cast<uint32_t>(rank),
+                                                           merges_[rank].product};
   }
 }
 
@@ -79,27 +89,26 @@ void BpeModel::fill_filter() {
 // True when the list is ordered: every merge joins bytes or products of merges above it, and makes
 // a token that nothing else makes. Otherwise it cannot be told in one pass which bytes meet, and
 // all count as crossed.
-bool BpeModel::find_crossings() {
+bool BpeModel::find_crossings(size_t ids) {
   struct Ends {
-    uint8_t first, last;
+    uint8_t first = 0, last = 0;
+    bool is_known = false;
   };
-  IntegerMap<Ends> ends;
-  ends.reserve(merges_.size() + 256);
+  std::vector<Ends> ends(ids);
   for (size_t b = 0; b < 256; ++b) {
-    ends[static_cast<uint32_t>(byte_tokens_[b])] = {static_cast<uint8_t>(b),
-                                                    static_cast<uint8_t>(b)};
+    const auto byte = static_cast<uint8_t>(b);
+    ends[static_cast<size_t>(byte_tokens_[b])] = {byte, byte, true};
   }
   for (const Merge& merge : merges_) {
-    const Ends* left = ends.find(static_cast<uint32_t>(merge.left));
-    const Ends* right = ends.find(static_cast<uint32_t>(merge.right));
-    if (left == nullptr || right == nullptr ||
-        ends.find(static_cast<uint32_t>(merge.product)) != nullptr) {
+    const Ends left = ends[static_cast<size_t>(merge.left)];
+    const Ends right = ends[static_cast<size_t>(merge.right)];
+    Ends& product = ends[static_cast<size_t>(merge.product)];
+    if (!left.is_known || !right.is_known || product.is_known) {
       crossings_.set();
       return false;
     }
-    crossings_.set(size_t{left->last} << 8 | right->first);
-    const Ends product{left->first, right->last};
-    ends[static_cast<uint32_t>(merge.product)] = product;
+    crossings_.set(size_t{left.last} << 8 | right.first);
+    product = {left.first, right.last, true};
   }
   return true;
 }

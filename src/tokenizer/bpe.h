@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -54,7 +55,7 @@ class BpeModel {
 
   static constexpr uint32_t kNoMerge = ~uint32_t{0};
 
-  // No pair occurs twice; fewer than 2^32 - 1 merges.
+  // Fewer than 2^32 - 1 merges. No pair may occur twice: see repeated().
   BpeModel(const std::array<TokenId, 256>& byte_tokens, std::vector<Merge> merges);
   ~BpeModel();
 
@@ -63,6 +64,8 @@ class BpeModel {
   void encode(std::string_view piece, Workspace& workspace, std::vector<TokenId>& out) const;
 
   const std::vector<Merge>& merges() const { return merges_; }
+  // The place of the first merge whose pair a merge above it has; then encode() is not to be used.
+  std::optional<size_t> repeated() const { return repeated_; }
   const std::array<TokenId, 256>& byte_tokens() const { return byte_tokens_; }
 
  private:
@@ -89,9 +92,9 @@ class BpeModel {
     return (key * uint64_t{0xA0761D6478BD642F}) >> filter_shift_;
   }
   void fill_filter();
-  bool find_crossings();
+  bool find_crossings(size_t ids);
   void fill_three_byte_tokens() const;
-  void fill_byte_pairs();
+  void fill_byte_pairs(size_t ids);
   void encode_part(std::string_view part, size_t readable_bytes, Workspace& workspace,
                    std::vector<TokenId>& out) const;
   void encode_short_part(std::string_view part, std::vector<TokenId>& out) const;
@@ -115,6 +118,7 @@ class BpeModel {
   std::vector<Candidate> byte_pairs_;  // [left << 8 | right], of the tokens of two bytes
   // [left << 8 | right]: some merge joins tokens that meet in these bytes.
   std::bitset<65536> crossings_;
+  std::optional<size_t> repeated_;
   bool is_ordered_ = false;                          // as find_crossings() says
   mutable std::once_flag three_byte_made_;           // at the first need
   mutable std::vector<ThreeByteTokens> three_byte_;  // by code point - kFirstThreeByte

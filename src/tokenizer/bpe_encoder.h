@@ -2,8 +2,11 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -37,12 +40,19 @@ class BpeEncoder final : public Encoder {
   }
 
   const std::vector<Merge>& merges() const { return bpe_.merges(); }
+  // As BpeModel::repeated.
+  std::optional<size_t> repeated_merge() const { return bpe_.repeated(); }
 
  private:
-  void find_whole_pieces(const std::vector<bool>& is_ordinary);
+  // Null while too little text has come for them to be worth making.
+  const WholePieces* whole_pieces(size_t text_bytes) const;
+  WholePieces find_whole_pieces() const;
   bool merges_give(TokenId id, BpeModel::Workspace& workspace, std::vector<TokenId>& scratch) const;
-  void encode_pieces(std::string_view text, size_t begin, std::span<const size_t> ends,
-                     EncodeScratch& scratch, std::vector<TokenId>& out) const;
+  void encode_each(std::string_view text, size_t begin, std::span<const size_t> ends,
+                   EncodeScratch& scratch, std::vector<TokenId>& out) const;
+  void encode_pieces(const WholePieces& whole_pieces, std::string_view text, size_t begin,
+                     std::span<const size_t> ends, EncodeScratch& scratch,
+                     std::vector<TokenId>& out) const;
   void encode_short(std::string_view piece, const PieceKey& key, uint64_t hash,
                     EncodeScratch& scratch, std::vector<TokenId>& out) const;
   void encode_long(std::string_view piece, EncodeScratch& scratch, std::vector<TokenId>& out) const;
@@ -50,8 +60,11 @@ class BpeEncoder final : public Encoder {
   const Vocabulary& vocabulary_;
   std::unique_ptr<const PreTokenizer> pre_tokenizer_;
   BpeModel bpe_;
-  WholePieces whole_pieces_;
+  std::vector<bool> is_ordinary_;
   bool ignore_merges_;
+  mutable std::atomic<size_t> seen_bytes_ = 0;
+  mutable std::once_flag whole_pieces_made_;
+  mutable std::optional<WholePieces> whole_pieces_;
 };
 
 }  // namespace inkstone

@@ -112,41 +112,9 @@ void PreTokenizerReader::add_split(const Json& json) {
   spec_.steps.push_back(std::move(step));
 }
 
-Json byte_level(bool add_prefix_space, bool use_regex) {
-  return {{"type", "ByteLevel"},
-          {"add_prefix_space", add_prefix_space},
-          {"trim_offsets", true},
-          {"use_regex", use_regex}};
-}
-
-Json write_step(const Spec::Step& step) {
-  const char* behavior = step.is_grouped ? "Contiguous" : "Isolated";
-  if (step.kind == Spec::Kind::kDigits)
-    return {{"type", "Digits"}, {"individual_digits", !step.is_grouped}};
-  if (step.kind == Spec::Kind::kPunctuation)
-    return {{"type", "Punctuation"}, {"behavior", behavior}};
-  const char* kind = step.kind == Spec::Kind::kRegex ? "Regex" : "String";
-  return {{"type", "Split"},
-          {"pattern", {{kind, step.pattern}}},
-          {"behavior", behavior},
-          {"invert", false}};
-}
-
 }  // namespace
 
 PreTokenizerSpec read_pre_tokenizer(const Json& json) { return PreTokenizerReader().read(json); }
-
-// ByteLevel's own regular expression is the last step, if any.
-Json write_pre_tokenizer(const PreTokenizerSpec& spec) {
-  const bool use_regex = !spec.steps.empty() && spec.steps.back().kind == Spec::Kind::kGpt2;
-  const size_t before = spec.steps.size() - (use_regex ? 1 : 0);
-  Json last = byte_level(spec.add_prefix_space, use_regex);
-  if (before == 0) return last;
-  Json list = Json::array();
-  for (size_t i = 0; i < before; ++i) list.push_back(write_step(spec.steps[i]));
-  list.push_back(std::move(last));
-  return {{"type", "Sequence"}, {"pretokenizers", std::move(list)}};
-}
 
 bool read_is_nfc(const Json& normalizer) {
   if (normalizer.is_null()) return false;

@@ -12,9 +12,6 @@ namespace inkstone {
 // else, naming it.
 PreTokenizerSpec read_pre_tokenizer(const Json& json);
 
-// What read_pre_tokenizer reads as `spec`, and Hugging Face's tokenizers too.
-Json write_pre_tokenizer(const PreTokenizerSpec& spec);
-
 // True for NFC, false for null and an empty Sequence; throws kUnsupported on any other normalizer.
 bool read_is_nfc(const Json& normalizer);
 

@@ -2,6 +2,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/lfs_pointer.h"
+#include "formats/hf_config.h"
 #include "tokenizer/tokenizer_impl.h"
 #include "tokenizer/tokenizer_json.h"
 #include "tokenizer/vocab_merges.h"
@@ -15,17 +17,41 @@ constexpr uint64_t kMaxFile_bytes = uint64_t{1} << 30;
 // From here on a memo of pieces is worth making.
 constexpr size_t kLongText_bytes = size_t{16} << 10;
 
-TokenizerSpec read_vocab_and_merges(const fs::path& vocab, const fs::path& merges) {
-  const fs::path added = vocab.parent_path() / "added_tokens.json";
-  return parse_vocab_and_merges(
-      read_file(vocab, kMaxFile_bytes), read_file(merges, kMaxFile_bytes),
-      fs::exists(added) ? read_file(added, kMaxFile_bytes) : std::string());
+std::string read_part(const fs::path& path) {
+  std::string text = read_file(path, kMaxFile_bytes);
+  refuse_lfs_pointer(path, text);
+  return text;
 }
 
-std::optional<TokenizerSpec> read_files_of(const fs::path& folder) {
+std::string read_if_there(const fs::path& path) {
+  return fs::exists(path) ? read_part(path) : std::string();
+}
+
+TokenizerSpec read_tokenizer_json(const fs::path& path) {
+  std::string text = read_part(path);
+  TokenizerSpec spec = parse_tokenizer_json(text);
+  spec.files.tokenizer = std::move(text);
+  return spec;
+}
+
+TokenizerSpec read_vocab_and_merges(const fs::path& vocab, const fs::path& merges) {
+  return parse_vocab_and_merges(read_part(vocab), read_part(merges),
+                                read_if_there(vocab.parent_path() / "added_tokens.json"));
+}
+
+// What the files beside a vocabulary say of its tokens: its own, and those of the model.
+void read_roles(const fs::path& folder, TokenizerSpec& spec) {
+  spec.files.config = read_if_there(folder / "tokenizer_config.json");
+  spec.files.map = read_if_there(folder / "special_tokens_map.json");
+  spec.roles = read_special_roles(spec.files);
+  const HfSpecialIds ids = special_ids_of(read_hf_config_files(folder));
+  spec.roles.begin_id = ids.begin;
+  spec.roles.end_ids = ids.end;
+}
+
+std::optional<TokenizerSpec> read_vocabulary_of(const fs::path& folder) {
   if (const fs::path json = folder / "tokenizer.json"; fs::exists(json)) {
-    return with_context("tokenizer.json",
-                        [&] { return parse_tokenizer_json(read_file(json, kMaxFile_bytes)); });
+    return with_context("tokenizer.json", [&] { return read_tokenizer_json(json); });
   }
   constexpr std::pair<const char*, const char*> kPairs[] = {{"vocab.json", "merges.txt"},
                                                             {"encoder.json", "vocab.bpe"}};
@@ -40,11 +66,22 @@ std::optional<TokenizerSpec> read_files_of(const fs::path& folder) {
 TokenizerSpec read_folder(const fs::path& folder) {
   // A run folder's checkpoints.
   for (const fs::path& place : {folder, folder / "best", folder / "last"}) {
-    if (auto spec = read_files_of(place)) return *std::move(spec);
+    auto spec = read_vocabulary_of(place);
+    if (!spec) continue;
+    read_roles(place, *spec);
+    return *std::move(spec);
   }
   fail(ErrorCode::kNotFound,
        "no tokenizer there, expected tokenizer.json, or vocab.json and merges.txt, or encoder.json "
        "and vocab.bpe");
+}
+
+// One file under another name stands alone.
+TokenizerSpec read_path(const fs::path& path) {
+  if (fs::is_directory(path)) return read_folder(path);
+  TokenizerSpec spec = read_tokenizer_json(path);
+  if (path.filename() == "tokenizer.json") read_roles(path.parent_path(), spec);
+  return spec;
 }
 
 }  // namespace
@@ -52,10 +89,7 @@ TokenizerSpec read_folder(const fs::path& folder) {
 Tokenizer Tokenizer::load(const fs::path& folder_or_file) {
   return with_context("loading the tokenizer '" + folder_or_file.string() + "'", [&] {
     if (!fs::exists(folder_or_file)) fail(ErrorCode::kNotFound, "there is no such folder or file");
-    return Tokenizer(std::make_shared<const Impl>(
-        fs::is_directory(folder_or_file)
-            ? read_folder(folder_or_file)
-            : parse_tokenizer_json(read_file(folder_or_file, kMaxFile_bytes))));
+    return Tokenizer(std::make_shared<const Impl>(read_path(folder_or_file)));
   });
 }
 
@@ -105,6 +139,22 @@ int64_t Tokenizer::vocab_size() const { return impl_->vocabulary.size(); }
 
 std::optional<TokenId> Tokenizer::special_token(std::string_view text) const {
   return impl_->special_tokens.id_of(text);
+}
+
+std::optional<TokenId> Tokenizer::end_of_text() const { return impl_->roles.end; }
+
+std::optional<TokenId> Tokenizer::begin_of_text() const { return impl_->roles.begin; }
+
+const std::vector<TokenId>& Tokenizer::end_marks() const { return impl_->roles.end_marks; }
+
+std::optional<TokenId> Tokenizer::first_special_token(std::string_view text) const {
+  std::optional<TokenId> first;
+  impl_->special_tokens.split(
+      text, [](std::string_view) {},
+      [&](TokenId id, size_t) {
+        if (!first) first = id;
+      });
+  return first;
 }
 
 std::optional<TokenId> Tokenizer::token_id(std::string_view bytes) const {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
-#include <unordered_map>
+#include <utility>
 
 #include "base/error.h"
 #include "base/utf8.h"
@@ -10,32 +10,12 @@
 #include "tokenizer/byte_alphabet.h"
 #include "tokenizer/char_encoder.h"
 #include "tokenizer/normalizing_encoder.h"
+#include "tokenizer/text_index.h"
 
 namespace inkstone {
 namespace {
 
-using IdsByText = std::unordered_map<std::string_view, TokenId>;
 using ByteTokens = std::array<TokenId, 256>;
-
-// Every token's text and id, special ones included, checked. Views into the spec.
-struct TokenTable {
-  IdsByText ids;
-  std::vector<std::string_view> texts;  // by id; empty: no token has this id
-  std::vector<bool> is_ordinary;
-};
-
-void add_text(TokenTable& table, std::string_view text, TokenId id) {
-  if (text.empty()) fail(ErrorCode::kInvalidData, "token {} is empty", id);
-  std::string_view& place = table.texts[static_cast<size_t>(id)];
-  if (!place.empty() && place != text) {
-    fail(ErrorCode::kInvalidData, "id {} belongs to two tokens, '{}' and '{}'", id, place, text);
-  }
-  const auto [at, is_new] = table.ids.emplace(text, id);
-  if (!is_new && at->second != id) {
-    fail(ErrorCode::kInvalidData, "token '{}' has two ids, {} and {}", text, at->second, id);
-  }
-  place = text;
-}
 
 // The largest id decides how much is allocated: checked against the number of tokens before
 // anything is.
@@ -59,24 +39,52 @@ size_t count_ids(const TokenizerSpec& spec) {
   return ids;
 }
 
-TokenTable make_table(const TokenizerSpec& spec) {
-  TokenTable table;
-  table.texts.resize(count_ids(spec));
-  table.is_ordinary.assign(table.texts.size(), false);
-  table.ids.reserve(spec.vocabulary.size() + spec.special_tokens.size());
-  for (const TokenizerSpec::Entry& entry : spec.vocabulary) {
-    if (table.ids.contains(entry.text)) {
-      fail(ErrorCode::kInvalidData, "token '{}' is in the vocabulary twice", entry.text);
+// Every token's text and id, special ones included, checked. Views into the spec.
+class TokenTable {
+ public:
+  explicit TokenTable(const TokenizerSpec& spec)
+      : texts(count_ids(spec)),
+        is_ordinary(texts.size(), false),
+        ids_(spec.vocabulary.size() + spec.special_tokens.size(), texts) {
+    for (const TokenizerSpec::Entry& entry : spec.vocabulary) {
+      if (add(entry.text, entry.id)) {
+        fail(ErrorCode::kInvalidData, "token '{}' is in the vocabulary twice", entry.text);
+      }
+      is_ordinary[static_cast<size_t>(entry.id)] = true;
     }
-    add_text(table, entry.text, entry.id);
-    table.is_ordinary[static_cast<size_t>(entry.id)] = true;
+    for (const SpecialToken& token : spec.special_tokens) {
+      if (const auto known = add(token.text, token.id); known.value_or(token.id) != token.id) {
+        fail(ErrorCode::kInvalidData, "token '{}' has two ids, {} and {}", token.text, *known,
+             token.id);
+      }
+      is_ordinary[static_cast<size_t>(token.id)] = false;
+    }
   }
-  for (const SpecialToken& token : spec.special_tokens) {
-    add_text(table, token.text, token.id);
-    table.is_ordinary[static_cast<size_t>(token.id)] = false;
+  TokenTable(const TokenTable&) = delete;
+  TokenTable& operator=(const TokenTable&) = delete;
+
+  std::optional<TokenId> find(std::string_view text) const { return ids_.find(text); }
+
+  std::vector<std::string_view> texts;  // by id; empty: no token has this id
+  std::vector<bool> is_ordinary;
+
+ private:
+  // The id under which the token was there already.
+  std::optional<TokenId> add(std::string_view text, TokenId id) {
+    if (text.empty()) fail(ErrorCode::kInvalidData, "token {} is empty", id);
+    std::string_view& place = texts[static_cast<size_t>(id)];
+    if (!place.empty() && place != text) {
+      fail(ErrorCode::kInvalidData, "id {} belongs to two tokens, '{}' and '{}'", id, place, text);
+    }
+    if (!place.empty()) return id;
+    const TokenId known = ids_.insert(text, id);
+    if (known != id) return known;
+    place = text;
+    return std::nullopt;
   }
-  return table;
-}
+
+  TextIndex ids_;
+};
 
 // "<0x0A>" -> 10.
 std::optional<uint8_t> parse_byte_token(std::string_view text) {
@@ -123,39 +131,56 @@ std::vector<std::string> bytes_of_tokens(TokenizerType type, const TokenTable& t
        text);
 }
 
-ByteTokens find_alphabet(const IdsByText& ids) {
+ByteTokens find_alphabet(const TokenTable& table) {
   ByteTokens tokens;
   for (size_t byte = 0; byte < tokens.size(); ++byte) {
     const std::string text = to_byte_alphabet(std::string(1, static_cast<char>(byte)));
-    const auto at = ids.find(text);
-    if (at == ids.end()) fail_missing_byte(byte, text);
-    tokens[byte] = at->second;
+    const auto id = table.find(text);
+    if (!id) fail_missing_byte(byte, text);
+    tokens[byte] = *id;
   }
   return tokens;
 }
 
-std::vector<Merge> find_merges(const TokenizerSpec& spec, const IdsByText& ids) {
-  std::vector<Merge> merges;
-  merges.reserve(spec.merges.size());
-  IntegerMap<bool> known;
-  known.reserve(spec.merges.size());
-  const auto id_of = [&](const std::string& text) {
-    const auto at = ids.find(text);
-    if (at != ids.end()) return at->second;
-    const auto& [left, right] = spec.merges[merges.size()];
-    fail(ErrorCode::kInvalidData, "merge {} ('{}' and '{}'): '{}' is not in the vocabulary",
-         merges.size() + 1, left, right, text);
-  };
-  for (const auto& [left, right] : spec.merges) {
-    const Merge merge{id_of(left), id_of(right), id_of(left + right)};
-    if (std::exchange(known[merge.pair()], true)) {
-      fail(ErrorCode::kInvalidData, "merge {} ('{}' and '{}') occurs twice", merges.size() + 1,
-           left, right);
-    }
-    merges.push_back(merge);
-  }
-  return merges;
+bool is_joined(std::string_view text, std::string_view left, std::string_view right) {
+  return text.size() == left.size() + right.size() && text.starts_with(left) &&
+         text.ends_with(right);
 }
+
+// The merges' ids, looked up by text.
+class MergeFinder {
+ public:
+  MergeFinder(const TokenizerSpec& spec, const TokenTable& table) : spec_(spec), table_(table) {}
+
+  std::vector<Merge> find() {
+    merges_.reserve(spec_.merges.size());
+    for (const auto& [left, right] : spec_.merges) {
+      merges_.push_back({id_of(left), id_of(right), product_of(left, right)});
+    }
+    return std::move(merges_);
+  }
+
+ private:
+  TokenId id_of(const std::string& text) const {
+    if (const auto id = table_.find(text)) return *id;
+    const auto& [left, right] = spec_.merges[merges_.size()];
+    fail(ErrorCode::kInvalidData, "merge {} ('{}' and '{}'): '{}' is not in the vocabulary",
+         merges_.size() + 1, left, right, text);
+  }
+
+  // Nearly always the id behind that of the merge before.
+  TokenId product_of(const std::string& left, const std::string& right) const {
+    const auto next = static_cast<size_t>(merges_.empty() ? 0 : merges_.back().product + 1);
+    if (next < table_.texts.size() && is_joined(table_.texts[next], left, right)) {
+      return static_cast<TokenId>(next);
+    }
+    return id_of(left + right);
+  }
+
+  const TokenizerSpec& spec_;
+  const TokenTable& table_;
+  std::vector<Merge> merges_;
+};
 
 std::vector<bool> find_byte_tokens(const TokenTable& table) {
   std::vector<bool> is_byte(table.texts.size());
@@ -209,27 +234,71 @@ size_t count_ordinary(const TokenTable& table) {
   return static_cast<size_t>(std::count(table.is_ordinary.begin(), table.is_ordinary.end(), true));
 }
 
+// The files' text or id of a role, where the vocabulary has it.
+class RoleFinder {
+ public:
+  explicit RoleFinder(const TokenTable& table) : table_(table) {}
+
+  std::optional<TokenId> by_text(const std::optional<std::string>& text) const {
+    return text ? table_.find(*text) : std::nullopt;
+  }
+  std::optional<TokenId> by_id(std::optional<TokenId> id) const {
+    const bool is_there = id && *id >= 0 && static_cast<size_t>(*id) < table_.texts.size() &&
+                          !table_.texts[static_cast<size_t>(*id)].empty();
+    return is_there ? id : std::nullopt;
+  }
+  std::string text(TokenId id) const { return std::string(table_.texts[static_cast<size_t>(id)]); }
+
+ private:
+  const TokenTable& table_;
+};
+
+// What the tokenizer's own files name comes first, then what the model's do, then GPT-2's mark.
+RoleIds find_roles(const SpecialRoles& roles, const TokenTable& table,
+                   const SpecialTokenTable& special) {
+  const RoleFinder find(table);
+  RoleIds ids;
+  ids.end = find.by_text(roles.end);
+  const bool end_is_named = ids.end.has_value();
+  for (const TokenId id : roles.end_ids) {
+    if (!find.by_id(id)) continue;
+    if (!ids.end) ids.end = id;
+    if (id != ids.end) ids.end_marks.push_back(id);
+  }
+  if (!ids.end) ids.end = special.id_of(kEndOfText);
+  if (ids.end) ids.end_marks.insert(ids.end_marks.begin(), *ids.end);
+  if (ids.end && !end_is_named) ids.unnamed_end = find.text(*ids.end);
+  ids.begin = find.by_text(roles.begin);
+  if (ids.begin) return ids;
+  ids.begin = find.by_id(roles.begin_id);
+  if (!ids.begin) ids.begin = ids.end;
+  if (ids.begin) ids.unnamed_begin = find.text(*ids.begin);
+  return ids;
+}
+
 }  // namespace
 
 std::string byte_token_text(uint8_t byte) { return fmt::format("<0x{:02X}>", byte); }
 
-Tokenizer::Impl::Impl(const TokenizerSpec& spec)
+Tokenizer::Impl::Impl(TokenizerSpec spec)
     : type(spec.type),
       ignore_merges(spec.ignore_merges),
       pre_tokenizer(spec.pre_tokenizer),
       is_nfc(spec.is_nfc),
       vocabulary({}),
-      special_tokens(spec.special_tokens, spec.is_nfc) {
+      special_tokens(spec.special_tokens, spec.is_nfc),
+      files(std::move(spec.files)) {
   check_special_tokens(special_tokens);
-  const TokenTable table = make_table(spec);
+  const TokenTable table(spec);
   vocabulary = Vocabulary(bytes_of_tokens(type, table));
+  roles = find_roles(spec.roles, table, special_tokens);
   if (type == TokenizerType::kChar) {
     is_byte_token = find_byte_tokens(table);
     encoder = make_char_encoder(table);
     return;
   }
-  const ByteTokens alphabet = find_alphabet(table.ids);
-  std::vector<Merge> list = find_merges(spec, table.ids);
+  const ByteTokens alphabet = find_alphabet(table);
+  std::vector<Merge> list = MergeFinder(spec, table).find();
   for (const TokenId id : alphabet) check_reachable(table, vocabulary, id);
   for (const Merge& merge : list) check_reachable(table, vocabulary, merge.product);
   if (list.empty() && count_ordinary(table) == alphabet.size()) {
@@ -237,10 +306,15 @@ Tokenizer::Impl::Impl(const TokenizerSpec& spec)
     encoder = std::make_unique<ByteEncoder>(alphabet);
   } else {
     type = TokenizerType::kBpe;
-    encoder = std::make_unique<BpeEncoder>(
+    auto bpe = std::make_unique<BpeEncoder>(
         vocabulary, table.is_ordinary,
         BpeEncoder::Parts{alphabet, std::move(list), ignore_merges,
                           make_pre_tokenizer(pre_tokenizer)});
+    if (const auto at = bpe->repeated_merge()) {
+      const auto& [left, right] = spec.merges[*at];
+      fail(ErrorCode::kInvalidData, "merge {} ('{}' and '{}') occurs twice", *at + 1, left, right);
+    }
+    encoder = std::move(bpe);
   }
   if (!is_nfc && !pre_tokenizer.add_prefix_space) return;
   encoder = std::make_unique<NormalizingEncoder>(std::move(encoder), is_nfc,

@@ -16,12 +16,21 @@ namespace inkstone {
 // The text of a byte's token in a character vocabulary: "<0x0A>".
 std::string byte_token_text(uint8_t byte);
 
+// The ids that begin and end a text.
+struct RoleIds {
+  std::optional<TokenId> begin, end;
+  std::vector<TokenId> end_marks;  // `end` first
+  // Texts of `begin` and `end` where tokenizer_config.json and special_tokens_map.json do not name
+  // them: a save puts them in.
+  std::optional<std::string> unnamed_begin, unnamed_end;
+};
+
 struct Tokenizer::Impl {
   // Throws kInvalidData when the spec contradicts itself: an id that is negative, too large or used
   // twice, more than half of the ids unused, a token that is not written in the byte alphabet, a
   // byte without a token, a merge of tokens that are not there. A kBpe without merges whose
   // ordinary tokens are the 256 bytes becomes kByte.
-  explicit Impl(const TokenizerSpec& spec);
+  explicit Impl(TokenizerSpec spec);
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
@@ -39,6 +48,8 @@ struct Tokenizer::Impl {
   SpecialTokenTable special_tokens;
   std::vector<bool> is_byte_token;         // of kChar, by id: written <0xNN>; empty otherwise
   std::unique_ptr<const Encoder> encoder;  // holds a reference to `vocabulary`
+  RoleIds roles;
+  TokenizerFiles files;
 };
 
 // Writes the files of Tokenizer::save.

@@ -6,7 +6,6 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "tokenizer/byte_alphabet.h"
-#include "tokenizer/pre_tokenizer_json.h"
 #include "tokenizer/tokenizer_impl.h"
 
 namespace inkstone {
@@ -82,6 +81,8 @@ Json byte_level_json(bool trim_offsets) {
           {"use_regex", true}};
 }
 
+// Of a vocabulary that was learnt here, or read from the older pair of files: both have GPT-2's
+// pieces. Others are saved as they were read.
 Json tokenizer_json(const Impl& t, const std::vector<std::string>& texts) {
   const bool is_char = t.type == TokenizerType::kChar;
   const Json fallback = {
@@ -94,21 +95,23 @@ Json tokenizer_json(const Impl& t, const std::vector<std::string>& texts) {
                 {"end_of_word_suffix", nullptr},
                 {"fuse_unk", false},
                 {"byte_fallback", is_char},
-                {"ignore_merges", t.ignore_merges},
+                {"ignore_merges", false},
                 {"vocab", vocabulary_json(texts)},
                 {"merges", merge_lines(t, texts)}};
   return {{"version", "1.0"},
           {"truncation", nullptr},
           {"padding", nullptr},
           {"added_tokens", added_tokens_json(t)},
-          {"normalizer", t.is_nfc ? Json{{"type", "NFC"}} : Json(nullptr)},
-          {"pre_tokenizer", is_char ? Json(nullptr) : write_pre_tokenizer(t.pre_tokenizer)},
+          {"normalizer", nullptr},
+          {"pre_tokenizer", is_char ? Json(nullptr) : byte_level_json(true)},
           {"post_processor", is_char ? Json(nullptr) : byte_level_json(false)},
           {"decoder", is_char ? fallback : byte_level_json(true)},
           {"model", std::move(model)}};
 }
 
-bool has_end_of_text(const Impl& t) { return t.special_tokens.id_of(kEndOfText).has_value(); }
+bool has_end_of_text(const Impl& t) {
+  return t.roles.end && t.roles.end == t.special_tokens.id_of(kEndOfText);
+}
 
 bool has_gpt2_pieces(const Impl& t) { return t.pre_tokenizer.is_gpt2() && !t.is_nfc; }
 
@@ -120,11 +123,12 @@ bool suits_gpt2_class(const Impl& t) {
          has_gpt2_pieces(t);
 }
 
+// Of a tokenizer whose files name no role: GPT-2's mark has all three.
 Json special_tokens_map_json(const Impl& t) {
   Json map = Json::object();
-  if (!has_end_of_text(t)) return map;
-  for (const char* role : {"bos_token", "eos_token", "unk_token"})
-    map[role] = std::string(kEndOfText);
+  if (t.roles.unnamed_begin) map["bos_token"] = *t.roles.unnamed_begin;
+  if (t.roles.unnamed_end) map["eos_token"] = *t.roles.unnamed_end;
+  if (has_end_of_text(t)) map["unk_token"] = std::string(kEndOfText);
   return map;
 }
 
@@ -160,11 +164,18 @@ void save_vocab_and_merges(const Impl& t, const std::vector<std::string>& texts,
 void save_tokenizer(const Impl& t, const fs::path& folder) {
   make_folders(folder);
   const std::vector<std::string> texts = token_texts(t);
+  const TokenizerFiles& files = t.files;
   // The pair of files says nothing of the pre-tokenizer: it means GPT-2's.
   if (t.type == TokenizerType::kBpe && has_gpt2_pieces(t)) save_vocab_and_merges(t, texts, folder);
-  write_json(folder / "special_tokens_map.json", special_tokens_map_json(t));
-  write_json(folder / "tokenizer_config.json", tokenizer_config_json(t));
-  write_json(folder / "tokenizer.json", tokenizer_json(t, texts));
+  const auto save = [&](const char* name, const std::string& file, const auto& made) {
+    if (file.empty()) return write_json(folder / name, made());
+    write_file(folder / name, with_special_roles(file, t.roles.unnamed_begin, t.roles.unnamed_end));
+  };
+  save("special_tokens_map.json", files.map, [&] { return special_tokens_map_json(t); });
+  save("tokenizer_config.json", files.config, [&] { return tokenizer_config_json(t); });
+  if (files.tokenizer.empty())
+    return write_json(folder / "tokenizer.json", tokenizer_json(t, texts));
+  write_file(folder / "tokenizer.json", files.tokenizer);
 }
 
 }  // namespace inkstone

@@ -7,6 +7,7 @@
 
 #include "inkstone/tokenizer.h"
 #include "tokenizer/pre_tokenizer_spec.h"
+#include "tokenizer/special_roles.h"
 #include "tokenizer/special_tokens.h"
 
 namespace inkstone {
@@ -29,6 +30,8 @@ struct TokenizerSpec {
   bool ignore_merges = false;
   PreTokenizerSpec pre_tokenizer;  // of kBpe and kByte
   bool is_nfc = false;             // the normalizer; of kBpe and kByte
+  SpecialRoles roles = {};
+  TokenizerFiles files = {};
 };
 
 }  // namespace inkstone

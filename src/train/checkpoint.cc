@@ -170,7 +170,9 @@ fs::path CheckpointFolder::save(const TrainerState& state, const Network& networ
     save_weights(network, temporary / kWeights);
     save_moments(network, optimizer, temporary / kMoments);
     write_hf_config(temporary, network.config(),
-                    {.end_of_text = tokenizer.end_of_text(), .dropout = state.options.dropout});
+                    {.end_of_text = tokenizer.end_of_text(),
+                     .dropout = state.options.dropout,
+                     .files = network.files()});
     tokenizer.save(temporary);
     write_json(temporary / kState, to_json(state));
     write_checksums(temporary);

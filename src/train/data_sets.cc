@@ -112,8 +112,8 @@ DataSets::DataSets(const TrainOptions& options)
   shares_ = shares_of(options.weights, train_);
   if (options.align_documents && !tokenizer_.end_of_text()) {
     fail(ErrorCode::kUsage,
-         "--align-documents needs the token <|endoftext|> between documents, which the tokenizer "
-         "of '{}' does not have",
+         "--align-documents needs an end mark between documents, such as <|endoftext|>, which the "
+         "tokenizer of '{}' does not have",
          folders_.front().string());
   }
 }

@@ -30,7 +30,7 @@ Cost cost_of(const TrainOptions& options) {
   TrainerState state;
   state.options = options;
   DataSets data(options);
-  Model model = starting_model(state.options, data);
+  Model model = starting_model(state.options, data, {});
   const auto tokens = static_cast<double>(data.train_tokens());
   const TrainObserver nobody;
   Session session(std::move(state), std::move(model), std::move(data), nobody);

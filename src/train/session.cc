@@ -20,8 +20,9 @@ constexpr int64_t kMostEvalTokens = int64_t{1} << 20;
 
 }  // namespace
 
-Model starting_model(TrainOptions& options, const DataSets& data) {
-  const LoadOptions load{.runtime = options.runtime, .compute = options.compute};
+Model starting_model(TrainOptions& options, const DataSets& data, const TrainObserver& observer) {
+  const LoadOptions load{
+      .runtime = options.runtime, .compute = options.compute, .on_message = observer.on_message};
   options.model.vocab_size = data.tokenizer().vocab_size();
   if (options.init.empty()) {
     validate(options.model);
@@ -46,7 +47,7 @@ Session::Session(TrainerState state, Model model, DataSets data, const TrainObse
   check_fingerprint();
   batches_ = std::make_unique<TrainingBatches>(
       data_.train(), data_.shares(), options(),
-      TrainingBatches::Shape{wanted_context(), network_.config().vocab_size,
+      TrainingBatches::Shape{wanted_context(), data_.tokenizer().vocab_size(),
                              data_.tokenizer().end_of_text()});
   pass_ = std::make_unique<TrainingPass>(network_, options().batch, batches_->window(),
                                          static_cast<float>(options().dropout));
@@ -101,7 +102,8 @@ void Session::say(const std::string& message) const {
 }
 
 void Session::check_model_and_data() {
-  if (data_.tokenizer().vocab_size() != network_.config().vocab_size) {
+  // A model may have more ids than its tokenizer: they are never a target, and never drawn.
+  if (data_.tokenizer().vocab_size() > network_.config().vocab_size) {
     fail(ErrorCode::kMismatch,
          "the data in '{}' was prepared with a vocabulary of {} tokens, the model has {}; prepare "
          "the data with the model's own tokenizer",

@@ -23,7 +23,7 @@ class TrainingPass;
 
 // The weights that the options begin with. Sets what they leave to the data or to the model that
 // they name.
-Model starting_model(TrainOptions& options, const DataSets& data);
+Model starting_model(TrainOptions& options, const DataSets& data, const TrainObserver& observer);
 
 class Session {
  public:

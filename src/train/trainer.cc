@@ -88,7 +88,7 @@ TrainResult begin_anew(const ResumeOptions& given, const TrainObserver& observer
   if (observer.on_message)
     observer.on_message("this run has no checkpoint yet: it begins at the beginning");
   DataSets data = open_data(state.options);
-  Model model = starting_model(state.options, data);
+  Model model = starting_model(state.options, data, observer);
   return Session(std::move(state), std::move(model), std::move(data), observer).run();
 }
 
@@ -120,7 +120,7 @@ TrainResult train(const TrainOptions& given, const TrainObserver& observer) {
   state.options = given;
   state.planned_steps = given.steps;
   DataSets data(given);
-  Model model = starting_model(state.options, data);
+  Model model = starting_model(state.options, data, observer);
   Session session(std::move(state), std::move(model), std::move(data), observer);
   make_folders(given.run);  // only now: what was refused leaves no folder behind
   const FolderLock lock(given.run);

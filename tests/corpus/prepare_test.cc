@@ -256,7 +256,7 @@ TEST_F(Prepare, WorksWithoutAnEndOfTextToken) {
   const PrepareReport report = run_text("aa\n<|endoftext|>\nbb\n", 0, tokenizer);
   EXPECT_EQ(tokenizer.decode(test::tokens_of(out, "train")), "aa\nbb\n");
   EXPECT_EQ(report.warnings.back(),
-            "the tokenizer has no <|endoftext|>: nothing marks where a document ends");
+            "the tokenizer has no end mark such as <|endoftext|>: nothing marks where a document ends");
 }
 
 TEST_F(Prepare, LeavesOutWhatIsNoTextAndSaysSo) {

@@ -195,5 +195,61 @@ TEST(HfConfig, WithoutEndOfTextTheIdsAreNull) {
   EXPECT_EQ(read_json(folder / "config.json")["attn_pdrop"], 0.1);
 }
 
+TEST(HfConfig, SpecialIdsAreNumbersOrListsAndGenerationComesFirst) {
+  const auto end_of = [](const std::string& config, const std::string& generation) {
+    return special_ids_of({.config = config, .generation = generation}).end;
+  };
+  using Ids = std::vector<TokenId>;
+  EXPECT_EQ(end_of("", ""), Ids{});
+  EXPECT_EQ(end_of(R"({"eos_token_id": 7})", ""), Ids{7});
+  EXPECT_EQ(end_of(R"({"eos_token_id": 7})", R"({"eos_token_id": [5, 3]})"), (Ids{5, 3}));
+  EXPECT_EQ(end_of(R"({"eos_token_id": 7})", R"({"eos_token_id": null})"), Ids{7});
+  EXPECT_EQ(end_of(R"({"eos_token_id": -1})", "{}"), Ids{});
+  EXPECT_EQ(special_ids_of({.config = R"({"bos_token_id": 4})"}).begin, 4);
+  EXPECT_EQ(special_ids_of({.config = "{}"}).begin, std::nullopt);
+  for (const char* bad : {R"({"eos_token_id": "</s>"})", R"({"eos_token_id": [1, 2.5]})",
+                          R"({"eos_token_id": 99999999999})", "[]", "{"}) {
+    const Error error = thrown_by([&] { special_ids_of({.generation = bad}); });
+    EXPECT_EQ(error.code(), ErrorCode::kInvalidData) << bad;
+    EXPECT_TRUE(mentions(error, "generation_config.json"));
+  }
+}
+
+constexpr const char* kForeign =
+    R"({"n_layer":1, "eos_token_id": [3,4], "pad_token_id": 9,
+  "attn_pdrop": 0.2, "resid_pdrop": 0.1, "dtype": "float32", "theirs": {"a": [1e30]}})";
+
+TEST(HfConfig, WhatWasReadComesBackByteForByte) {
+  const ScratchFolder folder;
+  const HfConfigFiles files = {.config = kForeign, .generation = R"({"top_k":5 })"};
+  write_hf_config(folder.path(), parse_hf_config(kForeign), {.end_of_text = 1, .files = files});
+  EXPECT_EQ(read_file(folder / "config.json"), files.config);
+  EXPECT_EQ(read_file(folder / "generation_config.json"), files.generation);
+}
+
+TEST(HfConfig, OnlyWhatChangedChanges) {
+  const ScratchFolder folder;
+  std::string text = kForeign;
+  text.replace(text.find("float32"), 7, "float16");
+  write_hf_config(folder.path(), parse_hf_config(text),
+                  {.end_of_text = 1, .dropout = 0.0, .files = {.config = text, .generation = ""}});
+  Json expected = parse_json(text);
+  for (const char* key : {"attn_pdrop", "embd_pdrop", "resid_pdrop"}) expected[key] = 0.0;
+  expected["dtype"] = "float32";
+  EXPECT_EQ(read_json(folder / "config.json"), expected);
+  EXPECT_EQ(read_json(folder / "generation_config.json"),
+            (Json{{"eos_token_id", {3, 4}}, {"pad_token_id", 9}}));
+}
+
+TEST(HfConfig, TheSaveNamesAnEndMarkWhereTheModelNamesNone) {
+  const ScratchFolder folder;
+  const std::string config = R"({"eos_token_id": null, "bos_token_id": 8})";
+  write_hf_config(folder.path(), parse_hf_config(config),
+                  {.end_of_text = 6, .files = {.config = config, .generation = "{}"}});
+  const Json expected = {{"eos_token_id", 6}, {"bos_token_id", 8}};
+  EXPECT_EQ(read_json(folder / "config.json"), expected);
+  EXPECT_EQ(read_json(folder / "generation_config.json")["eos_token_id"], 6);
+}
+
 }  // namespace
 }  // namespace inkstone

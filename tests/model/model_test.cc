@@ -106,6 +106,26 @@ TEST(Model, SavedAndLoadedIsTheSame) {
   EXPECT_EQ(copy.logits(tokens), model.logits(tokens));
 }
 
+TEST(Model, ItsFilesComeBackOutOfASave) {
+  const test::ScratchFolder scratch;
+  fs::copy(test::fixture("model/two_layers"), scratch / "model");
+  std::string config = read_file(scratch / "model/config.json");
+  config.insert(1, "\n \"eos_token_id\": [5, 7], \"pad_token_id\": 9, \"theirs\": {\"a\": 1e30},");
+  write_file(scratch / "model/config.json", config);
+  write_file(scratch / "model/generation_config.json", "{\"eos_token_id\": 7, \"top_k\": 3 }");
+  Model::load(scratch / "model").save(scratch / "copy");
+  for (const char* name : {"config.json", "generation_config.json"}) {
+    EXPECT_EQ(read_file(scratch / "copy" / name), read_file(scratch / "model" / name)) << name;
+  }
+  const SafetensorsFile before(scratch / "model/model.safetensors"),
+      after(scratch / "copy/model.safetensors");
+  for (const auto& [name, tensor] : after.tensors()) {
+    const StoredTensor& old = before.at(name);
+    EXPECT_EQ(tensor.shape, old.shape) << name;
+    EXPECT_TRUE(std::ranges::equal(tensor.bytes, old.bytes)) << name;
+  }
+}
+
 TEST(Model, RunFolderMeansItsBestElseItsLastCheckpoint) {
   const test::ScratchFolder scratch;
   fs::create_directories(scratch / "run/checkpoints/a");
@@ -170,6 +190,60 @@ TEST_F(BadModel, ConfigWithMoreLayers) {
 TEST_F(BadModel, ConfigWithFewerLayers) {
   replace_in_config("\"n_layer\": 2", "\"n_layer\": 1");
   EXPECT_TRUE(test::mentions(load_error(), "has no place in the model"));
+}
+
+// Writes the weights again with a tensor more, or without one.
+void change_tensors(const fs::path& folder, const std::string& more, const std::string& without) {
+  const SafetensorsFile file(folder / "model.safetensors");
+  std::vector<TensorToStore> tensors;
+  for (const auto& [name, tensor] : file.tensors()) {
+    if (!without.empty() && name.ends_with(without)) continue;
+    tensors.push_back({name, tensor.dtype, tensor.shape, tensor.bytes.data()});
+  }
+  const float number = 1;
+  if (!more.empty()) tensors.push_back({more, DType::kF32, {1}, &number});
+  write_safetensors(folder / "changed", tensors, {});
+  fs::rename(folder / "changed", folder / "model.safetensors");
+}
+
+TEST_F(BadModel, HeadsOnTopAreNamedAndLeftOut) {
+  const std::vector<TokenId> tokens = {1, 2};
+  const auto expected = Model::load(folder).logits(tokens);
+  change_tensors(folder, "v_head.summary.bias", "");
+  std::string message;
+  const Model model = Model::load(folder,
+                                  {.on_message = [&](const auto& text) { message = text; }});
+  EXPECT_EQ(model.logits(tokens), expected);
+  EXPECT_NE(message.find("model.safetensors': left out what is not part of GPT-2: "
+                         "'v_head.summary.bias'"),
+            std::string::npos)
+      << message;
+  change_tensors(folder, "lm_head.bias", "");
+  EXPECT_TRUE(test::mentions(load_error(), "'lm_head.bias' has no place"));
+}
+
+TEST_F(BadModel, AbsentBiases) {
+  change_tensors(folder, "", ".bias");
+  const Error error = load_error();
+  EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+  EXPECT_TRUE(test::mentions(error, "a model without biases is not supported yet"));
+}
+
+TEST_F(BadModel, AnEndMarkBeyondTheVocabularyIsTold) {
+  write_file(folder / "generation_config.json", R"({"eos_token_id": 50256})");
+  std::string message;
+  Model::load(folder, {.on_message = [&](const auto& text) { message = text; }});
+  EXPECT_NE(message.find("eos_token_id 50256 lies beyond the vocabulary of 97"), std::string::npos)
+      << message;
+}
+
+TEST_F(BadModel, APointerInPlaceOfTheWeights) {
+  write_file(folder / "model.safetensors",
+             "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 548105171\n");
+  const Error error = load_error();
+  EXPECT_EQ(error.code(), ErrorCode::kInvalidData);
+  EXPECT_TRUE(test::mentions(error, "model.safetensors' is a Git LFS pointer"));
+  EXPECT_TRUE(test::mentions(error, "git lfs pull"));
 }
 
 TEST_F(BadModel, UnknownActivation) {

@@ -122,11 +122,9 @@ TEST(SplitPreTokenizers, InvalidBytesAreARunOfTheirOwn) {
   }
 }
 
-TEST(SplitPreTokenizers, SurviveTheWayThroughJson) {
+TEST(SplitPreTokenizers, SurviveASave) {
   const Json golden = splits();
   for (const auto& [name, variant] : golden["variants"].items()) {
-    const PreTokenizerSpec spec = read_pre_tokenizer(variant["pre_tokenizer"]);
-    EXPECT_TRUE(read_pre_tokenizer(write_pre_tokenizer(spec)) == spec) << name;
     const Tokenizer tokenizer = load(
         small_tokenizer(variant["pre_tokenizer"], variant["normalizer"]));
     const test::ScratchFolder folder;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "samples.h"
@@ -18,6 +19,29 @@ std::vector<Tokenizer> one_of_each_type() {
   const std::string text = test::fixture_text("text.txt");
   return {train_on(text, {.vocab_size = 600}), train_on(text, {.type = TokenizerType::kChar}),
           train_on(text, {.type = TokenizerType::kByte})};
+}
+
+// The table of whole pieces is made when enough text has come; until then every piece is merged.
+TEST(Tokenizer, FirstTextsAndLaterOnesGetTheSameIds) {
+  Json json = read_json(test::fixture("tokenizer/bpe.json"));
+  for (const bool ignores_merges : {false, true}) {
+    json["model"]["ignore_merges"] = ignores_merges;
+    json["model"]["vocab"]["zqx"] = 430;  // no merge makes it
+    const test::ScratchFolder folder;
+    write_json(folder / "tokenizer.json", json);
+    const Tokenizer later = Tokenizer::load(folder.path());
+    later.encode(std::string(1 << 20, ' '));
+    std::mt19937 random(4);
+    for (int round = 0; round < 20; ++round) {
+      const Tokenizer fresh = Tokenizer::load(folder.path());
+      std::string text = "zqx The theory <pad> of zqx";
+      for (int i = 0; i < 30; ++i) text += test::random_text(random, 20) + " zqx";
+      const Ids ids = fresh.encode(text);
+      ASSERT_EQ(ids, later.encode(text));
+      EXPECT_EQ(std::ranges::count(ids, 430) > 0, ignores_merges);
+      EXPECT_EQ(fresh.decode(ids), text);
+    }
+  }
 }
 
 TEST(Tokenizer, DecodesWhatItEncodes) {

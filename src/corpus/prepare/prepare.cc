@@ -207,7 +207,8 @@ std::vector<std::string> warnings_of(const ScanTotals& totals, const PrepareRepo
   }
   if (!tokenizer.end_of_text() && !report.single_document) {
     warnings.push_back(
-        fmt::format("the tokenizer has no {}: nothing marks where a document ends", kEndOfText));
+        fmt::format("the tokenizer has no end mark such as {}: nothing marks where a document ends",
+                    kEndOfText));
   }
   if (report.long_documents > 0 && Cleaner(options.clean).needs_whole_documents()) {
     warnings.push_back(fmt::format(

@@ -65,15 +65,17 @@ ReadDocuments read_documents(const std::filesystem::path& path, const ReadOption
   return read;
 }
 
-std::string read_text(const std::filesystem::path& path, const std::string& encoding) {
+std::string read_text(const std::filesystem::path& path, const std::string& encoding,
+                      ReadNotes* notes) {
   std::string text;
   ReadOptions options;
   options.format = InputFormat::kText;
   options.encoding = encoding;
-  read_pieces(path, options, [&](const DocumentPiece& piece) {
+  ReadNotes found = read_pieces(path, options, [&](const DocumentPiece& piece) {
     text += piece.text;
     if (piece.marked) text.append(kEndOfText) += '\n';
   });
+  if (notes != nullptr) *notes = std::move(found);
   return text;
 }
 

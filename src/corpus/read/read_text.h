@@ -43,6 +43,8 @@ ReadDocuments read_documents(const std::filesystem::path& path, const ReadOption
 
 // The whole of a plain text in one string, whatever its file's name: lines "<|endoftext|>" stay
 // what they are. Throws as read_pieces.
-std::string read_text(const std::filesystem::path& path, const std::string& encoding = "");
+// `notes`, if given, is filled.
+std::string read_text(const std::filesystem::path& path, const std::string& encoding = "",
+                      ReadNotes* notes = nullptr);
 
 }  // namespace inkstone
