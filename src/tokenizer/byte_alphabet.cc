@@ -15,6 +15,9 @@ constexpr bool stands_for_itself(uint32_t byte) {
          (byte >= 174 && byte <= 255);
 }
 
+// Most of the characters of most tokens: they stand for themselves.
+constexpr bool is_printable_ascii(char c) { return c >= '!' && c <= '~'; }
+
 struct Tables {
   std::array<uint32_t, 256> code_points{};
   std::array<uint8_t, kStandIns> bytes_of_stand_ins{};
@@ -61,6 +64,10 @@ std::optional<std::string> from_byte_alphabet(std::string_view text) {
   std::string bytes;
   bytes.reserve(text.size());
   for (size_t at = 0; at < text.size();) {
+    if (is_printable_ascii(text[at])) {
+      bytes.push_back(text[at++]);
+      continue;
+    }
     const Utf8Step step = decode_utf8(text, at);
     const auto byte = step.ok ? code_point_to_byte(step.code_point) : std::nullopt;
     if (!byte) return std::nullopt;

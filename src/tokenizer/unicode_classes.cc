@@ -3,7 +3,8 @@
 #include <unicode/uchar.h>
 
 #include <algorithm>
-#include <map>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 
 namespace inkstone {
@@ -47,12 +48,17 @@ const UnicodeClasses& UnicodeClasses::instance() {
 
 UnicodeClasses::UnicodeClasses() {
   const std::vector<CharClass> classes = classes_from_icu(kCodePoints);
-  std::map<Block, uint16_t> known;
+  std::unordered_map<std::string_view, uint16_t> known;
+  std::string_view before;
   for (size_t i = 0; i < block_of_.size(); ++i) {
-    Block block;
-    std::copy_n(classes.begin() + static_cast<std::ptrdiff_t>(i * 256), 256, block.begin());
+    const CharClass* first = &classes[i * sizeof(Block)];
+    const std::string_view block(reinterpret_cast<const char*>(first), sizeof(Block));
+    if (std::exchange(before, block) == block) {  // four in five
+      block_of_[i] = block_of_[i - 1];
+      continue;
+    }
     const auto [at, is_new] = known.emplace(block, static_cast<uint16_t>(blocks_.size()));
-    if (is_new) blocks_.push_back(block);
+    if (is_new) std::copy_n(first, sizeof(Block), blocks_.emplace_back().begin());
     block_of_[i] = at->second;
   }
 }

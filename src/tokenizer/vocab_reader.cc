@@ -1,5 +1,8 @@
 #include "tokenizer/vocab_reader.h"
 
+#include <simdjson.h>
+
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -7,186 +10,152 @@
 namespace inkstone {
 namespace {
 
-constexpr size_t kMaxDepth = 64;
+namespace ondemand = simdjson::ondemand;
+
 constexpr size_t kMaxMembers = 10'000;  // of an object, as in base/json
 
-// Receives the events of nlohmann's SAX parser.
-class VocabularyHandler {
+TokenId read_id(std::string_view token, ondemand::value value) {
+  if (value.type() == ondemand::json_type::number) {
+    uint64_t id = 0;
+    if (value.get_uint64().get(id) == simdjson::SUCCESS && id <= uint64_t{kMaxTokenId}) {
+      return static_cast<TokenId>(id);
+    }
+  }
+  fail(ErrorCode::kInvalidData, "token '{}' has the id {}, expected an integer from 0 to {}", token,
+       std::string_view(simdjson::to_json_string(value)), kMaxTokenId);
+}
+
+// Walks over a document; errors of its syntax leave as simdjson::simdjson_error.
+class VocabularyReader {
  public:
-  VocabularyHandler(VocabularyPlace place, VocabularyLists& lists) : place_(place), lists_(lists) {}
+  // The lists of a text of so many bytes are not moved while they grow: seldom has it more than a
+  // token or a merge in 16 bytes. What is not used of the room is never touched.
+  VocabularyReader(VocabularyLists& lists, size_t text_bytes)
+      : lists_(lists), room_(std::min(text_bytes / 16, size_t{1} << 20)) {}
 
-  bool null() { return value(nullptr); }
-  bool boolean(bool v) { return value(v); }
-  bool number_integer(int64_t v) { return value(v); }
-  bool number_unsigned(uint64_t v) { return value(v); }
-  bool number_float(double v, const std::string&) { return value(v); }
-  bool string(std::string& v);
-  bool binary(Json::binary_t&) { return false; }  // JSON text has none
-  bool start_object(size_t);
-  bool key(std::string& v);
-  bool end_object();
-  bool start_array(size_t);
-  bool end_array();
-  bool parse_error(size_t byte, const std::string&, const nlohmann::detail::exception& e) {
-    fail(ErrorCode::kInvalidData, "not valid JSON at byte {}: {}", byte, e.what());
-  }
-
-  Json take_rest() { return std::move(rest_); }
-
- private:
-  enum class Inside { kRest, kVocabulary, kMerges, kMergePair };
-
-  // An open object or array of the rest, and the key that awaits its value.
-  struct Level {
-    Json* container;
-    std::string key;
-  };
-
-  bool value(Json v);
-  Json& place(Json v);
-  void open(Json container);
-  bool is_at_model_member(std::string_view name) const;
-  [[noreturn]] void fail_merge(std::string_view found) const;
-
-  VocabularyPlace place_;
-  VocabularyLists& lists_;
-  Inside inside_ = Inside::kRest;
-  Json rest_;
-  std::vector<Level> levels_;
-  std::string token_;              // key in the vocabulary
-  std::vector<std::string> pair_;  // of a merge written as an array
-};
-
-// At root.model.<name>, whose value comes next.
-bool VocabularyHandler::is_at_model_member(std::string_view name) const {
-  return place_ == VocabularyPlace::kModel && inside_ == Inside::kRest && levels_.size() == 2 &&
-         levels_[0].key == "model" && levels_[1].key == name;
-}
-
-void VocabularyHandler::fail_merge(std::string_view found) const {
-  fail(ErrorCode::kInvalidData, "merge {} is {}, expected \"A B\" or [\"A\", \"B\"]",
-       lists_.merges.size() + 1, found);
-}
-
-// Puts a value into the innermost open container of the rest.
-Json& VocabularyHandler::place(Json v) {
-  if (levels_.empty()) return rest_ = std::move(v);
-  Level& level = levels_.back();
-  if (level.container->is_object()) {
-    // An ordered object looks each new member up among all before it.
-    if (level.container->size() >= kMaxMembers) {
-      fail(ErrorCode::kInvalidData, "JSON object with more than {} members", kMaxMembers);
-    }
-    return (*level.container)[level.key] = std::move(v);
-  }
-  level.container->push_back(std::move(v));
-  return level.container->back();
-}
-
-void VocabularyHandler::open(Json container) {
-  if (levels_.size() >= kMaxDepth)
-    fail(ErrorCode::kInvalidData, "JSON nested deeper than {} levels", kMaxDepth);
-  Json& placed = place(std::move(container));
-  levels_.push_back({&placed, ""});
-}
-
-bool VocabularyHandler::value(Json v) {
-  if (inside_ == Inside::kRest) {
-    place(std::move(v));
-  } else if (inside_ != Inside::kVocabulary) {
-    fail_merge(v.dump());
-  } else {
-    if (!v.is_number_unsigned() || v.get<uint64_t>() > static_cast<uint64_t>(kMaxTokenId)) {
-      fail(ErrorCode::kInvalidData, "token '{}' has the id {}, expected an integer from 0 to {}",
-           token_, v.dump(), kMaxTokenId);
-    }
-    lists_.vocabulary.push_back({token_, v.get<TokenId>()});
-  }
-  return true;
-}
-
-bool VocabularyHandler::string(std::string& v) {
-  if (inside_ == Inside::kMergePair) {
-    pair_.push_back(std::move(v));
-  } else if (inside_ == Inside::kMerges) {
-    auto merge = split_merge(v);
-    if (!merge) fail_merge("'" + v + "'");
-    lists_.merges.push_back(*std::move(merge));
-  } else {
-    return value(std::move(v));
-  }
-  return true;
-}
-
-bool VocabularyHandler::start_object(size_t) {
-  const bool is_root = place_ == VocabularyPlace::kRoot && levels_.empty() &&
-                       inside_ == Inside::kRest;
-  if (is_root || is_at_model_member("vocab")) {
+  void read_vocabulary(ondemand::object object) {
     if (lists_.has_vocabulary) fail(ErrorCode::kInvalidData, "there are two vocabularies");
     lists_.has_vocabulary = true;
-    inside_ = Inside::kVocabulary;
-  } else if (inside_ == Inside::kVocabulary) {
-    fail(ErrorCode::kInvalidData, "token '{}' has an object for an id, expected an integer",
-         token_);
-  } else if (inside_ != Inside::kRest) {
-    fail_merge("an object");
-  } else {
-    open(Json::object());
+    lists_.vocabulary.reserve(room_);
+    for (ondemand::field field : object) {
+      const std::string_view token = field.unescaped_key();
+      lists_.vocabulary.push_back({std::string(token), read_id(token, field.value())});
+    }
   }
-  return true;
-}
 
-bool VocabularyHandler::key(std::string& v) {
-  (inside_ == Inside::kVocabulary ? token_ : levels_.back().key) = std::move(v);
-  return true;
-}
-
-bool VocabularyHandler::end_object() {
-  if (inside_ == Inside::kVocabulary) {
-    inside_ = Inside::kRest;
-  } else {
-    levels_.pop_back();
+  // The members of the root, without the lists.
+  Json read_root(ondemand::object root) {
+    return read_members(root, [this](std::string_view key, ondemand::value value, Json& rest) {
+      if (key != "model" || value.type() != ondemand::json_type::object) return false;
+      rest = read_model(value.get_object());
+      return true;
+    });
   }
-  return true;
-}
 
-bool VocabularyHandler::start_array(size_t) {
-  if (is_at_model_member("merges")) {
+ private:
+  Json read_model(ondemand::object model) {
+    return read_members(model, [this](std::string_view key, ondemand::value value, Json&) {
+      if (key == "vocab" && value.type() == ondemand::json_type::object) {
+        read_vocabulary(value.get_object());
+      } else if (key == "merges" && value.type() == ondemand::json_type::array) {
+        read_merges(value.get_array());
+      } else {
+        return false;
+      }
+      return true;
+    });
+  }
+
+  // take(key, value, place) reads a large member itself, and leaves `place` null if nothing of it
+  // belongs in the rest.
+  template <typename Take>
+  Json read_members(ondemand::object object, Take&& take) {
+    Json rest = Json::object();
+    for (ondemand::field field : object) {
+      const std::string key(std::string_view(field.unescaped_key()));
+      Json place;
+      const bool is_taken = take(key, field.value(), place);
+      if (!is_taken) place = parse_json(simdjson::to_json_string(field.value()));
+      if (is_taken && place.is_null()) continue;
+      // An ordered object looks each new member up among all before it.
+      if (rest.size() >= kMaxMembers) {
+        fail(ErrorCode::kInvalidData, "JSON object with more than {} members", kMaxMembers);
+      }
+      rest[key] = std::move(place);
+    }
+    return rest;
+  }
+
+  void read_merges(ondemand::array merges) {
     if (lists_.has_merges) fail(ErrorCode::kInvalidData, "there are two lists of merges");
     lists_.has_merges = true;
-    inside_ = Inside::kMerges;
-  } else if (inside_ == Inside::kMerges) {
-    inside_ = Inside::kMergePair;
-    pair_.clear();
-  } else if (inside_ == Inside::kMergePair) {
-    fail_merge("an array in an array");
-  } else if (inside_ == Inside::kVocabulary) {
-    fail(ErrorCode::kInvalidData, "token '{}' has an array for an id, expected an integer", token_);
-  } else {
-    open(Json::array());
+    lists_.merges.reserve(room_);
+    for (ondemand::value merge : merges) {
+      if (merge.type() == ondemand::json_type::string) {
+        const std::string_view text = merge.get_string();
+        auto parts = split_merge(text);
+        if (!parts) fail_merge(fmt::format("'{}'", text));
+        lists_.merges.push_back(*std::move(parts));
+      } else if (merge.type() == ondemand::json_type::array) {
+        lists_.merges.push_back(read_pair(merge.get_array()));
+      } else {
+        fail_merge(simdjson::to_json_string(merge));
+      }
+    }
   }
-  return true;
-}
 
-bool VocabularyHandler::end_array() {
-  if (inside_ == Inside::kMergePair) {
-    if (pair_.size() != 2) fail_merge(fmt::format("an array of {}", pair_.size()));
-    lists_.merges.emplace_back(std::move(pair_[0]), std::move(pair_[1]));
-    inside_ = Inside::kMerges;
-  } else if (inside_ == Inside::kMerges) {
-    inside_ = Inside::kRest;
-  } else {
-    levels_.pop_back();
+  std::pair<std::string, std::string> read_pair(ondemand::array array) const {
+    std::vector<std::string_view> parts;
+    for (ondemand::value part : array) {
+      if (part.type() != ondemand::json_type::string) fail_merge("an array of other than strings");
+      parts.push_back(part.get_string());
+    }
+    if (parts.size() != 2) fail_merge(fmt::format("an array of {}", parts.size()));
+    return {std::string(parts[0]), std::string(parts[1])};
   }
-  return true;
+
+  [[noreturn]] void fail_merge(std::string_view found) const {
+    fail(ErrorCode::kInvalidData, "merge {} is {}, expected \"A B\" or [\"A\", \"B\"]",
+         lists_.merges.size() + 1, found);
+  }
+
+  VocabularyLists& lists_;
+  size_t room_;
+};
+
+Json read_document(ondemand::document& document, std::string_view text, VocabularyPlace place,
+                   VocabularyLists& lists) {
+  if (document.type() != ondemand::json_type::object) return parse_json(text);
+  VocabularyReader reader(lists, text.size());
+  Json rest;
+  if (place == VocabularyPlace::kRoot) {
+    reader.read_vocabulary(document.get_object());
+  } else {
+    rest = reader.read_root(document.get_object());
+  }
+  const bool is_at_end = document.current_location().error() == simdjson::OUT_OF_BOUNDS;
+  if (!is_at_end) throw simdjson::simdjson_error(simdjson::TRAILING_CONTENT);
+  return rest;
 }
 
 }  // namespace
 
 Json read_vocabulary_json(std::string_view text, VocabularyPlace place, VocabularyLists& lists) {
-  VocabularyHandler handler(place, lists);
-  Json::sax_parse(text, &handler);
-  return handler.take_rest();
+  const simdjson::padded_string padded(text);
+  ondemand::parser parser;
+  ondemand::document document;
+  // As a whole: its encoding, its strings, nothing between them that could not be.
+  if (const auto error = parser.iterate(padded).get(document)) {
+    fail(ErrorCode::kInvalidData, "not valid JSON: {}", simdjson::error_message(error));
+  }
+  try {
+    return read_document(document, text, place, lists);
+  } catch (const simdjson::simdjson_error& e) {
+    const char* at = nullptr;
+    const bool is_known = document.current_location().get(at) == simdjson::SUCCESS;
+    fail(ErrorCode::kInvalidData, "not valid JSON{}: {}",
+         is_known ? fmt::format(" at byte {}", at - padded.data()) : "", e.what());
+  }
 }
 
 std::optional<std::pair<std::string, std::string>> split_merge(std::string_view line) {

@@ -1,6 +1,6 @@
-// The large parts of a tokenizer's JSON, read as a stream: a document tree of fifty thousand
-// members would take seconds (ordered_json looks members up one by one) and hide members that occur
-// twice.
+// The large parts of a tokenizer's JSON, read member by member with simdjson: a document tree of
+// fifty thousand members would take seconds (ordered_json looks members up one by one) and hide
+// members that occur twice.
 #pragma once
 
 #include <string>
@@ -26,7 +26,7 @@ enum class VocabularyPlace {
 
 // Fills `lists` and returns the rest of the document, in which the lists are missing. A vocabulary
 // that is not an object, or merges that are not an array, stay in the rest. Throws kInvalidData on
-// text that is not JSON, a document nested deeper than 64 levels, an id that is not an integer in
+// text that is not JSON, what parse_json refuses in the rest, an id that is not an integer in
 // range, and a merge that is neither "A B" nor ["A", "B"].
 Json read_vocabulary_json(std::string_view text, VocabularyPlace place, VocabularyLists& lists);
 

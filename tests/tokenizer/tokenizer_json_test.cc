@@ -120,6 +120,40 @@ TEST(TokenizerJson, RefusesOtherCharacterVocabularies) {
                "0x74");
 }
 
+// What is read member by member, with the place and what stands there.
+TEST(TokenizerJson, NamesWhatIsWrongInTheLists) {
+  const auto expect = [](const std::string& vocab, const std::string& merges,
+                         const std::string& part) {
+    const test::ScratchFolder scratch;
+    write_file(scratch / "tokenizer.json", R"({"model": {"type": "BPE", "vocab": )" + vocab +
+                                               R"(, "merges": )" + merges + "}}");
+    const Error error = test::thrown_by([&] { Tokenizer::load(scratch / "tokenizer.json"); });
+    expect_error(error, ErrorCode::kInvalidData, part);
+  };
+  expect(R"({"a": 1.5})", "[]", "token 'a' has the id 1.5, expected an integer from 0 to 9999999");
+  expect(R"({"a": -1})", "[]", "token 'a' has the id -1,");
+  expect(R"({"a": 10000000})", "[]", "token 'a' has the id 10000000,");
+  expect(R"({"a": 99999999999999999999})", "[]", "has the id 99999999999999999999,");
+  expect(R"({"a": "0"})", "[]", R"(has the id "0",)");
+  expect(R"({"a": null})", "[]", "has the id null,");
+  expect(R"({"a": {"b": 0}})", "[]", R"(has the id {"b": 0},)");
+  expect("[]", "[]", "'model.vocab' is missing or not an object");
+  expect("{}", "{}", "'model.merges' is missing or not an array");
+  expect("{}", R"(["a b", "ab"])", "merge 2 is 'ab', expected");
+  expect("{}", "[5]", "merge 1 is 5, expected");
+  expect("{}", R"([["a"]])", "merge 1 is an array of 1");
+  expect("{}", R"([["a", "b", "c"]])", "merge 1 is an array of 3");
+  expect("{}", R"([["a", 5]])", "merge 1 is an array of other than strings");
+  expect(R"({}, "vocab": {})", "[]", "two vocabularies");
+  expect("{}", R"([], "merges": [])", "two lists of merges");
+  expect(R"({"a": 0,})", "[]", "not valid JSON");
+  expect(R"({"a" 0})", "[]", "not valid JSON at byte");
+  expect("{\"\n\": 0}", "[]", "not valid JSON");
+  expect(R"({"\ud800": 0})", "[]", "not valid JSON");
+  expect("{\"\xFF\": 0}", "[]", "not valid JSON");
+  expect("{}", "[]} trailing", "not valid JSON");
+}
+
 // An ordered object looks each new member up among all before it: a million of them would take
 // hours.
 TEST(TokenizerJson, RefusesAnObjectOfTooManyMembers) {
@@ -157,8 +191,12 @@ TEST(TokenizerJson, RefusesBrokenJson) {
     EXPECT_EQ(thrown_by([&] { parse_tokenizer_json(text); }).code(), ErrorCode::kInvalidData)
         << text;
   }
-  expect_error(thrown_by([&] { parse_tokenizer_json(std::string(100, '[')); }),
-               ErrorCode::kInvalidData, "64 levels");
+  for (const char* before : {"", R"({"x": )", R"({"model": {"x": )"}) {
+    const std::string text = before + std::string(600, '[') + std::string(600, ']') +
+                             (*before == '\0' ? "" : "}}");
+    expect_error(thrown_by([&] { parse_tokenizer_json(text); }), ErrorCode::kInvalidData,
+                 "512 levels");
+  }
 }
 
 TEST(TokenizerJson, RefusesBadVocabularies) {
