@@ -162,6 +162,31 @@ def trainer_states():
     yield "late", compact(state | {"elapsed_s": 1e300, "best_val_loss": None, "planned_steps": 1 << 40})
 
 
+def hf_configs():
+    config = {"model_type": "gpt2", "n_layer": 2, "n_head": 2, "n_embd": 32, "n_positions": 64, "vocab_size": 400,
+              "activation_function": "gelu_new", "eos_token_id": 0, "bos_token_id": 0}
+    yield "both", compact(config) + b"\0" + compact({"eos_token_id": [0, 5], "pad_token_id": -1})
+    yield "alone", compact(config | {"n_ctx": 64, "n_inner": None, "tie_word_embeddings": True})
+
+
+def special_roles():
+    token = {"content": END, "lstrip": False, "special": True}
+    yield "both", compact({"eos_token": END, "bos_token": None}) + b"\0" + compact({"eos_token": token})
+    yield "map", b"\0" + compact({"bos_token": END, "pad_token": END})
+
+
+def prompts():
+    """The first byte says whether the file's name ends in .jsonl."""
+    yield "text", b'0one\n"two," she said\n\n{x}\n'
+    yield "objects", b'0{"prompt": "one"}\n{"prompt": 2}\n{"prompt": "thr\n'
+    yield "named", b'1{"prompt": "one"}\n"two"\nthree\n'
+
+
+def conversations():
+    turns = [{"user": "one", "reply": "two"}, {"user": "", "reply": [228, 184, 10]}]
+    yield "two", compact({"format": "inkstone conversation 1", "turns": turns})
+
+
 def jsonl():
     lines = [compact({"text": text, "id": i}) for i, text in enumerate(TEXTS)]
     yield "lines", b"\n".join(lines) + b"\n"
@@ -241,7 +266,8 @@ def reports():
 
 TARGETS = {
     "tokenizer_json": tokenizers, "vocab_merges": vocab_merges, "shard": shards, "safetensors_header": safetensors,
-    "json": jsons, "jsonl": jsonl, "csv": csv, "archive": archives, "html": html, "charset": charsets,
+    "json": jsons, "hf_config": hf_configs, "special_roles": special_roles, "prompts": prompts,
+    "conversation": conversations, "jsonl": jsonl, "csv": csv, "archive": archives, "html": html, "charset": charsets,
     "run_json": runs, "trainer_state": trainer_states,
     "report": reports,
 }

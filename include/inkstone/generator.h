@@ -36,7 +36,7 @@ struct SamplingOptions {
 void validate(const SamplingOptions& options);
 
 enum class FinishReason {
-  kEndMark,    // the model wrote the end-of-text token (which is not part of the text)
+  kEndMark,    // the model wrote an end mark (which is not part of the text)
   kStop,       // a stop string appeared (it and what follows are not part of the text)
   kLength,     // max_tokens reached
   kCancelled,  // the callback asked to stop
@@ -46,7 +46,9 @@ struct GenerateOptions {
   SamplingOptions sampling = {};
   int64_t max_tokens = 256;            // >= 0
   std::vector<std::string> stop = {};  // stop strings, none empty
-  bool ignore_end_of_text = false;
+  bool ignore_end_of_text = false;     // write on past the end marks
+  // What becomes of the text of a special token in a prompt.
+  SpecialTokens special = SpecialTokens::kAsText;
   uint64_t seed = 0;
   int64_t samples = 1;  // continuations of each prompt
   // Asked before every step; true: what is being written ends as kCancelled, what is not begun has
@@ -61,11 +63,15 @@ struct Completion {
   std::vector<TokenId> tokens;
   std::vector<float> log_probs;  // of each token under the model (temperature 1, no filter), nats
   FinishReason finish = FinishReason::kLength;
+  // Of the prompt (of a conversation: all its text so far), and how many of the last ones the model
+  // was given: fewer when they are more than the context.
+  int64_t prompt_tokens = 0, prompt_tokens_kept = 0;
 };
 
 // New text of one continuation while it is written: whole UTF-8 characters only, except that bytes
 // that can never become a character are passed on as they are; a possible beginning of a stop
-// string is held back. Return false to stop this continuation.
+// string is held back, and an unfinished character at the end is never passed. Return false to stop
+// this continuation.
 using OnText =
     std::function<bool(size_t prompt_index, int64_t sample_index, std::string_view text)>;
 
@@ -78,13 +84,18 @@ class Generator {
   Generator(Generator&&) noexcept;
 
   // Continues every prompt, `samples` times each, several at once (`parallel` sequences at most).
-  // An empty prompt starts from the end-of-text token (a new document). Sample s of prompt p
-  // depends on (seed, p's own text, s) alone: the same text comes out whatever else is in the
-  // batch. A prompt longer than the context keeps its last three quarters of a context. Text goes
-  // on past the context: the window is then filled again with the last half of it.
+  // Sample s of prompt p depends on (seed, p's own text, s) alone: the same text comes out whatever
+  // else is in the batch. A prompt longer than the context keeps its last tokens: as many as leave
+  // room for max_tokens, or all but one of the context where max_tokens is more than half of it.
+  // Text goes on past the context: the window is then filled again with the last half of it.
+  // Throws as prompt_tokens() when it comes to a prompt.
   std::vector<Completion> generate(std::span<const std::string> prompts,
                                    const GenerateOptions& options, const OnText& on_text = {},
                                    int64_t parallel = 8);
+
+  // What a prompt starts from: its tokens, or begin_of_text() for an empty one (a new document).
+  // Throws kUsage when there is no such token, kInvalidData for a special token that is refused.
+  std::vector<TokenId> prompt_tokens(std::string_view prompt, SpecialTokens special) const;
 
   const Model& model() const;
   const Tokenizer& tokenizer() const;
@@ -103,8 +114,10 @@ class Conversation {
   ~Conversation();
 
   // Adds the user's text and lets the model continue it. The completion becomes part of the text,
-  // also when it was cancelled. Each call with the same history and options gives the same text,
-  // but for ties in the last bits of the logits where the history came from restore().
+  // also when it was cancelled; options.special holds for the user's text, and special tokens in
+  // earlier replies are text unless it is kAllow. Each call with the same history and options gives
+  // the same text, but for ties in the last bits of the logits where the history came from
+  // restore().
   Completion reply(std::string_view user_text, const GenerateOptions& options,
                    const OnText& on_text = {});
   // Removes the last reply and writes another (the seed differs by the number of retries). kUsage:

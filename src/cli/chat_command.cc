@@ -3,15 +3,14 @@
 
 #include <charconv>
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/json.h"
-#include "base/utf8.h"
 #include "cli/command.h"
+#include "cli/conversation_file.h"
 #include "cli/generate_options.h"
 #include "cli/line_editor.h"
+#include "cli/text_json.h"
 #include "inkstone/generator.h"
 
 namespace inkstone::cli {
@@ -86,49 +85,15 @@ GenerateOptions with_setting(GenerateOptions o, const std::string& name, const s
   return o;
 }
 
-// A string; where that cannot hold the text, for it is not UTF-8 (a model of bytes writes
-// anything), its bytes as numbers.
-Json text_to_json(const std::string& text) {
-  if (is_valid_utf8(text)) return text;
-  return std::vector<uint8_t>(text.begin(), text.end());
-}
-
-std::string text_from_json(const Json& turn, const char* key) {
-  const bool bytes = turn.is_object() && turn.contains(key) && turn[key].is_array();
-  if (!bytes) return required(get_string(turn, key), key);
-  std::string text;
-  for (const Json& byte : turn[key]) {
-    if (!byte.is_number_unsigned() || byte.get<uint64_t>() > 255) {
-      fail(ErrorCode::kInvalidData, "'{}' holds {}, expected bytes of 0 to 255", key, byte.dump());
-    }
-    text.push_back(static_cast<char>(byte.get<uint8_t>()));
-  }
-  return text;
-}
-
 void save_conversation(const std::string& path, const std::vector<Conversation::Turn>& turns) {
   if (path.empty()) fail(ErrorCode::kUsage, "/save needs a file name");
-  Json list = Json::array();
-  for (const auto& turn : turns) {
-    list.push_back({{"user", text_to_json(turn.user)}, {"reply", text_to_json(turn.reply)}});
-  }
-  write_json(path, Json{{"format", "inkstone conversation 1"}, {"turns", list}});
+  write_file(path, format_conversation(turns));
 }
 
 std::vector<Conversation::Turn> load_conversation(const std::string& path) {
   if (path.empty()) fail(ErrorCode::kUsage, "/load needs a file name");
-  const Json json = read_json(path);
-  return with_context("reading '" + path + "'", [&] {
-    const bool known = get_string(json, "format") == "inkstone conversation 1";
-    if (!known || !json.contains("turns") || !json["turns"].is_array()) {
-      fail(ErrorCode::kInvalidData, "not a saved conversation");
-    }
-    std::vector<Conversation::Turn> turns;
-    for (const Json& turn : json["turns"]) {
-      turns.push_back({text_from_json(turn, "user"), text_from_json(turn, "reply")});
-    }
-    return turns;
-  });
+  const std::string text = read_file(path, uint64_t{1} << 30);
+  return with_context("reading '" + path + "'", [&] { return parse_conversation(text); });
 }
 
 std::filesystem::path history_file() {
@@ -156,6 +121,7 @@ class Chat {
         interactive_(stdin_is_terminal() && stdout_is_terminal()),
         editor_(interactive_ ? history_file() : std::filesystem::path(), interrupt_) {
     options_.seed = a.generate.seed.value_or(random_seed());
+    options_.special = special_tokens(a.generate.special);
   }
 
   int run() {
@@ -223,7 +189,9 @@ class Chat {
       note("(saved)");
     } else if (command == "/load") {
       conversation_.restore(load_conversation(rest));
-      for (const auto& turn : conversation_.turns()) print(turn.user + turn.reply + "\n");
+      for (const auto& turn : conversation_.turns()) {
+        print(shown_text(turn.user + turn.reply) + "\n");
+      }
     } else {
       fail(ErrorCode::kUsage, "there is no command '{}'; /help lists them", command);
     }
@@ -242,14 +210,25 @@ class Chat {
   template <typename Write>
   void answer(Write&& write) {
     const Completion completion = write([&](size_t, int64_t, std::string_view text) {
-      print(text);
+      print(shown_text(text));
       return !interrupt_.raised();
     });
     print("\n");
+    tell_cut(completion);
     if (completion.finish != FinishReason::kCancelled) return;
     // Here, not when an answer begins: a Ctrl-C that was quicker than that means it.
     interrupt_.reset();
     note("(stopped)");
+  }
+
+  // Once: from then on it is so for every answer.
+  void tell_cut(const Completion& c) {
+    if (cut_is_told_ || c.prompt_tokens_kept == c.prompt_tokens) return;
+    cut_is_told_ = true;
+    note(
+        fmt::format("(the conversation has {} tokens, more than the model's context of {}: it sees "
+                    "the last {}, and from now on never the whole)",
+                    c.prompt_tokens, generator_.model().config().context, c.prompt_tokens_kept));
   }
 
   const Arguments& arguments_;
@@ -257,6 +236,7 @@ class Chat {
   Conversation conversation_;
   GenerateOptions options_;
   bool interactive_;
+  bool cut_is_told_ = false;
   InterruptFlag interrupt_{InterruptFlag::Catch::kCtrlCOnly};
   LineEditor editor_;
 };
@@ -277,6 +257,7 @@ void add_chat_command(CLI::App& app, Selection& selection) {
                 "put before what you type, for models trained on dialogues");
   c->add_option("--user-suffix", a->user_suffix, "put after what you type");
   add_generate_options(c, a->generate);
+  add_special_option(c, a->generate.special, "what you type");
 }
 
 }  // namespace inkstone::cli

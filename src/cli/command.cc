@@ -85,7 +85,22 @@ void add_compute_options(CLI::App* command, ComputeArguments& a) {
 
 LoadOptions load_options(const ComputeArguments& a) {
   return {.runtime = make_runtime(a.device),
-          .compute = a.dtype == "bf16" ? ComputeType::kBF16 : ComputeType::kF32};
+          .compute = a.dtype == "bf16" ? ComputeType::kBF16 : ComputeType::kF32,
+          .on_message = [](const std::string& text) { note("inkstone: note: " + text); }};
+}
+
+void add_special_option(CLI::App* command, std::string& special, const std::string& where) {
+  command
+      ->add_option("--special", special,
+                   "the text of a special token, such as <|endoftext|>, in " + where +
+                       ": taken as text, allowed as the token, or refused")
+      ->check(CLI::IsMember({"text", "allow", "refuse"}))
+      ->capture_default_str();
+}
+
+SpecialTokens special_tokens(const std::string& special) {
+  if (special == "allow") return SpecialTokens::kAllow;
+  return special == "refuse" ? SpecialTokens::kRefuse : SpecialTokens::kAsText;
 }
 
 std::vector<TokenId> parse_token_ids(std::string_view text) {

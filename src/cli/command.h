@@ -52,6 +52,11 @@ LoadOptions load_options(const ComputeArguments& arguments);
 // kInvalidData.
 std::vector<TokenId> parse_token_ids(std::string_view text);
 
+// --special text|allow|refuse, of which special_tokens() makes the option. `where` says in what:
+// "the prompt".
+void add_special_option(CLI::App* command, std::string& special, const std::string& where);
+SpecialTokens special_tokens(const std::string& special);
+
 // One function per command, each in its own file.
 void add_tokenizer_command(CLI::App& app, Selection& selection);
 void add_prepare_command(CLI::App& app, Selection& selection);

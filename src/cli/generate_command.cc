@@ -1,16 +1,20 @@
 // `inkstone generate`: batch generation.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <sstream>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "cli/command.h"
 #include "cli/generate_options.h"
+#include "cli/prompts_file.h"
+#include "cli/reading_options.h"
+#include "cli/text_json.h"
+#include "corpus/read/read_text.h"
 #include "inkstone/generator.h"
 
 namespace inkstone::cli {
@@ -49,7 +53,7 @@ namespace {
 
 struct Arguments {
   GenerateArguments generate;
-  std::string model, prompt, prompt_file, prompts_file, output;
+  std::string model, prompt, prompt_file, prompts_file, encoding, output;
   int64_t parallel = 8;
   bool json = false, completion_only = false;
 };
@@ -64,37 +68,107 @@ std::string_view finish_name(FinishReason reason) {
   return "?";
 }
 
-// A line is a prompt; a line that is a JSON object has it under "prompt", a JSON string is it.
-std::vector<std::string> read_prompts(const std::string& path) {
-  std::vector<std::string> prompts;
-  std::istringstream lines(read_input(path));
-  int64_t number = 0;
-  for (std::string line; std::getline(lines, line);) {
-    ++number;
-    if (!line.empty() && line.back() == '\r') line.pop_back();
-    if (line.empty()) continue;
-    if (line.front() != '{' && line.front() != '"') {
-      prompts.push_back(line);
-      continue;
-    }
-    with_context(fmt::format("'{}', line {}", path, number), [&] {
-      const Json json = parse_json(line);
-      prompts.push_back(json.is_string() ? json.get<std::string>()
-                                         : required(get_string(json, "prompt"), "prompt"));
-    });
-  }
-  if (prompts.empty())
-    fail(ErrorCode::kInvalidData, "'{}' has no prompt: one per line is expected", path);
-  return prompts;
+// A guessed encoding is told.
+std::string read_decoded(const std::string& path, const std::string& encoding) {
+  ReadNotes notes;
+  std::string text = read_text(path, encoding, &notes);
+  note_sources(notes.sources);
+  return text;
 }
 
-std::vector<std::string> chosen_prompts(const Arguments& a) {
+PromptsFile read_prompts(const std::string& path, const std::string& encoding) {
+  const std::string text = read_decoded(path, encoding);
+  PromptsFile file = parse_prompts(text, is_named_json(path));
+  if (file.prompts.empty() && file.bad.empty()) {
+    fail(ErrorCode::kInvalidData, "'{}' has no prompt: one per line is expected", path);
+  }
+  return file;
+}
+
+PromptsFile chosen_prompts(const Arguments& a) {
   const int given = !a.prompt.empty() + !a.prompt_file.empty() + !a.prompts_file.empty();
   if (given > 1) fail(ErrorCode::kUsage, "give one of --prompt, --prompt-file and --prompts-file");
-  if (!a.prompts_file.empty()) return read_prompts(a.prompts_file);
-  if (!a.prompt_file.empty()) return {read_input(a.prompt_file)};
-  if (a.prompt == "-") return {read_input("-")};
-  return {a.prompt};
+  if (!a.prompts_file.empty()) return read_prompts(a.prompts_file, a.encoding);
+  const bool from_input = a.prompt == "-";
+  if (from_input || !a.prompt_file.empty()) {
+    return {.prompts = {{0, read_decoded(from_input ? "-" : a.prompt_file, a.encoding)}}};
+  }
+  return {.prompts = {{0, a.prompt}}};
+}
+
+// Of a file of prompts: those that the model can begin from; the others join the bad lines.
+void keep_usable(PromptsFile& file, const Generator& generator, SpecialTokens special) {
+  std::vector<PromptLine> usable;
+  for (PromptLine& prompt : file.prompts) {
+    try {
+      generator.prompt_tokens(prompt.text, special);
+      usable.push_back(std::move(prompt));
+    } catch (const Error& e) {
+      file.bad.push_back({prompt.line, e.what()});
+    }
+  }
+  file.prompts = std::move(usable);
+  std::ranges::sort(file.bad, {}, &PromptLine::line);
+}
+
+void tell_bad_lines(const PromptsFile& file, const std::string& path) {
+  for (const PromptLine& bad : file.bad) {
+    note(fmt::format("inkstone: error: '{}', line {}: {}; this line is left out", path, bad.line,
+                     bad.text));
+  }
+  if (file.prompts.empty()) {
+    fail(ErrorCode::kInvalidData, "'{}' has no line that gives a prompt", path);
+  }
+  if (file.object_line == 0) return;
+  note(
+      fmt::format("inkstone: note: '{}': every line is taken as text, line {} too, which is a JSON "
+                  "object: for JSON lines all must be objects, or the name end in .jsonl",
+                  path, file.object_line));
+}
+
+// Notes about prompts, of which the first few are shown.
+class PromptNotes {
+ public:
+  explicit PromptNotes(const PromptsFile& file) : file_(file) {}
+
+  void add(size_t prompt, const std::string& text) {
+    if (++count_ > kMost) return;
+    const int64_t line = file_.prompts[prompt].line;
+    note(fmt::format("inkstone: note: {} {}",
+                     line > 0 ? fmt::format("the prompt of line {}", line) : "the prompt", text));
+  }
+  void finish() const {
+    if (count_ > kMost) note(fmt::format("inkstone: note: so have {} more", count_ - kMost));
+  }
+
+ private:
+  static constexpr size_t kMost = 5;
+  const PromptsFile& file_;
+  size_t count_ = 0;
+};
+
+void tell_special_text(const PromptsFile& file, const Tokenizer& tokenizer) {
+  PromptNotes notes(file);
+  for (size_t i = 0; i < file.prompts.size(); ++i) {
+    const auto id = tokenizer.first_special_token(file.prompts[i].text);
+    if (!id) continue;
+    notes.add(i, fmt::format("has the text '{}', which is taken as text and not as the special "
+                             "token (--special allow makes it that)",
+                             tokenizer.token_bytes(*id)));
+  }
+  notes.finish();
+}
+
+void tell_cuts(const PromptsFile& file, const std::vector<Completion>& results, int64_t context) {
+  PromptNotes notes(file);
+  for (const Completion& c : results) {
+    if (c.sample_index > 0 || c.prompt_tokens_kept == c.prompt_tokens) continue;
+    notes.add(c.prompt_index,
+              fmt::format("has {} tokens, more than the model's context of {}: its last {} were "
+                          "given to the model, so that there is room to write",
+                          c.prompt_tokens, context, c.prompt_tokens_kept));
+  }
+  notes.finish();
 }
 
 // Where the text goes: standard output, or a file that is whole or absent.
@@ -112,17 +186,20 @@ class Output {
   std::optional<AtomicFile> file_;
 };
 
-std::string json_line(const Completion& c, const std::string& prompt, uint64_t seed) {
-  return Json{{"prompt", prompt},
-              {"prompt_index", c.prompt_index},
-              {"sample_index", c.sample_index},
-              {"text", c.text},
-              {"tokens", c.tokens},
-              {"log_probs", c.log_probs},
-              {"finish", std::string(finish_name(c.finish))},
-              {"seed", seed}}
-             .dump(-1, ' ', false, Json::error_handler_t::replace) +
-         "\n";
+std::string json_line(const Completion& c, const PromptLine& prompt, uint64_t seed) {
+  Json json = {{"prompt", prompt.text},
+               {"prompt_index", c.prompt_index},
+               {"sample_index", c.sample_index},
+               {"text", shown_text(c.text)},
+               {"tokens", c.tokens},
+               {"log_probs", c.log_probs},
+               {"finish", std::string(finish_name(c.finish))},
+               {"seed", seed},
+               {"prompt_tokens", c.prompt_tokens},
+               {"prompt_tokens_kept", c.prompt_tokens_kept}};
+  if (prompt.line > 0) json["line"] = prompt.line;
+  if (!is_valid_utf8(c.text)) json["bytes"] = bytes_to_json(c.text);
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 void print_speed(const std::vector<Completion>& results, double seconds, uint64_t seed) {
@@ -133,42 +210,71 @@ void print_speed(const std::vector<Completion>& results, double seconds, uint64_
                    static_cast<double>(tokens) / seconds, seed));
 }
 
-int run(const Arguments& a) {
-  const auto prompts = chosen_prompts(a);
-  validate(a.generate.options.sampling);
-  Generator generator = load_generator(a.model, a.generate);
+void write_results(Output& output, const Arguments& a, const PromptsFile& file,
+                   const std::vector<Completion>& results, uint64_t seed) {
+  for (const Completion& c : results) {
+    const PromptLine& prompt = file.prompts[c.prompt_index];
+    if (a.json) {
+      output.write(json_line(c, prompt, seed));
+      continue;
+    }
+    output.write(fmt::format("=== prompt {}, sample {}\n", c.prompt_index + 1, c.sample_index + 1));
+    output.write((a.completion_only ? "" : prompt.text) + shown_text(c.text) + "\n");
+  }
+}
+
+GenerateOptions chosen_options(const Arguments& a) {
   GenerateOptions options = a.generate.options;
   options.seed = a.generate.seed.value_or(random_seed());
+  options.special = special_tokens(a.generate.special);
+  return options;
+}
+
+// A single text is shown while it is written, several when all are done.
+std::vector<Completion> write_texts(Generator& generator, const Arguments& a,
+                                    const PromptsFile& file, const GenerateOptions& options) {
+  std::vector<std::string> prompts;
+  for (const PromptLine& prompt : file.prompts) prompts.push_back(prompt.text);
   Output output(a.output);
-  const InterruptFlag interrupt;
-  options.stop_requested = [&] { return interrupt.raised(); };
   const bool stream = prompts.size() == 1 && options.samples == 1 && !a.json;
   if (stream && !a.completion_only) output.write(prompts[0]);
-  const auto begin = std::chrono::steady_clock::now();
-  const auto results = generator.generate(
+  auto results = generator.generate(
       prompts, options,
       [&](size_t, int64_t, std::string_view text) {
-        if (stream) output.write(text);
-        return !interrupt.raised();
+        if (stream) output.write(shown_text(text));
+        return !options.stop_requested();
       },
       a.parallel);
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin)
-                             .count();
-  if (stream) output.write("\n");
-  for (const Completion& c : results) {
-    if (stream) break;
-    const std::string& prompt = prompts[c.prompt_index];
-    if (a.json) {
-      output.write(json_line(c, prompt, options.seed));
-    } else {
-      output.write(
-          fmt::format("=== prompt {}, sample {}\n", c.prompt_index + 1, c.sample_index + 1));
-      output.write((a.completion_only ? "" : prompt) + c.text + "\n");
-    }
+  if (stream) {
+    output.write("\n");
+  } else {
+    write_results(output, a, file, results, options.seed);
   }
   output.commit();
-  print_speed(results, seconds, options.seed);
-  return interrupt.raised() ? kExitInterrupted : kExitDone;
+  return results;
+}
+
+int run(const Arguments& a) {
+  PromptsFile file = chosen_prompts(a);
+  validate(a.generate.options.sampling);
+  Generator generator = load_generator(a.model, a.generate);
+  GenerateOptions options = chosen_options(a);
+  if (!a.prompts_file.empty()) {
+    keep_usable(file, generator, options.special);
+    tell_bad_lines(file, a.prompts_file);
+  } else {
+    generator.prompt_tokens(file.prompts.front().text, options.special);  // refused before a word
+  }
+  if (options.special == SpecialTokens::kAsText) tell_special_text(file, generator.tokenizer());
+  const InterruptFlag interrupt;
+  options.stop_requested = [&] { return interrupt.raised(); };
+  const auto begin = std::chrono::steady_clock::now();
+  const auto results = write_texts(generator, a, file, options);
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  tell_cuts(file, results, generator.model().config().context);
+  print_speed(results, seconds.count(), options.seed);
+  if (interrupt.raised()) return kExitInterrupted;
+  return file.bad.empty() ? kExitDone : kExitFailed;
 }
 
 }  // namespace
@@ -178,14 +284,21 @@ void add_generate_command(CLI::App& app, Selection& selection) {
   CLI::App* c = add_command(
       app, selection, "generate", "Write text with a model, until its end mark or a limit",
       "  inkstone generate run --prompt 'Once upon a time' --temperature 0.8 --top-k 50\n"
-      "  inkstone generate run --prompts-file prompts.txt -n 3 --json > completions.jsonl",
+      "  inkstone generate run --prompts-file prompts.txt -n 3 --json > completions.jsonl\n"
+      "A prompt longer than the context keeps its last tokens, as many as leave room for\n"
+      "--max-tokens (all but one of the context where that is more than half of it).",
       [a] { return run(*a); });
   c->add_option("MODEL", a->model, "model or run folder")->required();
   c->add_option("--prompt", a->prompt,
                 "text to continue; - reads it from standard input; empty: a new document");
   c->add_option("--prompt-file", a->prompt_file, "file whose whole text is the prompt");
   c->add_option("--prompts-file", a->prompts_file,
-                "file with a prompt per line, or JSON lines with \"prompt\"");
+                "file with a prompt per line, or JSON lines with \"prompt\" (every line an object, "
+                "or the name ends in .jsonl); a bad line is reported and left out");
+  c->add_option(
+      "--encoding", a->encoding,
+      "of the file: such as GB18030; without it a byte order mark tells, or it is guessed");
+  add_special_option(c, a->generate.special, "a prompt");
   c->add_option("-n,--samples", a->generate.options.samples, "continuations of each prompt")
       ->check(whole_number(1, 1'000'000))
       ->capture_default_str();

@@ -62,7 +62,7 @@ std::string beginning_of(const TokenShard& shard, const Tokenizer& tokenizer) {
     const auto end = tokenizer.end_of_text() ? std::find(at, tokens.end(), *tokenizer.end_of_text())
                                              : tokens.end();
     text += replace_invalid_utf8(tokenizer.decode(std::span(at, end)));
-    if (end != tokens.end()) text += "<|endoftext|>\n";
+    if (end != tokens.end()) text.append(tokenizer.token_bytes(*end)) += '\n';
     at = end == tokens.end() ? end : end + 1;
   }
   return text;

@@ -13,13 +13,15 @@
 #include "corpus/read/read_text.h"
 #include "formats/npy.h"
 #include "inkstone/model.h"
+#include "tokenizer/unicode_classes.h"
 
 namespace inkstone::cli {
 namespace {
 
 struct Arguments {
   ComputeArguments compute;
-  std::string model, context, completion, output, tokens, file, task = "perplexity";
+  std::string model, context, completion, special = "text", output, tokens, file,
+                                          task = "perplexity";
   bool json = false, raw = false;
   ReadingArguments reading;
 };
@@ -27,10 +29,39 @@ struct Arguments {
 Model load_model(const Arguments& a) { return Model::load(a.model, load_options(a.compute)); }
 
 // Tokens of a context: an empty one is the beginning of a document.
-std::vector<TokenId> context_tokens(const Tokenizer& tokenizer, const std::string& text) {
-  auto tokens = tokenizer.encode(text, SpecialTokens::kAllow);
-  if (tokens.empty()) tokens.push_back(tokenizer.end_of_text().value_or(0));
-  return tokens;
+std::vector<TokenId> context_tokens(const Tokenizer& tokenizer, const std::string& text,
+                                    SpecialTokens special = SpecialTokens::kAsText) {
+  auto tokens = tokenizer.encode(text, special);
+  if (!tokens.empty()) return tokens;
+  if (const auto begin = tokenizer.begin_of_text()) return {*begin};
+  fail(
+      ErrorCode::kUsage,
+      "there is nothing that the first token could follow: the context is empty, and the model has "
+      "no token that begins a text (bos_token or eos_token in tokenizer_config.json, or their ids "
+      "in config.json)");
+}
+
+// Where the white space at the end of a text begins.
+size_t trailing_blanks(std::string_view text) {
+  size_t end = text.size();
+  while (end > 0) {
+    size_t at = end - 1;
+    while (at > 0 && (static_cast<uint8_t>(text[at]) & 0xC0) == 0x80) --at;
+    const Utf8Step step = decode_utf8(text, at);
+    const bool is_whole = step.ok && at + static_cast<size_t>(step.size_bytes) == end;
+    if (!is_whole || UnicodeClasses::instance()[step.code_point] != CharClass::kWhiteSpace) break;
+    end = at;
+  }
+  return end;
+}
+
+void tell_special_text(const Tokenizer& tokenizer, const std::string& text, const char* where) {
+  const auto id = tokenizer.first_special_token(text);
+  if (!id) return;
+  note(
+      fmt::format("inkstone: note: the {} has the text '{}', which is taken as text and not as the "
+                  "special token (--special allow makes it that)",
+                  where, tokenizer.token_bytes(*id)));
 }
 
 double sum(const std::vector<double>& values) {
@@ -41,8 +72,14 @@ double sum(const std::vector<double>& values) {
 
 int run_score(const Arguments& a) {
   const Tokenizer tokenizer = Tokenizer::load(find_model_folder(a.model));
-  const auto context = context_tokens(tokenizer, a.context),
-             completion = tokenizer.encode(a.completion);
+  const SpecialTokens special = special_tokens(a.special);
+  if (special == SpecialTokens::kAsText) {
+    tell_special_text(tokenizer, a.context, "context");
+    tell_special_text(tokenizer, a.completion, "completion");
+  }
+  const size_t blanks = trailing_blanks(a.context);
+  const auto context = context_tokens(tokenizer, a.context.substr(0, blanks), special),
+             completion = tokenizer.encode(a.context.substr(blanks) + a.completion, special);
   const auto scores = load_model(a).score(context, completion);
   if (!a.json) {
     print(fmt::format("{:.6f}\n", sum(scores)));
@@ -154,9 +191,14 @@ void add_score_command(CLI::App& app, Selection& selection) {
                             "  inkstone score run --context 'To be, or not' --completion ' to be'",
                             [a] { return run_score(*a); });
   add_model_options(c, *a);
-  c->add_option("--context", a->context, "what comes before; empty: the beginning of a document");
+  c->add_option(
+      "--context", a->context,
+      "what comes before; empty: the beginning of a document. Blanks at its end are moved to "
+      "the completion, as lm-eval does: a word's first token holds the blank before it, and "
+      "parted from it the word is written as in no text that the model has seen");
   c->add_option("--completion", a->completion, "the text whose probability is asked for")
       ->required();
+  add_special_option(c, a->special, "context and completion");
   c->add_flag("--json", a->json, "a JSON object with every token's share");
 }
 

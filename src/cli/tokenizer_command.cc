@@ -101,11 +101,6 @@ std::vector<TokenId> parse_ids(std::string_view bytes, const std::string& format
   return parse_token_ids(bytes);
 }
 
-SpecialTokens parse_special(const std::string& name) {
-  if (name == "allow") return SpecialTokens::kAllow;
-  return name == "refuse" ? SpecialTokens::kRefuse : SpecialTokens::kAsText;
-}
-
 // Bytes as they are, in parts.
 void encode_bytes(const CodeArguments& a, StreamEncoder& encoder, IdPrinter& printer) {
   with_context("encoding '" + a.file + "'", [&] {
@@ -145,7 +140,7 @@ int encode_text(const CodeArguments& a) {
   if (a.raw && !a.encoding.empty())
     fail(ErrorCode::kUsage, "--raw takes the bytes as they are, and --encoding decodes them");
   const Tokenizer tokenizer = Tokenizer::load(a.tokenizer);
-  StreamEncoder encoder(tokenizer, parse_special(a.special));
+  StreamEncoder encoder(tokenizer, special_tokens(a.special));
   IdPrinter printer(tokenizer, a.format, a.offsets);
   if (a.raw) {
     encode_bytes(a, encoder, printer);

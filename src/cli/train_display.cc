@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/text_json.h"
 #include "inkstone/generator.h"
 
 namespace inkstone::cli {
@@ -46,11 +47,15 @@ Json end_json(const TrainResult& r) {
 }
 
 std::string sample(const Model& model, const Tokenizer& tokenizer, const std::string& prompt) {
+  if (prompt.empty() && !tokenizer.begin_of_text()) {
+    return "(no token begins a text in this vocabulary: --sample-prompt gives a sample its start)";
+  }
   Generator generator(model, tokenizer);
   GenerateOptions options;
   options.max_tokens = 100;
   options.sampling.temperature = 0.8;
-  return prompt + generator.generate(std::vector<std::string>{prompt}, options).front().text;
+  return prompt +
+         shown_text(generator.generate(std::vector<std::string>{prompt}, options).front().text);
 }
 
 // " --prompt 'In the beginning'"; nothing if there are no words.

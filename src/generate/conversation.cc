@@ -15,24 +15,31 @@ struct Conversation::Impl {
 
   // The whole text up to and with the user's part of the last turn, as tokens. Each part is encoded
   // by itself, so that earlier tokens never change when text is added.
-  std::vector<TokenId> history() const {
+  std::vector<TokenId> history(SpecialTokens special) const {
+    // What a model wrote is not refused.
+    const auto of_reply = special == SpecialTokens::kAllow ? special : SpecialTokens::kAsText;
     std::vector<TokenId> tokens;
-    const auto append = [&](std::string_view text) {
-      const auto part = generator.tokenizer().encode(text, SpecialTokens::kAllow);
+    const auto append = [&](std::string_view text, SpecialTokens policy) {
+      const auto part = generator.tokenizer().encode(text, policy);
       tokens.insert(tokens.end(), part.begin(), part.end());
     };
     for (size_t i = 0; i < turns.size(); ++i) {
-      append(turns[i].user);
-      if (i + 1 < turns.size()) append(turns[i].reply);
+      append(turns[i].user, special);
+      if (i + 1 < turns.size()) append(turns[i].reply, of_reply);
     }
-    if (tokens.empty()) tokens.push_back(generator.tokenizer().end_of_text().value_or(0));
-    return tokens;
+    return tokens.empty() ? generator.prompt_tokens("", special) : tokens;
+  }
+
+  // Throws as Generator::prompt_tokens, before anything changes.
+  void check(std::string_view user_text, SpecialTokens special) const {
+    if (!turns.empty() && user_text.empty()) return;
+    generator.prompt_tokens(user_text, special);
   }
 
   // Keeps of the slot what is a prefix of the history; at least the last token is fed anew. Where
-  // the window begins depends on the history alone and not on the way that led to it: a
-  // conversation that was loaded goes on from the same window as the one that was saved.
-  std::vector<float> feed(const std::vector<TokenId>& history) {
+  // the window begins depends on the history and max_tokens alone and not on the way that led to
+  // it: a conversation that was loaded goes on from the same window as the one that was saved.
+  std::vector<float> feed(const std::vector<TokenId>& history, int64_t max_tokens) {
     const bool fits = history.size() <= static_cast<size_t>(decoder.capacity());
     size_t same = 0;
     if (fits && window.first == 0) {
@@ -41,26 +48,28 @@ struct Conversation::Impl {
     }
     window.first = 0;
     decoder.truncate(0, static_cast<int64_t>(same));
-    return feed_rest(history);
+    return feed_rest(history, max_tokens);
   }
 
-  std::vector<float> feed_rest(const std::vector<TokenId>& history) {
-    auto logits = refill(decoder, 0, history, window);
+  std::vector<float> feed_rest(const std::vector<TokenId>& history, int64_t max_tokens) {
+    auto logits = refill(decoder, 0, history, max_tokens, window);
     held.assign(history.begin() + static_cast<int64_t>(window.first), history.end());
     return logits;
   }
 
   Completion write(const GenerateOptions& options, const OnText& on_text) {
     Turn& turn = turns.back();
-    auto tokens = history();
+    auto tokens = history(options.special);
+    const size_t prompt_tokens = tokens.size();
     const uint64_t seed = sequence_seed(options.seed, turn.user,
                                         static_cast<int64_t>(turns.size() * 1000 + retries));
     const auto shown = [&](std::string_view text) { return !on_text || on_text(0, 0, text); };
-    auto logits = feed(tokens);
+    auto logits = feed(tokens, options.max_tokens);
+    const size_t prompt_first = window.first;
     Sequence sequence(generator.tokenizer(), options, seed, std::move(tokens));
     while (sequence.advance(logits, shown)) {
       if (decoder.length(0) >= decoder.capacity()) {
-        logits = feed_rest(sequence.history());
+        logits = feed_rest(sequence.history(), options.max_tokens);
         continue;
       }
       const TokenId token = sequence.last_token();
@@ -69,6 +78,8 @@ struct Conversation::Impl {
       held.push_back(token);
     }
     Completion result = sequence.take_result();
+    result.prompt_tokens = static_cast<int64_t>(prompt_tokens);
+    result.prompt_tokens_kept = static_cast<int64_t>(prompt_tokens - prompt_first);
     turn.reply = result.text;
     return result;
   }
@@ -87,6 +98,7 @@ Conversation::~Conversation() = default;
 Completion Conversation::reply(std::string_view user_text, const GenerateOptions& options,
                                const OnText& on_text) {
   validate(options);
+  impl_->check(user_text, options.special);
   impl_->retries = 0;
   impl_->turns.push_back({std::string(user_text), {}});
   return impl_->write(options, on_text);

@@ -25,10 +25,18 @@ void validate(const GenerateOptions& o) {
   }
 }
 
-std::vector<TokenId> Generator::Impl::history_of(std::string_view prompt) const {
-  auto history = tokenizer.encode(prompt, SpecialTokens::kAllow);
-  if (history.empty()) history.push_back(tokenizer.end_of_text().value_or(0));
-  return history;
+std::vector<TokenId> Generator::Impl::prompt_tokens(std::string_view prompt,
+                                                    SpecialTokens special) const {
+  auto tokens = tokenizer.encode(prompt, special);
+  if (tokens.empty()) tokens.push_back(first_token());
+  return tokens;
+}
+
+TokenId Generator::Impl::first_token() const {
+  if (const auto begin = tokenizer.begin_of_text()) return *begin;
+  fail(ErrorCode::kUsage,
+       "the prompt is empty, and the model has no token that begins a text (bos_token or eos_token "
+       "in tokenizer_config.json, or their ids in config.json): give a prompt");
 }
 
 namespace {
@@ -45,6 +53,7 @@ struct Active {
   Sequence sequence;
   Window window;
   size_t prompt_tokens;
+  size_t prompt_first;        // the first of them that fits
   std::vector<float> logits;  // after the last token that the slot holds
 };
 
@@ -105,13 +114,15 @@ class BatchRun {
     result = active.sequence.take_result();
     result.prompt_index = active.task.prompt;
     result.sample_index = active.task.sample;
+    result.prompt_tokens = static_cast<int64_t>(active.prompt_tokens);
+    result.prompt_tokens_kept = static_cast<int64_t>(active.prompt_tokens - active.prompt_first);
   }
 
   void start() {
     const Task task = waiting_.front();
     waiting_.pop_front();
     const std::string& prompt = prompts_[task.prompt];
-    auto history = impl_.history_of(prompt);
+    auto history = impl_.prompt_tokens(prompt, options_.special);
     const size_t count = history.size();
     Active active{
         .task = task,
@@ -120,6 +131,7 @@ class BatchRun {
                              sequence_seed(options_.seed, prompt, task.sample), std::move(history)),
         .window = {},
         .prompt_tokens = count,
+        .prompt_first = 0,
         .logits = {}};
     free_.pop_back();
     feed_prompt(active);
@@ -139,7 +151,9 @@ class BatchRun {
       active.logits = first_logits_[active.task.prompt];
       return;
     }
-    active.logits = refill(decoder_, active.slot, active.sequence.history(), active.window);
+    active.logits = refill(decoder_, active.slot, active.sequence.history(), options_.max_tokens,
+                           active.window);
+    active.prompt_first = active.window.first;
     if (options_.samples > 1) first_logits_[active.task.prompt] = active.logits;
   }
 
@@ -166,7 +180,8 @@ class BatchRun {
     std::vector<Active*> stepping;
     for (Active& active : active_) {
       if (decoder_.length(active.slot) >= decoder_.capacity()) {
-        active.logits = refill(decoder_, active.slot, active.sequence.history(), active.window);
+        active.logits = refill(decoder_, active.slot, active.sequence.history(),
+                               options_.max_tokens, active.window);
         continue;
       }
       stepping.push_back(&active);
@@ -209,6 +224,11 @@ Generator::Generator(Model model, Tokenizer tokenizer)
 
 Generator::~Generator() = default;
 Generator::Generator(Generator&&) noexcept = default;
+
+std::vector<TokenId> Generator::prompt_tokens(std::string_view prompt,
+                                              SpecialTokens special) const {
+  return impl_->prompt_tokens(prompt, special);
+}
 
 const Model& Generator::model() const { return impl_->model; }
 const Tokenizer& Generator::tokenizer() const { return impl_->tokenizer; }

@@ -10,8 +10,10 @@ struct Generator::Impl {
   Model model;
   Tokenizer tokenizer;
 
-  // Tokens that a text starts from: those of the prompt, or the end-of-text token for an empty one.
-  std::vector<TokenId> history_of(std::string_view prompt) const;
+  // As Generator::prompt_tokens.
+  std::vector<TokenId> prompt_tokens(std::string_view prompt, SpecialTokens special) const;
+  // The token that a new document begins with; throws kUsage when there is none.
+  TokenId first_token() const;
 };
 
 // Throws kUsage naming the option.

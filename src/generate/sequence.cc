@@ -33,7 +33,9 @@ bool Sequence::advance(std::span<const float> logits,
                                         tokenizer_->vocab_size());
   const Choice choice = sampler_.choose(logits, usable, history_, options_->sampling,
                                         random.uniform(static_cast<uint64_t>(count)));
-  if (!options_->ignore_end_of_text && choice.token == tokenizer_->end_of_text()) {
+  const auto& end_marks = tokenizer_->end_marks();
+  if (!options_->ignore_end_of_text &&
+      std::ranges::find(end_marks, choice.token) != end_marks.end()) {
     finish(FinishReason::kEndMark, on_text);
     return false;
   }
@@ -64,15 +66,23 @@ Completion Sequence::take_result() {
   return std::move(result_);
 }
 
+namespace {
+
+// Of a prompt longer than the context. Where the text will outgrow the context in any case, room is
+// left for one token only: what is written later sees the same either way.
+size_t kept_of_prompt(size_t capacity, int64_t max_tokens) {
+  const bool fits = max_tokens <= static_cast<int64_t>(capacity / 2);
+  return std::max<size_t>(1, capacity - (fits ? static_cast<size_t>(max_tokens) : 1));
+}
+
+}  // namespace
+
 std::vector<float> refill(Decoder& decoder, int64_t slot, const std::vector<TokenId>& history,
-                          Window& window) {
+                          int64_t max_tokens, Window& window) {
   const auto capacity = static_cast<size_t>(decoder.capacity());
   if (history.size() - window.first > capacity) {
-    // A long prompt keeps its last window but one token; a text that outgrew its window keeps half
-    // of it.
-    const size_t keep = decoder.length(slot) == 0
-                            ? capacity - std::min<size_t>(capacity - 1, capacity / 4)
-                            : std::max<size_t>(1, capacity / 2);
+    const size_t keep = decoder.length(slot) == 0 ? kept_of_prompt(capacity, max_tokens)
+                                                  : std::max<size_t>(1, capacity / 2);
     window.first = history.size() - keep;
     decoder.truncate(slot, 0);
   }

@@ -56,8 +56,8 @@ struct Window {
 // Feeds the tokens of `history` that the slot does not hold yet, at least one, and returns the
 // logits after the last one. A history that does not fit any more is cut: of a text that outgrew
 // its window the last half of a window is fed again (with learned positions the kept keys would be
-// at wrong places), of a prompt its last three quarters.
+// at wrong places), of a prompt (the slot is empty) as Generator::generate says.
 std::vector<float> refill(Decoder& decoder, int64_t slot, const std::vector<TokenId>& history,
-                          Window& window);
+                          int64_t max_tokens, Window& window);
 
 }  // namespace inkstone

@@ -32,19 +32,22 @@ std::string_view TextStream::push(std::string_view bytes) {
     text_.resize(cut);
   }
   const size_t begin = std::min(shown_, text_.size());
-  const size_t end = std::max(begin, stopped_ ? text_.size() : text_.size() - held_back());
+  const size_t held = stopped_ ? 0 : held_back();
+  const size_t end = std::max(begin, text_.size() - held);
   shown_ = end;
   return std::string_view(text_).substr(begin, end - begin);
 }
 
 std::string_view TextStream::finish() {
-  const size_t begin = std::min(shown_, text_.size());
-  shown_ = text_.size();
-  return std::string_view(text_).substr(begin);
+  const size_t end = text_.size() - (stopped_ ? 0 : unfinished()), begin = std::min(shown_, end);
+  shown_ = end;
+  return std::string_view(text_).substr(begin, end - begin);
 }
 
+size_t TextStream::unfinished() const { return static_cast<size_t>(incomplete_utf8_tail(text_)); }
+
 size_t TextStream::held_back() const {
-  auto held = static_cast<size_t>(incomplete_utf8_tail(text_));
+  size_t held = unfinished();
   for (const std::string& stop : stop_) held = std::max(held, overlap(text_, stop));
   return held;
 }

@@ -16,7 +16,8 @@ class TextStream {
   // character and a possible beginning of a stop string. Once a stop string is complete stopped()
   // is true, and it and all after it are never shown.
   std::string_view push(std::string_view bytes);
-  // At the end of the text: what was held back (nothing after a stop string).
+  // At the end of the text: what was held back but for an unfinished character (nothing after a
+  // stop string).
   std::string_view finish();
 
   bool stopped() const { return stopped_; }
@@ -25,6 +26,7 @@ class TextStream {
 
  private:
   size_t held_back() const;
+  size_t unfinished() const;  // bytes of a character at the end that is not whole
 
   std::vector<std::string> stop_;
   std::string text_;

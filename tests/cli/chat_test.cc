@@ -1,4 +1,6 @@
 // `inkstone chat`, from a pipe and on a terminal.
+#include <algorithm>
+
 #include "workspace.h"
 
 namespace inkstone::test {
@@ -79,7 +81,9 @@ TEST_F(ChatTest, GoesOnPastTheContext) {
   std::string typed;
   for (int i = 0; i < 6; ++i) typed += verses(1);  // each line longer than the context of 16
   const Outcome outcome = chat("/set max-tokens 50\n" + typed);
-  EXPECT_EQ(outcome.err, "");
+  EXPECT_EQ(outcome.err.find("(the conversation has "), 0u) << outcome.err;
+  EXPECT_NE(outcome.err.find("more than the model's context of 16"), std::string::npos);
+  EXPECT_EQ(std::ranges::count(outcome.err, '\n'), 1) << "told more than once: " << outcome.err;
   EXPECT_GE(outcome.out.size(), 12u * 50);
 }
 

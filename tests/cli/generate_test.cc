@@ -1,5 +1,7 @@
 // `inkstone generate`: the same seed, the same text; stopping; streaming; inputs and outputs.
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 
 #include "base/utf8.h"
@@ -80,17 +82,98 @@ TEST_F(GenerateTest, PromptsComeFromEverywhere) {
   EXPECT_EQ(with({"--prompt-file", "prompt.txt"}), expected);
   EXPECT_EQ(with({"--prompt-file", "-"}, "2 little"), expected);
   EXPECT_EQ(with({"--prompt", "-"}, "2 little"), expected);
-  write("prompts.txt", "2 little\n\n{\"prompt\": \"3 little\", \"id\": 9}\r\n\"4 \\u006cittle\"\n");
+  write("prompts.txt", "2 little\n\n\"4 little\"\n");
   const auto several = texts(
       {"--prompts-file", "prompts.txt", "--temperature", "0", "--max-tokens", "10"});
-  ASSERT_EQ(several.size(), 3u);
+  ASSERT_EQ(several.size(), 2u);
   EXPECT_EQ("2 little" + several.at("2 little/0") + "\n", expected);
-  EXPECT_TRUE(several.contains("3 little/0") && several.contains("4 little/0"));
-  write("bad.txt", "fine\n{\"question\": 1}\n");
-  expect_refused(1, {"generate", "run", "--prompts-file", "bad.txt"},
-                 {"bad.txt", "line 2", "prompt"});
+  EXPECT_TRUE(several.contains("\"4 little\"/0"));
   write("none.txt", "\n\n");
   expect_refused(1, {"generate", "run", "--prompts-file", "none.txt"}, {"none.txt", "no prompt"});
+}
+
+TEST_F(GenerateTest, LinesAreJsonWhenEveryOneIsAnObject) {
+  const auto prompts = [&](const char* file) {
+    std::set<std::string> found;
+    for (const auto& [key, text] : texts({"--prompts-file", file, "--max-tokens", "2"})) {
+      found.insert(key.substr(0, key.size() - 2));
+    }
+    return found;
+  };
+  using Prompts = std::set<std::string>;
+  write("objects.txt",
+        "{\"prompt\": \"2 little\", \"id\": 9}\r\n{\"prompt\": \"3 \\u006cittle\"}\r\n");
+  EXPECT_EQ(prompts("objects.txt"), (Prompts{"2 little", "3 little"}));
+  write("mixed.txt", "{\"prompt\": \"2 little\"}\n3 little\n");
+  EXPECT_EQ(prompts("mixed.txt"), (Prompts{"{\"prompt\": \"2 little\"}", "3 little"}));
+  const Outcome mixed = run_well(
+      {"generate", "run", "--prompts-file", "mixed.txt", "--max-tokens", "1"});
+  EXPECT_NE(mixed.err.find("every line is taken as text, line 1 too"), std::string::npos)
+      << mixed.err;
+  write("code.txt", "{\n{x}\n");
+  EXPECT_EQ(prompts("code.txt"), (Prompts{"{", "{x}"}));
+  write("strings.jsonl", "{\"prompt\": \"2 little\"}\n\"4 \\u006cittle\"\n");
+  EXPECT_EQ(prompts("strings.jsonl"), (Prompts{"2 little", "4 little"}));
+}
+
+TEST_F(GenerateTest, PromptsAreDecodedAsPrepareDecodesText) {
+  const auto prompts = [&](Words more) {
+    std::set<std::string> found;
+    more.insert(more.end(), {"--max-tokens", "2"});
+    for (const auto& [key, text] : texts(more)) found.insert(key.substr(0, key.size() - 2));
+    return found;
+  };
+  using Prompts = std::set<std::string>;
+  write("bom.jsonl", "\xEF\xBB\xBF{\"prompt\": \"Hello\"}\r\n{\"prompt\": \"World\"}\r\n");
+  EXPECT_EQ(prompts({"--prompts-file", "bom.jsonl"}), (Prompts{"Hello", "World"}));
+  write("utf16.txt", std::string("\xFF\xFEH\0i\0\r\0\n\0y\0o\0", 14));
+  EXPECT_EQ(prompts({"--prompts-file", "utf16.txt"}), (Prompts{"Hi", "yo"}));
+  write("gbk.txt", "\xBA\xEC\xC2\xA5");
+  EXPECT_EQ(prompts({"--prompt-file", "gbk.txt", "--encoding", "gbk"}), (Prompts{"红楼"}));
+  const Outcome guessed = run_well(
+      {"generate", "run", "--prompt-file", "gbk.txt", "--max-tokens", "1"});
+  EXPECT_NE(guessed.err.find("which is a guess"), std::string::npos) << guessed.err;
+}
+
+TEST_F(GenerateTest, OneBadLineNeverLosesTheOthers) {
+  write("bad.jsonl",
+        "{\"prompt\": \"2 little\"}\n{\"question\": 1}\n{\"prompt\": \"3 lit\nnonsense\n"
+        "{\"prompt\": 7}\n{\"prompt\": \"4 little\"}\n");
+  const Outcome outcome = run({"generate", "run", "--prompts-file", "bad.jsonl", "--json",
+                               "--max-tokens", "2", "-o", "out.jsonl"});
+  EXPECT_EQ(outcome.status, 1);
+  for (const char* part : {"'bad.jsonl', line 2: 'prompt' is missing; this line is left out",
+                           "line 3: not valid JSON", "line 4: ", "line 5: 'prompt' is a JSON"}) {
+    EXPECT_NE(outcome.err.find(part), std::string::npos) << part << " is not in " << outcome.err;
+  }
+  const std::string written = read("out.jsonl");
+  EXPECT_NE(written.find("\"prompt\":\"2 little\""), std::string::npos) << written;
+  EXPECT_NE(written.find("\"line\":6"), std::string::npos) << written;
+  EXPECT_EQ(std::ranges::count(written, '\n'), 2);
+  write("worse.jsonl", "nonsense\n");
+  expect_refused(1, {"generate", "run", "--prompts-file", "worse.jsonl"},
+                 {"worse.jsonl', line 1", "no line that gives a prompt"});
+}
+
+TEST_F(GenerateTest, TextBecomesASpecialTokenOnlyWhenAsked) {
+  const auto prompt_tokens = [&](const std::string& special) {
+    const auto line = text(
+        {"--json", "--max-tokens", "1", "--prompt", "<|endoftext|>", "--special", special});
+    return nlohmann::json::parse(line)["prompt_tokens"].get<int>();
+  };
+  EXPECT_EQ(prompt_tokens("text"), 13);
+  EXPECT_EQ(prompt_tokens("allow"), 1);
+  const Words words = {"generate", "run", "--max-tokens", "1", "--prompt", "<|endoftext|>"};
+  EXPECT_NE(run_well(words).err.find("--special allow"), std::string::npos);
+  Words refusing = words;
+  refusing.insert(refusing.end(), {"--special", "refuse"});
+  expect_refused(1, refusing, {"<|endoftext|>", "byte 0"});
+  write("some.txt", "2 little\n<|endoftext|>\n");
+  const Outcome outcome = run({"generate", "run", "--prompts-file", "some.txt", "--special",
+                               "refuse", "--max-tokens", "1"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_NE(outcome.err.find("'some.txt', line 2"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.out.find("2 little"), std::string::npos);
 }
 
 TEST_F(GenerateTest, AnEmptyPromptIsANewDocument) {
@@ -120,7 +203,11 @@ TEST_F(GenerateTest, GoesOnPastTheContext) {
     EXPECT_GE(found.at("1 little/0").size(), std::stoul(count));
   }
   const std::string prompt = verses(3);  // longer than the context
-  EXPECT_EQ(text({"--prompt", prompt, "--max-tokens", "5"}).find(prompt), 0u);
+  const Outcome outcome = run_well({"generate", "run", "--prompt", prompt, "--max-tokens", "5"});
+  EXPECT_EQ(outcome.out.find(prompt), 0u);
+  EXPECT_NE(outcome.err.find("more than the model's context of 16: its last 11 were given"),
+            std::string::npos)
+      << outcome.err;
 }
 
 TEST_F(GenerateTest, AReaderThatLeavesEndsItQuietly) {
@@ -133,15 +220,20 @@ TEST_F(GenerateTest, AReaderThatLeavesEndsItQuietly) {
   EXPECT_EQ(outcome.err, "status 1\n");
 }
 
-class GenerateStreamTest : public Workspace {};
+class GenerateStreamTest : public Workspace {
+ protected:
+  // A model of bytes that has learnt a text of long characters by heart: each of them is written in
+  // several tokens.
+  void learn_poem() const {
+    std::string poem;
+    for (int i = 0; i < 60; ++i) poem += "春眠不觉晓🙂";
+    make_data(poem, "byte");
+    run_well(training("run", {"--steps", "250", "--eval-every", "0"}));
+  }
+};
 
-// A model of bytes that has learnt a text of long characters by heart: each of them is written in
-// several tokens.
 TEST_F(GenerateStreamTest, NeverPrintsHalfACharacter) {
-  std::string poem;
-  for (int i = 0; i < 60; ++i) poem += "春眠不觉晓🙂";
-  make_data(poem, "byte");
-  run_well(training("run", {"--steps", "250", "--eval-every", "0"}));
+  learn_poem();
   const Outcome outcome = run_inkstone(
       Launch{.arguments = {"generate", "run", "--prompt", "春眠不觉晓🙂春眠",
                            "--temperature", "0", "--max-tokens", "57", "--threads", "1"},
@@ -152,6 +244,30 @@ TEST_F(GenerateStreamTest, NeverPrintsHalfACharacter) {
       << "the model has not learnt it: " << outcome.out;
   EXPECT_GE(outcome.chunks.size(), 10u) << "it did not stream";
   for (const std::string& chunk : outcome.chunks) EXPECT_TRUE(is_valid_utf8(chunk)) << chunk;
+}
+
+TEST_F(GenerateStreamTest, EndsWithAWholeCharacterAndJsonKeepsTheBytes) {
+  learn_poem();
+  const auto written = [&](const char* count, Words more) {
+    Words words = {"generate",      "run", "--prompt",         "春眠不觉晓🙂春眠",
+                   "--temperature", "0",   "--max-tokens",     count,
+                   "--threads",     "1",   "--completion-only"};
+    words.insert(words.end(), more.begin(), more.end());
+    return run_well(words).out;
+  };
+  const std::string whole = written("3", {});
+  ASSERT_EQ(whole, "不\n") << "the model has not learnt it";
+  for (const char* count : {"4", "5"}) {
+    EXPECT_EQ(written(count, {}), whole);
+    EXPECT_EQ(written(count, {"-n", "2"}).find("不\n==="),
+              std::string_view("=== prompt 1, sample 1\n").size());
+    const auto json = nlohmann::json::parse(written(count, {"--json"}));
+    EXPECT_EQ(json["text"], "不");
+    const auto bytes = json["bytes"].get<std::vector<uint8_t>>();
+    EXPECT_EQ(std::string(bytes.begin(), bytes.end()),
+              std::string("不觉").substr(0, std::stoul(count)));
+  }
+  EXPECT_FALSE(nlohmann::json::parse(written("3", {"--json"})).contains("bytes"));
 }
 
 }  // namespace

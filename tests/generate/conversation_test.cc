@@ -62,6 +62,32 @@ TEST(Conversation, ACancelledReplyStays) {
   EXPECT_EQ(conversation.turns().back().reply, c.text);
 }
 
+TEST(Conversation, WhatIsRefusedChangesNothing) {
+  Generator generator = test::small_generator();
+  Conversation conversation(generator);
+  conversation.reply("one", kOptions);
+  GenerateOptions refusing = kOptions;
+  refusing.special = SpecialTokens::kRefuse;
+  EXPECT_EQ(test::thrown_by([&] { conversation.reply("<|endoftext|>", refusing); }).code(),
+            ErrorCode::kInvalidData);
+  EXPECT_EQ(conversation.turns().size(), 1u);
+  // What a model wrote is never refused.
+  conversation.restore({{"one", "two<|endoftext|>"}});
+  EXPECT_EQ(conversation.reply("three", refusing).prompt_tokens, 3 + 16 + 5);
+  GenerateOptions allowing = kOptions;
+  allowing.special = SpecialTokens::kAllow;
+  conversation.restore({{"one", "two<|endoftext|>"}});
+  EXPECT_EQ(conversation.reply("three", allowing).prompt_tokens, 3 + 4 + 5);
+}
+
+TEST(Conversation, TellsWhatItKeepsOfALongText) {
+  Generator generator = test::small_generator();
+  Conversation conversation(generator);
+  const Completion c = conversation.reply(std::string(500, 'x'), kOptions);
+  EXPECT_EQ(c.prompt_tokens, 500);
+  EXPECT_EQ(c.prompt_tokens_kept, test::kContext - kOptions.max_tokens);
+}
+
 TEST(Conversation, ABadOptionChangesNothing) {
   Generator generator = test::small_generator();
   Conversation conversation(generator);

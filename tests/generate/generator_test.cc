@@ -2,8 +2,10 @@
 // context.
 #include "inkstone/generator.h"
 
+#include <algorithm>
 #include <map>
 
+#include "base/file.h"
 #include "base/utf8.h"
 #include "small_generator.h"
 #include "support.h"
@@ -43,7 +45,9 @@ TEST(Generator, WhatIsStreamedIsTheText) {
                                             return true;
                                           });
   for (const Completion& c : results) {
-    EXPECT_EQ((shown[{c.prompt_index, c.sample_index}]), c.text);
+    const auto unfinished = static_cast<size_t>(incomplete_utf8_tail(c.text));
+    EXPECT_EQ((shown[{c.prompt_index, c.sample_index}]),
+              c.text.substr(0, c.text.size() - unfinished));
     EXPECT_EQ(generator.tokenizer().decode(c.tokens), c.text);
     EXPECT_EQ(c.tokens.size(), c.log_probs.size());
   }
@@ -95,6 +99,88 @@ TEST(Generator, EndsAtTheEndMark) {
     for (const TokenId token : c.tokens) EXPECT_NE(token, *generator.tokenizer().end_of_text());
   }
   EXPECT_GT(ended, 0);  // one of 257 ids, 8000 draws
+}
+
+// A tokenizer of bytes from files, with these beside it.
+Tokenizer tokenizer_beside(const std::string& config, const std::vector<std::string>& special) {
+  const test::ScratchFolder folder;
+  bool done = false;
+  Tokenizer::train(
+      [&]() -> std::optional<std::string> {
+        return std::exchange(done, true) ? std::nullopt : std::optional("x");
+      },
+      {.type = TokenizerType::kByte, .special_tokens = special})
+      .save(folder.path());
+  std::filesystem::remove(folder / "tokenizer_config.json");
+  std::filesystem::remove(folder / "special_tokens_map.json");
+  write_file(folder / "config.json", config);
+  return Tokenizer::load(folder.path());
+}
+
+TEST(Generator, EndsAtEveryMarkThatTheModelNames) {
+  const Model model = test::small_generator().model();
+  const std::vector<std::string> prompt = {"q"};
+  const GenerateOptions greedy{.sampling = {.temperature = 0}, .max_tokens = 12};
+  Generator plain(model, tokenizer_beside("{}", {"</s>"}));
+  const auto whole = plain.generate(prompt, greedy).front().tokens;
+  ASSERT_EQ(whole.size(), 12u);
+  // The fourth token as a mark, alone and in a list.
+  const auto place = std::ranges::find(whole, whole[3]) - whole.begin();
+  for (const char* form : {"{}", "[256, {}]"}) {
+    std::string ids = form;
+    ids.replace(ids.find("{}"), 2, std::to_string(whole[3]));
+    Generator marked(model, tokenizer_beside("{\"eos_token_id\": " + ids + "}", {"</s>"}));
+    const Completion c = marked.generate(prompt, greedy).front();
+    EXPECT_EQ(c.finish, FinishReason::kEndMark) << form;
+    EXPECT_EQ(static_cast<int64_t>(c.tokens.size()), place) << form;
+    GenerateOptions on = greedy;
+    on.ignore_end_of_text = true;
+    EXPECT_EQ(marked.generate(prompt, on).front().tokens, whole);
+  }
+}
+
+TEST(Generator, TextBecomesASpecialTokenOnlyWhenAsked) {
+  const Generator generator = test::small_generator();
+  const std::string prompt = "a<|endoftext|>";
+  EXPECT_EQ(generator.prompt_tokens(prompt, SpecialTokens::kAsText).size(), prompt.size());
+  EXPECT_EQ(generator.prompt_tokens(prompt, SpecialTokens::kAllow).size(), 2u);
+  EXPECT_EQ(
+      test::thrown_by([&] { generator.prompt_tokens(prompt, SpecialTokens::kRefuse); }).code(),
+      ErrorCode::kInvalidData);
+}
+
+TEST(Generator, NoStartTokenIsInvented) {
+  const Model model = test::small_generator().model();
+  EXPECT_EQ(Generator(model, tokenizer_beside(R"({"bos_token_id": 5})", {}))
+                .prompt_tokens("", SpecialTokens::kAsText),
+            std::vector<TokenId>{5});
+  Generator generator(model, tokenizer_beside("{}", {}));
+  const auto refused = [](const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kUsage);
+    EXPECT_TRUE(test::mentions(error, "no token that begins a text"));
+  };
+  refused(test::thrown_by([&] { generator.generate(std::vector<std::string>{""}, {}); }));
+  Conversation conversation(generator);
+  refused(test::thrown_by([&] { conversation.reply("", {}); }));
+  EXPECT_TRUE(conversation.turns().empty());
+}
+
+TEST(Generator, ALongPromptKeepsWhatLeavesRoom) {
+  Generator generator = test::small_generator();
+  const auto kept = [&](size_t tokens, int64_t max_tokens) {
+    const auto results = generator.generate(std::vector<std::string>{std::string(tokens, 'x')},
+                                            {.max_tokens = max_tokens, .samples = 2}, {}, 1);
+    for (const Completion& c : results) {
+      EXPECT_EQ(c.prompt_tokens, static_cast<int64_t>(tokens));
+      EXPECT_EQ(c.prompt_tokens_kept, results.front().prompt_tokens_kept);
+    }
+    return results.front().prompt_tokens_kept;
+  };
+  EXPECT_EQ(kept(kContext, 12), kContext);  // it fits
+  EXPECT_EQ(kept(kContext + 1, 5), kContext - 5);
+  EXPECT_EQ(kept(500, 12), kContext - 12);
+  EXPECT_EQ(kept(500, 13), kContext - 1);  // too many for any prompt: the window moves anyway
+  EXPECT_EQ(kept(500, 0), kContext);
 }
 
 TEST(Generator, NeverDrawsIdsThatTheTokenizerLacks) {
