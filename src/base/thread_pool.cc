@@ -74,15 +74,14 @@ int processor_count() {
   return std::max(1, count);
 }
 
-// A job is published by its number. `claims_` holds that number and how many pieces nobody has
-// taken yet in one word: who comes late, with a job in mind that is over, finds nothing left of it
-// and cannot take a piece of the next one. Whoever has claimed a piece keeps the job from being
-// over, so that what is read of it then is its own.
+// A job is published by the number of its pieces that nobody has taken yet. Whoever takes one keeps
+// the job from being over, so that what is read of it then is its own: who comes late to a job
+// finds nothing left of it, or helps with the next.
 struct ThreadPool::Impl {
   ~Impl() {
     stopping_.store(true);
-    job_.fetch_add(1);  // wakes them
-    job_.notify_all();
+    jobs_.fetch_add(1);
+    jobs_.notify_all();
     for (std::thread& thread : workers_) thread.join();
   }
 
@@ -101,46 +100,34 @@ struct ThreadPool::Impl {
   }
 
   void run(int64_t pieces, PieceFunction function, void* context) {
-    const uint32_t job = job_.load(std::memory_order_relaxed) + 1;
-    pieces_.store(pieces, std::memory_order_relaxed);
-    function_.store(function, std::memory_order_relaxed);
-    context_.store(context, std::memory_order_relaxed);
+    pieces_ = pieces;
+    function_ = function;
+    context_ = context;
     failed_.store(false, std::memory_order_relaxed);
     left_.store(static_cast<uint32_t>(pieces), std::memory_order_relaxed);
-    claims_.store(uint64_t{job} << 32 | static_cast<uint32_t>(pieces));
-    job_.store(job);
-    if (sleepers_.load() > 0) job_.notify_all();
-    take_pieces(job, 0);
+    untaken_.store(pieces);
+    jobs_.fetch_add(1);
+    if (sleepers_.load() > 0) jobs_.notify_all();
+    take_pieces(0);
     wait_for_rest();
     if (failed_.load(std::memory_order_relaxed)) std::rethrow_exception(std::exchange(error_, {}));
   }
 
  private:
-  void take_pieces(uint32_t job, int thread) {
+  void take_pieces(int thread) {
     const Entered entered(this, thread);
-    for (int64_t piece; (piece = claim(job)) >= 0;) {
-      do_piece(piece, thread);
+    for (int64_t untaken = untaken_.load(); untaken > 0;) {
+      if (!untaken_.compare_exchange_weak(untaken, untaken - 1)) continue;
+      do_piece(pieces_ - untaken, thread);
       if (left_.fetch_sub(1) == 1 && waiting_.load()) left_.notify_all();
-    }
-  }
-
-  // The next piece of the job, -1 when all are taken.
-  int64_t claim(uint32_t job) {
-    uint64_t claims = claims_.load();
-    for (;;) {
-      const auto untaken = static_cast<uint32_t>(claims);
-      if (static_cast<uint32_t>(claims >> 32) != job || untaken == 0) return -1;
-      if (claims_.compare_exchange_weak(claims, claims - 1)) {
-        return pieces_.load(std::memory_order_relaxed) - untaken;
-      }
+      untaken = untaken_.load();
     }
   }
 
   void do_piece(int64_t piece, int thread) {
     if (failed_.load(std::memory_order_relaxed)) return;
     try {
-      function_.load(std::memory_order_relaxed)(context_.load(std::memory_order_relaxed), piece,
-                                                thread);
+      function_(context_, piece, thread);
     } catch (...) {
       const std::lock_guard lock(error_mutex_);
       if (!failed_.exchange(true)) error_ = std::current_exception();
@@ -157,28 +144,28 @@ struct ThreadPool::Impl {
 
   void work(int thread) {
     for (uint32_t seen = 0;;) {
-      const auto is_new = [&] { return job_.load(std::memory_order_acquire) != seen; };
+      const auto is_new = [&] { return jobs_.load(std::memory_order_acquire) != seen; };
       if (!spin_until(is_new)) {
         sleepers_.fetch_add(1);
-        job_.wait(seen);
+        jobs_.wait(seen);
         sleepers_.fetch_sub(1);
       }
-      seen = job_.load(std::memory_order_acquire);
+      seen = jobs_.load(std::memory_order_acquire);
       if (stopping_.load()) return;
-      take_pieces(seen, thread);
+      take_pieces(thread);
     }
   }
 
-  std::atomic<uint64_t> claims_ = 0;  // job << 32 | pieces that nobody has taken
-  std::atomic<int64_t> pieces_ = 0;
-  std::atomic<PieceFunction> function_ = nullptr;
-  std::atomic<void*> context_ = nullptr;
+  std::atomic<int64_t> untaken_ = 0;  // pieces of the job that nobody has taken
+  int64_t pieces_ = 0;
+  PieceFunction function_ = nullptr;
+  void* context_ = nullptr;
   std::atomic<bool> failed_ = false;
   std::mutex error_mutex_;
   std::exception_ptr error_;
   alignas(64) std::atomic<uint32_t> left_ = 0;  // pieces not done
   std::atomic<bool> waiting_ = false;           // the caller sleeps until they are
-  alignas(64) std::atomic<uint32_t> job_ = 0;   // number of the last job
+  alignas(64) std::atomic<uint32_t> jobs_ = 0;  // that there have been
   std::atomic<int> sleepers_ = 0;
   std::atomic<bool> stopping_ = false;
   std::vector<std::thread> workers_;

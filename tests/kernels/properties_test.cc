@@ -1,7 +1,9 @@
 // Laws that the CPU kernels keep whatever the numbers: batch invariance, aliasing, NaN, extremes,
 // refusals.
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <new>
 
 #include "kernels/harness.h"
 #include "support.h"
@@ -343,6 +345,43 @@ TEST(Properties, WrongSizesAndTypesAreRefused) {
   refuses([&] { cpu().gelu_forward({.x = f32({2, 3}), .y = bf}); }, "types");
   refuses([&] { cpu().add(bf, f32({2, 3})); }, "type");
   refuses([&] { cpu().dropout(f32({4}), {.rate = 1}); }, "rate");
+}
+
+// In whichever thread it happens, an error of a kernel comes out of the operation, and the backend
+// works on.
+TEST(Properties, WhatAKernelThrowsInAnyThreadComesOut) {
+  constexpr int64_t kCount = 1 << 16, kNotThere = int64_t{1} << 50;
+  std::vector<float> memory(kCount, 1.0f), other(kCount, 2.0f);
+  const View x = view(memory.data(), {kCount}), delta = view(other.data(), {kCount});
+  const View bf{memory.data(), DType::kBF16, {kCount}};
+  std::vector<int32_t> zeros(8);
+  const View index = view(zeros.data(), {8}), qkv = view(memory.data(), {8, 6}),
+             cache = view(other.data(), {1, 1, kNotThere, 2}), out = view(memory.data(), {8, 2});
+  for (const int threads : {1, 2, 3}) {
+    Backend& backend = cpu(threads);
+    for (int round = 0; round < 20; ++round) {
+      refuses([&] { backend.add(bf, delta); }, "type");
+      refuses(
+          [&] {
+            backend.sum_rows(view(memory.data(), {4, 1024}), {other.data(), DType::kBF16, {1024}},
+                             false);
+          },
+          "type");
+      // Working memory for 2^50 positions.
+      EXPECT_THROW(backend.attention_cached({.qkv = qkv,
+                                             .slots = index,
+                                             .positions = index,
+                                             .keys = cache,
+                                             .values = cache,
+                                             .out = out}),
+                   std::bad_alloc);
+    }
+    std::fill(memory.begin(), memory.end(), 1.0f);
+    std::fill(other.begin(), other.end(), 2.0f);
+    backend.add(x, delta);
+    EXPECT_EQ(std::ranges::count(memory, 3.0f), kCount);
+    std::fill(memory.begin(), memory.end(), 1.0f);
+  }
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <fstream>
+#include <thread>
 
 #include "base/file.h"
 #include "formats/safetensors.h"
@@ -261,6 +262,52 @@ TEST_F(BadModel, CudaIsNotBuilt) {
   EXPECT_EQ(
       test::thrown_by([&] { Model::load(folder, {.runtime = Runtime({.device = "tpu"})}); }).code(),
       ErrorCode::kUsage);
+}
+
+// Loss, gradients and logits of one small model, as bytes.
+std::string results(const fs::path& folder, const Runtime& runtime, ComputeType compute) {
+  const test::Golden golden(folder);
+  const Model model = Model::load(folder, {.runtime = runtime, .compute = compute});
+  Network& network = *model.impl().network;
+  Gradients gradients(network);
+  TrainingPass pass(network, golden.batch, golden.context, 0.1f);
+  const auto inputs = golden.tokens(0, 0), targets = golden.tokens(0, 1);
+  const double loss = pass.forward_backward(
+      {.inputs = inputs, .targets = targets, .gradient_scale = 0.01f}, golden.context, gradients);
+  const auto bytes = [](const void* data, int64_t count) {
+    return std::string(static_cast<const char*>(data), static_cast<size_t>(count));
+  };
+  const auto logits = model.logits(std::span(inputs).first(golden.context));
+  return bytes(&loss, sizeof loss) + bytes(gradients.flat().data, gradients.flat().bytes()) +
+         bytes(logits.data(), static_cast<int64_t>(logits.size() * sizeof(float)));
+}
+
+TEST(Threads, TheirNumberChangesNoBit) {
+  for (const fs::path& folder : test::golden_folders()) {
+    for (const ComputeType compute : {ComputeType::kF32, ComputeType::kBF16}) {
+      const std::string one = results(folder, Runtime({.threads = 1}), compute);
+      for (const int threads : {2, 3, 5}) {
+        EXPECT_TRUE(results(folder, Runtime({.threads = threads}), compute) == one)
+            << folder << " differs with " << threads << " threads";
+      }
+    }
+  }
+}
+
+TEST(Threads, TwoModelsInTwoThreadsGetInNobodysWay) {
+  const fs::path folder = test::fixture("model/two_layers");
+  const std::string expected = results(folder, Runtime({.threads = 1}), ComputeType::kF32);
+  const auto work = [&](const Runtime& runtime) {
+    for (int round = 0; round < 10; ++round) {
+      EXPECT_TRUE(results(folder, runtime, ComputeType::kF32) == expected);
+    }
+  };
+  const Runtime shared({.threads = 2});
+  for (const bool apart : {true, false}) {
+    std::thread other([&] { work(apart ? Runtime({.threads = 2}) : shared); });
+    work(shared);
+    other.join();
+  }
 }
 
 }  // namespace

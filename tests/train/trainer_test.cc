@@ -106,6 +106,21 @@ TEST_F(TrainerTest, TheSameRunTwiceIsTheSameToTheByte) {
   EXPECT_NE(weights(scratch / "a"), weights(scratch / "c"));
 }
 
+// Also with a run that goes on with another number of threads.
+TEST_F(TrainerTest, TheNumberOfThreadsChangesNoByte) {
+  TrainOptions one = options("one");
+  one.dropout = 0.1;
+  one.runtime = Runtime({.threads = 1});
+  train(one);
+  TrainOptions three = one;
+  three.run = scratch / "three";
+  three.runtime = Runtime({.threads = 3});
+  train(three, stop_at(7));
+  resume({.run = three.run, .threads = 2});
+  EXPECT_TRUE(weights(one.run) == weights(three.run));
+  EXPECT_TRUE(moments(one.run) == moments(three.run));
+}
+
 TEST_F(TrainerTest, KilledAtAnyMomentItResumesToTheSameBytes) {
   TrainOptions o = options("whole");
   o.steps = 120, o.save_every = 5, o.eval_every = 15;

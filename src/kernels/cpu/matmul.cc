@@ -21,8 +21,8 @@
 namespace inkstone::cpu {
 namespace {
 
-constexpr int64_t kTileRows = 128, kTileRowUnit = 8;
-constexpr int64_t kTileColumns = 256, kTileColumnUnit = 16;
+constexpr int64_t kTileRows = 384, kTileRowUnit = 8;
+constexpr int64_t kTileColumns = 192, kTileColumnUnit = 24;  // its kernel takes 24
 
 // [0, count) in equal parts of about `wanted`, whose length is a multiple of `unit`.
 struct Tiling {
