@@ -71,14 +71,38 @@ dnnl::primitive_attr attributes(bool accumulate) {
 
 }  // namespace
 
+namespace {
+
+// The arguments of a primitive in one thread: made once, since oneDNN allocates several blocks for
+// each; only what they point to changes.
+class Arguments {
+ public:
+  void point(int argument, const dnnl::memory::desc& desc, const dnnl::engine& engine,
+             const void* data) {
+    for (size_t i = 0; i < list_.size(); ++i) {
+      if (list_[i].arg == argument) return memories_[i].set_data_handle(const_cast<void*>(data));
+    }
+    memories_.emplace_back(desc, engine, const_cast<void*>(data));
+    list_.push_back({argument, memories_.back().get()});
+  }
+  const std::vector<dnnl_exec_arg_t>& list() const { return list_; }
+
+ private:
+  std::vector<dnnl::memory> memories_;
+  std::vector<dnnl_exec_arg_t> list_;
+};
+
+}  // namespace
+
 struct Products::Primitive {
-  Primitive(const Key& key, const dnnl::engine& engine)
+  Primitive(const Key& key, const dnnl::engine& engine, int threads)
       : a(key.layout == Layout::kTN ? description(key.operand, key.k, key.m, key.a_stride, true)
                                     : description(key.operand, key.m, key.k, key.a_stride, false)),
         b(key.layout == Layout::kNT ? description(key.operand, key.n, key.k, key.b_stride, true)
                                     : description(key.operand, key.k, key.n, key.b_stride, false)),
         c(description(key.result, key.m, key.n, key.c_stride, false)),
-        bias(description(DType::kF32, 1, key.n, key.n, false)) {
+        bias(description(DType::kF32, 1, key.n, key.n, false)),
+        arguments(threads) {
     const OneThread alone;
     const auto how = attributes(key.accumulate);
 #if DNNL_VERSION_MAJOR >= 3
@@ -95,17 +119,19 @@ struct Products::Primitive {
 
   dnnl::memory::desc a, b, c, bias, scratchpad;
   dnnl::matmul primitive;
+  mutable std::vector<Arguments> arguments;  // by thread
 };
 
 struct Products::Impl {
-  explicit Impl(int threads) : scratch(threads) {
-    for (int i = 0; i < threads; ++i) streams.emplace_back(engine);
+  explicit Impl(int count) : threads(count), scratch(count) {
+    for (int i = 0; i < count; ++i) streams.emplace_back(engine);
   }
 
   struct Kept {
     std::shared_ptr<const Primitive> primitive;
     std::list<Key>::iterator place;
   };
+  int threads;
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   std::vector<dnnl::stream> streams;  // by thread
   std::vector<Scratch> scratch;       // by thread
@@ -120,14 +146,15 @@ size_t Products::size() const { return impl_->kept.size(); }
 
 std::shared_ptr<const Products::Primitive> Products::find(const Product& p) {
   const Key key = key_of(p);
-  auto& [engine, streams, scratch, kept, recent] = *impl_;
+  auto& kept = impl_->kept;
+  auto& recent = impl_->recent;
   if (const auto found = kept.find(key); found != kept.end()) {
     recent.splice(recent.begin(), recent, found->second.place);
     return found->second.primitive;
   }
   std::shared_ptr<const Primitive> primitive;
   try {
-    primitive = std::make_shared<const Primitive>(key, engine);
+    primitive = std::make_shared<const Primitive>(key, impl_->engine, impl_->threads);
   } catch (const dnnl::error& e) {
     fail(ErrorCode::kUnsupported, "matrix product [{}, {}] x [{}, {}] in {}: oneDNN says: {}",
          key.m, key.k, key.k, key.n, name(key.operand), e.what());
@@ -143,20 +170,25 @@ std::shared_ptr<const Products::Primitive> Products::find(const Product& p) {
 
 void Products::multiply(const Primitive& primitive, const Product& p, int thread) {
   const OneThread alone;
-  const auto memory = [&](const dnnl::memory::desc& desc, const void* data) {
-    return dnnl::memory(desc, impl_->engine, const_cast<void*>(data));
+  Arguments& arguments = primitive.arguments[thread];
+  const auto point = [&](int argument, const dnnl::memory::desc& desc, const void* data) {
+    arguments.point(argument, desc, impl_->engine, data);
   };
-  std::unordered_map<int, dnnl::memory> arguments{{DNNL_ARG_SRC, memory(primitive.a, p.a.data)},
-                                                  {DNNL_ARG_WEIGHTS, memory(primitive.b, p.b.data)},
-                                                  {DNNL_ARG_DST, memory(primitive.c, p.c.data)}};
-  if (p.bias != nullptr) arguments.emplace(DNNL_ARG_BIAS, memory(primitive.bias, p.bias));
-  if (const auto bytes = static_cast<int64_t>(primitive.scratchpad.get_size()); bytes > 0) {
-    const int64_t element = sizeof(float);
-    float* const scratch = impl_->scratch[thread].take((bytes + element - 1) / element);
-    arguments.emplace(DNNL_ARG_SCRATCHPAD, memory(primitive.scratchpad, scratch));
-  }
   try {
-    primitive.primitive.execute(impl_->streams[thread], arguments);
+    point(DNNL_ARG_SRC, primitive.a, p.a.data);
+    point(DNNL_ARG_WEIGHTS, primitive.b, p.b.data);
+    point(DNNL_ARG_DST, primitive.c, p.c.data);
+    if (p.bias != nullptr) point(DNNL_ARG_BIAS, primitive.bias, p.bias);
+    if (const auto bytes = static_cast<int64_t>(primitive.scratchpad.get_size()); bytes > 0) {
+      const int64_t element = sizeof(float);
+      point(DNNL_ARG_SCRATCHPAD, primitive.scratchpad,
+            impl_->scratch[thread].take((bytes + element - 1) / element));
+    }
+    const auto& list = arguments.list();
+    dnnl::error::wrap_c_api(
+        dnnl_primitive_execute(primitive.primitive.get(), impl_->streams[thread].get(),
+                               static_cast<int>(list.size()), list.data()),
+        "it could not be executed");
     impl_->streams[thread].wait();
   } catch (const dnnl::error& e) {
     fail(ErrorCode::kInternal, "matrix product [{}, {}] x [{}, {}]: oneDNN says: {}", p.m(), p.k(),
