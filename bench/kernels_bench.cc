@@ -136,8 +136,9 @@ int main(int argc, char** argv) {
   inkstone::test::add_all();
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  benchmark::AddCustomContext("backend",
-                              inkstone::make_backend(inkstone::Runtime())->description());
+  benchmark::AddCustomContext(
+      "backend", inkstone::make_backend(inkstone::Runtime({.threads = inkstone::test::threads}))
+                     ->description());
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
 }

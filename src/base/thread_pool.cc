@@ -6,6 +6,7 @@
 #include <chrono>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -46,25 +47,32 @@ bool spin_until(F&& ready) {
   return ready();
 }
 
-// The pool and the number under which the current thread works, while it is inside a piece.
-struct Inside {
-  const void* pool = nullptr;
-  int thread = 0;
-};
-thread_local Inside inside;
-
-class Entered {
+// While it lives, the current thread works for a pool, under a number. They lie within each other
+// where a piece of one pool calls another.
+class Inside {
  public:
-  Entered(const void* pool, int thread) : before_(inside) { inside = {pool, thread}; }
-  ~Entered() { inside = before_; }
-  Entered(const Entered&) = delete;
-  Entered& operator=(const Entered&) = delete;
+  Inside(const void* pool, int thread) : pool_(pool), thread_(thread), outer_(innermost) {
+    innermost = this;
+  }
+  ~Inside() { innermost = outer_; }
+  Inside(const Inside&) = delete;
+  Inside& operator=(const Inside&) = delete;
+
+  // Its number in the pool; none: it is in no piece of it.
+  static std::optional<int> thread_of(const void* pool) {
+    for (const Inside* at = innermost; at != nullptr; at = at->outer_) {
+      if (at->pool_ == pool) return at->thread_;
+    }
+    return std::nullopt;
+  }
 
  private:
-  Inside before_;
+  static thread_local const Inside* innermost;
+  const void* pool_;
+  int thread_;
+  const Inside* outer_;
 };
-
-}  // namespace
+thread_local const Inside* Inside::innermost = nullptr;
 
 int processor_count() {
   cpu_set_t set;
@@ -73,6 +81,8 @@ int processor_count() {
                         : static_cast<int>(std::thread::hardware_concurrency());
   return std::max(1, count);
 }
+
+}  // namespace
 
 // A job is published by the number of its pieces that nobody has taken yet. Whoever takes one keeps
 // the job from being over, so that what is read of it then is its own: who comes late to a job
@@ -115,7 +125,7 @@ struct ThreadPool::Impl {
 
  private:
   void take_pieces(int thread) {
-    const Entered entered(this, thread);
+    const Inside inside(this, thread);
     for (int64_t untaken = untaken_.load(); untaken > 0;) {
       if (!untaken_.compare_exchange_weak(untaken, untaken - 1)) continue;
       do_piece(pieces_ - untaken, thread);
@@ -182,13 +192,13 @@ ThreadPool::ThreadPool(int threads)
 ThreadPool::~ThreadPool() = default;
 
 void ThreadPool::run_pieces(int64_t pieces, PieceFunction function, void* context) {
-  if (inside.pool == impl_.get()) {
-    for (int64_t piece = 0; piece < pieces; ++piece) function(context, piece, inside.thread);
+  if (const auto thread = Inside::thread_of(impl_.get())) {
+    for (int64_t piece = 0; piece < pieces; ++piece) function(context, piece, *thread);
     return;
   }
   const std::lock_guard lock(impl_->calls);
   if (threads_ == 1 || pieces == 1) {
-    const Entered entered(impl_.get(), 0);
+    const Inside inside(impl_.get(), 0);
     for (int64_t piece = 0; piece < pieces; ++piece) function(context, piece, 0);
     return;
   }

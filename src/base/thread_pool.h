@@ -16,7 +16,8 @@ namespace inkstone {
 //
 // What an exception ends is thrown again in the caller, when every piece that was begun is done;
 // pieces that were not begun are left out. One call at a time: calls from several threads wait for
-// each other. A call from inside a piece of the same pool runs in its thread alone.
+// each other. A call from a thread that is inside a piece of the same pool runs in it alone; a
+// piece must not have another pool's threads call its own.
 class ThreadPool {
  public:
   // 0: one thread per processor that this process may run on. The threads start at the first call
@@ -28,7 +29,7 @@ class ThreadPool {
 
   int threads() const { return threads_; }
 
-  // Splits [0, count) into contiguous pieces whose bounds are multiples of `grain`, some for each
+  // Splits [0, count) into contiguous pieces that begin at multiples of `grain`, some for each
   // thread, and calls f(begin, end, thread) for every piece, 0 <= thread < threads(), never two at
   // a time with the same thread. Which thread takes a piece, and how many pieces there are, must
   // not matter to the result.
@@ -70,8 +71,5 @@ class ThreadPool {
   int threads_;
   std::unique_ptr<Impl> impl_;
 };
-
-// Processors that this process may run on.
-int processor_count();
 
 }  // namespace inkstone

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <mutex>
@@ -192,6 +193,20 @@ TEST(ThreadPool, ACallFromInsideRunsInItsThreadAlone) {
     });
   });
   EXPECT_EQ(calls, 90);
+}
+
+TEST(ThreadPool, ACallFromInsideByWayOfAnotherPoolRunsInItsThreadAlone) {
+  ThreadPool pool(2), other(1);
+  std::atomic<int> calls = 0;
+  pool.parallel_each(4, [&](int64_t, int outer) {
+    other.parallel_each(2, [&](int64_t, int) {
+      pool.parallel_each(3, [&](int64_t, int inner) {
+        EXPECT_EQ(inner, outer);
+        ++calls;
+      });
+    });
+  });
+  EXPECT_EQ(calls, 24);
 }
 
 TEST(ThreadPool, CallsFromSeveralThreadsTakeTurns) {

@@ -8,6 +8,10 @@
 #include <map>
 #include <utility>
 
+// A request for more memory than there is fails, as it does without a sanitizer.
+extern "C" const char* __asan_default_options() { return "allocator_may_return_null=1"; }
+extern "C" const char* __tsan_default_options() { return "allocator_may_return_null=1"; }
+
 namespace inkstone::test {
 namespace {
 

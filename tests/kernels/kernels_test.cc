@@ -196,8 +196,8 @@ void check_products(Product product) {
 // and a B that is staged in more than one slice (its 8 MB hold 2048 rows): with each way of staging
 // that there is for the type, whatever this machine would choose.
 TEST(Kernels, ProductsOfSeveralTilesStagedAndNot) {
-  constexpr int64_t kSizes[][3] = {{128, 256, 20}, {129, 257, 7},  {300, 513, 33},
-                                   {17, 1024, 40}, {40, 1024, 17}, {20, 1024, 2100}};
+  constexpr int64_t kSizes[][3] = {{128, 256, 20}, {129, 257, 7},    {300, 513, 33}, {17, 1024, 40},
+                                   {40, 1024, 17}, {20, 1024, 2100}, {385, 200, 17}, {800, 385, 9}};
   for (const Product product : {Product::kNN, Product::kNT, Product::kTN}) {
     for (const auto& [M, N, K] : kSizes) {
       for (const bool accumulate : {false, true}) {
@@ -236,8 +236,6 @@ TEST(Kernels, TheCacheOfPrimitivesIsBounded) {
   for (int64_t n = 1; n <= 400; n += 57) multiply(n);
 }
 
-// A thread of the user's own keeps the number of OpenMP threads that it had, and two backends work
-// at the same time.
 TEST(Kernels, TwoBackendsMultiplyAtTheSameTime) {
   const OperationCase c = matmul_case({.product = Product::kNN, .M = 200, .N = 300, .K = 65});
   const CaseMemory expected(c, 0);

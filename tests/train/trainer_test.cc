@@ -131,7 +131,7 @@ TEST_F(TrainerTest, KilledAtAnyMomentItResumesToTheSameBytes) {
     const pid_t child = ::fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
-      // exec gives the child threads of its own; a fork alone would lose OpenMP's.
+      // exec: a fork alone would have no threads of ours.
       ::execl(INKSTONE_TRAINER_CHILD, "trainer_child", o.data.front().c_str(), o.run.c_str(),
               nullptr);
       ::_exit(127);

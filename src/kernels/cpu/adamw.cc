@@ -1,5 +1,5 @@
 // AdamW: reads parameter, gradient, m, v and writes parameter, m, v: 28 bytes per element (30 with
-// the bf16 copy) and about 15 flops, limited by memory. Split evenly over threads; every element by
+// the bf16 copy) and about 15 flops, limited by memory. Split over threads; every element by
 // itself.
 #include <hwy/base.h>
 #include <cmath>

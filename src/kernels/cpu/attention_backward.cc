@@ -180,7 +180,8 @@ HWY_EXPORT(backward_pair_bf16);
 HWY_EXPORT(backward_pair_floats);
 
 int64_t attention_backward_scratch_floats(const Context& context, const Shape& qkv, int64_t heads) {
-  return context.pool.threads() * HWY_DYNAMIC_DISPATCH(backward_pair_floats)(qkv, heads);
+  return checked_product(context.pool.threads(),
+                         HWY_DYNAMIC_DISPATCH(backward_pair_floats)(qkv, heads));
 }
 
 void attention_backward(Context& context, const AttentionBackward& op) {

@@ -1,5 +1,5 @@
 // Conversion between f32 and bf16, whole tensors and rows with a stride: 6 bytes and no arithmetic
-// per element, limited by memory. Split evenly over threads; every element by itself, hence
+// per element, limited by memory. Split over threads; every element by itself, hence
 // deterministic.
 #include <hwy/base.h>
 

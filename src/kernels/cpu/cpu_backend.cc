@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 
+#include "base/checked.h"
 #include "base/error.h"
 #include "kernels/cpu/operations.h"
 
@@ -28,18 +30,20 @@ class CpuBackend final : public Backend {
   // Large blocks lie on huge pages: fewer page faults and TLB misses while weights stream through.
   void* allocate(int64_t bytes) override {
     const int64_t alignment = bytes >= kHugePageBytes ? kHugePageBytes : 64;
-    const int64_t size = (std::max<int64_t>(bytes, 1) + alignment - 1) / alignment * alignment;
-    void* data = bytes < 0 ? nullptr : std::aligned_alloc(alignment, size);
+    const int64_t size = checked_sum(std::max<int64_t>(bytes, 1), alignment - 1) / alignment *
+                         alignment;
+    std::unique_ptr<void, decltype(&std::free)> data(
+        bytes < 0 ? nullptr : std::aligned_alloc(alignment, size), &std::free);
     if (data == nullptr) {
       fail(ErrorCode::kInputOutput,
            "not enough memory: {} MB more are needed; try a smaller batch, context or model",
            bytes / 1000000);
     }
-    if (alignment == kHugePageBytes) ::madvise(data, size, MADV_HUGEPAGE);
+    if (alignment == kHugePageBytes) ::madvise(data.get(), size, MADV_HUGEPAGE);
     context_.pool.parallel_for(size, kHugePageBytes, [&](int64_t begin, int64_t end, int) {
-      std::memset(static_cast<std::byte*>(data) + begin, 0, end - begin);
+      std::memset(static_cast<std::byte*>(data.get()) + begin, 0, end - begin);
     });
-    return data;
+    return data.release();
   }
   void release(void* data, int64_t) noexcept override { std::free(data); }
 

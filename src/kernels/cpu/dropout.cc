@@ -1,5 +1,5 @@
 // Dropout in place: reads and writes each element once and hashes its index (about 15 integer
-// operations). Split evenly over threads; every element by itself, hence deterministic.
+// operations). Split over threads; every element by itself, hence deterministic.
 #include <hwy/base.h>
 #include <algorithm>
 

@@ -1,5 +1,5 @@
 // GELU in its tanh form and its derivative: 8 to 12 bytes and about 30 flops per element; the
-// arithmetic of the exponential is the limit while the data is in cache. Split evenly over threads;
+// arithmetic of the exponential is the limit while the data is in cache. Split over threads;
 // every element by itself.
 #include <hwy/base.h>
 

@@ -21,8 +21,11 @@
 namespace inkstone::cpu {
 namespace {
 
+// Of a large product; with tiles of 128 x 256 the operands are packed again too often.
 constexpr int64_t kTileRows = 384, kTileRowUnit = 8;
-constexpr int64_t kTileColumns = 192, kTileColumnUnit = 24;  // its kernel takes 24
+constexpr int64_t kTileColumns = 192, kTileColumnUnit = 24;  // oneDNN's kernels take 24 or 48
+// Of a small one the tiles are smaller, down to this, so that there are some for several threads.
+constexpr int64_t kLeastTile = 96, kFewTiles = 4;
 
 // [0, count) in equal parts of about `wanted`, whose length is a multiple of `unit`.
 struct Tiling {
@@ -37,6 +40,22 @@ struct Tiling {
   int64_t size(int64_t tile) const { return std::min(length, count - begin(tile)); }
 };
 
+// The tiles of C [rows, columns]: a function of these alone.
+struct Tiles {
+  Tiling rows, columns;
+
+  Tiles(int64_t row_count, int64_t column_count)
+      : rows(row_count, kTileRows, kTileRowUnit),
+        columns(column_count, kTileColumns, kTileColumnUnit) {
+    int64_t height = kTileRows, width = kTileColumns;
+    while (rows.tiles() * columns.tiles() < kFewTiles && std::max(height, width) > kLeastTile) {
+      (height >= width ? height : width) /= 2;
+      rows = Tiling(row_count, height, kTileRowUnit);
+      columns = Tiling(column_count, width, kTileColumnUnit);
+    }
+  }
+};
+
 Product tile_of(const Product& p, const Tiling& rows, int64_t i, const Tiling& columns, int64_t j) {
   const int64_t m0 = rows.begin(i), m = rows.size(i), n0 = columns.begin(j), n = columns.size(j);
   Product tile = p;
@@ -48,7 +67,8 @@ Product tile_of(const Product& p, const Tiling& rows, int64_t i, const Tiling& c
 }
 
 void multiply(Context& context, const Product& p) {
-  const Tiling rows(p.m(), kTileRows, kTileRowUnit), columns(p.n(), kTileColumns, kTileColumnUnit);
+  const Tiles tiles(p.m(), p.n());
+  const Tiling &rows = tiles.rows, &columns = tiles.columns;
   const int64_t I = rows.tiles(), J = columns.tiles();
   // The tiles at the end of a row or column of tiles may be smaller.
   std::array<std::shared_ptr<const Products::Primitive>, 4> primitives;

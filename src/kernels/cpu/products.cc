@@ -69,14 +69,11 @@ dnnl::primitive_attr attributes(bool accumulate) {
   return attributes;
 }
 
-}  // namespace
-
-namespace {
-
 // The arguments of a primitive in one thread: made once, since oneDNN allocates several blocks for
 // each; only what they point to changes.
 class Arguments {
  public:
+  Arguments() { memories_.reserve(kMost), list_.reserve(kMost); }
   void point(int argument, const dnnl::memory::desc& desc, const dnnl::engine& engine,
              const void* data) {
     for (size_t i = 0; i < list_.size(); ++i) {
@@ -88,6 +85,7 @@ class Arguments {
   const std::vector<dnnl_exec_arg_t>& list() const { return list_; }
 
  private:
+  static constexpr size_t kMost = 5;  // two operands, result, bias, scratch
   std::vector<dnnl::memory> memories_;
   std::vector<dnnl_exec_arg_t> list_;
 };
@@ -159,7 +157,7 @@ std::shared_ptr<const Products::Primitive> Products::find(const Product& p) {
     fail(ErrorCode::kUnsupported, "matrix product [{}, {}] x [{}, {}] in {}: oneDNN says: {}",
          key.m, key.k, key.k, key.n, name(key.operand), e.what());
   }
-  if (kept.size() == kMostPrimitives) {
+  while (kept.size() >= kMostPrimitives) {
     kept.erase(recent.back());
     recent.pop_back();
   }

@@ -1,6 +1,7 @@
 // Matrix products of one tile by one thread: oneDNN's primitives, made once per shape and kept.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 
