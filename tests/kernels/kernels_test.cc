@@ -192,27 +192,39 @@ void check_products(Product product) {
   }
 }
 
-// One tile and parts of the next in every direction, rows that collide in the cache (1024 floats),
-// and a B that is staged in more than one slice (its 8 MB hold 2048 rows): with each way of staging
-// that there is for the type, whatever this machine would choose.
+// With each way of staging that there is for the type, whatever this machine would choose.
+void check_every_staging(MatmulCase c) {
+  check(matmul_case(c), cpu::Staging::kNever);
+  check(matmul_case(c), cpu::Staging::kAlways);
+  c.operand = DType::kBF16;
+  check(matmul_case(c), cpu::Staging::kAlways);
+  c.result = DType::kBF16;
+  check(matmul_case(c), cpu::Staging::kAlways);
+}
+
+// One tile and parts of the next in every direction, and rows that collide in the cache (1024
+// floats).
 TEST(Kernels, ProductsOfSeveralTilesStagedAndNot) {
-  constexpr int64_t kSizes[][3] = {{128, 256, 20}, {129, 257, 7},    {300, 513, 33}, {17, 1024, 40},
-                                   {40, 1024, 17}, {20, 1024, 2100}, {385, 200, 17}, {800, 385, 9}};
+  constexpr int64_t kSizes[][3] = {{128, 256, 3}, {129, 257, 7}, {385, 100, 5},
+                                   {17, 1024, 9}, {9, 1024, 17}, {800, 385, 2}};
   for (const Product product : {Product::kNN, Product::kNT, Product::kTN}) {
     for (const auto& [M, N, K] : kSizes) {
       for (const bool accumulate : {false, true}) {
-        MatmulCase c{.product = product, .M = M, .N = N, .K = K};
-        c.accumulate = accumulate;
-        c.bias = !accumulate;
-        check(matmul_case(c), cpu::Staging::kNever);
-        check(matmul_case(c), cpu::Staging::kAlways);
-        c.operand = DType::kBF16;
-        check(matmul_case(c), cpu::Staging::kAlways);
-        c.result = DType::kBF16;
-        check(matmul_case(c), cpu::Staging::kAlways);
+        check_every_staging({.product = product,
+                             .M = M,
+                             .N = N,
+                             .K = K,
+                             .bias = !accumulate,
+                             .accumulate = accumulate});
       }
     }
   }
+}
+
+// 8 MB of a staged B are 128 of its rows here: one slice and a part of the next.
+TEST(Kernels, ProductsStagedInSlices) {
+  check_every_staging({.product = Product::kNN, .M = 2, .N = 16384, .K = 150, .bias = true});
+  check_every_staging({.product = Product::kNT, .M = 2, .N = 150, .K = 16384, .bias = true});
 }
 
 // Ever new sizes do not fill the memory with primitives, and old ones can be had again.
