@@ -219,13 +219,11 @@ void matmul_rows_nn(Context& context, const Matmul& op) {
   const int64_t M = op.c.shape[0], N = op.c.shape[1],
                 blocks = (op.a.shape[1] + kRowsOfBlock - 1) / kRowsOfBlock;
   float* const partial = context.partial.take(blocks * M * N);  // [blocks, M, N]
-  context.pool.parallel_for(blocks, 1, [&](int64_t begin, int64_t end, int) {
-    for (int64_t block = begin; block < end; ++block) {
-      if (op.a.dtype == DType::kBF16) {
-        HWY_DYNAMIC_DISPATCH(block_nn_bf16)(op, block, partial + block * M * N);
-      } else {
-        HWY_DYNAMIC_DISPATCH(block_nn_f32)(op, block, partial + block * M * N);
-      }
+  context.pool.parallel_each(blocks, [&](int64_t block, int) {
+    if (op.a.dtype == DType::kBF16) {
+      HWY_DYNAMIC_DISPATCH(block_nn_bf16)(op, block, partial + block * M * N);
+    } else {
+      HWY_DYNAMIC_DISPATCH(block_nn_f32)(op, block, partial + block * M * N);
     }
   });
   reduce(context, op, partial, blocks);
