@@ -162,6 +162,13 @@ def trainer_states():
     yield "late", compact(state | {"elapsed_s": 1e300, "best_val_loss": None, "planned_steps": 1 << 40})
 
 
+def command_records():
+    record = {"program": "inkstone", "command": "train", "given": {"TEXT": ["/book.txt", "-"], "steps": ["300"]}}
+    yield "train", compact(record)
+    yield "odd", compact({"command": "", "given": {"": [], "--": ["@list", "中文"]}})
+    yield "broken", compact(record | {"given": {"TEXT": "/book.txt"}})
+
+
 def hf_configs():
     config = {"model_type": "gpt2", "n_layer": 2, "n_head": 2, "n_embd": 32, "n_positions": 64, "vocab_size": 400,
               "activation_function": "gelu_new", "eos_token_id": 0, "bos_token_id": 0}
@@ -269,7 +276,7 @@ TARGETS = {
     "json": jsons, "hf_config": hf_configs, "special_roles": special_roles, "prompts": prompts,
     "conversation": conversations, "jsonl": jsonl, "csv": csv, "archive": archives, "html": html, "charset": charsets,
     "run_json": runs, "trainer_state": trainer_states,
-    "report": reports,
+    "command_record": command_records, "report": reports,
 }
 
 

@@ -7,7 +7,6 @@
 #include <set>
 
 #include "base/error.h"
-#include "cli/command.h"
 
 namespace inkstone::cli {
 namespace {
