@@ -137,7 +137,8 @@ def run_options(**changes):
     model = {"layers": 2, "heads": 2, "width": 32, "context": 16, "vocab_size": 300, "layer_norm_epsilon": 1e-5,
              "initializer_range": 0.02, "scale_attention_by_inverse_layer": False}
     options = {"data": ["data", "/more/data"], "weights": [0.7, 0.3], "align_documents": True, "init": "", "model": model,
-               "steps": 40, "seconds": 60.0, "batch": 4, "accumulate": 2, "context": 0, "lr": 1e-3, "min_lr": 0.0,
+               "steps": 40, "seconds": 60.0, "batch": 4, "accumulate": 2, "context": 0, "optimizer": "muon", "lr": 1e-3, "muon_lr": 0.02,
+               "min_lr": 0.0,
                "schedule": "wsd", "warmup": 4, "decay_fraction": 0.2, "weight_decay": 0.1, "beta1": 0.9, "beta2": 0.99,
                "epsilon": 1e-8, "clip": 1.0, "dropout": 0.1, "mask_rate": 0.0, "dtype": "bf16", "device": "cpu", "seed": 1,
                "eval_every": 10, "eval_tokens": 0, "sample_every": 0, "sample_prompt": "中", "save_every": 10, "keep": 2,
@@ -148,7 +149,7 @@ def run_options(**changes):
 def runs():
     yield "run", compact({"program": "inkstone", "data_fingerprint": "train 9 val 1", "options": run_options()})
     early = run_options(data="/data")
-    for key in ("weights", "align_documents", "seconds"):
+    for key in ("weights", "align_documents", "seconds", "optimizer", "muon_lr"):
         del early[key]
     yield "early", compact({"program": "inkstone", "options": early})
     yield "huge", compact({"options": run_options(batch=1 << 40, accumulate=1 << 40, steps=1 << 40)})

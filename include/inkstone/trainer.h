@@ -27,9 +27,19 @@ enum class Schedule {
   kWsd,
 };
 
+enum class OptimizerKind {
+  kAdamW,
+  // The matrices of the layers by Muon, everything else by AdamW: fewer steps to the same loss,
+  // each of which costs more (five products with each matrix), so that larger batches pay.
+  kMuon,
+};
+
 // "cosine", "linear", "constant", "wsd". Parsing another name throws kUsage.
 std::string_view schedule_name(Schedule schedule);
 Schedule parse_schedule(std::string_view name);
+// "adamw", "muon".
+std::string_view optimizer_name(OptimizerKind optimizer);
+OptimizerKind parse_optimizer(std::string_view name);
 // "f32", "bf16".
 std::string_view compute_name(ComputeType compute);
 ComputeType parse_compute(std::string_view name);
@@ -56,7 +66,9 @@ struct TrainOptions {
   int64_t batch = 16;      // sequences per micro-batch
   int64_t accumulate = 1;  // micro-batches per step
   int64_t context = 0;     // training window; 0: the model's context
+  OptimizerKind optimizer = OptimizerKind::kAdamW;
   double lr = 1e-3, min_lr = 1e-4;
+  double muon_lr = 0.02;  // at the rate lr; it rises and falls with it
   Schedule schedule = Schedule::kCosine;
   int64_t warmup = 100;
   double decay_fraction = 0.2;  // of kWsd

@@ -192,7 +192,7 @@ void bench_train(Backend& backend, const BenchOptions& options, const Machine& m
   network.initialise(1);
   Gradients gradients(network);
   TrainingPass pass(network, B, T, 0);
-  Optimizer optimizer(network);
+  Optimizer optimizer(network, OptimizerKind::kAdamW);
   const auto tokens = random_tokens(B * T + 1, config.vocab_size);
   const std::span<const TokenId> all(tokens);
   int64_t step = 0;

@@ -52,13 +52,28 @@ ModelConfig with_sizes(ModelConfig config, const TrainArguments& a) {
   return config;
 }
 
+// Muon's own defaults, where nothing was given. A trained model keeps its small rate.
+void set_muons_defaults(TrainOptions& o, const TrainArguments& a, const CLI::App& command) {
+  const auto unless_given = [&](const char* option, auto& value, auto own) {
+    if (a.init.empty() && command.count(option) == 0) value = own;
+  };
+  unless_given("--lr", o.lr, 8e-3);
+  unless_given("--beta1", o.beta1, 0.8);
+  unless_given("--schedule", o.schedule, Schedule::kWsd);
+  unless_given("--decay-fraction", o.decay_fraction, 0.6);
+}
+
 // What the arguments say by themselves, but the model's shape.
-TrainOptions plain_options(const TrainArguments& a, const std::vector<fs::path>& data) {
+TrainOptions plain_options(const TrainArguments& a, const CLI::App& command,
+                           const std::vector<fs::path>& data) {
   TrainOptions o = a.options;
   o.data = data;
   o.run = a.run;
   o.init = a.init;
   o.schedule = parse_schedule(a.schedule);
+  o.optimizer = parse_optimizer(a.optimizer);
+  if (o.optimizer == OptimizerKind::kMuon) set_muons_defaults(o, a, command);
+  o.muon_lr = a.muon_lr > 0 ? a.muon_lr : 2.5 * o.lr;
   o.compute = parse_compute(a.dtype);
   o.runtime = make_runtime(a.device);
   // The model has its own: this one is the training window.
@@ -89,7 +104,7 @@ TrainOptions with_recipe(TrainOptions o, const Recipe& r, const TrainArguments& 
 
 TrainOptions options_for_time(const TrainArguments& a, const CLI::App& command,
                               const std::vector<fs::path>& data, const TrainObserver& observer) {
-  TrainOptions plain = plain_options(a, data);
+  TrainOptions plain = plain_options(a, command, data);
   if (!a.model.empty()) plain.model = with_sizes(chosen_model(a, data), a);
   const TimeRequest request = {
       .seconds = 60 * a.minutes,
@@ -110,7 +125,16 @@ TrainOptions options_for_time(const TrainArguments& a, const CLI::App& command,
 
 void add_optimiser_options(CLI::App* c, TrainArguments& a) {
   TrainOptions& o = a.options;
-  c->add_option("--lr", o.lr, "largest learning rate")->capture_default_str();
+  c->add_option("--optimizer", a.optimizer,
+                "adamw; muon: for the matrices of the layers, with AdamW for the rest: fewer steps")
+      ->check(CLI::IsMember({"adamw", "muon"}))
+      ->capture_default_str();
+  c->add_option("--lr", o.lr,
+                a.finetune ? "largest learning rate" : "largest learning rate; with muon 0.008")
+      ->capture_default_str();
+  c->add_option("--muon-lr", a.muon_lr, "with muon: its own largest learning rate (2.5 x --lr)")
+      ->check(CLI::PositiveNumber)
+      ->type_name("FLOAT");
   c->add_option("--min-lr", a.min_lr, "learning rate at the end (a tenth of --lr)");
   c->add_option("--schedule", a.schedule, "after the warm-up")
       ->check(CLI::IsMember({"cosine", "linear", "constant", "wsd"}))
@@ -295,7 +319,7 @@ void refuse_with_resume(const CLI::App& command) {
   }
 }
 
-void check_arguments(const TrainArguments& a) {
+void check_arguments(const TrainArguments& a, const CLI::App& command) {
   if (a.fall_back) fail(ErrorCode::kUsage, "--fall-back goes with --resume");
   if (a.texts.empty() && a.data.empty()) {
     fail(ErrorCode::kUsage,
@@ -318,7 +342,7 @@ void check_arguments(const TrainArguments& a) {
     fail(ErrorCode::kUsage, "--vocab-size has no meaning with --tokenizer: leave one of them out");
   if (!a.finetune && !a.init.empty()) check_with_init(a);
   // What is wrong with the options is said before a text is read for minutes.
-  TrainOptions o = plain_options(a, {fs::path(a.run) / "data"});
+  TrainOptions o = plain_options(a, command, {fs::path(a.run) / "data"});
   if (a.minutes > 0 || a.finetune) o.warmup = 0;  // of steps that are not known yet
   o.weights.clear();                              // of folders that are not known yet
   validate(o);
@@ -341,7 +365,7 @@ TextRun text_run(const TrainArguments& a) {
 TrainOptions train_options(const TrainArguments& a, const CLI::App& command,
                            const std::vector<fs::path>& data, const TrainObserver& observer) {
   if (a.minutes > 0) return options_for_time(a, command, data, observer);
-  TrainOptions o = plain_options(a, data);
+  TrainOptions o = plain_options(a, command, data);
   if (a.finetune && a.steps == 0) {
     o.steps = finetune_steps(o);
     if (a.warmup < 0) o.warmup = std::min<int64_t>(100, o.steps / 10);

@@ -17,10 +17,10 @@ struct TrainArguments {
   TrainOptions options;
   std::vector<std::string> texts, data;
   ReadingArguments reading;
-  std::string run, init, resume, tokenizer, model, schedule = "cosine", dtype = "f32",
-                                                   device = "cpu";
+  std::string run, init, resume, tokenizer, model, schedule = "cosine", optimizer = "adamw",
+                                                   dtype = "f32", device = "cpu";
   int64_t steps = 0, layers = 0, heads = 0, width = 0, context = 0, vocab_size = 0;
-  double min_lr = -1, minutes = 0, val_fraction = 0.05;
+  double min_lr = -1, muon_lr = 0, minutes = 0, val_fraction = 0.05;
   int64_t warmup = -1;
   bool fall_back = false, json = false, finetune = false;
 };
@@ -31,14 +31,13 @@ void add_finetune_options(CLI::App* command, TrainArguments& arguments);
 // With --resume, what the run was started with holds; only some options may come along. Throws
 // kUsage naming the first other one.
 void refuse_with_resume(const CLI::App& command);
-// Options that contradict each other, or lack. Throws kUsage.
-void check_arguments(const TrainArguments& arguments);
+// Options that contradict each other, or lack. Throws kUsage. `command` says what was given.
+void check_arguments(const TrainArguments& arguments, const CLI::App& command);
 
 // What a text is made into before training.
 TextRun text_run(const TrainArguments& arguments);
 
-// What is trained on `data`; with --minutes, what fits into the time. `command` says what was
-// given.
+// What is trained on `data`; with --minutes, what fits into the time.
 TrainOptions train_options(const TrainArguments& arguments, const CLI::App& command,
                            const std::vector<std::filesystem::path>& data,
                            const TrainObserver& observer);

@@ -35,7 +35,7 @@ ResumeOptions resume_options(const TrainArguments& a, const fs::path& run) {
 
 // Begins the run, or goes on with it where the same command was stopped.
 int run_command(const TrainArguments& a, const CLI::App& command) {
-  check_arguments(a);
+  check_arguments(a, command);
   const CommandRecord record = record_of(command);
   require_same_command(record, a.run);
   const InterruptFlag interrupt;

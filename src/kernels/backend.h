@@ -155,6 +155,24 @@ struct AdamWStep {
   double gradient_scale = 1;
 };
 
+// Muon for a matrix [R, parts * C] of `parts` matrices side by side, each of which is a map of its
+// own (q | k | v). With g = gradient * gradient_scale: m = beta m + (1 - beta) g; u = beta m + (1 -
+// beta) g (Nesterov); each part of u becomes X = u / max(|u|, 1e-7) and five times X = 3.4445 X
+// - 4.7750 A X + 2.0315 A^2 X with A = X X^T, which brings all singular values near 1; parameter =
+// (1 - lr weight_decay) parameter - lr sqrt(max(1, C / R)) X. Source: Jordan 2024,
+// kellerjordan.github.io/posts/muon; the order of operations is torch.optim.Muon's, which
+// orthogonalises in bf16.
+struct MuonStep {
+  View parameter;  // [R, parts * C] f32
+  ConstView gradient;
+  View m;
+  View scratch;    // f32, of muon_scratch_bytes; its content does not matter
+  View copy = {};  // bf16, the parameter rounded; optional
+  int64_t parts = 1;
+  double lr = 0, beta = 0.95, weight_decay = 0;
+  double gradient_scale = 1;
+};
+
 class Backend;
 
 // Memory of a backend, freed with it. 64-byte aligned. Movable.
@@ -228,6 +246,9 @@ class Backend {
   virtual void cross_entropy(const CrossEntropy& op) = 0;
 
   virtual void adamw(const AdamWStep& op) = 0;
+  virtual void muon(const MuonStep& op) = 0;
+  // Of a step for a parameter of this shape.
+  virtual int64_t muon_scratch_bytes(const Shape& parameter, int64_t parts) const = 0;
   // Sum of x^2 (f32) in double. NaN and infinity pass through.
   virtual double sum_of_squares(ConstView x) = 0;
 

@@ -290,4 +290,48 @@ void adamw(const AdamWStep& numbers, Out parameter, In gradient, Out m, Out v) {
   }
 }
 
+namespace {
+
+// 3.4445 x - 4.7750 a x + 2.0315 a^2 x, a = x x^T, five times; x [R,C] of norm 1.
+void orthogonalise(const MuonSizes& s, Out x) {
+  const int64_t R = s.rows, C = s.columns;
+  for (int i = 0; i < 5; ++i) {
+    std::vector<double> a(R * R), once(R * C), twice(R * C);
+    matmul_nt({R, R, C}, x, x, {}, a);
+    matmul_nn({R, C, R}, a, x, {}, once);
+    matmul_nn({R, C, R}, a, once, {}, twice);
+    for (int64_t e = 0; e < R * C; ++e) x[e] = 3.4445 * x[e] - 4.7750 * once[e] + 2.0315 * twice[e];
+  }
+}
+
+}  // namespace
+
+void muon(const MuonStep& numbers, const MuonSizes& s, Out parameter, In gradient, Out m) {
+  const int64_t R = s.rows, C = s.columns, width = numbers.parts * C;
+  const double beta = numbers.beta;
+  std::vector<double> u(R * width);
+  for (int64_t i = 0; i < R * width; ++i) {
+    const double g = gradient[i] * numbers.gradient_scale;
+    m[i] = beta * m[i] + (1 - beta) * g;
+    u[i] = beta * m[i] + (1 - beta) * g;
+  }
+  const double rate = numbers.lr * std::sqrt(std::max(1.0, static_cast<double>(C) / R));
+  for (int64_t part = 0; part < numbers.parts; ++part) {
+    std::vector<double> x;
+    for (int64_t r = 0; r < R; ++r) {
+      const auto row = u.begin() + r * width + part * C;
+      x.insert(x.end(), row, row + C);
+    }
+    const double norm = std::max(std::sqrt(sum_of_squares(x)), 1e-7);
+    for (double& value : x) value /= norm;
+    orthogonalise(s, x);
+    for (int64_t r = 0; r < R; ++r) {
+      for (int64_t c = 0; c < C; ++c) {
+        double& p = parameter[r * width + part * C + c];
+        p = p * (1 - numbers.lr * numbers.weight_decay) - rate * x[r * C + c];
+      }
+    }
+  }
+}
+
 }  // namespace inkstone::reference

@@ -90,5 +90,10 @@ void cross_entropy(In logits, Indices targets, double gradient_scale, Out losses
 
 // The numbers of AdamWStep; its views are not used.
 void adamw(const AdamWStep& numbers, Out parameter, In gradient, Out m, Out v);
+// parameter, gradient and m [rows, numbers.parts * columns].
+struct MuonSizes {
+  int64_t rows, columns;
+};
+void muon(const MuonStep& numbers, const MuonSizes& s, Out parameter, In gradient, Out m);
 
 }  // namespace inkstone::reference

@@ -26,7 +26,10 @@ struct ParameterRow {
   Initialisation initialisation;
   bool decay;       // weight decay acts on matrices only
   bool multiplied;  // operand of a GEMM: has a bf16 copy in mixed precision
-  int64_t offset;   // first element in the flat buffer, a multiple of 16
+  // Of a layer's matrix: the maps that lie in it side by side (q | k | v: 3), which Muon
+  // orthogonalises one by one; 0: not a matrix of a layer.
+  int64_t maps;
+  int64_t offset;  // first element in the flat buffer, a multiple of 16
 };
 
 // Rows of one transformer layer, as indices into the table.
@@ -50,7 +53,8 @@ class ParameterTable {
   int64_t flat_count() const { return flat_count_; }
 
  private:
-  int add(std::string name, const Shape& shape, Initialisation initialisation, bool multiplied);
+  int add(std::string name, const Shape& shape, Initialisation initialisation, bool multiplied,
+          int64_t maps = 0);
 
   std::vector<ParameterRow> rows_;
   std::vector<LayerRows> layers_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "model/training_pass.h"
+#include "train/optimizer.h"
 
 namespace inkstone {
 namespace {
@@ -49,10 +50,12 @@ void add_data_sets(const RunFacts& f, std::vector<std::string>& lines) {
 std::string device_line(const RunFacts& f) {
   const auto parameters = static_cast<double>(f.network.table().flat_count());
   const double copies = f.network.compute() == DType::kBF16 ? 2 * parameters : 0;
+  const auto optimizer = static_cast<double>(
+      Optimizer::planned_bytes(f.network, f.state.options.optimizer));
   const auto activations = static_cast<double>(
       TrainingPass::planned_bytes(f.network, f.state.options.batch, f.batches.window()));
   return fmt::format("device: {}, {}; memory: {:.0f} MB", f.network.backend().description(),
-                     name(f.network.compute()), (16 * parameters + copies + activations) / 1e6);
+                     name(f.network.compute()), (8 * parameters + copies + optimizer + activations) / 1e6);
 }
 
 }  // namespace

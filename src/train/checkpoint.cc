@@ -54,7 +54,7 @@ void save_moments(const Network& network, const Optimizer& optimizer, const fs::
   };
   for (int row = 0; row < static_cast<int>(network.table().rows().size()); ++row) {
     add("exp_avg." + network.table()[row].name, optimizer.m(row));
-    add("exp_avg_sq." + network.table()[row].name, optimizer.v(row));
+    if (const View v = optimizer.v(row)) add("exp_avg_sq." + network.table()[row].name, v);
   }
   write_safetensors(path, tensors, {{"format", "pt"}});
 }
@@ -269,7 +269,7 @@ void CheckpointFolder::read_moments(int64_t step, const Network& network,
   };
   for (int row = 0; row < static_cast<int>(network.table().rows().size()); ++row) {
     read("exp_avg." + network.table()[row].name, optimizer.m(row));
-    read("exp_avg_sq." + network.table()[row].name, optimizer.v(row));
+    if (const View v = optimizer.v(row)) read("exp_avg_sq." + network.table()[row].name, v);
   }
 }
 

@@ -55,6 +55,9 @@ constexpr std::pair<Schedule, std::string_view> kSchedules[] = {{Schedule::kCosi
                                                                 {Schedule::kConstant, "constant"},
                                                                 {Schedule::kWsd, "wsd"}};
 
+constexpr std::pair<OptimizerKind, std::string_view> kOptimizers[] = {
+    {OptimizerKind::kAdamW, "adamw"}, {OptimizerKind::kMuon, "muon"}};
+
 constexpr std::pair<ComputeType, std::string_view> kComputeTypes[] = {{ComputeType::kF32, "f32"},
                                                                       {ComputeType::kBF16, "bf16"}};
 
@@ -89,6 +92,11 @@ std::optional<int64_t> product(int64_t a, int64_t b, int64_t most) {
 std::string_view schedule_name(Schedule schedule) { return name_of(kSchedules, schedule); }
 Schedule parse_schedule(std::string_view name) {
   return parse_name(kSchedules, ErrorCode::kUsage, "--schedule", name);
+}
+
+std::string_view optimizer_name(OptimizerKind optimizer) { return name_of(kOptimizers, optimizer); }
+OptimizerKind parse_optimizer(std::string_view name) {
+  return parse_name(kOptimizers, ErrorCode::kUsage, "--optimizer", name);
 }
 
 std::string_view compute_name(ComputeType compute) { return name_of(kComputeTypes, compute); }
@@ -137,6 +145,8 @@ void validate(const TrainOptions& o) {
   require_count("log-every", o.log_every, 1);
   if (!(o.lr > 0 && o.lr < kHuge))
     fail(ErrorCode::kUsage, "--lr is {}, expected a number above 0", o.lr);
+  if (!(o.muon_lr > 0 && o.muon_lr < kHuge))
+    fail(ErrorCode::kUsage, "--muon-lr is {}, expected a number above 0", o.muon_lr);
   require_range("min-lr", o.min_lr, 0, o.lr, fmt::format("0 to --lr, which is {}", o.lr));
   require_range("decay-fraction", o.decay_fraction, 0, 1, "0 to 1");
   require_range("weight-decay", o.weight_decay, 0, kHuge, "0 or more");
@@ -199,7 +209,9 @@ Json to_json(const TrainOptions& o) {
           {"batch", o.batch},
           {"accumulate", o.accumulate},
           {"context", o.context},
+          {"optimizer", std::string(optimizer_name(o.optimizer))},
           {"lr", o.lr},
+          {"muon_lr", o.muon_lr},
           {"min_lr", o.min_lr},
           {"schedule", std::string(schedule_name(o.schedule))},
           {"warmup", o.warmup},
@@ -297,7 +309,12 @@ TrainOptions train_options_from_json(const Json& json) {
   o.batch = integer("batch");
   o.accumulate = integer("accumulate");
   o.context = integer("context");
+  if (json.contains("optimizer")) {
+    o.optimizer = parse_name(kOptimizers, ErrorCode::kInvalidData, "'optimizer'",
+                             text("optimizer"));
+  }
   o.lr = number("lr");
+  o.muon_lr = get_number(json, "muon_lr", 0, 1e9).value_or(o.muon_lr);
   o.min_lr = number("min_lr");
   o.schedule = parse_name(kSchedules, ErrorCode::kInvalidData, "'schedule'", text("schedule"));
   o.warmup = integer("warmup");

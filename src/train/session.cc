@@ -41,7 +41,7 @@ Session::Session(TrainerState state, Model model, DataSets data, const TrainObse
       network_(*model_.impl().network),
       data_(std::move(data)),
       checkpoints_(options().run),
-      optimizer_(network_),
+      optimizer_(network_, options().optimizer),
       gradients_(network_) {
   check_model_and_data();
   check_fingerprint();
@@ -176,6 +176,7 @@ double Session::update(double lr, int64_t step) {
                           .beta1 = options().beta1,
                           .beta2 = options().beta2,
                           .epsilon = options().epsilon,
+                          .muon_lr = options().muon_lr * (lr / options().lr),
                           .weight_decay = options().weight_decay,
                           .clip = options().clip},
                          step);

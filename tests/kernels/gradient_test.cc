@@ -244,6 +244,20 @@ TEST(Formula, AdamWFirstStep) {
   EXPECT_NEAR(p[2], decayed - 0.125, 1e-6);
 }
 
+// Of a matrix whose singular values are 1 the update is that of its singular values alone, f
+// applied five times to 1/sqrt(n), for all directions alike.
+TEST(Formula, MuonOfARotationIsTheRotationScaled) {
+  MuonStep step;
+  step.lr = 0.25, step.beta = 0.5;
+  Doubles p(4), m(4);
+  reference::muon(step, {.rows = 2, .columns = 2}, p, Doubles{0.6, -0.8, 0.8, 0.6}, m);
+  double s = std::sqrt(0.5);
+  for (int i = 0; i < 5; ++i) s = 3.4445 * s - 4.7750 * s * s * s + 2.0315 * s * s * s * s * s;
+  EXPECT_NEAR(p[0], -0.25 * 0.6 * s, 1e-12);
+  EXPECT_NEAR(p[1], 0.25 * 0.8 * s, 1e-12);
+  EXPECT_NEAR(m[2], 0.5 * 0.8, 1e-12);
+}
+
 // Token by token over a cache is the same attention.
 TEST(Formula, CachedAttentionIsAttention) {
   const reference::AttentionSizes s{.B = 1, .T = 9, .NH = 2, .HS = 3, .scale = 0.6};

@@ -70,6 +70,20 @@ TEST(Kernels, AdamW) {
   }
 }
 
+TEST(Kernels, Muon) {
+  for (const bool copy : {false, true}) {
+    check(muon_case({.rows = 1, .columns = 1, .copy = copy}));
+    check(muon_case({.rows = 1, .columns = 17, .copy = copy}));
+    check(muon_case({.rows = 17, .columns = 1, .copy = copy}));
+    check(muon_case({.rows = 17, .columns = 40, .copy = copy}));
+    check(muon_case({.rows = 40, .columns = 17, .copy = copy}));
+    check(muon_case({.rows = 33, .columns = 33, .parts = 3, .copy = copy}));
+  }
+  check(muon_case({.rows = 96, .columns = 384}));
+  check(muon_case({.rows = 17, .columns = 40, .gradient_range = 1e-12}));  // below the least norm
+  check(muon_case({.rows = 17, .columns = 40, .gradient_range = 1e4}));
+}
+
 TEST(Kernels, CrossEntropy) {
   using Gradient = CrossEntropyCase::Gradient;
   for (const auto gradient :

@@ -316,4 +316,77 @@ OperationCase layer_norm_backward_case(const LayerNormCase& c) {
           .flops = 16.0 * static_cast<double>(c.N * c.C)};
 }
 
+namespace {
+
+enum MuonTensors { kMuonParameter, kMuonGradient, kMuonM, kMuonCopy };
+
+MuonStep muon_numbers() {
+  MuonStep step;
+  step.lr = 0.02;
+  step.weight_decay = 0.1;
+  step.gradient_scale = 0.7;
+  return step;
+}
+
+// How far an element of X may be off. Six standard deviations of roundings of random sign: a sum of
+// n terms in d = n/lanes + 8 steps errs by u sqrt(d / 6) times its own size (tests/model/golden.h).
+// The singular values stay below 1.2, so an element of A = X X^T is below 1.44, and what a step
+// computes from A and A^2 adds 4.8 x 1.7 + 2.1 x 7.5, under 24 of that, to an element of X. A step
+// multiplies what it is given wrong by at most 4 (its derivative), five steps by 264 in quadrature.
+double orthogonal_bound(double depth) {
+  return 6 * 264 * 24 * kUnit * std::sqrt(std::max(1.0, depth / 6));
+}
+
+void expect_muon(const MuonCase& c, Values& v) {
+  const MuonStep numbers = [&] {
+    MuonStep step = muon_numbers();
+    step.parts = c.parts;
+    return step;
+  }();
+  const Doubles old_p = v[kMuonParameter], old_m = v[kMuonM];
+  reference::muon(numbers, {c.rows, c.columns}, v[kMuonParameter], v[kMuonGradient], v[kMuonM]);
+  v.set_bound(kMuonM, [&](int64_t i) {  // two products of at most three roundings, and the sum
+    const double g = (1 - numbers.beta) * numbers.gradient_scale * v[kMuonGradient][i];
+    return 4 * kUnit * (std::fabs(numbers.beta * old_m[i]) + std::fabs(g)) + 0x1p-126;
+  });
+  const double rate = numbers.lr * std::sqrt(std::max(1.0, static_cast<double>(c.columns) /
+                                                               static_cast<double>(c.rows)));
+  const double off = rate * orthogonal_bound(v.depth(std::max(c.rows, c.columns)));
+  v.set_bound(kMuonParameter, [&](int64_t i) {
+    return off + kUnit * (3 * std::fabs(old_p[i]) + std::fabs(v[kMuonParameter][i]));
+  });
+  if (!c.copy) return;
+  v[kMuonCopy] = v[kMuonParameter];
+  v.bound(kMuonCopy) = v.bound(kMuonParameter);
+}
+
+}  // namespace
+
+OperationCase muon_case(const MuonCase& c) {
+  const double g = c.gradient_range, small = static_cast<double>(std::min(c.rows, c.columns));
+  const Shape shape = {c.rows, c.parts * c.columns};
+  OperationCase result{
+      .name = "muon",
+      .what = fmt::format("[{},{}x{}]{} gradients +-{}", c.rows, c.parts, c.columns,
+                          c.copy ? " bf16 copy" : "", g),
+      .tensors = {{"parameter", DType::kF32, shape, Role::kUpdated},
+                  {"gradient", DType::kF32, shape, Role::kInput, -g, g},
+                  {"m", DType::kF32, shape, Role::kUpdated, -g, g}},
+      .run =
+          [c, shape, scratch = std::make_shared<std::vector<float>>()](Backend& backend, Views t) {
+            scratch->resize(backend.muon_scratch_bytes(shape, c.parts) / sizeof(float));
+            MuonStep op = muon_numbers();
+            op.parameter = t[kMuonParameter], op.gradient = t[kMuonGradient], op.m = t[kMuonM];
+            op.scratch = view(scratch->data(), {static_cast<int64_t>(scratch->size())});
+            op.parts = c.parts;
+            if (c.copy) op.copy = t[kMuonCopy];
+            backend.muon(op);
+          },
+      .expect = [c](Values& v) { expect_muon(c, v); },
+      .flops = static_cast<double>(5 * c.parts) *
+               (4 * small * static_cast<double>(c.rows * c.columns) + 2 * small * small * small)};
+  if (c.copy) result.tensors.push_back({"copy", DType::kBF16, shape, Role::kOutput});
+  return result;
+}
+
 }  // namespace inkstone::test

@@ -93,6 +93,13 @@ OperationCase gelu_backward_case(int64_t count, DType type, double range = 8);
 OperationCase dropout_case(int64_t count, DType type, const DropoutMask& mask);
 OperationCase adamw_case(int64_t count, bool copy, double gradient_range = 1);
 
+struct MuonCase {
+  int64_t rows, columns, parts = 1;
+  bool copy = false;
+  double gradient_range = 1;
+};
+OperationCase muon_case(const MuonCase& c);
+
 struct EmbeddingSizes {
   int64_t N, C, V, T;
 };

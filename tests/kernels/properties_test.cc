@@ -345,6 +345,10 @@ TEST(Properties, WrongSizesAndTypesAreRefused) {
   refuses([&] { cpu().gelu_forward({.x = f32({2, 3}), .y = bf}); }, "types");
   refuses([&] { cpu().add(bf, f32({2, 3})); }, "type");
   refuses([&] { cpu().dropout(f32({4}), {.rate = 1}); }, "rate");
+  const View square = f32({2, 2}), scratch = f32({64});
+  refuses([&] { cpu().muon({square, square, square, scratch, {}, 3}); }, "shape");
+  refuses([&] { cpu().muon({square, f32({2, 3}), square, scratch}); }, "sizes");
+  refuses([&] { cpu().muon({square, square, square, f32({8})}); }, "scratch");
 }
 
 // In whichever thread it happens, an error of a kernel comes out of the operation, and the backend

@@ -54,7 +54,7 @@ TEST_P(GoldenTraining, TenStepsLoseWhatPyTorchLoses) {
   Network& network = *model.impl().network;
   Gradients gradients(network);
   TrainingPass pass(network, golden.batch, golden.context, 0);
-  Optimizer optimizer(network);
+  Optimizer optimizer(network, OptimizerKind::kAdamW);
   const auto expected = golden.floats("adamw_losses");
   double worst = 0;
   for (int64_t step = 0; step < golden.steps; ++step) {
@@ -85,11 +85,81 @@ TEST_P(GoldenTraining, TenStepsLoseWhatPyTorchLoses) {
 INSTANTIATE_TEST_SUITE_P(Shapes, GoldenTraining, ::testing::ValuesIn(test::golden_folders()),
                          [](const auto& shape) { return shape.param.filename().string(); });
 
+// Five steps of PyTorch's Muon, which orthogonalises in double precision there
+// (tools/make_muon_fixtures.py).
+TEST(Optimizer, MuonMovesAMatrixAsPyTorch) {
+  const SafetensorsFile golden(test::fixture("muon/golden.safetensors"));
+  const auto backend = make_backend(Runtime());
+  const auto floats = [&](const std::string& name) {
+    std::vector<float> values(golden.at(name).bytes.size() / sizeof(float));
+    copy_as_f32(golden.at(name), values);
+    return values;
+  };
+  for (const std::string name : {"wide", "tall", "square", "side_by_side"}) {
+    SCOPED_TRACE(name);
+    const auto& shape = golden.at(name + ".gradients").shape;  // [steps, rows, columns]
+    const int64_t count = shape[1] * shape[2], parts = name == "side_by_side" ? 3 : 1;
+    std::vector<float> parameter = floats(name + ".start"), m(count);
+    std::vector<float> gradients = floats(name + ".gradients");
+    const Shape matrix = {shape[1], shape[2]};
+    std::vector<float> scratch(backend->muon_scratch_bytes(matrix, parts) / sizeof(float));
+    for (int64_t step = 0; step < shape[0]; ++step) {
+      backend->muon({.parameter = view(parameter.data(), matrix),
+                     .gradient = view(&gradients[step * count], matrix),
+                     .m = view(m.data(), matrix),
+                     .scratch = view(scratch.data(), {static_cast<int64_t>(scratch.size())}),
+                     .parts = parts,
+                     .lr = 0.02,
+                     .weight_decay = 0.1});
+    }
+    const double error = test::relative_error(parameter, floats(name + ".end"));
+    EXPECT_LT(error, 1e-5);
+    std::printf("%s: %.2e\n", name.c_str(), error);
+  }
+}
+
+// Muon has no second moment of a layer's matrices, and AdamW of all others.
+TEST(Optimizer, MuonActsOnTheMatricesOfTheLayers) {
+  const Model model = Model::load(test::fixture("model/two_layers"));
+  Network& network = *model.impl().network;
+  Gradients gradients(network);
+  Optimizer optimizer(network, OptimizerKind::kMuon);
+  std::vector<std::vector<float>> before;
+  for (int row = 0; row < static_cast<int>(network.table().rows().size()); ++row) {
+    const View w = network.master(row);
+    before.emplace_back(w.as<float>(), w.as<float>() + w.count());
+    for (int64_t i = 0; i < w.count(); ++i)
+      gradients.row(row).as<float>()[i] = std::sin(static_cast<float>(i + row));
+  }
+  optimizer.step(gradients, {.lr = 1e-3, .beta1 = 0, .beta2 = 0, .muon_lr = 1e-2}, 0);
+  int64_t by_muon = 0;
+  for (int row = 0; row < static_cast<int>(network.table().rows().size()); ++row) {
+    const ParameterRow& r = network.table()[row];
+    const bool of_layer = r.name.starts_with("h.") && r.shape.rank() == 2;
+    SCOPED_TRACE(r.name);
+    EXPECT_EQ(!optimizer.v(row), of_layer);
+    by_muon += of_layer;
+    // Without moments AdamW moves every weight by its rate; Muon by what makes singular values 1.
+    double moved = 0;
+    for (int64_t i = 0; i < r.shape.count(); ++i)
+      moved = std::max(moved,
+                       std::fabs(double{network.master(row).as<float>()[i]} - before[row][i]));
+    if (of_layer) {
+      EXPECT_GT(std::fabs(moved - 1e-3), 1e-4);
+    } else {
+      EXPECT_NEAR(moved, 1e-3, 1e-5);
+    }
+  }
+  EXPECT_EQ(by_muon, 4 * network.config().layers);
+  EXPECT_LT(Optimizer::planned_bytes(network, OptimizerKind::kMuon),
+            Optimizer::planned_bytes(network, OptimizerKind::kAdamW));
+}
+
 TEST(Optimizer, ChangesNothingWhenTheGradientIsNotFinite) {
   const Model model = Model::load(test::fixture("model/two_layers"));
   Network& network = *model.impl().network;
   Gradients gradients(network);
-  Optimizer optimizer(network);
+  Optimizer optimizer(network, OptimizerKind::kAdamW);
   const std::vector<TokenId> tokens = {1, 2, 3};
   const auto before = model.logits(tokens);
   gradients.row(3).as<float>()[0] = std::nanf("");
@@ -101,7 +171,7 @@ TEST(Optimizer, ClipsToTheGlobalNorm) {
   const Model model = Model::load(test::fixture("model/one_head_odd_width"));
   Network& network = *model.impl().network;
   Gradients gradients(network);
-  Optimizer optimizer(network);
+  Optimizer optimizer(network, OptimizerKind::kAdamW);
   gradients.row(0).as<float>()[0] = 3;
   gradients.row(1).as<float>()[5] = 4;
   EXPECT_NEAR(optimizer.step(gradients, {.lr = 1e-3, .beta1 = 0.5, .clip = 1.0}, 0), 5.0, 1e-6);

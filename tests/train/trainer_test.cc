@@ -78,22 +78,28 @@ TEST_F(TrainerTest, LearnsAndReports) {
 }
 
 TEST_F(TrainerTest, StoppedAndResumedIsTheSameToTheByte) {
-  TrainOptions whole = options("whole");
-  whole.dropout = 0.1, whole.mask_rate = 0.1, whole.accumulate = 2;
-  train(whole);
-  for (const int64_t step : {1, 13, 20, 39}) {
-    TrainOptions part = whole;
-    part.run = scratch / ("part" + std::to_string(step));
-    const TrainResult stopped = train(part, stop_at(step));
-    EXPECT_EQ(stopped.end, TrainResult::End::kStopped);
-    EXPECT_EQ(stopped.step, step);
-    const TrainResult resumed = resume({.run = part.run});
-    EXPECT_EQ(resumed.end, TrainResult::End::kDone);
-    EXPECT_EQ(weights(part.run), weights(whole.run)) << step;
-    EXPECT_EQ(moments(part.run), moments(whole.run)) << step;
-    EXPECT_EQ(metrics(part.run).size(), metrics(whole.run).size()) << step;
-    EXPECT_EQ(metrics(part.run).back()["loss"], metrics(whole.run).back()["loss"]) << step;
+  for (const OptimizerKind optimizer : {OptimizerKind::kAdamW, OptimizerKind::kMuon}) {
+    const std::string name(optimizer_name(optimizer));
+    TrainOptions whole = options("whole-" + name);
+    whole.dropout = 0.1, whole.mask_rate = 0.1, whole.accumulate = 2;
+    whole.optimizer = optimizer;
+    train(whole);
+    for (const int64_t step : {1, 13, 20, 39}) {
+      TrainOptions part = whole;
+      part.run = scratch / fmt::format("part-{}-{}", name, step);
+      SCOPED_TRACE(part.run.string());
+      const TrainResult stopped = train(part, stop_at(step));
+      EXPECT_EQ(stopped.end, TrainResult::End::kStopped);
+      EXPECT_EQ(stopped.step, step);
+      const TrainResult resumed = resume({.run = part.run});
+      EXPECT_EQ(resumed.end, TrainResult::End::kDone);
+      EXPECT_EQ(weights(part.run), weights(whole.run));
+      EXPECT_EQ(moments(part.run), moments(whole.run));
+      EXPECT_EQ(metrics(part.run).size(), metrics(whole.run).size());
+      EXPECT_EQ(metrics(part.run).back()["loss"], metrics(whole.run).back()["loss"]);
+    }
   }
+  EXPECT_NE(weights(scratch / "whole-adamw"), weights(scratch / "whole-muon"));
 }
 
 TEST_F(TrainerTest, TheSameRunTwiceIsTheSameToTheByte) {
@@ -110,6 +116,7 @@ TEST_F(TrainerTest, TheSameRunTwiceIsTheSameToTheByte) {
 TEST_F(TrainerTest, TheNumberOfThreadsChangesNoByte) {
   TrainOptions one = options("one");
   one.dropout = 0.1;
+  one.optimizer = OptimizerKind::kMuon;  // and with it AdamW, for what is no layer's matrix
   one.runtime = Runtime({.threads = 1});
   train(one);
   TrainOptions three = one;

@@ -94,6 +94,10 @@ class CpuBackend final : public Backend {
   void cache_store(const CacheStore& op) override { cpu::cache_store(op); }
   void cross_entropy(const CrossEntropy& op) override { cpu::cross_entropy(context_, op); }
   void adamw(const AdamWStep& op) override { cpu::adamw(context_, op); }
+  void muon(const MuonStep& op) override { cpu::muon(context_, op); }
+  int64_t muon_scratch_bytes(const Shape& parameter, int64_t parts) const override {
+    return cpu::muon_scratch_floats(parameter, parts) * static_cast<int64_t>(sizeof(float));
+  }
   double sum_of_squares(ConstView x) override { return cpu::sum_of_squares(context_, x); }
 
  private:

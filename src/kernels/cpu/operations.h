@@ -21,6 +21,8 @@ void copy_rows(Context& context, const RowCopy& op);  // convert.cc
 
 // Of AttentionBackward::scratch.
 int64_t attention_backward_scratch_floats(const Context& context, const Shape& qkv, int64_t heads);
+// Of MuonStep::scratch.
+int64_t muon_scratch_floats(const Shape& parameter, int64_t parts);
 
 void cast(Context& context, ConstView from, View to);                     // convert.cc
 void add(Context& context, View x, ConstView delta);                      // add.cc
@@ -38,6 +40,7 @@ void attention_cached(Context& context, const AttentionCached& op);       // att
 void cache_store(const CacheStore& op);                                   // attention_cached.cc
 void cross_entropy(Context& context, const CrossEntropy& op);             // cross_entropy.cc
 void adamw(Context& context, const AdamWStep& op);                        // adamw.cc
+void muon(Context& context, const MuonStep& op);                          // muon.cc
 double sum_of_squares(Context& context, ConstView x);                     // sum_of_squares.cc
 void matmul_nn(Context& context, const Matmul& op);                       // matmul.cc
 void matmul_nt(Context& context, const Matmul& op);                       // matmul.cc
