@@ -66,6 +66,14 @@ TEST(JsonLines, NumbersBeyond64BitsAreNoReasonToDrop) {
   EXPECT_EQ(content.documents, Texts{"kept"});
 }
 
+TEST(JsonLines, LargeNumbersInDeepNestingAreRefusedQuietly) {
+  const std::string deep(1'000'000, '[');
+  const auto content = content_of(
+      "a.jsonl", "{\"id\": 123456789012345678901234567890, \"text\": \"x\", \"deep\": " + deep +
+                     std::string(deep.size(), ']') + "}\n{\"text\": \"kept\"}\n");
+  EXPECT_EQ(content.documents, (Texts{"x", "kept"}));
+}
+
 TEST(JsonLines, TakesNumbersAsPythonWritesThem) {
   const auto content = content_of(
       "a.jsonl",

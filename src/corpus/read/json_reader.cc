@@ -356,9 +356,7 @@ class JsonReader : public RecordReader {
     record.replaced += repair_surrogates(repaired);
     if (record.replaced > 0) error = parser_.parse(repaired).get(root);
     if (error && replace_python_numbers(repaired)) error = parser_.parse(repaired).get(root);
-    if (error == simdjson::NUMBER_ERROR) return read_large_numbers(repaired, record);
-    if (error) return fmt::format("malformed JSON ({})", simdjson::error_message(error));
-    return text_of(root, record);
+    return error ? read_large_numbers(repaired, error, record) : text_of(root, record);
   }
 
   std::string text_of(Element root, Record& record) const {
@@ -382,20 +380,23 @@ class JsonReader : public RecordReader {
     return fmt::format("no field '{}'; there is {}", field_, names.empty() ? "none" : names);
   }
 
-  // simdjson refuses integers that no 64 bits hold; another field may well have one.
-  std::string read_large_numbers(std::string_view json, Record& record) {
-    const auto handler = [](int, nlohmann::json::parse_event_t event, nlohmann::json& value) {
+  // simdjson refuses integers that no 64 bits hold, with an error that its versions name otherwise;
+  // another field may well have one. `why_not`: what it said.
+  std::string read_large_numbers(std::string_view json, simdjson::error_code why_not,
+                                 Record& record) {
+    constexpr int kDeepest = 1000;  // dump() is recursive; simdjson takes 1024
+    const auto handler = [](int depth, nlohmann::json::parse_event_t event, nlohmann::json& value) {
       if (event == nlohmann::json::parse_event_t::value && value.is_number()) value = 0;
-      return true;
+      return depth < kDeepest;
     };
     const auto clean = nlohmann::json::parse(json, handler, false);
-    if (clean.is_discarded()) return "malformed JSON (a number)";
-    const std::string text = clean.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    Element root;
-    if (const auto error = parser_.parse(text).get(root)) {
-      return fmt::format("malformed JSON ({})", simdjson::error_message(error));
+    if (!clean.is_discarded()) {
+      const std::string text = clean.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+      Element root;
+      why_not = parser_.parse(text).get(root);
+      if (!why_not) return text_of(root, record);
     }
-    return text_of(root, record);
+    return fmt::format("malformed JSON ({})", simdjson::error_message(why_not));
   }
 
   JsonCutter cutter_;
