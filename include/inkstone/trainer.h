@@ -168,8 +168,10 @@ int64_t finetune_steps(const TrainOptions& options);
 struct Recipe {
   ModelConfig model;
   int64_t batch = 0;
-  double lr = 0, min_lr = 0, beta2 = 0, weight_decay = 0, dropout = 0;
-  Schedule schedule = Schedule::kLinear;
+  OptimizerKind optimizer = OptimizerKind::kMuon;
+  double lr = 0, muon_lr = 0, min_lr = 0, beta1 = 0, weight_decay = 0, dropout = 0;
+  Schedule schedule = Schedule::kWsd;
+  double decay_fraction = 0;
 };
 
 struct TimeRequest {

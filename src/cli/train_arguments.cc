@@ -94,11 +94,15 @@ TrainOptions with_recipe(TrainOptions o, const Recipe& r, const TrainArguments& 
   unless_given("--dropout", o.dropout, r.dropout);
   if (!o.init.empty()) return o;  // a trained model is treated with more care
   unless_given("--batch", o.batch, r.batch);
+  unless_given("--optimizer", o.optimizer, r.optimizer);
+  if (o.optimizer != r.optimizer) return o;  // the recipe's rates are its optimiser's
   unless_given("--lr", o.lr, r.lr);
+  unless_given("--muon-lr", o.muon_lr, o.lr * (r.muon_lr / r.lr));
   unless_given("--min-lr", o.min_lr, std::min(o.lr, r.min_lr));
-  unless_given("--beta2", o.beta2, r.beta2);
+  unless_given("--beta1", o.beta1, r.beta1);
   unless_given("--weight-decay", o.weight_decay, r.weight_decay);
   unless_given("--schedule", o.schedule, r.schedule);
+  unless_given("--decay-fraction", o.decay_fraction, r.decay_fraction);
   return o;
 }
 
