@@ -37,7 +37,7 @@ void validate(const SamplingOptions& options);
 
 enum class FinishReason {
   kEndMark,    // the model wrote an end mark (which is not part of the text)
-  kStop,       // a stop string appeared (it and what follows are not part of the text)
+  kStop,       // a stop string was complete, the first to be so; the text ends before it
   kLength,     // max_tokens reached
   kCancelled,  // the callback asked to stop
 };
@@ -46,7 +46,12 @@ struct GenerateOptions {
   SamplingOptions sampling = {};
   int64_t max_tokens = 256;            // >= 0
   std::vector<std::string> stop = {};  // stop strings, none empty
+  bool keep_stop = false;              // the stop string that ended a text stays at its end
   bool ignore_end_of_text = false;     // write on past the end marks
+  // What follows a prompt that is UTF-8 is UTF-8: tokens after which it could not be any more are
+  // not drawn, and a character that is not whole where the text ends is not part of it. A prompt
+  // that is not UTF-8 (for a model of other text), and false: any bytes.
+  bool whole_characters = true;
   // What becomes of the text of a special token in a prompt.
   SpecialTokens special = SpecialTokens::kAsText;
   uint64_t seed = 0;
@@ -59,9 +64,12 @@ struct GenerateOptions {
 struct Completion {
   size_t prompt_index = 0;
   int64_t sample_index = 0;
-  std::string text;  // without the prompt; the exact bytes of the tokens, cut at the stop string
+  // Without the prompt: the bytes of the tokens, up to the stop string (or with it, see keep_stop)
+  // and up to the last whole character (see whole_characters).
+  std::string text;
   std::vector<TokenId> tokens;
-  std::vector<float> log_probs;  // of each token under the model (temperature 1, no filter), nats
+  // Of each token under the model (temperature 1, no filter, nothing left out), in nats.
+  std::vector<float> log_probs;
   FinishReason finish = FinishReason::kLength;
   // Of the prompt (of a conversation: all its text so far), and how many of the last ones the model
   // was given: fewer when they are more than the context.
@@ -101,6 +109,7 @@ class Generator {
   const Tokenizer& tokenizer() const;
 
   struct Impl;  // defined in src/generate
+  Impl& impl() { return *impl_; }
 
  private:
   std::unique_ptr<Impl> impl_;
@@ -113,7 +122,8 @@ class Conversation {
   explicit Conversation(Generator& generator);
   ~Conversation();
 
-  // Adds the user's text and lets the model continue it. The completion becomes part of the text,
+  // Adds the user's text and lets the model continue it. (Of whole_characters, what counts is this
+  // text alone: a reply to UTF-8 is UTF-8.) The completion becomes part of the text,
   // also when it was cancelled; options.special holds for the user's text, and special tokens in
   // earlier replies are text unless it is kAllow. Each call with the same history and options gives
   // the same text, but for ties in the last bits of the logits where the history came from

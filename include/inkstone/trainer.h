@@ -105,6 +105,9 @@ struct StepReport {
   // Of the fastest that this machine was seen to multiply matrices: 0 to 1.
   double gemm_fraction = 0;
   std::optional<double> val_loss;
+  // The same loss by measures that do not depend on the vocabulary, of exactly the text that was
+  // validated on. A character is a code point.
+  std::optional<double> val_nats_per_character, val_bits_per_byte;
   // With several data sets: the validation loss of each that has validation text, by its name.
   std::vector<std::pair<std::string, double>> val_losses;
 };
@@ -126,6 +129,8 @@ struct TrainResult {
   int64_t step = 0;
   double loss = 0;
   std::optional<double> val_loss, best_val_loss;
+  // best_val_loss by measures that do not depend on the vocabulary.
+  std::optional<double> best_val_nats_per_character, best_val_bits_per_byte;
   int64_t best_step = 0;
   enum class End { kDone, kStopped, kEarlyStop } end = End::kDone;
   std::filesystem::path last_checkpoint;

@@ -24,6 +24,23 @@ LeadByte classify(uint8_t byte) {
   return {0, 0, 0};
 }
 
+// The state behind a lead byte, which its length and its second byte's range tell.
+Utf8State state_after(LeadByte lead) {
+  switch (lead.length) {
+    case 1: return Utf8State::kBoundary;
+    case 2: return Utf8State::kOneMore;
+    case 3:
+      return lead.low > 0x80    ? Utf8State::kAfterE0
+             : lead.high < 0xBF ? Utf8State::kAfterED
+                                : Utf8State::kTwoMore;
+    case 4:
+      return lead.low > 0x80    ? Utf8State::kAfterF0
+             : lead.high < 0xBF ? Utf8State::kAfterF4
+                                : Utf8State::kThreeMore;
+    default: return Utf8State::kInvalid;
+  }
+}
+
 }  // namespace
 
 Utf8Step decode_utf8(std::string_view text, size_t at) {
@@ -68,6 +85,11 @@ bool is_valid_utf8(std::string_view text) {
   return true;
 }
 
+int64_t count_characters(std::string_view text) {
+  return std::count_if(text.begin(), text.end(),
+                       [](char byte) { return (static_cast<uint8_t>(byte) & 0xC0) != 0x80; });
+}
+
 int64_t count_invalid_utf8(std::string_view text) {
   int64_t invalid = 0;
   for (size_t at = 0; at < text.size();) {
@@ -99,6 +121,32 @@ int incomplete_utf8_tail(std::string_view text) {
     return could_continue && lead.length > static_cast<int>(length) ? static_cast<int>(length) : 0;
   }
   return 0;
+}
+
+Utf8State next_utf8_state(Utf8State state, uint8_t byte) {
+  const auto between = [byte](uint8_t low, uint8_t high, Utf8State then) {
+    return byte >= low && byte <= high ? then : Utf8State::kInvalid;
+  };
+  switch (state) {
+    case Utf8State::kBoundary: return state_after(classify(byte));
+    case Utf8State::kOneMore: return between(0x80, 0xBF, Utf8State::kBoundary);
+    case Utf8State::kTwoMore: return between(0x80, 0xBF, Utf8State::kOneMore);
+    case Utf8State::kThreeMore: return between(0x80, 0xBF, Utf8State::kTwoMore);
+    case Utf8State::kAfterE0: return between(0xA0, 0xBF, Utf8State::kOneMore);
+    case Utf8State::kAfterED: return between(0x80, 0x9F, Utf8State::kOneMore);
+    case Utf8State::kAfterF0: return between(0x90, 0xBF, Utf8State::kTwoMore);
+    case Utf8State::kAfterF4: return between(0x80, 0x8F, Utf8State::kTwoMore);
+    case Utf8State::kInvalid: break;
+  }
+  return Utf8State::kInvalid;
+}
+
+Utf8State next_utf8_state(Utf8State state, std::string_view bytes) {
+  for (const char byte : bytes) {
+    if (state == Utf8State::kInvalid) break;
+    state = next_utf8_state(state, static_cast<uint8_t>(byte));
+  }
+  return state;
 }
 
 }  // namespace inkstone

@@ -28,6 +28,10 @@ void append_utf8(std::string& text, uint32_t code_point);
 
 bool is_valid_utf8(std::string_view text);
 
+// Characters that begin in `text`: all bytes but continuation bytes (80..BF). The parts of a text,
+// wherever it is cut, have together as many as the whole.
+int64_t count_characters(std::string_view text);
+
 // Sequences that replace_invalid_utf8 replaces.
 int64_t count_invalid_utf8(std::string_view text);
 
@@ -37,5 +41,24 @@ std::string replace_invalid_utf8(std::string_view text);
 // Length in bytes (0 to 3) of a character at the end of `text` that more bytes could still
 // complete. Streaming output holds these bytes back.
 int incomplete_utf8_tail(std::string_view text);
+
+// Where a reader of UTF-8 stands between two bytes: the rows of Unicode 15, table 3-7.
+enum class Utf8State : uint8_t {
+  kBoundary,  // between two characters
+  kOneMore,
+  kTwoMore,
+  kThreeMore,  // so many bytes of 80..BF complete the character
+  kAfterE0,
+  kAfterED,
+  kAfterF0,
+  kAfterF4,  // the next byte is limited further
+  kInvalid,  // no bytes make text of it any more
+};
+// All but kInvalid.
+inline constexpr size_t kUtf8States = 8;
+
+// The state after one byte more, or several. From kInvalid there is no way back.
+Utf8State next_utf8_state(Utf8State state, uint8_t byte);
+Utf8State next_utf8_state(Utf8State state, std::string_view bytes);
 
 }  // namespace inkstone

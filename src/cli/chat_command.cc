@@ -204,6 +204,8 @@ class Chat {
         s.top_k, s.top_p, s.min_p, s.repetition_penalty);
     text += fmt::format(", max-tokens {}, seed {}", options_.max_tokens, options_.seed);
     for (const std::string& stop : options_.stop) text += ", stop '" + stop + "'";
+    if (options_.keep_stop && !options_.stop.empty()) text += ", which is kept";
+    if (!options_.whole_characters) text += ", any bytes";
     print(text + "\n");
   }
 

@@ -39,7 +39,13 @@ void add_generate_options(CLI::App* c, GenerateArguments& a) {
       ->capture_default_str();
   c->add_option("--stop", a.options.stop, "end before this text; may be given several times")
       ->take_all();
+  c->add_flag("--stop-keep", a.options.keep_stop,
+              "the --stop text that ends a text stays at its end, such as a full stop");
   c->add_flag("--ignore-eos", a.options.ignore_end_of_text, "write on past the end mark");
+  c->add_flag_callback(
+      "--bytes", [&a] { a.options.whole_characters = false; },
+      "write any bytes, not UTF-8 alone: for models of other text, and to compare with programs "
+      "that do so");
   add_seed_option(c, a.seed);
   add_compute_options(c, a.compute);
 }
@@ -159,6 +165,16 @@ void tell_special_text(const PromptsFile& file, const Tokenizer& tokenizer) {
   notes.finish();
 }
 
+// The library's rule: what follows other bytes than UTF-8 is not held to it.
+void tell_other_bytes(const PromptsFile& file) {
+  PromptNotes notes(file);
+  for (size_t i = 0; i < file.prompts.size(); ++i) {
+    if (is_valid_utf8(file.prompts[i].text)) continue;
+    notes.add(i, "is not UTF-8: what is written after it may be any bytes, as with --bytes");
+  }
+  notes.finish();
+}
+
 void tell_cuts(const PromptsFile& file, const std::vector<Completion>& results, int64_t context) {
   PromptNotes notes(file);
   for (const Completion& c : results) {
@@ -266,6 +282,7 @@ int run(const Arguments& a) {
     generator.prompt_tokens(file.prompts.front().text, options.special);  // refused before a word
   }
   if (options.special == SpecialTokens::kAsText) tell_special_text(file, generator.tokenizer());
+  if (options.whole_characters) tell_other_bytes(file);
   const InterruptFlag interrupt;
   options.stop_requested = [&] { return interrupt.raised(); };
   const auto begin = std::chrono::steady_clock::now();

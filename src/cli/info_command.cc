@@ -5,8 +5,10 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
+#include <sstream>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/utf8.h"
@@ -31,14 +33,31 @@ Json describe_model(const fs::path& folder) {
           {"parameters", c.parameter_count()}};
 }
 
+// What metrics.jsonl says of the evaluation at a step by measures that vocabularies share.
+Json losses_per_text(const fs::path& run, int64_t step) {
+  Json found = Json::object();
+  if (!fs::exists(run / "metrics.jsonl")) return found;
+  std::istringstream lines(read_file(run / "metrics.jsonl"));
+  for (std::string line; std::getline(lines, line);) {
+    const Json json = Json::parse(line, nullptr, false);  // a kill may have cut the last one
+    if (!json.is_object() || !json.contains("step") || json["step"] != step) continue;
+    for (const char* key : {"val_loss", "val_nats_per_character", "val_bits_per_byte"}) {
+      if (json.contains(key)) found[key] = json[key];
+    }
+  }
+  return found;
+}
+
 Json describe_run(const fs::path& run) {
   Json json = {{"kind", "run"}, {"path", run.string()}};
   for (const char* link : {"last", "best"}) {
     if (!fs::exists(run / link)) continue;
     const Json state = read_json(run / link / "trainer_state.json");
+    const int64_t step = get_integer(state, "step", 0, INT64_MAX).value_or(0);
     json[link] = {
-        {"step", get_integer(state, "step", 0, INT64_MAX).value_or(0)},
+        {"step", step},
         {"best_val_loss", state.contains("best_val_loss") ? state["best_val_loss"] : Json()}};
+    json[link].update(losses_per_text(run, step));
   }
   if (fs::exists(run / "last")) json["model"] = describe_model(run / "last");
   return json;

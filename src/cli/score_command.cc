@@ -10,6 +10,7 @@
 #include "base/utf8.h"
 #include "cli/command.h"
 #include "cli/reading_options.h"
+#include "corpus/clean/words.h"
 #include "corpus/read/read_text.h"
 #include "formats/npy.h"
 #include "inkstone/model.h"
@@ -103,6 +104,7 @@ int run_logits(const Arguments& a) {
   return kExitDone;
 }
 
+// What stands between white space.
 int64_t count_words(std::string_view text) {
   int64_t words = 0;
   bool inside = false;
@@ -124,9 +126,32 @@ std::vector<std::string> texts_to_score(const Arguments& a) {
   return std::move(read.documents);
 }
 
+// Letters of a text, and those of them that are written without blanks between words.
+struct Letters {
+  int64_t all = 0, unspaced = 0;
+
+  void add(std::string_view text) {
+    for (size_t at = 0; at < text.size();) {
+      const Utf8Step step = decode_utf8(text, at);
+      at += static_cast<size_t>(step.size_bytes);
+      if (!step.ok || UnicodeClasses::instance()[step.code_point] != CharClass::kLetter) continue;
+      ++all;
+      unspaced += is_unspaced_letter(step.code_point);
+    }
+  }
+  bool have_blanks_between_words() const { return 2 * unspaced <= all; }
+};
+
 struct TextScore {
   double nats = 0;
-  int64_t tokens = 0, bytes = 0, words = 0, documents = 0;
+  int64_t tokens = 0, bytes = 0, characters = 0, words = 0, documents = 0;
+  Letters letters;
+
+  double per(int64_t units) const { return nats / static_cast<double>(units); }
+  // Of text without blanks between words there is nothing to say of words.
+  bool has_words() const { return words > 0 && letters.have_blanks_between_words(); }
+  bool has_characters() const { return characters > 0; }
+  double bits_per_byte() const { return per(bytes) / std::log(2.0); }
 };
 
 // Each document from the start mark on and, where there are several, with the end mark behind it:
@@ -141,10 +166,38 @@ TextScore score_texts(const std::vector<std::string>& texts, const Tokenizer& to
     total.nats -= sum(model.score(context_tokens(tokenizer, ""), tokens));
     total.tokens += static_cast<int64_t>(tokens.size());
     total.bytes += static_cast<int64_t>(text.size());
+    total.characters += count_characters(text);
     total.words += count_words(text);
+    total.letters.add(text);
     ++total.documents;
   }
   return total;
+}
+
+Json eval_json(const TextScore& t) {
+  Json json = {{"task", "perplexity"},
+               {"documents", t.documents},
+               {"tokens", t.tokens},
+               {"bytes", t.bytes},
+               {"characters", t.characters},
+               {"loss", t.per(t.tokens)},
+               {"perplexity", std::exp(t.per(t.tokens))},
+               {"bits_per_byte", t.bits_per_byte()}};
+  if (t.has_characters()) json["nats_per_character"] = t.per(t.characters);
+  if (t.has_words()) json["word_perplexity"] = std::exp(t.per(t.words));
+  return json;
+}
+
+std::string eval_text(const TextScore& t) {
+  std::string text = t.documents > 1 ? fmt::format("{} documents, ", t.documents) : "";
+  text += fmt::format("{} tokens, {} bytes, {} characters: {:.4f} nats per token", t.tokens,
+                      t.bytes, t.characters, t.per(t.tokens));
+  if (t.has_characters()) text += fmt::format(", {:.4f} per character", t.per(t.characters));
+  text += fmt::format(", {:.4f} bits per byte\nperplexity {:.5g} per token", t.bits_per_byte(),
+                      std::exp(t.per(t.tokens)));
+  if (t.has_words())
+    text += fmt::format(", {:.5g} per word (separated by white space)", std::exp(t.per(t.words)));
+  return text + "\n";
 }
 
 int run_eval(const Arguments& a) {
@@ -152,29 +205,7 @@ int run_eval(const Arguments& a) {
   const Tokenizer tokenizer = Tokenizer::load(find_model_folder(a.model));
   const TextScore total = score_texts(texts, tokenizer, load_model(a));
   if (total.tokens == 0) fail(ErrorCode::kInvalidData, "'{}' has no text", a.file);
-  const auto count = static_cast<double>(total.tokens);
-  const auto words = static_cast<double>(std::max<int64_t>(1, total.words));
-  const double nats = total.nats;
-  const double bits_per_byte = nats / std::log(2.0) / static_cast<double>(total.bytes);
-  if (a.json) {
-    print(Json{{"task", "perplexity"},
-               {"documents", total.documents},
-               {"tokens", total.tokens},
-               {"bytes", total.bytes},
-               {"loss", nats / count},
-               {"perplexity", std::exp(nats / count)},
-               {"word_perplexity", std::exp(nats / words)},
-               {"bits_per_byte", bits_per_byte}}
-              .dump() +
-          "\n");
-  } else {
-    print(fmt::format(
-        "{}{} tokens, {} bytes: {:.4f} nats per token\nperplexity {:.5g} per token, {:.5g} per "
-        "word "
-        "(separated by white space); {:.4f} bits per byte\n",
-        total.documents > 1 ? fmt::format("{} documents, ", total.documents) : "", total.tokens,
-        total.bytes, nats / count, std::exp(nats / count), std::exp(nats / words), bits_per_byte));
-  }
+  print(a.json ? eval_json(total).dump() + "\n" : eval_text(total));
   return kExitDone;
 }
 

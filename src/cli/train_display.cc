@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/text_json.h"
 #include "inkstone/generator.h"
@@ -11,12 +12,28 @@ namespace inkstone::cli {
 namespace {
 namespace fs = std::filesystem;
 
+// " (1.9021 per character, 1.0131 bits per byte)": a loss by what vocabularies share.
+std::string per_text(std::optional<double> nats_per_character,
+                     std::optional<double> bits_per_byte) {
+  if (!nats_per_character || !bits_per_byte) return "";
+  return fmt::format(" ({:.4f} per character, {:.4f} bits per byte)", *nats_per_character,
+                     *bits_per_byte);
+}
+
 std::string step_text(const StepReport& r) {
   std::string text = fmt::format("step {}/{}  loss {:.4f}", r.step, r.steps, r.loss);
-  if (r.val_loss) text += fmt::format("  val loss {:.4f}", *r.val_loss);
+  if (r.val_loss) {
+    text += fmt::format("  val loss {:.4f}", *r.val_loss) +
+            per_text(r.val_nats_per_character, r.val_bits_per_byte);
+  }
   for (const auto& [name, loss] : r.val_losses) text += fmt::format("  {} {:.4f}", name, loss);
   return text + fmt::format("  lr {:.2e}  {:.0f} tokens/s  {:.0f} % of GEMM peak  {} left", r.lr,
                             r.tokens_per_s, 100 * r.gemm_fraction, duration_text(r.seconds_left));
+}
+
+// A key for what is known.
+void add_if_known(Json& json, const char* key, std::optional<double> value) {
+  if (value) json[key] = *value;
 }
 
 Json step_json(const StepReport& r) {
@@ -29,7 +46,9 @@ Json step_json(const StepReport& r) {
                {"tokens_per_s", r.tokens_per_s},
                {"elapsed_s", r.elapsed_s},
                {"gemm_fraction", r.gemm_fraction}};
-  if (r.val_loss) json["val_loss"] = *r.val_loss;
+  add_if_known(json, "val_loss", r.val_loss);
+  add_if_known(json, "val_nats_per_character", r.val_nats_per_character);
+  add_if_known(json, "val_bits_per_byte", r.val_bits_per_byte);
   for (const auto& [name, loss] : r.val_losses) json["val_loss_" + name] = loss;
   return json;
 }
@@ -42,7 +61,9 @@ Json end_json(const TrainResult& r) {
                {"reason", r.end == TrainResult::End::kDone      ? "done"
                           : r.end == TrainResult::End::kStopped ? "stopped"
                                                                 : "early stop"}};
-  if (r.best_val_loss) json["best_val_loss"] = *r.best_val_loss;
+  add_if_known(json, "best_val_loss", r.best_val_loss);
+  add_if_known(json, "best_val_nats_per_character", r.best_val_nats_per_character);
+  add_if_known(json, "best_val_bits_per_byte", r.best_val_bits_per_byte);
   return json;
 }
 
@@ -128,7 +149,9 @@ int TrainDisplay::finish(const TrainResult& result, const fs::path& run) {
     say(fmt::format("stopped early at step {}: the validation loss no longer falls", result.step));
   }
   if (result.best_val_loss) {
-    say(fmt::format("best validation loss {:.4f} nats per token, at step {}", *result.best_val_loss,
+    say(fmt::format("best validation loss {:.4f} nats per token{}, at step {}",
+                    *result.best_val_loss,
+                    per_text(result.best_val_nats_per_character, result.best_val_bits_per_byte),
                     result.best_step));
   }
   say(next_commands(result, run));

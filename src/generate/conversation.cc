@@ -66,7 +66,8 @@ struct Conversation::Impl {
     const auto shown = [&](std::string_view text) { return !on_text || on_text(0, 0, text); };
     auto logits = feed(tokens, options.max_tokens);
     const size_t prompt_first = window.first;
-    Sequence sequence(generator.tokenizer(), options, seed, std::move(tokens));
+    Sequence sequence(generator.tokenizer(), options,
+                      generator.impl().characters_for(turn.user, options), seed, std::move(tokens));
     while (sequence.advance(logits, shown)) {
       if (decoder.length(0) >= decoder.capacity()) {
         logits = feed_rest(sequence.history(), options.max_tokens);

@@ -7,6 +7,7 @@
 #include <list>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "generate/generator_impl.h"
 #include "generate/sequence.h"
 #include "model/decoder.h"
@@ -22,6 +23,12 @@ void validate(const GenerateOptions& o) {
   }
   for (const std::string& stop : o.stop) {
     if (stop.empty()) fail(ErrorCode::kUsage, "a stop string is empty");
+    if (!o.whole_characters || is_valid_utf8(stop)) continue;
+    fail(ErrorCode::kUsage,
+         "the stop string '{}' is not UTF-8, which what is written is: give other text, or write "
+         "any "
+         "bytes (--bytes)",
+         replace_invalid_utf8(stop));
   }
 }
 
@@ -37,6 +44,17 @@ TokenId Generator::Impl::first_token() const {
   fail(ErrorCode::kUsage,
        "the prompt is empty, and the model has no token that begins a text (bos_token or eos_token "
        "in tokenizer_config.json, or their ids in config.json): give a prompt");
+}
+
+const CharacterTable* Generator::Impl::characters_for(std::string_view prompt,
+                                                      const GenerateOptions& options) {
+  if (!options.whole_characters || !is_valid_utf8(prompt)) return nullptr;
+  auto& table = characters[options.ignore_end_of_text ? 1 : 0];
+  if (!table) {
+    const std::span<const TokenId> marks = tokenizer.end_marks();
+    table.emplace(tokenizer, options.ignore_end_of_text ? marks.first(0) : marks);
+  }
+  return &*table;
 }
 
 namespace {
@@ -59,7 +77,7 @@ struct Active {
 
 class BatchRun {
  public:
-  BatchRun(const Generator::Impl& impl, std::span<const std::string> prompts,
+  BatchRun(Generator::Impl& impl, std::span<const std::string> prompts,
            const GenerateOptions& options, const OnText& on_text, int64_t parallel)
       : impl_(impl),
         prompts_(prompts),
@@ -127,7 +145,7 @@ class BatchRun {
     Active active{
         .task = task,
         .slot = free_.back(),
-        .sequence = Sequence(impl_.tokenizer, options_,
+        .sequence = Sequence(impl_.tokenizer, options_, impl_.characters_for(prompt, options_),
                              sequence_seed(options_.seed, prompt, task.sample), std::move(history)),
         .window = {},
         .prompt_tokens = count,
@@ -197,7 +215,7 @@ class BatchRun {
     }
   }
 
-  const Generator::Impl& impl_;
+  Generator::Impl& impl_;
   std::span<const std::string> prompts_;
   const GenerateOptions& options_;
   const OnText& on_text_;

@@ -45,12 +45,13 @@ void validate(const SamplingOptions& o) {
 
 Choice Sampler::choose(std::span<const float> logits, int64_t usable,
                        std::span<const TokenId> history, const SamplingOptions& options,
-                       double uniform) {
+                       double uniform, const BarLogits& bar) {
   INK_CHECK(usable >= 1 && usable <= static_cast<int64_t>(logits.size()), "usable ids");
   candidates_.clear();
   const double normaliser = log_sum_exp(logits);
   logits_.assign(logits.begin(), logits.begin() + usable);
   penalise_repetition(history, options);
+  if (bar) bar(logits_);
   const auto choice = [&](TokenId token) {
     return Choice{token, static_cast<float>(static_cast<double>(logits[token]) - normaliser)};
   };

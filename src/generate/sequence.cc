@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "base/rng.h"
+#include "base/utf8.h"
 
 namespace inkstone {
 
@@ -12,13 +13,14 @@ uint64_t sequence_seed(uint64_t seed, std::string_view prompt, int64_t sample) {
   return block[0] | (uint64_t{block[1]} << 32);
 }
 
-Sequence::Sequence(const Tokenizer& tokenizer, const GenerateOptions& options, uint64_t seed,
-                   std::vector<TokenId> history)
+Sequence::Sequence(const Tokenizer& tokenizer, const GenerateOptions& options,
+                   const CharacterTable* characters, uint64_t seed, std::vector<TokenId> history)
     : tokenizer_(&tokenizer),
       options_(&options),
       seed_(seed),
       history_(std::move(history)),
-      stream_(options.stop) {}
+      stream_(options.stop, options.keep_stop),
+      characters_(characters) {}
 
 bool Sequence::advance(std::span<const float> logits,
                        const std::function<bool(std::string_view)>& on_text) {
@@ -31,14 +33,16 @@ bool Sequence::advance(std::span<const float> logits,
   const Random random(seed_, RandomStream::kSampling);
   const auto usable = std::min<int64_t>(static_cast<int64_t>(logits.size()),
                                         tokenizer_->vocab_size());
-  const Choice choice = sampler_.choose(logits, usable, history_, options_->sampling,
-                                        random.uniform(static_cast<uint64_t>(count)));
+  const Choice choice = sampler_.choose(
+      logits, usable, history_, options_->sampling, random.uniform(static_cast<uint64_t>(count)),
+      [this](std::span<float> drawable) { characters_.bar(drawable); });
   const auto& end_marks = tokenizer_->end_marks();
   if (!options_->ignore_end_of_text &&
       std::ranges::find(end_marks, choice.token) != end_marks.end()) {
     finish(FinishReason::kEndMark, on_text);
     return false;
   }
+  characters_.add(choice.token);
   history_.push_back(choice.token);
   result_.tokens.push_back(choice.token);
   result_.log_probs.push_back(choice.log_prob);
@@ -61,7 +65,9 @@ void Sequence::finish(FinishReason reason, const std::function<bool(std::string_
 }
 
 Completion Sequence::take_result() {
-  result_.text = stream_.text();
+  std::string_view text = stream_.text();
+  if (characters_.is_held()) text.remove_suffix(static_cast<size_t>(incomplete_utf8_tail(text)));
+  result_.text = text;
   result_.finish = finish_.value_or(FinishReason::kLength);
   return std::move(result_);
 }

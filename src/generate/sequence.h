@@ -8,6 +8,7 @@
 
 #include "generate/sampler.h"
 #include "generate/text_stream.h"
+#include "generate/whole_characters.h"
 #include "inkstone/generator.h"
 #include "model/decoder.h"
 
@@ -20,9 +21,10 @@ uint64_t sequence_seed(uint64_t seed, std::string_view prompt, int64_t sample);
 // several sequences share them; a sequence's own course does not depend on the others.
 class Sequence {
  public:
-  // `history`: all tokens before the continuation, at least one.
-  Sequence(const Tokenizer& tokenizer, const GenerateOptions& options, uint64_t seed,
-           std::vector<TokenId> history);
+  // `characters`: as WholeCharacters takes it. `history`: all tokens before the continuation, at
+  // least one.
+  Sequence(const Tokenizer& tokenizer, const GenerateOptions& options,
+           const CharacterTable* characters, uint64_t seed, std::vector<TokenId> history);
 
   // Chooses the next token from the logits after the last one. False when the continuation is
   // finished. on_text gets what may be shown; it returns false to cancel.
@@ -43,6 +45,7 @@ class Sequence {
   uint64_t seed_;
   std::vector<TokenId> history_;
   TextStream stream_;
+  WholeCharacters characters_;
   Sampler sampler_;
   Completion result_;
   std::optional<FinishReason> finish_;

@@ -10,25 +10,30 @@ namespace inkstone {
 
 class TextStream {
  public:
-  explicit TextStream(std::vector<std::string> stop) : stop_(std::move(stop)) {}
+  // keep_stop: the stop string is part of the text.
+  explicit TextStream(std::vector<std::string> stop, bool keep_stop = false)
+      : stop_(std::move(stop)), keep_stop_(keep_stop) {}
 
   // Adds the bytes of a token; returns what may be shown now. Held back are an unfinished UTF-8
-  // character and a possible beginning of a stop string. Once a stop string is complete stopped()
-  // is true, and it and all after it are never shown.
+  // character and a possible beginning of a stop string that will not be kept. Once a stop string
+  // is complete (of several the first to be so, of those the longest) stopped() is true, and all
+  // after it is never shown; nor is it itself, unless it is kept.
   std::string_view push(std::string_view bytes);
   // At the end of the text: what was held back but for an unfinished character (nothing after a
   // stop string).
   std::string_view finish();
 
   bool stopped() const { return stopped_; }
-  // The whole text so far, without the stop string.
+  // The whole text so far, up to the stop string or its end.
   const std::string& text() const { return text_; }
 
  private:
+  void cut_at_stop(size_t old_size);
   size_t held_back() const;
   size_t unfinished() const;  // bytes of a character at the end that is not whole
 
   std::vector<std::string> stop_;
+  bool keep_stop_;
   std::string text_;
   size_t shown_ = 0;
   bool stopped_ = false;

@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "model/training_pass.h"
 #include "train/optimizer.h"
+#include "train/vocabulary_fit.h"
 
 namespace inkstone {
 namespace {
@@ -55,7 +58,16 @@ std::string device_line(const RunFacts& f) {
   const auto activations = static_cast<double>(
       TrainingPass::planned_bytes(f.network, f.state.options.batch, f.batches.window()));
   return fmt::format("device: {}, {}; memory: {:.0f} MB", f.network.backend().description(),
-                     name(f.network.compute()), (8 * parameters + copies + optimizer + activations) / 1e6);
+                     name(f.network.compute()),
+                     (8 * parameters + copies + optimizer + activations) / 1e6);
+}
+
+// Of a model that is trained further, when that begins.
+std::optional<std::string> vocabulary_line(const RunFacts& f) {
+  constexpr int64_t kEnough = int64_t{1} << 20;
+  if (f.state.options.init.empty() || f.state.step > 0) return std::nullopt;
+  return vocabulary_warning(f.data.tokenizer().type(), f.data.rates(f.data.train(), kEnough),
+                            rates_of_own_text(f.state.options.init));
 }
 
 }  // namespace
@@ -72,6 +84,7 @@ std::vector<std::string> announcement(const RunFacts& f) {
   }
   if (!f.data.can_validate())
     lines.push_back("there is no validation text: no validation loss, no best checkpoint");
+  if (auto line = vocabulary_line(f)) lines.push_back(*std::move(line));
   if (f.state.step > 0)
     lines.push_back(fmt::format("resuming at step {} of {}", f.state.step, f.state.options.steps));
   return lines;

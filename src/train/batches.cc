@@ -73,9 +73,13 @@ void TrainingBatches::mask(int64_t window, std::span<TokenId> inputs) const {
   }
 }
 
+int64_t predicted_tokens(const TokenStream& stream, int64_t most_tokens) {
+  return std::min(stream.count() - 1, most_tokens);
+}
+
 double mean_loss(TrainingPass& pass, const TokenStream& stream, int64_t batch, int64_t window,
                  int64_t most_tokens) {
-  const int64_t predictions = std::min(stream.count() - 1, most_tokens);
+  const int64_t predictions = predicted_tokens(stream, most_tokens);
   const int64_t T = std::min(window, predictions);
   const EvalWindows windows(predictions + 1, T);
   std::vector<TokenId> inputs(batch * T), targets(batch * T);

@@ -56,6 +56,9 @@ class TrainingBatches {
   uint64_t seed_;
 };
 
+// How many tokens mean_loss() predicts: those from the stream's second on. count() >= 2.
+int64_t predicted_tokens(const TokenStream& stream, int64_t most_tokens);
+
 // Mean loss in nats per token over the first `most_tokens` tokens of a stream, in windows that do
 // not overlap. The caller gives `forward`: the sum of the losses of one micro-batch (targets below
 // 0 do not count).

@@ -9,6 +9,7 @@
 #include "base/utf8.h"
 #include "corpus/folder_layout.h"
 #include "corpus/load/mixture.h"
+#include "train/batches.h"
 
 namespace inkstone {
 namespace fs = std::filesystem;
@@ -124,6 +125,18 @@ int64_t DataSets::val_tokens() const { return tokens_of(val_); }
 bool DataSets::can_validate() const {
   return std::any_of(val_.begin(), val_.end(),
                      [](const TokenStream& stream) { return stream.count() >= 2; });
+}
+
+TextRates DataSets::rates(std::span<const TokenStream> streams, int64_t most_tokens) const {
+  std::vector<std::optional<double>> bytes(streams.size()), characters(streams.size());
+  for (size_t k = 0; k < streams.size(); ++k) {
+    if (streams[k].count() < 2) continue;
+    const int64_t count = predicted_tokens(streams[k], most_tokens);
+    const TextRates rates = text_rates(streams[k], 1, count, tokenizer_);
+    bytes[k] = rates.bytes_per_token;
+    characters[k] = rates.characters_per_token;
+  }
+  return {*weighted_mean(bytes, shares_), *weighted_mean(characters, shares_)};
 }
 
 std::string DataSets::fingerprint() const {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "corpus/load/batch_loader.h"
+#include "corpus/load/text_rates.h"
 #include "inkstone/tokenizer.h"
 #include "inkstone/trainer.h"
 
@@ -32,6 +33,9 @@ class DataSets {
   int64_t train_tokens() const;
   int64_t val_tokens() const;
   bool can_validate() const;
+  // Text per token of what mean_loss() predicts of train() or val(), the mean weighted by the
+  // shares as losses are: of a text mixed in this way. One stream has 2 tokens at least.
+  TextRates rates(std::span<const TokenStream> streams, int64_t most_tokens) const;
   // Two runs with the same fingerprint train on the same tokens: prepare's reports list every
   // shard's checksum.
   std::string fingerprint() const;

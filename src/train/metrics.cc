@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "base/error.h"
@@ -58,20 +59,24 @@ void MetricsLog::write(const StepReport& r) {
                                  {"elapsed_s", r.elapsed_s}};
   if (r.gemm_fraction > 0) line["gemm_fraction"] = r.gemm_fraction;
   if (r.val_loss) line["val_loss"] = *r.val_loss;
+  if (r.val_nats_per_character) line["val_nats_per_character"] = *r.val_nats_per_character;
+  if (r.val_bits_per_byte) line["val_bits_per_byte"] = *r.val_bits_per_byte;
   for (const auto& [name, loss] : r.val_losses) line["val_loss_" + name] = loss;
   const std::string text = line.dump() + "\n";
   if (std::fwrite(text.data(), 1, text.size(), file_) != text.size() || std::fflush(file_) != 0) {
     fail(ErrorCode::kInputOutput, "cannot write '{}': {}", path_.string(), errno_text(errno));
   }
-  const double now = wall_time();
-  events_->scalar("loss/train", r.step, static_cast<float>(r.loss), now);
-  if (r.val_loss) events_->scalar("loss/validation", r.step, static_cast<float>(*r.val_loss), now);
-  for (const auto& [name, loss] : r.val_losses) {
-    events_->scalar("loss/validation_" + name, r.step, static_cast<float>(loss), now);
-  }
-  events_->scalar("optimizer/lr", r.step, static_cast<float>(r.lr), now);
-  events_->scalar("optimizer/grad_norm", r.step, static_cast<float>(r.grad_norm), now);
-  events_->scalar("speed/tokens_per_s", r.step, static_cast<float>(r.tokens_per_s), now);
+  const auto scalar = [&, now = wall_time()](const std::string& tag, std::optional<double> value) {
+    if (value) events_->scalar(tag, r.step, static_cast<float>(*value), now);
+  };
+  scalar("loss/train", r.loss);
+  scalar("loss/validation", r.val_loss);
+  scalar("loss_per_character/validation", r.val_nats_per_character);
+  scalar("bits_per_byte/validation", r.val_bits_per_byte);
+  for (const auto& [name, loss] : r.val_losses) scalar("loss/validation_" + name, loss);
+  scalar("optimizer/lr", r.lr);
+  scalar("optimizer/grad_norm", r.grad_norm);
+  scalar("speed/tokens_per_s", r.tokens_per_s);
   events_->flush();
 }
 

@@ -64,6 +64,7 @@ TrainResult Session::run() {
       network_.backend(), network_.compute(),
       Speed::Work{static_cast<double>(tokens_per_step()),
                   training_flops(network_.config(), tokens_per_step(), batches_->window())});
+  if (data_.can_validate()) val_rates_ = data_.rates(data_.val(), most_eval_tokens());
   const double before_s = state_.elapsed_s;
   start_s_ = seconds_now();
   first_step_ = state_.step;
@@ -226,14 +227,18 @@ bool Session::after_step(const StepOutcome& outcome) {
   return stop && !last && !state_.stopped_early;
 }
 
+int64_t Session::most_eval_tokens() const {
+  return options().eval_tokens > 0 ? options().eval_tokens : kMostEvalTokens;
+}
+
 // The mean over the data sets; with several, each one's loss too.
 double Session::evaluate() {
   speed_->pause();
-  const int64_t most = options().eval_tokens > 0 ? options().eval_tokens : kMostEvalTokens;
   std::vector<std::optional<double>> losses(data_.count());
   for (size_t k = 0; k < data_.count(); ++k) {
     if (data_.val()[k].count() < 2) continue;
-    losses[k] = mean_loss(*pass_, data_.val()[k], options().batch, batches_->window(), most);
+    losses[k] = mean_loss(*pass_, data_.val()[k], options().batch, batches_->window(),
+                          most_eval_tokens());
     if (data_.count() > 1) last_val_losses_.emplace_back(data_.names()[k], *losses[k]);
   }
   return *weighted_mean(losses, data_.shares());
@@ -256,7 +261,7 @@ bool Session::note_evaluation(double val_loss) {
 
 void Session::report(const StepOutcome& outcome, std::optional<double> val_loss) {
   const Speed::Rate rate = speed_->take();
-  const StepReport r{
+  StepReport r{
       .step = state_.step,
       .steps = options().steps,
       .loss = state_.loss_sum / static_cast<double>(std::max<int64_t>(1, state_.loss_count)),
@@ -268,7 +273,13 @@ void Session::report(const StepOutcome& outcome, std::optional<double> val_loss)
                       static_cast<double>(options().steps - state_.step),
       .gemm_fraction = rate.gemm_fraction,
       .val_loss = val_loss,
+      .val_nats_per_character = {},
+      .val_bits_per_byte = {},
       .val_losses = last_val_losses_};
+  if (val_loss) {
+    r.val_nats_per_character = nats_per_character(*val_loss, val_rates_);
+    r.val_bits_per_byte = bits_per_byte(*val_loss, val_rates_);
+  }
   metrics_->write(r);
   if (observer_.on_step) observer_.on_step(r);
   state_.loss_sum = 0;
@@ -291,15 +302,22 @@ void Session::save() {
 }
 
 TrainResult Session::result(TrainResult::End end) const {
-  return {.step = state_.step,
-          .loss = last_loss_,
-          .val_loss = last_val_loss_,
-          .best_val_loss = state_.best_val_loss,
-          .best_step = state_.best_step,
-          .end = end,
-          .last_checkpoint = last_checkpoint_.empty() ? checkpoints_.path(state_.step)
-                                                      : last_checkpoint_,
-          .first_words = first_words(data_.train().front(), data_.tokenizer())};
+  TrainResult result{.step = state_.step,
+                     .loss = last_loss_,
+                     .val_loss = last_val_loss_,
+                     .best_val_loss = state_.best_val_loss,
+                     .best_val_nats_per_character = {},
+                     .best_val_bits_per_byte = {},
+                     .best_step = state_.best_step,
+                     .end = end,
+                     .last_checkpoint = last_checkpoint_.empty() ? checkpoints_.path(state_.step)
+                                                                 : last_checkpoint_,
+                     .first_words = first_words(data_.train().front(), data_.tokenizer())};
+  if (const auto best = state_.best_val_loss) {
+    result.best_val_nats_per_character = nats_per_character(*best, val_rates_);
+    result.best_val_bits_per_byte = bits_per_byte(*best, val_rates_);
+  }
+  return result;
 }
 
 }  // namespace inkstone

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "corpus/load/text_rates.h"
 #include "inkstone/model.h"
 #include "inkstone/trainer.h"
 #include "train/batches.h"
@@ -63,6 +64,7 @@ class Session {
   [[noreturn]] void fail_diverged(int64_t step, double loss) const;
   void keep_to_the_clock();
   bool after_step(const StepOutcome& outcome);
+  int64_t most_eval_tokens() const;
   double evaluate();
   bool note_evaluation(double val_loss);
   void report(const StepOutcome& outcome, std::optional<double> val_loss);
@@ -86,6 +88,7 @@ class Session {
   double start_s_ = 0, last_loss_ = 0;
   int64_t first_step_ = 0;
   bool told_of_the_clock_ = false;
+  TextRates val_rates_;  // of what is validated on
   std::optional<double> last_val_loss_;
   std::vector<std::pair<std::string, double>> last_val_losses_;  // of this step, if it evaluated
   std::filesystem::path last_checkpoint_;

@@ -172,6 +172,42 @@ TEST(Utf8, TheIncompleteTailIsWhatMoreBytesCouldComplete) {
   EXPECT_EQ(incomplete_utf8_tail(""), 0);
 }
 
+// The state behind every beginning of a character says which bytes may follow: exactly those that
+// make a longer beginning or a character.
+TEST(Utf8, TheStateTellsWhatMayFollow) {
+  const auto prefixes = proper_prefixes();
+  std::set<Utf8State> seen;
+  const auto check = [&](const std::string& prefix) {
+    const Utf8State state = next_utf8_state(Utf8State::kBoundary, prefix);
+    seen.insert(state);
+    for (int byte = 0; byte < 256; ++byte) {
+      const std::string longer = prefix + static_cast<char>(byte);
+      const Utf8State next = next_utf8_state(state, static_cast<uint8_t>(byte));
+      const bool whole = is_valid_utf8(longer);
+      ASSERT_EQ(next == Utf8State::kBoundary, whole);
+      ASSERT_EQ(next == Utf8State::kInvalid, !whole && !prefixes.contains(longer));
+    }
+    ASSERT_EQ(next_utf8_state(Utf8State::kBoundary, "aé墨😀" + prefix), state);
+  };
+  check("");
+  for (const std::string& prefix : prefixes) check(prefix);
+  EXPECT_EQ(seen.size(), kUtf8States);
+  EXPECT_EQ(next_utf8_state(Utf8State::kInvalid, "a"), Utf8State::kInvalid);
+  EXPECT_EQ(next_utf8_state(Utf8State::kBoundary,
+                            "\xFF"
+                            "a"),
+            Utf8State::kInvalid);
+}
+
+TEST(Utf8, CharactersAddUpWhereverATextIsCut) {
+  const std::string text = "aé墨😀z";
+  EXPECT_EQ(count_characters(text), 5);
+  for (size_t at = 0; at <= text.size(); ++at) {
+    EXPECT_EQ(count_characters(text.substr(0, at)) + count_characters(text.substr(at)), 5) << at;
+  }
+  EXPECT_EQ(count_characters("\x80\xFF"), 1);
+}
+
 // Bytes come one by one; what is not held back must never end in half a character.
 TEST(Utf8, HoldingTheTailBackNeverPrintsHalfACharacter) {
   const std::string text = "aé墨😀\xE5\xA2z\xF0\x9F";

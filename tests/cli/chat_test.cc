@@ -67,7 +67,6 @@ TEST_F(ChatTest, BadCommandsAreErrorsAndTheChatGoesOn) {
 }
 
 TEST_F(ChatTest, SavesAndLoadsAConversation) {
-  // Some answers hold bytes that are not UTF-8.
   for (const char* hello : {"hello", "hullo", "holla"}) {
     const std::string first = chat(std::string(hello) + "\n").out;
     const std::string whole = chat(std::string(hello) + "\n/save talk.json\nand then?\n").out;
@@ -75,6 +74,49 @@ TEST_F(ChatTest, SavesAndLoadsAConversation) {
     EXPECT_EQ(chat("/load talk.json\nand then?\n").out, hello + whole)
         << "the conversation did not go on the same";
   }
+}
+
+class TextChatTest : public Workspace {
+ protected:
+  // A model of bytes that has learnt next to nothing of its Chinese.
+  TextChatTest() {
+    std::string poem;
+    for (int i = 0; i < 60; ++i) poem += "春眠不觉晓，处处闻啼鸟🙂。\n";
+    make_data(poem, "byte");
+    run_well(training("run", {"--steps", "5", "--eval-every", "0"}));
+  }
+
+  // The conversation that is saved behind some answers.
+  std::string saved(Words more) const {
+    Words words = {"chat", "run",          "--threads",     "1",  "--seed", "3", "--max-tokens",
+                   "40",   "--ignore-eos", "--temperature", "1.5"};
+    words.insert(words.end(), more.begin(), more.end());
+    const Outcome outcome = run_well(words, "春眠\n/retry\nhello\n处处\n/save talk.json\n");
+    shown_ = outcome.out;
+    return read("talk.json");
+  }
+  mutable std::string shown_;
+};
+
+TEST_F(TextChatTest, WhatIsShownAndSavedIsText) {
+  const std::string text = saved({});
+  EXPECT_EQ(text.find("\"reply\": ["), std::string::npos) << text;
+  EXPECT_EQ(shown_.find("\uFFFD"), std::string::npos) << shown_;
+  EXPECT_NE(saved({"--bytes"}).find("\"reply\": ["), std::string::npos);
+  EXPECT_NE(shown_.find("\uFFFD"), std::string::npos) << shown_;
+}
+
+TEST_F(TextChatTest, AStopStringMayStay) {
+  const auto answer = [&](Words more) {
+    Words words = {"chat", "run",          "--threads",     "1",   "--seed", "3", "--max-tokens",
+                   "5000", "--ignore-eos", "--temperature", "1.5", "--stop", "e"};
+    words.insert(words.end(), more.begin(), more.end());
+    return run_well(words, "春眠\n/settings\n").out;
+  };
+  const std::string cut = answer({}), kept = answer({"--stop-keep"});
+  const size_t end = cut.find("\ntemperature");
+  EXPECT_EQ(kept.substr(0, end + 1), cut.substr(0, end) + "e");
+  EXPECT_NE(kept.find("stop 'e', which is kept"), std::string::npos) << kept;
 }
 
 TEST_F(ChatTest, GoesOnPastTheContext) {

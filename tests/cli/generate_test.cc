@@ -71,6 +71,17 @@ TEST_F(GenerateTest, WritesNoneOfAStopString) {
   EXPECT_EQ(text(words), whole.substr(0, whole.find(stop)) + "\n");
 }
 
+TEST_F(GenerateTest, AStopStringMayStay) {
+  const Words greedy = {"--temperature", "0",  "--prompt",          "1 little",
+                        "--max-tokens",  "60", "--completion-only", "--stop-keep"};
+  const std::string whole = text(greedy);
+  ASSERT_GT(whole.size(), 12u);
+  const std::string stop = whole.substr(5, 3);
+  Words words = greedy;
+  words.insert(words.end(), {"--stop", stop});
+  EXPECT_EQ(text(words), whole.substr(0, whole.find(stop)) + stop + "\n");
+}
+
 TEST_F(GenerateTest, PromptsComeFromEverywhere) {
   const Words greedy = {"--temperature", "0", "--max-tokens", "10"};
   const auto with = [&](Words more, const std::string& input = "") {
@@ -246,7 +257,7 @@ TEST_F(GenerateStreamTest, NeverPrintsHalfACharacter) {
   for (const std::string& chunk : outcome.chunks) EXPECT_TRUE(is_valid_utf8(chunk)) << chunk;
 }
 
-TEST_F(GenerateStreamTest, EndsWithAWholeCharacterAndJsonKeepsTheBytes) {
+TEST_F(GenerateStreamTest, EndsWithAWholeCharacterAndOnlyBytesAreKeptAsBytes) {
   learn_poem();
   const auto written = [&](const char* count, Words more) {
     Words words = {"generate",      "run", "--prompt",         "春眠不觉晓🙂春眠",
@@ -261,13 +272,95 @@ TEST_F(GenerateStreamTest, EndsWithAWholeCharacterAndJsonKeepsTheBytes) {
     EXPECT_EQ(written(count, {}), whole);
     EXPECT_EQ(written(count, {"-n", "2"}).find("不\n==="),
               std::string_view("=== prompt 1, sample 1\n").size());
-    const auto json = nlohmann::json::parse(written(count, {"--json"}));
+    const auto text = nlohmann::json::parse(written(count, {"--json"}));
+    EXPECT_EQ(text["text"], "不");
+    EXPECT_FALSE(text.contains("bytes")) << text;
+    EXPECT_EQ(text["tokens"].size(), std::stoul(count));
+    EXPECT_EQ(written(count, {"--bytes"}), whole);
+    const auto json = nlohmann::json::parse(written(count, {"--json", "--bytes"}));
     EXPECT_EQ(json["text"], "不");
     const auto bytes = json["bytes"].get<std::vector<uint8_t>>();
     EXPECT_EQ(std::string(bytes.begin(), bytes.end()),
               std::string("不觉").substr(0, std::stoul(count)));
   }
-  EXPECT_FALSE(nlohmann::json::parse(written("3", {"--json"})).contains("bytes"));
+  EXPECT_FALSE(nlohmann::json::parse(written("3", {"--json", "--bytes"})).contains("bytes"));
+}
+
+// Models that have learnt next to nothing, of every kind of vocabulary.
+class GenerateTextTest : public Workspace {
+ protected:
+  static constexpr const char* kVerse =
+      "床前明月光，疑是地上霜。举头望明月，低头思故乡🙂。\n";
+
+  void learn(const std::string& type) const {
+    std::string poems;
+    for (int i = 0; i < 60; ++i) poems += kVerse;
+    write("text.txt", poems);
+    Words train = {"tokenizer", "train", "text.txt", "-o", "vocabulary", "--type", type};
+    if (type == "bpe") train.insert(train.end(), {"--vocab-size", "300"});
+    run_well(train);
+    run_well({"prepare", "text.txt", "--tokenizer", "vocabulary", "-o", "data"});
+    run_well(training("run", {"--steps", "5", "--eval-every", "0"}));
+  }
+
+  // Texts in which something is no UTF-8, of 40, in what --json gives.
+  int broken(Words more) const {
+    Words words = {"generate",
+                   "run",
+                   "-n",
+                   "20",
+                   "--prompts-file",
+                   "prompts.txt",
+                   "--json",
+                   "--max-tokens",
+                   "50",
+                   "--temperature",
+                   "1.5",
+                   "--seed",
+                   "1",
+                   "--threads",
+                   "1"};
+    words.insert(words.end(), more.begin(), more.end());
+    std::istringstream lines(run_well(words).out);
+    int count = 0, all = 0;
+    for (std::string line; std::getline(lines, line); ++all) {
+      const auto json = nlohmann::json::parse(line);
+      const auto text = json["text"].get<std::string>();
+      count += json.contains("bytes") || text.find("\uFFFD") != std::string::npos;
+    }
+    EXPECT_EQ(all, 40);
+    return count;
+  }
+};
+
+TEST_F(GenerateTextTest, IsWholeCharactersWithEveryTypeOfVocabulary) {
+  write("prompts.txt", "床前\nverse\n");
+  for (const char* type : {"bpe", "char", "byte"}) {
+    SCOPED_TRACE(type);
+    for (const char* name : {"vocabulary", "data", "run"})
+      std::filesystem::remove_all(*this / name);
+    learn(type);
+    EXPECT_EQ(broken({}), 0);
+    EXPECT_EQ(broken({"--top-k", "7", "--repetition-penalty", "1.3"}), 0);
+    EXPECT_GT(broken({"--bytes"}), 30);
+    const Words words = {"generate", "run",          "--prompt",      "床",  "--max-tokens",
+                         "300",      "--ignore-eos", "--temperature", "1.5", "--seed",
+                         "2"};
+    const std::string shown = run_well(words).out;
+    EXPECT_TRUE(is_valid_utf8(shown));
+    EXPECT_EQ(shown.find("\uFFFD"), std::string::npos) << shown;
+  }
+}
+
+TEST_F(GenerateTextTest, APromptOfOtherBytesIsToldOf) {
+  learn("byte");
+  const Outcome outcome = run_well(
+      {"generate", "run", "--prompt", "caf\xE9", "--max-tokens", "40", "--seed", "1"});
+  EXPECT_NE(outcome.err.find("note: the prompt is not UTF-8"), std::string::npos) << outcome.err;
+  const Outcome quiet = run_well(
+      {"generate", "run", "--prompt", "caf\xE9", "--max-tokens", "40", "--seed", "1", "--bytes"});
+  EXPECT_EQ(quiet.err.find("UTF-8"), std::string::npos) << quiet.err;
+  EXPECT_EQ(outcome.out, quiet.out);
 }
 
 }  // namespace

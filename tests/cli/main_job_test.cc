@@ -1,9 +1,13 @@
 // The main job: text in, a trained model, text out, with every output that the command line
 // promises.
+#include <fmt/format.h>
+
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "base/file.h"
+#include "base/utf8.h"
 #include "workspace.h"
 
 namespace inkstone::test {
@@ -70,6 +74,12 @@ TEST_F(MainJobTest, FromTextToTextWithEveryTypeOfVocabulary) {
     EXPECT_NEAR(evaluated["perplexity"].get<double>(), std::exp(evaluated["loss"].get<double>()),
                 1e-6);
     EXPECT_EQ(evaluated["bytes"], text.size());
+    const double nats = evaluated["loss"].get<double>() * evaluated["tokens"].get<double>();
+    const double characters = static_cast<double>(count_characters(text));
+    EXPECT_EQ(evaluated["characters"], characters);
+    EXPECT_NEAR(evaluated["nats_per_character"].get<double>(), nats / characters, 1e-9);
+    EXPECT_NEAR(evaluated["bits_per_byte"].get<double>(),
+                nats / std::log(2.0) / static_cast<double>(text.size()), 1e-9);
 
     run_well(
         {"finetune", "run", "--data", "data", "-o", "tuned", "--steps", "20", "--threads", "1"});
@@ -98,9 +108,79 @@ TEST_F(MainJobTest, MetricsHaveTheKeysThatScriptsRelyOn) {
   ASSERT_EQ(lines.size(), 6u);
   for (const Json& line : lines) {
     expect_keys(line, {"step", "loss", "lr", "grad_norm", "tokens_per_s", "elapsed_s"});
-    EXPECT_EQ(line.contains("val_loss"), line["step"].get<int64_t>() % 20 == 0);
+    for (const char* key : {"val_loss", "val_nats_per_character", "val_bits_per_byte"})
+      EXPECT_EQ(line.contains(key), line["step"].get<int64_t>() % 20 == 0) << key;
   }
   EXPECT_LT(lines.back()["loss"].get<double>(), lines.front()["loss"].get<double>());
+}
+
+TEST_F(MainJobTest, LossesPerTextAreShownWhereverLossesAre) {
+  make_data(verses(60), "bpe");
+  const Outcome trained = run_well(training("run", {"--steps", "40", "--eval-every", "20"}));
+  const Json line = json_lines(read("run/metrics.jsonl")).back();
+  const std::string both = fmt::format(" ({:.4f} per character, {:.4f} bits per byte)",
+                                       line["val_nats_per_character"].get<double>(),
+                                       line["val_bits_per_byte"].get<double>());
+  EXPECT_NE(trained.err.find(fmt::format("val loss {:.4f}", line["val_loss"].get<double>()) + both),
+            std::string::npos)
+      << trained.err;
+  EXPECT_NE(trained.err.find("nats per token" + both), std::string::npos) << trained.err;
+  const Json info = Json::parse(run_well({"info", "run", "--json"}).out);
+  for (const char* link : {"last", "best"}) {
+    for (const char* key : {"val_loss", "val_nats_per_character", "val_bits_per_byte"})
+      EXPECT_EQ(info[link][key], line[key]) << key;
+  }
+  const auto end =
+      json_lines(run_well(training("again", {"--steps", "40", "--eval-every", "20", "--json"})).out)
+          .back();
+  EXPECT_NEAR(end["best_val_bits_per_byte"].get<double>(), line["val_bits_per_byte"].get<double>(),
+              1e-12);
+  EXPECT_NEAR(end["best_val_nats_per_character"].get<double>(),
+              line["val_nats_per_character"].get<double>(), 1e-12);
+  // TensorBoard's too.
+  std::string events;
+  for (const auto& entry : fs::directory_iterator(*this / "run")) {
+    if (entry.path().filename().string().starts_with("events.out.tfevents"))
+      events += read_file(entry.path());
+  }
+  for (const char* tag :
+       {"loss/validation", "loss_per_character/validation", "bits_per_byte/validation"})
+    EXPECT_NE(events.find(tag), std::string::npos) << tag;
+}
+
+TEST_F(MainJobTest, OfTextWithoutBlanksNothingIsSaidOfWords) {
+  make_run();
+  const auto says_words = [&](const std::string& text) {
+    write("eval.txt", text);
+    const bool says = Json::parse(run_well({"eval", "run", "eval.txt", "--json"}).out)
+                          .contains("word_perplexity");
+    EXPECT_EQ(run_well({"eval", "run", "eval.txt"}).out.find("per word") != std::string::npos,
+              says);
+    return says;
+  };
+  EXPECT_TRUE(says_words("Over the hill and far away.\n"));
+  EXPECT_TRUE(says_words("하늘 천 땅 지, 검을 현 누를 황\n"));
+  EXPECT_TRUE(says_words("3 4 5\n"));
+  EXPECT_FALSE(says_words("床前明月光，疑是地上霜。\n举头望明月，低头思故乡。\n"));
+  EXPECT_FALSE(says_words("いろはにほへと ちりぬるを\n"));
+  EXPECT_FALSE(says_words("สวัสดีชาวโลก ยินดีต้อนรับ\n"));
+  EXPECT_FALSE(says_words("GPT-2 写的红楼梦\n"));
+}
+
+TEST_F(MainJobTest, FineTuningTellsAVocabularyThatDoesNotSuit) {
+  make_data(verses(300), "bpe");
+  run_well(training("run", {"--steps", "2"}));
+  std::string poem;
+  for (int i = 0; i < 60; ++i) poem += std::to_string(i) + "床前明月光，疑是地上霜。\n";
+  write("poem.txt", poem);
+  write("more.txt", verses(200));
+  const auto warns = [&](const char* text, const char* tuned) {
+    return run_well({"finetune", "run", text, "-o", tuned, "--steps", "1", "--threads", "1"})
+               .err.find("warning: the model's vocabulary does not suit this text") !=
+           std::string::npos;
+  };
+  EXPECT_TRUE(warns("poem.txt", "tuned"));
+  EXPECT_FALSE(warns("more.txt", "tuned_more"));
 }
 
 TEST_F(MainJobTest, InfoKnowsEveryKindOfThing) {

@@ -1,4 +1,5 @@
 // A text that user and model write in turn.
+#include "base/utf8.h"
 #include "inkstone/generator.h"
 #include "small_generator.h"
 #include "support.h"
@@ -51,6 +52,24 @@ TEST(Conversation, GoesOnPastTheContextTheSameWayAfterLoading) {
   EXPECT_EQ(loaded.reply("turn", kOptions).text, last);
   // One turn longer than the context.
   EXPECT_NO_THROW(conversation.reply(std::string(500, 'x'), kOptions));
+}
+
+TEST(Conversation, AReplyToTextIsTextWhateverCameBefore) {
+  Generator generator = test::small_generator();
+  Conversation conversation(generator);
+  conversation.restore({{"one", "two\xE7"}, {"\xFF", "\x80"}});  // of a version that wrote such
+  for (int turn = 0; turn < 4; ++turn) {
+    EXPECT_TRUE(is_valid_utf8(conversation.reply("红", kOptions).text));
+    EXPECT_TRUE(is_valid_utf8(conversation.retry(kOptions).text));
+    EXPECT_TRUE(is_valid_utf8(conversation.turns().back().reply));
+  }
+  GenerateOptions bytes = kOptions;
+  bytes.whole_characters = false;
+  bytes.max_tokens = 40;
+  EXPECT_FALSE(is_valid_utf8(conversation.reply("红", bytes).text));
+  GenerateOptions held = bytes;
+  held.whole_characters = true;
+  EXPECT_FALSE(is_valid_utf8(conversation.reply("caf\xE9", held).text));
 }
 
 TEST(Conversation, ACancelledReplyStays) {

@@ -36,31 +36,134 @@ TEST(Generator, ATextDependsOnItsPromptSeedAndNumberAlone) {
   EXPECT_NE(together[0].tokens, together[1].tokens);  // samples differ
 }
 
+// Without an unfinished character at the end.
+std::string whole_part(std::string text) {
+  text.resize(text.size() - static_cast<size_t>(incomplete_utf8_tail(text)));
+  return text;
+}
+
 TEST(Generator, WhatIsStreamedIsTheText) {
   Generator generator = test::small_generator();
-  std::map<std::pair<size_t, int64_t>, std::string> shown;
-  const auto results = generator.generate(kPrompts, {.max_tokens = 50, .seed = 4, .samples = 2},
-                                          [&](size_t p, int64_t s, std::string_view text) {
-                                            shown[{p, s}] += text;
-                                            return true;
-                                          });
-  for (const Completion& c : results) {
-    const auto unfinished = static_cast<size_t>(incomplete_utf8_tail(c.text));
-    EXPECT_EQ((shown[{c.prompt_index, c.sample_index}]),
-              c.text.substr(0, c.text.size() - unfinished));
-    EXPECT_EQ(generator.tokenizer().decode(c.tokens), c.text);
-    EXPECT_EQ(c.tokens.size(), c.log_probs.size());
+  for (const bool whole : {true, false}) {
+    std::map<std::pair<size_t, int64_t>, std::string> shown;
+    const auto results = generator.generate(
+        kPrompts, {.max_tokens = 50, .whole_characters = whole, .seed = 4, .samples = 2},
+        [&](size_t p, int64_t s, std::string_view text) {
+          shown[{p, s}] += text;
+          return true;
+        });
+    for (const Completion& c : results) {
+      EXPECT_EQ((shown[{c.prompt_index, c.sample_index}]), whole_part(c.text));
+      const std::string bytes = generator.tokenizer().decode(c.tokens);
+      EXPECT_EQ(c.text, whole ? whole_part(bytes) : bytes);
+      EXPECT_EQ(c.tokens.size(), c.log_probs.size());
+    }
   }
+}
+
+// An untrained model over bytes: what it writes is no text but for the rule. Past its context, too.
+TEST(Generator, WritesWholeCharactersHoweverItSamples) {
+  Generator generator = test::small_generator();
+  int other_bytes = 0, cut = 0;
+  for (const SamplingOptions& sampling : {SamplingOptions{.temperature = 0},
+                                          {},
+                                          {.temperature = 3},
+                                          {.top_k = 3},
+                                          {.top_p = 0.5},
+                                          {.min_p = 0.3},
+                                          {.repetition_penalty = 1.5}}) {
+    for (const int64_t max_tokens : {1, 2, 3, 5, 60}) {
+      GenerateOptions options{.sampling = sampling,
+                              .max_tokens = max_tokens,
+                              .ignore_end_of_text = true,
+                              .seed = 2,
+                              .samples = 4};
+      for (const Completion& c : generator.generate(kPrompts, options)) {
+        EXPECT_TRUE(is_valid_utf8(c.text));
+        EXPECT_EQ(static_cast<int64_t>(c.tokens.size()), max_tokens);
+        cut += c.text.size() < c.tokens.size();
+      }
+      options.whole_characters = false;
+      for (const Completion& c : generator.generate(kPrompts, options))
+        other_bytes += !is_valid_utf8(c.text);
+    }
+  }
+  EXPECT_GT(cut, 50) << "no text ended within a character";
+  EXPECT_GT(other_bytes, 300);
+}
+
+TEST(Generator, AnEndMarkComesBetweenTwoCharacters) {
+  Generator generator = test::small_generator();
+  int ended = 0;
+  for (const Completion& c :
+       generator.generate(std::vector<std::string>{"q", "红"},
+                          {.sampling = {.temperature = 3}, .max_tokens = 2000, .samples = 8})) {
+    if (c.finish != FinishReason::kEndMark) continue;
+    ++ended;
+    EXPECT_EQ(c.text, generator.tokenizer().decode(c.tokens));  // nothing had to be left out
+  }
+  EXPECT_GT(ended, 4);
+}
+
+TEST(Generator, MoreTokensOnlyAddToAText) {
+  Generator generator = test::small_generator();
+  const std::vector<std::string> prompt = {"x"};
+  std::string before;
+  for (int64_t max_tokens = 0; max_tokens < 12; ++max_tokens) {
+    const std::string text =
+        generator.generate(prompt, {.max_tokens = max_tokens, .seed = 1}).front().text;
+    EXPECT_TRUE(text.starts_with(before)) << max_tokens;
+    before = text;
+  }
+  EXPECT_FALSE(before.empty());
+}
+
+// What follows it is not held to UTF-8: a model of other text is at work.
+TEST(Generator, APromptOfOtherBytesIsGoneOnWithInAnyBytes) {
+  Generator generator = test::small_generator();
+  const std::vector<std::string> prompts = {"caf\xE9", "\xE7\xBA", "a\xFFz", "valid"};
+  GenerateOptions options{.max_tokens = 100, .ignore_end_of_text = true, .seed = 6};
+  const auto results = generator.generate(prompts, options);
+  options.whole_characters = false;
+  const auto bytes = generator.generate(prompts, options);
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    EXPECT_EQ(results[i].tokens == bytes[i].tokens, i < 3) << i;
+    EXPECT_EQ(is_valid_utf8(results[i].text), i == 3) << i;
+  }
+}
+
+TEST(Generator, AStopStringMayStay) {
+  Generator generator = test::small_generator();
+  const std::vector<std::string> prompt = {"x"};
+  GenerateOptions options{.max_tokens = 60, .ignore_end_of_text = true};
+  const std::string whole = generator.generate(prompt, options).front().text;
+  size_t at = 0;  // of a character somewhere inside
+  for (int i = 0; i < 8; ++i) at += static_cast<size_t>(decode_utf8(whole, at).size_bytes);
+  options.stop = {whole.substr(at, static_cast<size_t>(decode_utf8(whole, at).size_bytes))};
+  const size_t first = whole.find(options.stop[0]);
+  EXPECT_EQ(generator.generate(prompt, options).front().text, whole.substr(0, first));
+  options.keep_stop = true;
+  std::string shown;
+  const auto kept = generator.generate(prompt, options, [&](size_t, int64_t, std::string_view t) {
+    shown += t;
+    return true;
+  });
+  EXPECT_EQ(kept.front().finish, FinishReason::kStop);
+  EXPECT_EQ(kept.front().text, whole.substr(0, first) + options.stop[0]);
+  EXPECT_EQ(shown, kept.front().text);
 }
 
 TEST(Generator, StopsWhereItIsToldTo) {
   Generator generator = test::small_generator();
   const std::vector<std::string> prompt = {"x"};
-  const Completion whole =
-      generator.generate(prompt, {.max_tokens = 30, .ignore_end_of_text = true}).front();
+  const Completion whole = generator
+                               .generate(prompt, {.max_tokens = 30,
+                                                  .ignore_end_of_text = true,
+                                                  .whole_characters = false})
+                               .front();
   ASSERT_EQ(whole.tokens.size(), 30u);
   EXPECT_EQ(whole.finish, FinishReason::kLength);
-  GenerateOptions stop{.max_tokens = 30, .ignore_end_of_text = true};
+  GenerateOptions stop{.max_tokens = 30, .ignore_end_of_text = true, .whole_characters = false};
   stop.stop = {whole.text.substr(10, 3)};
   const Completion cut = generator.generate(prompt, stop).front();
   EXPECT_EQ(cut.finish, FinishReason::kStop);
@@ -86,6 +189,7 @@ TEST(Generator, StopsABatchWhenAsked) {
   for (const Completion& c : results) {
     EXPECT_EQ(c.finish, FinishReason::kCancelled);
     EXPECT_EQ(c.tokens.size(), 4u);
+    EXPECT_TRUE(is_valid_utf8(c.text));
   }
 }
 
@@ -120,7 +224,9 @@ Tokenizer tokenizer_beside(const std::string& config, const std::vector<std::str
 TEST(Generator, EndsAtEveryMarkThatTheModelNames) {
   const Model model = test::small_generator().model();
   const std::vector<std::string> prompt = {"q"};
-  const GenerateOptions greedy{.sampling = {.temperature = 0}, .max_tokens = 12};
+  // The mark may be any byte.
+  const GenerateOptions greedy{
+      .sampling = {.temperature = 0}, .max_tokens = 12, .whole_characters = false};
   Generator plain(model, tokenizer_beside("{}", {"</s>"}));
   const auto whole = plain.generate(prompt, greedy).front().tokens;
   ASSERT_EQ(whole.size(), 12u);
@@ -200,7 +306,8 @@ TEST(Generator, RefusesWhatDoesNotBelongTogether) {
   Generator generator = test::small_generator();
   for (const GenerateOptions& bad :
        {GenerateOptions{.max_tokens = -1}, GenerateOptions{.stop = {""}},
-        GenerateOptions{.samples = 0}, GenerateOptions{.sampling = {.top_p = 2}}}) {
+        GenerateOptions{.stop = {"\xBA"}}, GenerateOptions{.samples = 0},
+        GenerateOptions{.sampling = {.top_p = 2}}}) {
     EXPECT_EQ(test::thrown_by([&] { generator.generate(kPrompts, bad); }).code(),
               ErrorCode::kUsage);
   }

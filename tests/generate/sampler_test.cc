@@ -73,6 +73,26 @@ TEST(Sampler, NeverDrawsUnusableIds) {
   for (int i = 0; i < 100; ++i) EXPECT_LT(sampler.choose(kLogits, 2, {}, {}, i / 100.0).token, 2);
 }
 
+TEST(Sampler, WhatIsBarredIsNotThereForTheFilters) {
+  Sampler sampler;
+  const BarLogits no_two = [](std::span<float> logits) { logits[2] = -INFINITY; };
+  const auto drawn = [&](const SamplingOptions& options, double uniform) {
+    return sampler.choose(kLogits, 4, {}, options, uniform, no_two);
+  };
+  EXPECT_EQ(drawn({.temperature = 0}, 0.5).token, 0);
+  EXPECT_EQ(drawn({.top_k = 1}, 0.5).token, 0);
+  for (const double uniform : {0.0, 0.3, 0.9, 0.999999}) {
+    EXPECT_NE(drawn({}, uniform).token, 2);
+    EXPECT_NE(drawn({.top_k = 2}, uniform).token, 1);  // 0 and 3 are left
+    EXPECT_EQ(drawn({.top_p = 0.1}, uniform).token, 0);
+    EXPECT_EQ(drawn({.min_p = 0.9}, uniform).token, 0);
+  }
+  // Of 0.3, 0.2, 0.1 the first has a half; its own probability stays that of the model.
+  EXPECT_EQ(drawn({}, 0.49).token, 0);
+  EXPECT_EQ(drawn({}, 0.51).token, 3);
+  EXPECT_NEAR(drawn({}, 0).log_prob, std::log(0.3), 1e-6);
+}
+
 TEST(Sampler, DrawsAsOftenAsTheProbabilitiesSay) {
   Sampler sampler;
   std::mt19937_64 random(1);

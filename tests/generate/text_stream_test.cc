@@ -76,6 +76,53 @@ TEST(TextStream, FindsAStopStringAcrossAndInsideTokens) {
   EXPECT_EQ(joined(shown_bytewise(chinese, "红楼梦里")), "红楼");
 }
 
+TEST(TextStream, KeepsTheStopStringWhereAsked) {
+  TextStream full_stop({"。"}, true);
+  EXPECT_EQ(joined(shown_bytewise(full_stop, "红楼。梦。")), "红楼。");
+  EXPECT_TRUE(full_stop.stopped());
+  EXPECT_EQ(full_stop.text(), "红楼。");
+  TextStream inside({"END"}, true);
+  EXPECT_EQ(inside.push("an EN"), "an EN");  // it would be shown in any case
+  EXPECT_EQ(inside.push("D and more"), "D");
+  EXPECT_EQ(inside.push("more"), "");
+  EXPECT_EQ(inside.finish(), "");
+}
+
+TEST(TextStream, TheStopStringThatIsCompleteFirstCounts) {
+  for (const bool keep : {false, true}) {
+    TextStream shorter({"bcde", "c"}, keep);
+    shorter.push("abcdef");
+    EXPECT_EQ(shorter.text(), keep ? "abc" : "ab");
+    TextStream together({"c", "abc", "bc"}, keep);  // of those complete at once the longest
+    together.push("xabcd");
+    EXPECT_EQ(together.text(), keep ? "xabc" : "x");
+  }
+}
+
+// A law: what of a text is there does not depend on how it is cut into tokens, whatever stop
+// strings overlap.
+TEST(TextStream, OverlappingStopStringsDoNotDependOnTheCuts) {
+  std::mt19937 random(4);
+  const std::vector<std::string> stop = {"abca", "bc", "cab", "红b"};
+  for (int trial = 0; trial < 2000; ++trial) {
+    std::string text;
+    for (int i = 0; i < 10; ++i)
+      text += std::vector<std::string>{"a", "b", "c", "红"}[random() % 4];
+    const bool keep = random() % 2 == 0;
+    TextStream bytewise(stop, keep), cut(stop, keep);
+    const std::string expected = joined(shown_bytewise(bytewise, text));
+    std::string shown;
+    for (size_t at = 0; at < text.size();) {
+      const size_t length = 1 + random() % 6;
+      shown += cut.push(std::string_view(text).substr(at, length));
+      at += length;
+    }
+    shown += cut.finish();
+    ASSERT_EQ(shown, expected) << text;
+    ASSERT_EQ(cut.text(), bytewise.text()) << text;
+  }
+}
+
 // A law: however a text is cut into tokens, what is shown is the text up to the first stop string,
 // and without one but for an unfinished character at the end.
 TEST(TextStream, DoesNotDependOnTheCuts) {
