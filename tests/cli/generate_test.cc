@@ -279,7 +279,7 @@ TEST_F(GenerateStreamTest, EndsWithAWholeCharacterAndOnlyBytesAreKeptAsBytes) {
     EXPECT_EQ(written(count, {"--bytes"}), whole);
     const auto json = nlohmann::json::parse(written(count, {"--json", "--bytes"}));
     EXPECT_EQ(json["text"], "不");
-    const auto bytes = json["bytes"].get<std::vector<uint8_t>>();
+    const auto bytes = json.at("bytes").get<std::vector<uint8_t>>();
     EXPECT_EQ(std::string(bytes.begin(), bytes.end()),
               std::string("不觉").substr(0, std::stoul(count)));
   }
