@@ -195,6 +195,20 @@ def conversations():
     yield "two", compact({"format": "inkstone conversation 1", "turns": turns})
 
 
+def histories():
+    yield "new", "one\n却说\\n宝玉\nback\\\\slash\n".encode()
+    yield "libedit", b"_HiStOrY_V2_\n/set\\040seed\\0405\\012\n"
+
+
+def terminals():
+    settings = {"utf8": b"\x00\x28\x05\x03", "gbk": b"\x01\x14\x03\x02"}
+    for name, head in settings.items():
+        encoding = "utf-8" if name == "utf8" else name
+        yield name, head + "却说宝玉\x01ab\x7f\x05\x1b[D\x1b[1;5C\x14\x17\x19\x1bf\x1b[A\x0b".encode(encoding)
+        yield f"{name}_paste", head + "\x1b[200~一\r\n二\t三\x1b[201~\x1b[A\x1b[B“".encode(encoding)
+    yield "emoji", settings["utf8"] + "👨\u200d👩\u200d👧e\u0301🇨🇳\x1b[D\x7f".encode()
+
+
 def jsonl():
     lines = [compact({"text": text, "id": i}) for i, text in enumerate(TEXTS)]
     yield "lines", b"\n".join(lines) + b"\n"
@@ -277,7 +291,7 @@ TARGETS = {
     "json": jsons, "hf_config": hf_configs, "special_roles": special_roles, "prompts": prompts,
     "conversation": conversations, "jsonl": jsonl, "csv": csv, "archive": archives, "html": html, "charset": charsets,
     "run_json": runs, "trainer_state": trainer_states,
-    "command_record": command_records, "report": reports,
+    "command_record": command_records, "history": histories, "terminal": terminals, "report": reports,
 }
 
 

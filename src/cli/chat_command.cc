@@ -3,29 +3,45 @@
 
 #include <charconv>
 #include <cstdlib>
+#include <set>
+#include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "cli/chat_input.h"
 #include "cli/command.h"
 #include "cli/conversation_file.h"
 #include "cli/generate_options.h"
-#include "cli/line_editor.h"
+#include "cli/terminal/encoding.h"
+#include "cli/terminal/line_editor.h"
 #include "cli/text_json.h"
 #include "inkstone/generator.h"
 
 namespace inkstone::cli {
 namespace {
 
+// No wider than 40 columns.
 constexpr std::string_view kHelp =
-    "Type text: the model goes on from it. A line that ends with \\ continues on the next one.\n"
-    "  /retry            write the last answer again, differently\n"
-    "  /undo             take back your last text and its answer\n"
-    "  /set NAME VALUE   change temperature, top-k, top-p, min-p, repetition-penalty, max-tokens, "
-    "seed or stop\n"
-    "  /settings         show them\n"
-    "  /save FILE        save the conversation        /load FILE   bring it back\n"
-    "  /clear            begin anew                   /quit        leave (or Ctrl-D)\n"
-    "Ctrl-C stops an answer.";
+    R"(Type text, and the model goes on.
+A line that ends with \ goes on below.
+""" begins a text of several lines, and
+""" at the end of a line ends it.
+/retry           another answer
+/undo            take back your last
+                 text and its answer
+/set NAME VALUE  NAME: temperature,
+                 top-k, top-p, min-p,
+                 repetition-penalty,
+                 max-tokens, seed, stop
+/settings        show them
+/save FILE       keep the conversation;
+                 to FILE.txt: as text
+/load FILE       bring it back
+/clear           begin anew
+/help            show this
+/quit            leave (or Ctrl-D)
+Ctrl-C stops an answer.
+)";
 
 struct Arguments {
   GenerateArguments generate;
@@ -50,15 +66,10 @@ int64_t parse_integer(const std::string& name, const std::string& text) {
   return value;
 }
 
-// The first word, and what follows the spaces behind it.
-std::pair<std::string, std::string> split_word(const std::string& text) {
-  const size_t space = text.find(' '), rest = text.find_first_not_of(' ', space);
-  return {text.substr(0, space),
-          rest == std::string::npos || space == std::string::npos ? "" : text.substr(rest)};
-}
-
 // "NAME VALUE" applied to a copy, so that a bad value changes nothing.
-GenerateOptions with_setting(GenerateOptions o, const std::string& name, const std::string& value) {
+GenerateOptions with_setting(GenerateOptions o, const std::string& name_and_value) {
+  const auto [typed_name, typed_value] = split_word(name_and_value);
+  const std::string name = in_plain_letters(typed_name), value = in_plain_letters(typed_value);
   SamplingOptions& s = o.sampling;
   if (name.empty())
     fail(ErrorCode::kUsage, "/set needs a name and a value, such as /set temperature 0.7");
@@ -77,23 +88,31 @@ GenerateOptions with_setting(GenerateOptions o, const std::string& name, const s
   } else if (name == "seed") {
     o.seed = static_cast<uint64_t>(parse_integer(name, value));
   } else if (name == "stop") {
-    o.stop = value.empty() ? std::vector<std::string>{} : std::vector<std::string>{value};
+    o.stop.clear();
+    if (!typed_value.empty()) o.stop.push_back(typed_value);
   } else {
-    fail(ErrorCode::kUsage, "there is no setting '{}'; /help lists them", name);
+    fail(ErrorCode::kUsage, "there is no setting '{}'; /help lists them", typed_name);
   }
   validate(s);
   return o;
 }
 
-void save_conversation(const std::string& path, const std::vector<Conversation::Turn>& turns) {
-  if (path.empty()) fail(ErrorCode::kUsage, "/save needs a file name");
-  write_file(path, format_conversation(turns));
+bool is_plain_text_name(const std::filesystem::path& file) {
+  return in_plain_letters(file.extension().string()) == ".txt";
 }
 
-std::vector<Conversation::Turn> load_conversation(const std::string& path) {
-  if (path.empty()) fail(ErrorCode::kUsage, "/load needs a file name");
-  const std::string text = read_file(path, uint64_t{1} << 30);
-  return with_context("reading '" + path + "'", [&] { return parse_conversation(text); });
+std::vector<Conversation::Turn> load_conversation(const std::filesystem::path& file) {
+  const std::string text = read_file(file, uint64_t{1} << 30);
+  return with_context("reading '" + file.string() + "'", [&] { return parse_conversation(text); });
+}
+
+bool is_conversation(const std::filesystem::path& file) {
+  try {
+    load_conversation(file);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
 }
 
 std::filesystem::path history_file() {
@@ -119,85 +138,131 @@ class Chat {
         conversation_(generator_),
         options_(a.generate.options),
         interactive_(stdin_is_terminal() && stdout_is_terminal()),
-        editor_(interactive_ ? history_file() : std::filesystem::path(), interrupt_) {
+        encoding_(stdin_is_terminal() || stdout_is_terminal() ? locale_encoding() : "UTF-8"),
+        editor_({.history = interactive_ ? history_file() : std::filesystem::path(),
+                 .interrupted = [this] { return interrupt_.raised(); },
+                 .encoding = &encoding_}) {
     options_.seed = a.generate.seed.value_or(random_seed());
     options_.special = special_tokens(a.generate.special);
   }
 
   int run() {
-    if (interactive_) print(fmt::format("{}\n", kHelp));
+    if (interactive_) greet();
     while (const auto text = read()) {
-      if (text->empty()) continue;
       try {
         if (!handle(*text)) break;
       } catch (const Error& e) {
-        note(std::string("error: ") + e.what());  // the conversation goes on
+        tell(std::string("error: ") + e.what());  // the conversation goes on
       }
+      tell_unencodable();
     }
     return kExitDone;
   }
 
  private:
-  // A line, or several joined by backslashes.
-  std::optional<std::string> read() {
-    std::string text;
-    while (true) {
-      const auto line = editor_.read(text.empty() ? "> " : ". ");
-      if (!line) return text.empty() ? std::nullopt : std::optional(text);
-      if (editor_.interrupted()) {
-        note("(Ctrl-D or /quit leaves)");
-        return "";
+  void greet() {
+    say(kHelp);
+    if (const auto locale = missing_locale()) {
+      tell(fmt::format("(the locale {} is not installed: this terminal is taken to be UTF-8)",
+                       *locale));
+    }
+  }
+
+  // nullopt: leave. An empty one: what was typed was dropped.
+  std::optional<TypedText> read() {
+    TypedText text;
+    for (bool begun = false;; begun = true) {
+      const LineEditor::Input input = editor_.read(begun ? ". " : "> ");
+      switch (input.event) {
+        case LineEditor::Event::kEnd: return begun ? std::optional(text) : std::nullopt;
+        case LineEditor::Event::kInterrupted:
+          interrupt_.reset();
+          tell("(Ctrl-D or /quit leaves)");
+          return TypedText();
+        case LineEditor::Event::kUndecodable:
+          tell(
+              fmt::format("error: some of that is not {}, and it was not sent: set LC_ALL to a "
+                          "locale with this terminal's encoding, such as zh_CN.GBK",
+                          encoding_.name()));
+          return TypedText();
+        case LineEditor::Event::kLine: text.add(input.text);
       }
-      text += *line;
-      if (text.empty() || text.back() != '\\') return text;
-      text.back() = '\n';
+      if (!text.is_whole()) continue;
+      editor_.remember(text.typed());
+      return text;
     }
   }
 
   // False: leave.
-  bool handle(const std::string& text) {
-    if (text.front() != '/') {
+  bool handle(const TypedText& typed) {
+    const std::string text = typed.meaning();
+    if (text.empty()) return true;
+    const auto command = typed.is_quoted() ? std::nullopt : parse_command(text);
+    if (!command) {
       answer([&](const OnText& show) {
         return conversation_.reply(arguments_.user_prefix + text + arguments_.user_suffix, options_,
                                    show);
       });
       return true;
     }
-    const auto [command, rest] = split_word(text);
-    if (command == "/quit" || command == "/exit") return false;
-    run_command(command, rest);
+    if (command->name == "quit" || command->name == "exit") return false;
+    run_command(*command);
     return true;
   }
 
-  void run_command(const std::string& command, const std::string& rest) {
-    if (command == "/help") {
-      print(fmt::format("{}\n", kHelp));
-    } else if (command == "/retry") {
+  void run_command(const ChatCommand& command) {
+    const std::string& name = command.name;
+    if (name == "help") {
+      say(kHelp);
+    } else if (name == "retry") {
       answer([&](const OnText& show) { return conversation_.retry(options_, show); });
-    } else if (command == "/undo") {
-      note(conversation_.undo() ? "(taken back)" : "(there is nothing to take back)");
-    } else if (command == "/clear") {
+    } else if (name == "undo") {
+      tell(conversation_.undo() ? "(taken back)" : "(there is nothing to take back)");
+    } else if (name == "clear") {
       conversation_.clear();
-      note("(a new conversation)");
-    } else if (command == "/set") {
-      const auto [name, value] = split_word(rest);
-      options_ = with_setting(options_, name, value);
-    } else if (command == "/settings") {
+      tell("(a new conversation)");
+    } else if (name == "set") {
+      options_ = with_setting(options_, command.rest);
+    } else if (name == "settings") {
       show_settings();
-    } else if (command == "/save") {
-      save_conversation(rest, conversation_.turns());
-      note("(saved)");
-    } else if (command == "/load") {
-      conversation_.restore(load_conversation(rest));
-      for (const auto& turn : conversation_.turns()) {
-        print(shown_text(turn.user + turn.reply) + "\n");
-      }
+    } else if (name == "save") {
+      with_file("save", command.rest, [&](const auto& file) { save(file); });
+    } else if (name == "load") {
+      with_file("load", command.rest,
+                [&](const auto& file) { conversation_.restore(load_conversation(file)); });
+      say(plain_conversation(conversation_.turns()));
     } else {
-      fail(ErrorCode::kUsage, "there is no command '{}'; /help lists them", command);
+      fail(ErrorCode::kUsage, "there is no command '/{}'; /help lists them", name);
     }
   }
 
-  void show_settings() const {
+  // The name of a file is typed in the terminal's encoding, and so are the names on the disk.
+  template <typename Use>
+  void with_file(std::string_view command, const std::string& typed, Use&& use) {
+    if (typed.empty()) fail(ErrorCode::kUsage, "/{} needs a file name", command);
+    if (!stdin_is_terminal()) return use(std::filesystem::path(typed));
+    try {
+      use(std::filesystem::path(encoding_.encode(typed)));
+    } catch (const Error& e) {
+      throw Error(e.code(), Encoding(encoding_.name()).decode(e.what()));
+    }
+  }
+
+  // A file that is neither a conversation nor of this one's making is not written over: a book may
+  // have that name.
+  void save(const std::filesystem::path& file) {
+    if (std::filesystem::exists(file) && !saved_.contains(file) && !is_conversation(file)) {
+      fail(ErrorCode::kUsage,
+           "'{}' is there already and is no saved conversation: give another name", file.string());
+    }
+    const auto& turns = conversation_.turns();
+    write_file(file,
+               is_plain_text_name(file) ? plain_conversation(turns) : format_conversation(turns));
+    saved_.insert(file);
+    tell("(saved)");
+  }
+
+  void show_settings() {
     const SamplingOptions& s = options_.sampling;
     std::string text = fmt::format(
         "temperature {}, top-k {}, top-p {}, min-p {}, repetition-penalty {}", s.temperature,
@@ -206,31 +271,45 @@ class Chat {
     for (const std::string& stop : options_.stop) text += ", stop '" + stop + "'";
     if (options_.keep_stop && !options_.stop.empty()) text += ", which is kept";
     if (!options_.whole_characters) text += ", any bytes";
-    print(text + "\n");
+    say(text + "\n");
   }
 
   template <typename Write>
   void answer(Write&& write) {
     const Completion completion = write([&](size_t, int64_t, std::string_view text) {
-      print(shown_text(text));
+      say(shown_text(text));
       return !interrupt_.raised();
     });
-    print("\n");
+    say("\n");
     tell_cut(completion);
     if (completion.finish != FinishReason::kCancelled) return;
     // Here, not when an answer begins: a Ctrl-C that was quicker than that means it.
     interrupt_.reset();
-    note("(stopped)");
+    tell("(stopped)");
   }
 
   // Once: from then on it is so for every answer.
   void tell_cut(const Completion& c) {
     if (cut_is_told_ || c.prompt_tokens_kept == c.prompt_tokens) return;
     cut_is_told_ = true;
-    note(
+    tell(
         fmt::format("(the conversation has {} tokens, more than the model's context of {}: it sees "
                     "the last {}, and from now on never the whole)",
                     c.prompt_tokens, generator_.model().config().context, c.prompt_tokens_kept));
+  }
+
+  // What is shown: to a terminal in its encoding, elsewhere as it is.
+  void say(std::string_view text) {
+    print(stdout_is_terminal() ? encoding_.encode(text) : std::string(text));
+  }
+  void tell(std::string_view text) {
+    note(stderr_is_terminal() ? encoding_.encode(text) : std::string(text));
+  }
+
+  // Once.
+  void tell_unencodable() {
+    if (!encoding_.take_unencodable() || std::exchange(lack_is_told_, true)) return;
+    tell(fmt::format("({} lacks some of these characters: they are shown as ?)", encoding_.name()));
   }
 
   const Arguments& arguments_;
@@ -238,8 +317,10 @@ class Chat {
   Conversation conversation_;
   GenerateOptions options_;
   bool interactive_;
-  bool cut_is_told_ = false;
+  bool cut_is_told_ = false, lack_is_told_ = false;
+  std::set<std::filesystem::path> saved_;
   InterruptFlag interrupt_{InterruptFlag::Catch::kCtrlCOnly};
+  Encoding encoding_;
   LineEditor editor_;
 };
 

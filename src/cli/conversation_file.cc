@@ -34,7 +34,19 @@ std::string format_conversation(const std::vector<Conversation::Turn>& turns) {
   return Json{{"format", kFormat}, {"turns", list}}.dump(2) + "\n";
 }
 
+std::string plain_conversation(const std::vector<Conversation::Turn>& turns) {
+  std::string text;
+  for (const auto& turn : turns) text += shown_text(turn.user + turn.reply) + "\n";
+  return text;
+}
+
 std::vector<Conversation::Turn> parse_conversation(std::string_view text) {
+  const size_t first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos || text[first] != '{') {
+    fail(ErrorCode::kInvalidData,
+         "not a saved conversation: expected JSON, as /save writes it to a name that does not end "
+         "in .txt");
+  }
   const Json json = parse_json_object(text);
   const bool known = json.contains("format") && json["format"] == kFormat;
   if (!known || !json.contains("turns") || !json["turns"].is_array()) {

@@ -1,5 +1,4 @@
 // inkstone: parses the command line, runs one command, maps errors to exit statuses.
-#include <clocale>
 #include <csignal>
 #include <exception>
 #include <new>
@@ -8,6 +7,7 @@
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "cli/terminal/encoding.h"
 
 namespace inkstone::cli {
 namespace {
@@ -72,7 +72,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace inkstone;
-  std::setlocale(LC_CTYPE, "");
+  cli::use_locale();
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);  // a limit of file sizes is then an error as a full disk is
   try {

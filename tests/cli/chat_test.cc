@@ -1,6 +1,11 @@
 // `inkstone chat`, from a pipe and on a terminal.
-#include <algorithm>
+#include <unistd.h>
 
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+
+#include "cli/terminal/clusters.h"
 #include "workspace.h"
 
 namespace inkstone::test {
@@ -134,14 +139,188 @@ TEST_F(ChatTest, ALineThatEndsInABackslashGoesOn) {
   EXPECT_NE(read("talk.json").find("hello\\nworld"), std::string::npos);
 }
 
+TEST_F(ChatTest, HelpFitsFortyColumns) {
+  std::string help = chat("/help\n").out;
+  EXPECT_EQ(help, chat("／help\n").out) << "with the slash of an input method";
+  EXPECT_GT(std::ranges::count(help, '\n'), 10);
+  while (!help.empty()) {
+    const std::string line = help.substr(0, help.find('\n'));
+    int columns = 0;
+    for (const cli::Cluster& cluster : cli::clusters_of(line)) columns += cluster.columns;
+    EXPECT_LE(columns, 40) << line;
+    help.erase(0, line.size() + 1);
+  }
+}
+
+TEST_F(ChatTest, SettingsInFullWidthLetters) {
+  const Outcome outcome = chat(
+      "／ｓｅｔ　ｔｏｐ－ｋ　５\n／SET Seed ７\n/set stop　ＡＢ\n/settings\n");
+  EXPECT_EQ(outcome.err, "");
+  for (const char* part : {"top-k 5,", "seed 7", "stop 'ＡＢ'"})
+    EXPECT_NE(outcome.out.find(part), std::string::npos) << outcome.out;
+}
+
+TEST_F(ChatTest, QuotationMarksHoldATextOfSeveralLines) {
+  EXPECT_EQ(chat("/set max-tokens 0\n\"\"\"\n/quit\n\n却说\\\n\"\"\"\n“““宝玉”””\n"
+                 "/save talk.json\n")
+                .out,
+            "\n\n");
+  EXPECT_NE(read("talk.json").find(R"("/quit\n\n却说\\")"), std::string::npos) << read("talk.json");
+  EXPECT_NE(read("talk.json").find(R"("宝玉")"), std::string::npos) << read("talk.json");
+  // Never ended: what is there counts.
+  EXPECT_EQ(chat("\"\"\"\none\ntwo").out, chat("one\\\ntwo\n").out);
+}
+
+TEST_F(ChatTest, SavesPlainText) {
+  const std::string first = chat("hello\n").out;
+  const std::string both = chat("hello\n却说\n/save talk.txt\n/save talk.txt\n").out;
+  const std::string second = both.substr(first.size());
+  EXPECT_EQ(read("talk.txt"), "hello" + first + "却说" + second);
+  EXPECT_NE(chat("/load talk.txt\n").err.find("not a saved conversation"), std::string::npos);
+}
+
+TEST_F(ChatTest, ASavedConversationTakesTheNameOfNoOtherFile) {
+  write("book.txt", "A novel.\n");
+  write("book.json", "{\"format\": \"of another\"}\n");
+  const Outcome outcome = chat(
+      "hello\n/save book.txt\n/save book.json\n/save talk.json\n/save talk.json\n");
+  EXPECT_EQ(read("book.txt"), "A novel.\n");
+  EXPECT_EQ(read("book.json"), "{\"format\": \"of another\"}\n");
+  expect_in_order(outcome.err, {"'book.txt' is there already", "'book.json' is there already",
+                                "(saved)", "(saved)"});
+  expect_in_order(chat("hallo\n/save talk.json\n").err, {"(saved)"});
+  EXPECT_NE(read("talk.json").find("hallo"), std::string::npos);
+}
+
 class TerminalChatTest : public ChatTest {
  protected:
-  RunningProgram terminal() const {
+  RunningProgram terminal(const std::function<void()>& in_child = {}) const {
     return RunningProgram(
         {"chat", "run", "--threads", "1", "--seed", "3", "--ignore-eos", "--max-tokens", "10"},
-        folder(), RunningProgram::Terminal::kPseudo);
+        folder(), RunningProgram::Terminal::kPseudo, in_child);
+  }
+
+  static void use_locale(const char* name) {
+    for (const char* variable : {"LC_ALL", "LC_CTYPE", "LANG"}) ::unsetenv(variable);
+    ::setenv("LC_ALL", name, 1);
+  }
+
+  // A locale of GBK in the folder.
+  void make_gbk_locale() const {
+    if (run_shell("localedef -i zh_CN -f GBK ./zh_CN.GBK", folder()).status != 0)
+      GTEST_SKIP() << "there is no localedef, or no zh_CN and GBK for it (package locales)";
+  }
+  void use_gbk() const {
+    ::setenv("LOCPATH", folder().c_str(), 1);
+    use_locale("zh_CN.GBK");
   }
 };
+
+TEST_F(TerminalChatTest, KeysTypedDuringAnAnswerWait) {
+  RunningProgram chat = terminal();
+  chat.wait_for_prompt("> ");
+  chat.write("/set max-tokens 100000000\n");
+  chat.wait_for_prompt("\r\n> ");
+  chat.write("hello\n");
+  chat.wait_for("hello\r\n");
+  chat.write("typed 却说 ahead\n/settings\nhalf");
+  ::usleep(300'000);
+  chat.write("\x03");
+  EXPECT_EQ(chat.wait_for("(stopped)").find("typed"), std::string::npos)
+      << "the terminal echoes into the answer";
+  chat.wait_for("> typed 却说 ahead\r\n");
+  chat.write("\x03");
+  chat.wait_for("(stopped)");
+  chat.wait_for("> /settings\r\n");
+  chat.wait_for("max-tokens 100000000");
+  chat.wait_for("> half");
+  chat.write("\x15\x04");
+  EXPECT_EQ(chat.finish(), 0) << chat.output();
+}
+
+TEST_F(TerminalChatTest, TheTerminalIsGivenBack) {
+  for (const int how : {0, SIGTERM, SIGHUP, SIGQUIT}) {
+    RunningProgram chat = terminal();
+    chat.wait_for_prompt("> ");
+    EXPECT_FALSE(chat.terminal_echoes());
+    if (how == 0) {
+      chat.write("\x04");
+    } else {
+      chat.signal(how);
+    }
+    EXPECT_EQ(chat.finish(), how == 0 ? 0 : 128 + how) << chat.output();
+    EXPECT_TRUE(chat.terminal_echoes()) << how;
+    EXPECT_TRUE(chat.output().ends_with("\x1b[?2004l")) << how << ": pastes stay marked";
+  }
+}
+
+TEST_F(TerminalChatTest, InAGbkTerminalTextGoesBothWays) {
+  make_gbk_locale();
+  if (IsSkipped()) return;
+  RunningProgram chat = terminal([this] { use_gbk(); });
+  chat.wait_for_prompt("> ");
+  chat.write("/set stop \xC8\xB4\xCB\xB5\n");  // 却说
+  chat.wait_for("/set stop \xC8\xB4\xCB\xB5\r\n");
+  chat.write("\xB1\xA6\x7f\xD3\xF1\n");  // 宝, Backspace, 玉
+  chat.wait_for("\xD3\xF1\r\n");
+  chat.wait_for_prompt("> ");
+  chat.write("/settings\n");
+  chat.wait_for("stop '\xC8\xB4\xCB\xB5'");
+  chat.write("/save \xCC\xB8.json\n");  // 谈
+  chat.wait_for("(saved)");
+  chat.write("/load \xD3\xF1.json\n");
+  chat.wait_for("error: ");
+  chat.wait_for("\xD3\xF1.json");
+  chat.wait_for_prompt("> ");
+  chat.write("\x04");
+  EXPECT_EQ(chat.finish(), 0) << chat.output();
+  EXPECT_NE(read("\xCC\xB8.json").find("\"user\": \"玉\""), std::string::npos);
+}
+
+TEST_F(TerminalChatTest, WhatAGbkTerminalLacksIsTold) {
+  make_gbk_locale();
+  if (IsSkipped()) return;
+  write("talk.json",
+        R"({"format": "inkstone conversation 1", "turns": [{"user": "🙂", "reply": "却"}]})");
+  RunningProgram chat = terminal([this] { use_gbk(); });
+  chat.wait_for_prompt("> ");
+  chat.write("/load talk.json\n");
+  chat.wait_for("?\xC8\xB4\r\n");
+  chat.wait_for("(GBK lacks some of these characters: they are shown as ?)");
+  chat.wait_for_prompt("> ");
+  chat.write("\x04");
+  EXPECT_EQ(chat.finish(), 0) << chat.output();
+}
+
+TEST_F(TerminalChatTest, BytesOfAnotherEncodingAreAnError) {
+  RunningProgram chat = terminal([] { use_locale("xx_XX.GBK"); });
+  chat.wait_for("(the locale xx_XX.GBK is not installed: this terminal is taken to be UTF-8)");
+  chat.wait_for_prompt("> ");
+  chat.write("\xB1\xA6\xD3\xF1\n");  // 宝玉
+  chat.wait_for("\uFFFD");
+  chat.wait_for("error: some of that is not UTF-8, and it was not sent");
+  chat.wait_for_prompt("> ");
+  chat.write("/save talk.json\n");
+  chat.wait_for("(saved)");
+  chat.write("\x04");
+  EXPECT_EQ(chat.finish(), 0) << chat.output();
+  EXPECT_NE(read("talk.json").find("\"turns\": []"), std::string::npos);
+}
+
+TEST_F(TerminalChatTest, ATerminalThatIsDumbGetsPlainLines) {
+  RunningProgram chat = terminal([] { ::setenv("TERM", "dumb", 1); });
+  chat.wait_for("> ");
+  EXPECT_TRUE(chat.terminal_echoes());
+  chat.write("/set stop 却说\n");
+  chat.wait_for("\r\n> ");
+  chat.write("\x03");
+  chat.wait_for("/quit leaves");
+  chat.write("/settings\n");
+  chat.wait_for("stop '却说'");
+  chat.write("\x04");
+  EXPECT_EQ(chat.finish(), 0) << chat.output();
+  EXPECT_EQ(chat.output().find('\x1b'), std::string::npos);
+}
 
 TEST_F(TerminalChatTest, ShowsHelpAnswersAndLeavesAtCtrlD) {
   RunningProgram chat = terminal();

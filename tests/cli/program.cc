@@ -163,14 +163,15 @@ Outcome run_shell(const std::string& line, const std::filesystem::path& folder) 
 }
 
 RunningProgram::RunningProgram(std::vector<std::string> arguments,
-                               const std::filesystem::path& folder, Terminal terminal) {
+                               const std::filesystem::path& folder, Terminal terminal,
+                               const std::function<void()>& in_child) {
   const std::string program = binary();
   if (terminal == Terminal::kPseudo) {
     child_ = ::forkpty(&fd_, nullptr, nullptr, nullptr);
     if (child_ == 0) {
       ::setenv("TERM", "xterm", 1);
       ::setenv("XDG_STATE_HOME", (folder / "state").c_str(), 1);
-      execute(program, arguments, folder, {});
+      execute(program, arguments, folder, in_child);
     }
     return;
   }
@@ -181,7 +182,7 @@ RunningProgram::RunningProgram(std::vector<std::string> arguments,
     ::dup2(::open("/dev/null", O_RDWR), STDIN_FILENO);
     ::dup2(STDIN_FILENO, STDOUT_FILENO);
     ::dup2(err.write, STDERR_FILENO);
-    execute(program, arguments, folder, {});
+    execute(program, arguments, folder, in_child);
   }
   ::close(err.write);
   fd_ = err.read;
@@ -222,14 +223,19 @@ std::string RunningProgram::wait_for(const std::string& text) {
 void RunningProgram::wait_for_prompt(const std::string& prompt) {
   wait_for(prompt);
   const auto deadline = Clock::now() + kSilence;
-  termios modes{};
-  while (::tcgetattr(fd_, &modes) == 0 && (modes.c_lflag & ICANON) != 0) {
+  while (terminal_echoes()) {
     if (Clock::now() > deadline) {
       ADD_FAILURE() << "the prompt is there, but no line editor: " << output_;
       return;
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
+}
+
+bool RunningProgram::terminal_echoes() const {
+  termios modes{};
+  return ::tcgetattr(fd_, &modes) == 0 && (modes.c_lflag & ICANON) != 0 &&
+         (modes.c_lflag & ECHO) != 0;
 }
 
 void RunningProgram::write(const std::string& text) {

@@ -40,8 +40,9 @@ class RunningProgram {
  public:
   enum class Terminal { kNone, kPseudo };  // on a pseudo-terminal standard output and error are one
 
+  // `in_child` is called before exec: another environment.
   RunningProgram(std::vector<std::string> arguments, const std::filesystem::path& folder,
-                 Terminal terminal);
+                 Terminal terminal, const std::function<void()>& in_child = {});
   ~RunningProgram();
   RunningProgram(const RunningProgram&) = delete;
   RunningProgram& operator=(const RunningProgram&) = delete;
@@ -52,6 +53,8 @@ class RunningProgram {
   // wait_for, and then until the line editor has the terminal: what is typed before is echoed by
   // the terminal itself, and its echo would say nothing about the program.
   void wait_for_prompt(const std::string& prompt);
+  // Whether the terminal itself echoes what is typed, and hands on whole lines.
+  bool terminal_echoes() const;
   void write(const std::string& text);
   void signal(int number);
   // Reads to the end and returns the exit status, as Outcome has it.
