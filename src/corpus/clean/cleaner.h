@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "corpus/clean/characters.h"
+#include "corpus/clean/convert_chinese.h"
 #include "corpus/clean/drop_reason.h"
 #include "corpus/clean/lines.h"
 #include "corpus/clean/normalize.h"
@@ -35,6 +36,7 @@ class Cleaner {
   // Memory that is used again from one document to the next: a few times the longest document.
   struct Scratch {
     std::string spare;
+    ChineseConverter chinese;
     LineScratch lines;
     QualityFilter::Scratch quality;
   };
@@ -54,7 +56,7 @@ class Cleaner {
 
   // Cleans a part of a document that is too long to hold, by the steps that look at no whole
   // document: invalid text (for kDrop: counted alone), line ends, control characters,
-  // normalisation. Cut before an ASCII white space character whose predecessor is none (as
+  // normalisation, conversion. Cut before an ASCII white space character whose predecessor is none (as
   // DocumentReader does), the pieces give what the document gives.
   CleanResult clean_piece(std::string& text, Scratch& scratch) const;
 

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/utf8.h"
 
 namespace inkstone {
 namespace {
@@ -39,10 +40,13 @@ Handle open_handle() {
   return handle;
 }
 
+// As it stands in the archive, where it is not marked as UTF-8: the plain name is null where the
+// locale cannot hold it, and the other one where it is no text in the locale.
 std::string name_of(struct archive_entry* entry) {
-  // The plain name is null where the locale cannot hold it, the other where it is no UTF-8.
   const char* name = archive_entry_pathname_utf8(entry);
-  if (name == nullptr) name = archive_entry_pathname(entry);
+  const bool is_whole = name != nullptr &&
+                        std::string_view(name).find(kReplacementCharacter) == std::string_view::npos;
+  if (const char* plain = archive_entry_pathname(entry); plain != nullptr && !is_whole) name = plain;
   return name != nullptr ? name : "(a name that cannot be read)";
 }
 
