@@ -22,8 +22,8 @@ enum class Normalization {
   // Compatibility composition too: ligatures, full-width forms, superscripts lose their form, and
   // the full-width ，：！？ of Chinese text become those of ASCII.
   kNfkc,
-  // The same, but East Asian punctuation stays: full-width forms that are no letters and digits, the
-  // ideographic space, ellipses, vertical and small forms.
+  // The same, but East Asian punctuation stays: full-width forms that are no letters and digits,
+  // the ideographic space, ellipses, vertical and small forms.
   kNfkcCjk,
 };
 
@@ -61,7 +61,7 @@ struct CleanOptions {
   double script_fraction = 0.5;                // of the letters, at least, in those scripts
   // "en", "zh", "zh-Hans", "zh-Hant", ...; empty: all
   std::vector<std::string> languages = {};
-  double language_fraction = 0.5;              // of the text, at least, in those languages
+  double language_fraction = 0.5;  // of the text, at least, in those languages
   // Of C4 and FineWeb, the lines' rules happen with the lines.
   QualityRules quality = QualityRules::kNone;
 };

@@ -17,17 +17,17 @@ std::string name_of(InputFormat format);
 
 struct ReadOptions {
   // kAuto: by the name's ending, after that of its compression (.jsonl .ndjson .json .csv .tsv
-  // .html .htm .xhtml); what begins as a page does is HTML, and as subtitles do, subtitles; all else
-  // is text. DOCX, ODT and EPUB are known by their content, as compressed files are, whatever the
-  // format.
+  // .html .htm .xhtml); what begins as a page does is HTML, and as subtitles do, subtitles; all
+  // else is text. DOCX, ODT and EPUB are known by their content, as compressed files are, whatever
+  // the format.
   InputFormat format = InputFormat::kAuto;
   // Divides texts (not records: JSON, tables, pages) into documents, beside lines that are exactly
   // "<|endoftext|>": "" nowhere; "blank", at blank lines; "line", after each line; else a regular
   // expression of ICU's. A line in which it is found divides and belongs to no document; where what
   // it finds is empty, as with (?=...), the line begins the next one.
   std::string separator = "";
-  // Of an object: a string, or an array of strings, which are joined by lines. "a.b" is the member b
-  // of a; "a,b" is both, in lines of their own, as far as they are there.
+  // Of an object: a string, or an array of strings, which are joined by lines. "a.b" is the member
+  // b of a; "a,b" is both, in lines of their own, as far as they are there.
   std::string json_field = "text";
   std::string csv_column = "text";  // a name in the first row, or a number from 1
   char csv_delimiter = 0;           // 0: of , ; tab | the one that the table's beginning tells

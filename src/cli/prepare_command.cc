@@ -92,7 +92,8 @@ void add_cleaning_options(CLI::App* command, Arguments& a) {
                    "keep documents in these scripts: Latin, Han, ...")
       ->delimiter(',');
   command
-      ->add_option("--language", clean.languages, "keep documents in these languages: en, zh, "
+      ->add_option("--language", clean.languages,
+                   "keep documents in these languages: en, zh, "
                    "zh-Hans, zh-Hant, ...")
       ->delimiter(',');
   command
@@ -117,7 +118,8 @@ void add_prepare_command(CLI::App& app, Selection& selection) {
       [a] { return run(*a); });
   command
       ->add_option("INPUT", a->inputs,
-                   "text, Markdown, DOCX, ODT, EPUB, SRT, VTT, JSON lines, JSON, CSV, TSV, HTML, also in gz, "
+                   "text, Markdown, DOCX, ODT, EPUB, SRT, VTT, JSON lines, JSON, CSV, TSV, HTML, "
+                   "also in gz, "
                    "xz, zst, bz2, "
                    "tar and zip: files, "
                    "folders, 'patterns*', @lists of files, or - for standard input")

@@ -50,8 +50,8 @@ void note_sources(const std::vector<SourceFacts>& sources) {
 
 void add_reading_options(CLI::App* command, ReadingArguments& a) {
   command->add_option("--format", a.format, "of the inputs; auto: by their names and contents")
-      ->check(CLI::IsMember({"auto", "text", "markdown", "jsonl", "json", "csv", "tsv", "html", "srt",
-                             "vtt"}))
+      ->check(CLI::IsMember(
+          {"auto", "text", "markdown", "jsonl", "json", "csv", "tsv", "html", "srt", "vtt"}))
       ->capture_default_str();
   command
       ->add_option("--separator", a.options.separator,

@@ -82,11 +82,13 @@ TEST(Archive, ReadsMembersInOrderByTheirNames) {
 
 // Programs of Windows write names in its own encoding, without a word.
 TEST(Archive, ReadsNamesOfWindows) {
-  const std::string folder = "\xD0\xA1\xCB\xB5/";                       // 小说
-  const std::string first = folder + "\xB5\xDA\xD2\xBB\xBB\xD8.txt";     // 第一回
-  const std::string notes = folder + "\xCB\xB5\xC3\xF7.docx";              // 说明
+  const std::string folder = "\xD0\xA1\xCB\xB5/";                     // 小说
+  const std::string first = folder + "\xB5\xDA\xD2\xBB\xBB\xD8.txt";  // 第一回
+  const std::string notes = folder + "\xCB\xB5\xC3\xF7.docx";         // 说明
   const std::string hidden = folder + ".\xB5\xDA\xD2\xBB\xBB\xD8";
-  const std::string gbk = "\xBB\xB0\xCB\xB5\xCC\xEC\xCF\xC2\xB4\xF3\xCA\xC6\xA3\xAC\xB7\xD6\xBE\xC3\xB1\xD8\xBA\xCF\xA1\xA3";
+  const std::string gbk =
+      "\xBB\xB0\xCB\xB5\xCC\xEC\xCF\xC2\xB4\xF3\xCA\xC6\xA3\xAC\xB7\xD6\xBE\xC3\xB1\xD8\xBA\xCF\xA1"
+      "\xA3";
   for (const std::string& text : {gbk, std::string("ASCII")}) {
     const auto content = content_of(
         "a.zip", make_archive(&archive_write_set_format_zip, &archive_write_add_filter_none,

@@ -125,7 +125,8 @@ TEST(Normalize, NfkcCjkKeepsEastAsianPunctuation) {
   const std::string text = "“你好，世界！”：？；（ＡＢ１２）…… ～　﹏︵﹁，ｶﾞ①㎡ﬁ";
   EXPECT_EQ(clean(text, {.normalization = Normalization::kNfkcCjk}).text,
             "“你好，世界！”：？；（AB12）…… ～　﹏︵﹁，ガ1m2fi");
-  EXPECT_EQ(clean("你好，世界！：？", {.normalization = Normalization::kNfkc}).text, "你好,世界!:?");
+  EXPECT_EQ(clean("你好，世界！：？", {.normalization = Normalization::kNfkc}).text,
+            "你好,世界!:?");
   EXPECT_EQ(clean("e\u0301，e\u0301", {.normalization = Normalization::kNfkcCjk}).text, "é，é");
 }
 
@@ -137,7 +138,8 @@ TEST(ConvertChinese, WordsAndCharacters) {
   EXPECT_EQ(clean("举头望明月，皇后的头发，以后干燥的电脑。\n", traditional).text,
             "舉頭望明月，皇后的頭髮，以後乾燥的電腦。\n");
   EXPECT_EQ(clean("ASCII\n\u00E9 あ한\n", simplified).text, "ASCII\n\u00E9 あ한\n");
-  const CleanOptions kept{.invalid = InvalidText::kKeep, .conversion = ChineseConversion::kSimplified};
+  const CleanOptions kept{.invalid = InvalidText::kKeep,
+                          .conversion = ChineseConversion::kSimplified};
   EXPECT_EQ(clean("舉\xFF\n頭\n", kept).text, "舉\xFF\n头\n");
 }
 
@@ -165,13 +167,19 @@ TEST(ConvertChinese, IsOneTextHoweverItIsCut) {
 }
 
 TEST(Languages, ChineseHasTwoWaysOfWriting) {
-  const std::string simplified = "话说天下大势，分久必合，合久必分。周末七国分争，并入于秦。及秦灭之后，楚汉分争，又并入于汉。",
-                    traditional = "話說天下大勢，分久必合，合久必分。周末七國分爭，並入於秦。及秦滅之後，楚漢分爭，又並入於漢。";
+  const std::string simplified =
+                        "话说天下大势，分久必合，合久必分。周末七国分争，并入于秦。及秦灭之后，楚汉"
+                        "分争，又并入于汉。",
+                    traditional =
+                        "話說天下大勢，分久必合，合久必分。周末七國分爭，並入於秦。及秦滅之後，楚漢"
+                        "分爭，又並入於漢。";
   const auto kept = [](const std::string& text, const std::string& language) {
     return reason_for(text, {.languages = {language}}) == DropReason::kNone;
   };
-  EXPECT_TRUE(kept(simplified, "zh") && kept(simplified, "zh-Hans") && !kept(simplified, "zh-Hant"));
-  EXPECT_TRUE(kept(traditional, "zh") && kept(traditional, "zh-Hant") && !kept(traditional, "zh-Hans"));
+  EXPECT_TRUE(kept(simplified, "zh") && kept(simplified, "zh-Hans") &&
+              !kept(simplified, "zh-Hant"));
+  EXPECT_TRUE(kept(traditional, "zh") && kept(traditional, "zh-Hant") &&
+              !kept(traditional, "zh-Hans"));
 }
 
 TEST(Normalize, ComposesAndKeepsInvalidBytes) {

@@ -86,7 +86,8 @@ TEST(DocumentSource, SaysWhatIsNoText) {
     }
   }
   std::string noise;
-  for (uint32_t x = 1; noise.size() < 200; x = x * 1664525 + 1013904223) noise += static_cast<char>((x >> 24) | 1);
+  for (uint32_t x = 1; noise.size() < 200; x = x * 1664525 + 1013904223)
+    noise += static_cast<char>((x >> 24) | 1);
   EXPECT_EQ(reason(noise), Texts{"f#0: binary (--encoding NAME takes it as text)"});
   for (const char* text : {"%PDF is how it begins", "Convert WEBP", "the ftyp box", "{\\rt", "ID3"})
     EXPECT_EQ(reason(text), Texts{}) << text;

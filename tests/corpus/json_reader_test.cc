@@ -23,7 +23,8 @@ TEST(JsonLines, TheFieldMayLieInside) {
       "a.jsonl", "{\"a.b\": {\"c\": \"1\"}}\n{\"a\": {\"b.c\": \"2\"}}\n{\"a\": \"x\"}\n",
       {.json_field = "a.b.c"});
   EXPECT_EQ(deep.documents, (Texts{"1", "2"}));
-  EXPECT_EQ(deep.dropped, Texts{"a.jsonl#3: line 3: no field 'a.b.c'; there is 'a' (--json-field NAME, or "
+  EXPECT_EQ(deep.dropped,
+            Texts{"a.jsonl#3: line 3: no field 'a.b.c'; there is 'a' (--json-field NAME, or "
                   "NAME,NAME)"});
 }
 
@@ -33,9 +34,11 @@ TEST(Json, AnArrayOfStringsIsLines) {
       R"({"title": "春曉", "paragraphs": [["春眠不覺曉，"], "處處聞啼鳥。"]}, ["a", "b"],)"
       R"({"author": "x"}, {"paragraphs": ["a", 1]}, {"title": "", "paragraphs": []}])";
   const auto lines = content_of("a.json", poems, {.json_field = "paragraphs"});
-  EXPECT_EQ(lines.documents, (Texts{"牀前明月光，\n疑是地上霜。", "春眠不覺曉，\n處處聞啼鳥。", "a\nb"}));
+  EXPECT_EQ(lines.documents,
+            (Texts{"牀前明月光，\n疑是地上霜。", "春眠不覺曉，\n處處聞啼鳥。", "a\nb"}));
   ASSERT_EQ(lines.dropped.size(), 3u);
-  EXPECT_TRUE(lines.dropped[0].starts_with("a.json#4: line 1: no field 'paragraphs'; there is 'author'"));
+  EXPECT_TRUE(
+      lines.dropped[0].starts_with("a.json#4: line 1: no field 'paragraphs'; there is 'author'"));
   EXPECT_EQ(lines.dropped[1],
             "a.json#5: line 1: the field 'paragraphs' is an array with a number, no string");
   EXPECT_EQ(lines.dropped[2], "a.json#6: blank");

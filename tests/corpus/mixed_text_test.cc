@@ -22,15 +22,17 @@ std::string encoded(const std::string& text, const char* encoding) {
 }
 
 const std::string kNovel =
-    "话说天下大势，分久必合，合久必分。\n周末七国分争，并入于秦。\n及秦灭之后，楚汉分争，又并入于汉。\n";
+    "话说天下大势，分久必合，合久必分。\n周末七国分争，并入于秦。\n及秦灭之后，楚汉分争，又并入于汉"
+    "。\n";
 const std::string kPoem = "床前明月光\n疑是地上霜\n举头望明月\n低头思故乡\n";
-const std::string kJapanese = "吾輩は猫である。名前はまだ無い。\nどこで生れたかとんと見当がつかぬ。\n";
-const std::string kRussian = "Все счастливые семьи похожи друг на друга.\nКаждая несчастлива по-своему.\n";
+const std::string kJapanese =
+    "吾輩は猫である。名前はまだ無い。\nどこで生れたかとんと見当がつかぬ。\n";
+const std::string kRussian =
+    "Все счастливые семьи похожи друг на друга.\nКаждая несчастлива по-своему.\n";
 
 TEST(MixedText, EachPartIsReadInItsOwn) {
-  const std::tuple<std::string, const char*> kSamples[] = {{kNovel, "GB18030"},
-                                                           {kJapanese, "Shift_JIS"},
-                                                           {kRussian, "windows-1251"}};
+  const std::tuple<std::string, const char*> kSamples[] = {
+      {kNovel, "GB18030"}, {kJapanese, "Shift_JIS"}, {kRussian, "windows-1251"}};
   for (const auto& [text, encoding] : kSamples) {
     const std::string other = encoded(text + text, encoding);
     for (const bool utf8_first : {false, true}) {

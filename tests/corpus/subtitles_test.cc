@@ -22,10 +22,11 @@ std::string speech(std::string_view subtitles) {
 }
 
 TEST(Subtitles, SubRipIsWhatIsSaid) {
-  EXPECT_EQ(speech("1\r\n00:00:01,000 --> 00:00:02,000\r\n<i>你好吗？</i>\r\n- 好 &amp; 谢谢\r\n\r\n"
-                   "2\r\n00:00:03,000 --> 00:00:04,000  X1:10 X2:20\r\n"
-                   "<font color=\"#fff\">a</font> {\\an8}<3 1 < 2 > 0\r\n"),
-            "你好吗？\n- 好 & 谢谢\na <3 1 < 2 > 0\n");
+  EXPECT_EQ(
+      speech("1\r\n00:00:01,000 --> 00:00:02,000\r\n<i>你好吗？</i>\r\n- 好 &amp; 谢谢\r\n\r\n"
+             "2\r\n00:00:03,000 --> 00:00:04,000  X1:10 X2:20\r\n"
+             "<font color=\"#fff\">a</font> {\\an8}<3 1 < 2 > 0\r\n"),
+      "你好吗？\n- 好 & 谢谢\na <3 1 < 2 > 0\n");
   // Numbers that are said, that are missing, blank lines that are missing or too many.
   EXPECT_EQ(speech("00:00:01.000 --> 00:00:02.000\n42\n\n0:00:03,0 --> 0:00:04,0\n\nlate\n7\n"
                    "00:00:05,000-->00:00:06,000\none\n\n2\n\ntwo\n"),
@@ -42,11 +43,12 @@ TEST(Subtitles, ACutEndSaysNothing) {
 }
 
 TEST(Subtitles, WebVttIsItsCues) {
-  EXPECT_EQ(speech("WEBVTT - title\nKind: captions\n\nNOTE\nno\nno --\n\nSTYLE\n::cue { color: red }\n\n"
-                   "REGION\nid:x\n\nname of a cue\n00:01.000 --> 00:02.500 align:start line:0%\n"
-                   "<v.loud 宝玉>来 &lt;了&gt;</v>\n<00:01.500><c.a>么</c>\n\n12\n"
-                   "00:00:03.000 --> 00:00:04.000\n<ruby>字<rt>zi</rt></ruby> 12\n\nno cue\nno cue\n"),
-            "来 <了>\n么\n字 12\n");
+  EXPECT_EQ(
+      speech("WEBVTT - title\nKind: captions\n\nNOTE\nno\nno --\n\nSTYLE\n::cue { color: red }\n\n"
+             "REGION\nid:x\n\nname of a cue\n00:01.000 --> 00:02.500 align:start line:0%\n"
+             "<v.loud 宝玉>来 &lt;了&gt;</v>\n<00:01.500><c.a>么</c>\n\n12\n"
+             "00:00:03.000 --> 00:00:04.000\n<ruby>字<rt>zi</rt></ruby> 12\n\nno cue\nno cue\n"),
+      "来 <了>\n么\n字 12\n");
 }
 
 TEST(Subtitles, AreKnownByTheirContentInAnyEncoding) {
@@ -57,14 +59,16 @@ TEST(Subtitles, AreKnownByTheirContentInAnyEncoding) {
   for (const char* text : {"WEBVTTX\n", "1\n\ntext", "宝玉: 好\n", "1 --> 2", "", "12:30 tea\n"})
     EXPECT_FALSE(looks_like_subtitles(text)) << text;
   const std::string gbk =
-      "1\n00:00:01,000 --> 00:00:02,000\n\xC4\xE3\xBA\xC3\xA3\xAC\xD0\xBB\xD0\xBB\xC4\xE3\xC3\xC7\xC0"
+      "1\n00:00:01,000 --> "
+      "00:00:02,000\n\xC4\xE3\xBA\xC3\xA3\xAC\xD0\xBB\xD0\xBB\xC4\xE3\xC3\xC7\xC0"
       "\xB4\xD5\xE2\xC0\xEF\xBF\xB4\xCE\xD2\xA1\xA3\n";
   for (const std::string& bytes : {srt, "\xEF\xBB\xBF" + srt, gbk}) {
     const auto content = content_of("a.txt", bytes);
     EXPECT_EQ(content.documents, Texts{"你好，谢谢你们来这里看我。\n"});
   }
   std::string utf16 = "\xFF\xFE";
-  for (const char c : std::string("1\n00:01:00 --> 00:02:00\nhello\n")) utf16 += std::string{c, '\0'};
+  for (const char c : std::string("1\n00:01:00 --> 00:02:00\nhello\n"))
+    utf16 += std::string{c, '\0'};
   EXPECT_EQ(content_of("a.srt", utf16).documents, Texts{"hello\n"});
   EXPECT_EQ(content_of("a.srt", srt, {.format = InputFormat::kText}).documents, Texts{srt});
   EXPECT_EQ(content_of("a.srt", "1\n00:01 --> 00:02\n").dropped, Texts{"a.srt#0: empty"});
@@ -115,7 +119,8 @@ TEST(Separators, AnExpression) {
 
 TEST(Separators, ALineOfAnyLengthIsOne) {
   const std::string line(3'000'000, 'x');
-  EXPECT_EQ(divided(line + "\n" + line + "\nend", "line"), (Texts{line + "\n", line + "\n", "end"}));
+  EXPECT_EQ(divided(line + "\n" + line + "\nend", "line"),
+            (Texts{line + "\n", line + "\n", "end"}));
   EXPECT_EQ(divided("a\n\n" + line + "\n\nb", "blank"), (Texts{"a\n", line + "\n", "b"}));
 }
 

@@ -21,7 +21,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (kind == 1) package.members["mimetype"] = "application/vnd.oasis.opendocument.text";
   if (kind == 2) {
     package.members["mimetype"] = "application/epub+zip";
-    package.members["META-INF/container.xml"] = "<container><rootfile full-path='book/content.opf'/></container>";
+    package.members["META-INF/container.xml"] =
+        "<container><rootfile full-path='book/content.opf'/></container>";
   }
   std::string_view rest = fuzz::as_text(data + 1, size - 1);
   for (const char* name : kMembers[kind]) {

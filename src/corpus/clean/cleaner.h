@@ -56,8 +56,8 @@ class Cleaner {
 
   // Cleans a part of a document that is too long to hold, by the steps that look at no whole
   // document: invalid text (for kDrop: counted alone), line ends, control characters,
-  // normalisation, conversion. Cut before an ASCII white space character whose predecessor is none (as
-  // DocumentReader does), the pieces give what the document gives.
+  // normalisation, conversion. Cut before an ASCII white space character whose predecessor is none
+  // (as DocumentReader does), the pieces give what the document gives.
   CleanResult clean_piece(std::string& text, Scratch& scratch) const;
 
  private:

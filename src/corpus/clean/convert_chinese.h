@@ -8,8 +8,8 @@
 
 namespace inkstone {
 
-// ICU's transliterators Hant-Hans and Hans-Hant (CLDR): words where they are known (以後 beside 皇后),
-// else characters. Used by one thread.
+// ICU's transliterators Hant-Hans and Hans-Hant (CLDR): words where they are known (以後 beside
+// 皇后), else characters. Used by one thread.
 class ChineseConverter {
  public:
   ChineseConverter();

@@ -38,7 +38,8 @@ void check_code(const std::string& code) {
   const CLD2::Language language = CLD2::GetLanguageFromName(code.c_str());
   const bool known = language != CLD2::UNKNOWN_LANGUAGE && code == CLD2::LanguageCode(language);
   if (known && !code.starts_with("xx")) return;
-  fail(ErrorCode::kUsage, "there is no language '{}'; give ISO 639-1 codes such as en, zh (or zh-Hans, "
+  fail(ErrorCode::kUsage,
+       "there is no language '{}'; give ISO 639-1 codes such as en, zh (or zh-Hans, "
        "zh-Hant), de",
        code);
 }

@@ -44,9 +44,10 @@ Handle open_handle() {
 // locale cannot hold it, and the other one where it is no text in the locale.
 std::string name_of(struct archive_entry* entry) {
   const char* name = archive_entry_pathname_utf8(entry);
-  const bool is_whole = name != nullptr &&
-                        std::string_view(name).find(kReplacementCharacter) == std::string_view::npos;
-  if (const char* plain = archive_entry_pathname(entry); plain != nullptr && !is_whole) name = plain;
+  const bool is_whole = name != nullptr && std::string_view(name).find(kReplacementCharacter) ==
+                                               std::string_view::npos;
+  if (const char* plain = archive_entry_pathname(entry); plain != nullptr && !is_whole)
+    name = plain;
   return name != nullptr ? name : "(a name that cannot be read)";
 }
 

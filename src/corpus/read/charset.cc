@@ -192,8 +192,7 @@ EncodingGuess detect_encoding(std::string_view text, const Neighbours& neighbour
 std::string evidence_of(std::string_view head) {
   const TextStart start = examine_text(head, "");
   const bool is_told = !start.why_not.empty() || !start.encoding.empty() || is_mostly_utf8(head);
-  return is_told || !has_few_controls(head) ? ""
-                                            : encoding_evidence(without_utf8_lines(head));
+  return is_told || !has_few_controls(head) ? "" : encoding_evidence(without_utf8_lines(head));
 }
 
 std::string encoding_of_label(const std::string& label) {
@@ -268,7 +267,7 @@ size_t Utf8Stream::read_ascii(char* out, size_t size_bytes) {
     read_more(read_, kHead_bytes - ahead->size(), *ahead);
   EncodingGuess guess = detect_encoding(std::string_view(*ahead).substr(0, kHead_bytes),
                                         neighbours_);
-  ReadBytes rest = [read = read_, ahead, at = size_t{0}](char* to, size_t n) mutable {
+  ReadBytes rest = [read = std::move(read_), ahead, at = size_t{0}](char* to, size_t n) mutable {
     const size_t from_ahead = std::min(n, ahead->size() - at);
     std::memcpy(to, ahead->data() + at, from_ahead);
     at += from_ahead;

@@ -56,8 +56,8 @@ class Utf8Stream {
  public:
   // `encoding`: a name that ICU knows, and stands for what is really meant by it
   // (encoding_of_label); "" for one that contains ASCII and is to be detected, which happens at the
-  // first byte that is no ASCII, wherever it stands. Of a text whose encoding is detected, parts may
-  // be in UTF-8 and parts in another (MixedText).
+  // first byte that is no ASCII, wherever it stands. Of a text whose encoding is detected, parts
+  // may be in UTF-8 and parts in another (MixedText).
   Utf8Stream(ReadBytes read, std::string encoding, Neighbours neighbours = {});
   Utf8Stream(Utf8Stream&&) noexcept;
   ~Utf8Stream();
@@ -67,7 +67,7 @@ class Utf8Stream {
   const std::string& encoding() const;  // "" while nothing but ASCII has been read
   double certainty() const;             // 1 for what is given or valid UTF-8
   bool converts() const;
-  int64_t replaced() const;  // sequences that became U+FFFD so far
+  int64_t replaced() const;                // sequences that became U+FFFD so far
   std::vector<std::string> notes() const;  // what a user should know of it: a sentence each
 
  private:

@@ -19,9 +19,9 @@ namespace {
 using Part = ParagraphText::Part;
 
 // What nobody reads: deleted or moved away (tracked changes), properties, readings above the line.
-constexpr std::string_view kSkippedInWord[] = {
-    "del", "moveFrom", "rPr", "tblPr", "tblPrEx", "tblGrid", "trPr", "tcPr", "sectPr", "sdtEndPr",
-    "rt",  "rubyPr"};
+constexpr std::string_view kSkippedInWord[] = {"del",     "moveFrom", "rPr",  "tblPr",
+                                               "tblPrEx", "tblGrid",  "trPr", "tcPr",
+                                               "sectPr",  "sdtEndPr", "rt",   "rubyPr"};
 
 bool is_skipped_in_word(std::string_view name) {
   return std::find(std::begin(kSkippedInWord), std::end(kSkippedInWord), name) !=
@@ -271,8 +271,8 @@ std::string notes_text(const Package& package, const std::string& document,
   if (references.empty()) return "";
   const auto footnotes = notes_of(
       package, related_part(package, document, "/footnotes", "word/footnotes.xml"));
-  const auto endnotes = notes_of(
-      package, related_part(package, document, "/endnotes", "word/endnotes.xml"));
+  const auto endnotes = notes_of(package,
+                                 related_part(package, document, "/endnotes", "word/endnotes.xml"));
   std::string text;
   for (const NoteReference& reference : references) {
     const auto& notes = reference.is_endnote ? endnotes : footnotes;

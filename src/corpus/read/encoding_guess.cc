@@ -399,8 +399,8 @@ const Scores& scores_of_neighbours(std::string_view evidence) {
   return scores;
 }
 
-// The share of right guesses at this distance to the next, on the texts of docs/decisions/0011: 0.67
-// below 0.1, 0.81 to 0.2, 0.96 to 0.3, 0.98 to 0.4, 0.995 above.
+// The share of right guesses at this distance to the next, on the texts of docs/decisions/0011:
+// 0.67 below 0.1, 0.81 to 0.2, 0.96 to 0.3, 0.98 to 0.4, 0.995 above.
 double certainty_of(double distance) { return 1 - 0.45 * std::exp(-distance / 0.13); }
 
 }  // namespace
@@ -432,8 +432,8 @@ EncodingGuess guess_encoding(std::string_view evidence, std::string_view neighbo
   for (size_t i = 0; i < candidates().size(); ++i) {
     Characters text = decode(evidence, candidates()[i].encoding);
     if (is_impossible(text)) continue;
-    scored.push_back({&candidates()[i], own_part * own[i] + (1 - own_part) * theirs[i],
-                      std::move(text)});
+    scored.push_back(
+        {&candidates()[i], own_part * own[i] + (1 - own_part) * theirs[i], std::move(text)});
   }
   if (scored.empty()) return {.encoding = "windows-1252", .certainty = 0};
   std::stable_sort(scored.begin(), scored.end(),

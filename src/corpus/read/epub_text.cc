@@ -107,8 +107,7 @@ std::vector<std::string> pages_by_name(const Package& package,
 
 std::string package_document_of(const Package& package) {
   ContainerEvents container;
-  if (const std::string* xml = package.find("META-INF/container.xml"))
-    parse_xml(*xml, container);
+  if (const std::string* xml = package.find("META-INF/container.xml")) parse_xml(*xml, container);
   if (!container.path().empty() && package.find(container.path()) != nullptr)
     return container.path();
   for (const auto& [name, content] : package.members) {

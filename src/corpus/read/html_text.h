@@ -15,8 +15,8 @@ namespace inkstone {
 // UTF-8. Throws kInvalidData when elements are nested too deep.
 std::string html_text(std::string_view page);
 
-// The encoding that a <meta> element or an XML declaration among the first bytes declares, as a name that ICU knows; ""
-// if none does.
+// The encoding that a <meta> element or an XML declaration among the first bytes declares, as a
+// name that ICU knows; "" if none does.
 std::string html_declared_encoding(std::string_view page);
 
 // True if the text begins as an HTML page does: <!doctype html> or <html>, after white space,

@@ -394,8 +394,7 @@ class JsonReader : public RecordReader {
     record.text.clear();
     if (!root.is_object()) {
       const std::string found = append_lines(root, record.text);
-      return found.empty() ? ""
-                           : fmt::format("the record is {}, no object and no string", found);
+      return found.empty() ? "" : fmt::format("the record is {}, no object and no string", found);
     }
     Element value;
     if (find_member(root, field_).get(value) == simdjson::SUCCESS)

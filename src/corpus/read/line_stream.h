@@ -12,9 +12,10 @@
 
 namespace inkstone {
 
-// Calls on_line(line, out, is_last) for each line, with its end ("\n", "\r\n", "\r", none at the end
-// of the text), and gives what it appends to `out`. At the end of the text on_end(out) is called. A
-// line longer than kLongestLine_bytes comes in parts, the first of which is called a line.
+// Calls on_line(line, out, is_last) for each line, with its end ("\n", "\r\n", "\r", none at the
+// end of the text), and gives what it appends to `out`. At the end of the text on_end(out) is
+// called. A line longer than kLongestLine_bytes comes in parts, the first of which is called a
+// line.
 class LineStream {
  public:
   static constexpr size_t kLongestLine_bytes = size_t{1} << 20;

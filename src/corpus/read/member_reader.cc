@@ -231,9 +231,9 @@ std::unique_ptr<MemberReader> open_package(const std::shared_ptr<HeadedStream>& 
   PackageText found = text_of_package(package);
   why_not = std::move(found.why_not);
   if (!why_not.empty()) return nullptr;
-  return std::make_unique<PackageReader>(
-      std::make_shared<const std::string>(std::move(found.text)), package.why_ended,
-      std::move(found.notes), options, hooks, std::move(on_dropped));
+  return std::make_unique<PackageReader>(std::make_shared<const std::string>(std::move(found.text)),
+                                         package.why_ended, std::move(found.notes), options, hooks,
+                                         std::move(on_dropped));
 }
 
 }  // namespace

@@ -41,8 +41,8 @@ class MemberReader {
 // Called for each document that is left out.
 using OnRecord = std::function<void(int64_t document, const std::string& reason)>;
 
-// The reader for what `stream` holds; null with a reason when it holds no text. Throws kUsage for an
-// unknown encoding.
+// The reader for what `stream` holds; null with a reason when it holds no text. Throws kUsage for
+// an unknown encoding.
 std::unique_ptr<MemberReader> open_member(const std::string& name,
                                           const std::shared_ptr<HeadedStream>& stream,
                                           const ReadOptions& options, const SourceHooks& hooks,

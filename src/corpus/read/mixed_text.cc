@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "base/utf8.h"
-#include "corpus/read/charset.h"
 
 namespace inkstone {
 namespace {
@@ -28,9 +27,8 @@ size_t line_end_of(std::string_view text) {
 }
 
 size_t beyond_ascii(std::string_view text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return static_cast<uint8_t>(c) >= 0x80;
-  }));
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(),
+                                           [](char c) { return static_cast<uint8_t>(c) >= 0x80; }));
 }
 
 int64_t evidence_of_step(const Utf8Step& step) {

@@ -25,8 +25,8 @@ int64_t utf8_evidence(std::string_view line);
 // The lines of `text` that are not surely UTF-8.
 std::string without_utf8_lines(std::string_view text);
 
-// Reads a text whose encoding was detected, as UTF-8. Where its lines are surely in UTF-8 and not in
-// the encoding that was found, they are UTF-8, and the other way round; short lines that may be
+// Reads a text whose encoding was detected, as UTF-8. Where its lines are surely in UTF-8 and not
+// in the encoding that was found, they are UTF-8, and the other way round; short lines that may be
 // either go with what follows them. In UTF-8 itself a line is in another encoding only when most of
 // it is not valid, and the other encoding is known or surely found; else its bytes stay.
 class MixedText {
@@ -57,9 +57,9 @@ class MixedText {
   std::string first_, other_;  // other_: the encoding that is not UTF-8, "" when there is none
   double certainty_;
   std::unique_ptr<Converter> converter_;
-  bool is_utf8_;             // what was given last, or is to be given first
-  bool has_given_ = false;   // something beyond ASCII
-  std::string held_;         // lines that may be either
+  bool is_utf8_;            // what was given last, or is to be given first
+  bool has_given_ = false;  // something beyond ASCII
+  std::string held_;        // lines that may be either
   std::string in_, out_;
   size_t in_at_ = 0, out_at_ = 0;
   bool end_ = false;

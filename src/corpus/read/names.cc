@@ -30,8 +30,7 @@ std::string percent_decoded(std::string_view text) {
   for (size_t at = 0; at < text.size(); ++at) {
     uint8_t byte = 0;
     const char *begin = text.data() + at + 1, *end = text.data() + std::min(at + 3, text.size());
-    if (text[at] == '%' && end - begin == 2 &&
-        std::from_chars(begin, end, byte, 16).ptr == end) {
+    if (text[at] == '%' && end - begin == 2 && std::from_chars(begin, end, byte, 16).ptr == end) {
       decoded += static_cast<char>(byte);
       at += 2;
     } else {

@@ -51,7 +51,9 @@ constexpr Signature kSignatures[] = {
     {"OggS\0"sv, kAudio},
     {"fLaC\0"sv, kAudio},
     {"\x1A\x45\xDF\xA3"sv, kVideo},
-    {"\x7F" "ELF"sv, "a program"},
+    {"\x7F"
+     "ELF"sv,
+     "a program"},
     {"SQLite format 3\0"sv, "an SQLite database; export the text as CSV first"},
     {"\x93NUMPY"sv, "a NumPy array"},
     {"PAR1\x15"sv, "Parquet; convert it to JSON lines first"},

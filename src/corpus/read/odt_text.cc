@@ -15,13 +15,25 @@ namespace {
 
 using Part = ParagraphText::Part;
 
-// What nobody reads in the text: what was deleted, comments, readings above the line, indexes, whose
-// words come again, and descriptions of pictures.
-constexpr std::string_view kSkippedInOdt[] = {
-    "tracked-changes",    "annotation",  "note-citation", "ruby-text",         "table-of-content",
-    "illustration-index", "table-index", "object-index",  "alphabetical-index", "user-index",
-    "forms",              "scripts",     "styles",        "automatic-styles",  "meta",
-    "settings",           "desc"};
+// What nobody reads in the text: what was deleted, comments, readings above the line, indexes,
+// whose words come again, and descriptions of pictures.
+constexpr std::string_view kSkippedInOdt[] = {"tracked-changes",
+                                              "annotation",
+                                              "note-citation",
+                                              "ruby-text",
+                                              "table-of-content",
+                                              "illustration-index",
+                                              "table-index",
+                                              "object-index",
+                                              "alphabetical-index",
+                                              "user-index",
+                                              "forms",
+                                              "scripts",
+                                              "styles",
+                                              "automatic-styles",
+                                              "meta",
+                                              "settings",
+                                              "desc"};
 
 class OdtContent : public XmlEvents {
  public:

@@ -17,9 +17,9 @@ namespace {
 using namespace std::string_view_literals;
 
 constexpr std::string_view kZipMagic = "PK\x03\x04";
-constexpr std::string_view kPackageEndings[] = {".docx", ".docm", ".dotx", ".dotm", ".odt",
-                                                ".ott",  ".epub", ".xlsx", ".pptx", ".ods",
-                                                ".odp",  ".pages"};
+constexpr std::string_view kPackageEndings[] = {".docx", ".docm", ".dotx", ".dotm",
+                                                ".odt",  ".ott",  ".epub", ".xlsx",
+                                                ".pptx", ".ods",  ".odp",  ".pages"};
 constexpr std::string_view kPackageMembers[] = {"[Content_Types].xml", "_rels/.rels",
                                                 "META-INF/container.xml", "word/document.xml",
                                                 "Index/Document.iwa"};
@@ -35,7 +35,8 @@ uint32_t little_endian_at(std::string_view bytes, size_t at, size_t size_bytes) 
 
 // A member at the head of a zip archive (APPNOTE.TXT 4.3.7).
 struct ZipMember {
-  std::string_view name, content;  // stored, or compressed; what of it lies in the head
+  std::string_view name, content;  // what of it lies in the head
+  bool is_stored;                  // and not compressed
 };
 
 // Of the members whose headers lie in `head`.
@@ -50,7 +51,8 @@ bool any_member(std::string_view head, F&& f) {
     const bool is_told = (little_endian_at(head, at + 6, 2) & 8) == 0;  // its size, here
     const size_t next = is_told ? begin + size : head.find(kZipMagic, begin);
     const ZipMember member{head.substr(at + kHeader_bytes, name_end - at - kHeader_bytes),
-                           head.substr(begin, std::min(next, head.size()) - begin)};
+                           head.substr(begin, std::min(next, head.size()) - begin),
+                           little_endian_at(head, at + 8, 2) == 0};
     if (f(member)) return true;
     if (next >= head.size()) break;
     at = next;
@@ -59,8 +61,10 @@ bool any_member(std::string_view head, F&& f) {
 }
 
 bool is_package_member(const ZipMember& member) {
-  if (member.name == "mimetype")
-    return member.content.starts_with(kBookType) || member.content.starts_with(kOpenDocument);
+  if (member.name == "mimetype") {
+    return !member.is_stored || member.content.starts_with(kBookType) ||
+           member.content.starts_with(kOpenDocument);
+  }
   return std::find(std::begin(kPackageMembers), std::end(kPackageMembers), member.name) !=
          std::end(kPackageMembers);
 }

@@ -14,9 +14,9 @@ struct DecodedPage {
   int64_t replaced = 0;  // sequences that could not be decoded and became U+FFFD
 };
 
-// `encoding`: as in ReadOptions; empty: by a byte order mark; UTF-8 where it is valid; what the page
-// declares (<meta charset>, <?xml encoding?>); else by detection. Throws kInvalidData for a page
-// longer than kLongestHtml_bytes.
+// `encoding`: as in ReadOptions; empty: by a byte order mark; UTF-8 where it is valid; what the
+// page declares (<meta charset>, <?xml encoding?>); else by detection. Throws kInvalidData for a
+// page longer than kLongestHtml_bytes.
 DecodedPage decode_page(std::string page, const std::string& encoding);
 
 }  // namespace inkstone

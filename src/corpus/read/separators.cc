@@ -61,8 +61,8 @@ class MatchingLines : public LineRule {
   explicit MatchingLines(const std::string& expression) : expression_(expression) {
     UErrorCode error = U_ZERO_ERROR;
     UParseError where{};
-    pattern_.reset(icu::RegexPattern::compile(icu::UnicodeString::fromUTF8(expression), where,
-                                              error));
+    pattern_.reset(
+        icu::RegexPattern::compile(icu::UnicodeString::fromUTF8(expression), where, error));
     if (U_SUCCESS(error)) matcher_.reset(pattern_->matcher(error));
     if (U_SUCCESS(error)) matcher_->setTimeLimit(kLineLimit_steps, error);
     if (U_SUCCESS(error)) return;
@@ -82,7 +82,8 @@ class MatchingLines : public LineRule {
                U_SUCCESS(error)) {
       return begin == end ? LineKind::kBegins : LineKind::kDivides;
     }
-    fail(ErrorCode::kUsage, "the separator '{}' takes too long on a line of {} bytes: {}; make it simpler",
+    fail(ErrorCode::kUsage,
+         "the separator '{}' takes too long on a line of {} bytes: {}; make it simpler",
          expression_, line.size(), u_errorName(error));
   }
 

@@ -71,7 +71,8 @@ std::string_view tag_name(std::string_view text) {
   take(text, "<");
   take(text, "/");
   size_t n = 0;
-  while (n < text.size() && ((text[n] >= 'a' && text[n] <= 'z') || (text[n] >= 'A' && text[n] <= 'Z')))
+  while (n < text.size() &&
+         ((text[n] >= 'a' && text[n] <= 'z') || (text[n] >= 'A' && text[n] <= 'Z')))
     ++n;
   if (n == 0 && !text.empty() && is_ascii_digit(text[0])) {
     std::string_view time = text;
@@ -81,7 +82,7 @@ std::string_view tag_name(std::string_view text) {
 }
 
 bool is_tag(std::string_view name) {
-  constexpr std::string_view kTags[] = {"b", "i",    "u",    "s",  "c",  "v",      "em",
+  constexpr std::string_view kTags[] = {"b",    "i",    "u",    "s",  "c",  "v",      "em",
                                         "font", "lang", "ruby", "rt", "br", "strong", "span"};
   std::string lower;
   for (const char c : name) lower += static_cast<char>(c | 0x20);
@@ -97,8 +98,8 @@ struct Markup {
 
 Markup markup_at(std::string_view text) {
   constexpr std::pair<std::string_view, std::string_view> kEscapes[] = {
-      {"&amp;", "&"},  {"&lt;", "<"},  {"&gt;", ">"},   {"&nbsp;", " "}, {"&quot;", "\""},
-      {"&#39;", "'"},  {"&lrm;", ""},  {"&rlm;", ""},   {"\\N", "\n"},   {"\\h", " "}};
+      {"&amp;", "&"}, {"&lt;", "<"}, {"&gt;", ">"}, {"&nbsp;", " "}, {"&quot;", "\""},
+      {"&#39;", "'"}, {"&lrm;", ""}, {"&rlm;", ""}, {"\\N", "\n"},   {"\\h", " "}};
   for (const auto& [escape, meaning] : kEscapes) {
     if (text.starts_with(escape)) return {escape.size(), meaning};
   }
@@ -110,7 +111,8 @@ Markup markup_at(std::string_view text) {
       return {std::min(text.find("</rt>"), text.size()), ""};
     return {end + 1, name == "br" ? "\n" : ""};
   }
-  const bool is_override = text.starts_with("{\\") || (text[0] == '{' && text.size() > 2 && text[2] == ':');
+  const bool is_override = text.starts_with("{\\") ||
+                           (text[0] == '{' && text.size() > 2 && text[2] == ':');
   const size_t end = is_override ? text.find('}') : text.npos;
   return end == text.npos ? Markup{} : Markup{end + 1, ""};
 }
@@ -194,8 +196,8 @@ class WebVttLines {
 
   static bool is_block(std::string_view line) {
     for (const std::string_view name : {"NOTE", "STYLE", "REGION"}) {
-      if (line.starts_with(name) && (line.size() == name.size() || line[name.size()] == ' ' ||
-                                     line[name.size()] == '\t'))
+      if (line.starts_with(name) &&
+          (line.size() == name.size() || line[name.size()] == ' ' || line[name.size()] == '\t'))
         return true;
     }
     return false;

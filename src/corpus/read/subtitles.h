@@ -13,8 +13,8 @@ bool looks_like_subtitles(std::string_view head);
 
 // What is said, a line each, as a stream. `read` gives UTF-8. Left out are numbers, names of cues,
 // times, settings, tags with the names of speakers in them (<i>, <v Name>, {\an8}), and WebVTT's
-// notes, styles and regions. &amp; and its like are decoded. Of SubRip, whatever else stands between
-// two times is said, blank lines or not.
+// notes, styles and regions. &amp; and its like are decoded. Of SubRip, whatever else stands
+// between two times is said, blank lines or not.
 ReadBytes speech_of_subtitles(ReadBytes read);
 
 }  // namespace inkstone
