@@ -95,7 +95,7 @@ Texts divided(const std::string& text, const std::string& separator) {
 TEST(Separators, BlankLines) {
   EXPECT_EQ(divided("\n\n一\n二\n\n \u3000\r\n\n三\r\n\t\n四", "blank"),
             (Texts{"一\n二\n", "三\r\n", "四"}));
-  EXPECT_EQ(divided("a\r\rb", "blank"), (Texts{"a\r", "b"}));
+  EXPECT_EQ(divided("a\r\rb", "blank"), (Texts{"a\r\n", "b"}));
   EXPECT_EQ(divided("a\n\nb", ""), Texts{"a\n\nb"});
 }
 

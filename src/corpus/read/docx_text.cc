@@ -98,7 +98,9 @@ class WordPart : public XmlEvents {
   bool chosen(std::string_view name) {
     if (name == "AlternateContent") choices_.push_back(false);
     if ((name != "Choice" && name != "Fallback") || choices_.empty()) return true;
-    return !std::exchange(choices_.back(), true);
+    const bool is_first = !choices_.back();
+    choices_.back() = true;
+    return is_first;
   }
 
   bool is_contents(std::string_view name) const {

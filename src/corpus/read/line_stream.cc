@@ -1,5 +1,8 @@
 #include "corpus/read/line_stream.h"
 
+#include <algorithm>
+#include <cstring>
+
 namespace inkstone {
 namespace {
 

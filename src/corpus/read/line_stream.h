@@ -1,8 +1,7 @@
 // Texts line by line, and what is made of the lines as a stream again.
 #pragma once
 
-#include <algorithm>
-#include <cstring>
+#include <cstddef>
 #include <functional>
 #include <string>
 #include <string_view>

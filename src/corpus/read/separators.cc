@@ -111,8 +111,11 @@ class TextDivider {
     const LineKind kind = std::exchange(in_line_, !is_whole) ? LineKind::kText : (*rule_)(words);
     if (kind != LineKind::kText) divides_ = has_text_;
     if (kind == LineKind::kDivides) return;
-    if (std::exchange(divides_, false)) out.append(kEndOfText).append("\n");
+    // A mark stands in a line of its own.
+    if (std::exchange(divides_, false))
+      out.append(ends_in_newline_ ? "" : "\n").append(kEndOfText).append("\n");
     out += line;
+    ends_in_newline_ = line.ends_with('\n');
     has_text_ = true;
     is_alone_ = is_alone_ || kind == LineKind::kAlone;
     if (is_whole) divides_ = std::exchange(is_alone_, false);
@@ -124,6 +127,7 @@ class TextDivider {
   bool divides_ = false;   // a document ends before the next line
   bool in_line_ = false;   // what comes belongs to a line that was too long
   bool is_alone_ = false;  // the present line is a document
+  bool ends_in_newline_ = true;
 };
 
 }  // namespace
