@@ -33,11 +33,11 @@ uint32_t crc32(const std::string& bytes) {
 
 std::string little_endian(uint32_t value, size_t size_bytes) {
   std::string bytes;
-  for (size_t i = 0; i < size_bytes; ++i) bytes += static_cast<char>(value >> (8 * i));
+  for (size_t i = 0; i < size_bytes; ++i) bytes += static_cast<char>(i < 4 ? value >> (8 * i) : 0);
   return bytes;
 }
 
-// A member of a zip archive, stored; the archive's directory is left out, for it is not read.
+// A member of a zip archive, stored.
 std::string zip_member(const std::string& name, const std::string& content) {
   const auto size = static_cast<uint32_t>(content.size());
   return "PK\x03\x04" + little_endian(20, 2) + little_endian(0, 8) +
@@ -56,7 +56,8 @@ std::string as_docx(const std::string& text) {
   }
   return zip_member("[Content_Types].xml", "<Types/>") +
          zip_member("word/document.xml",
-                    "<w:document xmlns:w='w'><w:body>" + body + "</w:body></w:document>");
+                    "<w:document xmlns:w='w'><w:body>" + body + "</w:body></w:document>") +
+         "PK\x05\x06" + little_endian(0, 8) + little_endian(0, 8) + little_endian(0, 2);
 }
 
 class ReadingTest : public Workspace {

@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "base/error.h"
-#include "base/utf8.h"
 
 namespace inkstone {
 namespace {
@@ -40,15 +39,15 @@ Handle open_handle() {
   return handle;
 }
 
-// As it stands in the archive, where it is not marked as UTF-8: the plain name is null where the
-// locale cannot hold it, and the other one where it is no text in the locale.
+// libarchive gives a name that the archive marks as UTF-8 as such, and any other one as the bytes
+// that stand there; each also converted through the locale, which loses what the locale lacks.
 std::string name_of(struct archive_entry* entry) {
-  const char* name = archive_entry_pathname_utf8(entry);
-  const bool is_whole = name != nullptr && std::string_view(name).find(kReplacementCharacter) ==
-                                               std::string_view::npos;
-  if (const char* plain = archive_entry_pathname(entry); plain != nullptr && !is_whole)
-    name = plain;
-  return name != nullptr ? name : "(a name that cannot be read)";
+  const char *plain = archive_entry_pathname(entry), *utf8 = archive_entry_pathname_utf8(entry);
+  const auto is_ascii = [](std::string_view name) {
+    return std::all_of(name.begin(), name.end(), [](char c) { return c >= 0; });
+  };
+  if (utf8 != nullptr && (plain == nullptr || is_ascii(plain))) return utf8;
+  return plain != nullptr ? plain : "(a name that cannot be read)";
 }
 
 bool is_hidden(std::string_view name) {
