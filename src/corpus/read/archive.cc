@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <exception>
 #include <memory>
@@ -44,7 +45,7 @@ Handle open_handle() {
 std::string name_of(struct archive_entry* entry) {
   const char *plain = archive_entry_pathname(entry), *utf8 = archive_entry_pathname_utf8(entry);
   const auto is_ascii = [](std::string_view name) {
-    return std::all_of(name.begin(), name.end(), [](char c) { return c >= 0; });
+    return std::all_of(name.begin(), name.end(), [](char c) { return static_cast<uint8_t>(c) < 0x80; });
   };
   if (utf8 != nullptr && (plain == nullptr || is_ascii(plain))) return utf8;
   return plain != nullptr ? plain : "(a name that cannot be read)";
