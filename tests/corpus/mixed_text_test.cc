@@ -11,7 +11,7 @@ namespace {
 using test::content_of;
 using Texts = std::vector<std::string>;
 
-std::string encoded(const std::string& text, const char* encoding) {
+std::string in_encoding(const std::string& text, const char* encoding) {
   UErrorCode error = U_ZERO_ERROR;
   std::string bytes(text.size() * 4 + 16, '\0');
   bytes.resize(static_cast<size_t>(ucnv_convert(encoding, "UTF-8", bytes.data(),
@@ -21,20 +21,19 @@ std::string encoded(const std::string& text, const char* encoding) {
   return bytes;
 }
 
-const std::string kNovel =
+const std::string kKingdoms =
     "话说天下大势，分久必合，合久必分。\n周末七国分争，并入于秦。\n及秦灭之后，楚汉分争，又并入于汉"
     "。\n";
-const std::string kPoem = "床前明月光\n疑是地上霜\n举头望明月\n低头思故乡\n";
-const std::string kJapanese =
-    "吾輩は猫である。名前はまだ無い。\nどこで生れたかとんと見当がつかぬ。\n";
-const std::string kRussian =
+const std::string kMoon = "床前明月光\n疑是地上霜\n举头望明月\n低头思故乡\n";
+const std::string kCat = "吾輩は猫である。名前はまだ無い。\nどこで生れたかとんと見当がつかぬ。\n";
+const std::string kFamilies =
     "Все счастливые семьи похожи друг на друга.\nКаждая несчастлива по-своему.\n";
 
 TEST(MixedText, EachPartIsReadInItsOwn) {
   const std::tuple<std::string, const char*> kSamples[] = {
-      {kNovel, "GB18030"}, {kJapanese, "Shift_JIS"}, {kRussian, "windows-1251"}};
+      {kKingdoms, "GB18030"}, {kCat, "Shift_JIS"}, {kFamilies, "windows-1251"}};
   for (const auto& [text, encoding] : kSamples) {
-    const std::string other = encoded(text + text, encoding);
+    const std::string other = in_encoding(text + text, encoding);
     for (const bool utf8_first : {false, true}) {
       const std::string utf8 = "Chapter\n" + text;
       const std::string bytes = utf8_first ? utf8 + other : other + utf8;
@@ -49,32 +48,34 @@ TEST(MixedText, EachPartIsReadInItsOwn) {
 }
 
 TEST(MixedText, TheNoteSaysWhere) {
-  const auto content = content_of("a", "\n" + encoded(kNovel, "GB18030") + kNovel);
+  const auto content = content_of("a", "\n" + in_encoding(kKingdoms, "GB18030") + kKingdoms);
   ASSERT_EQ(content.facts.size(), 1u);
   EXPECT_EQ(content.facts[0].notes, Texts{"in two encodings: GB18030, from line 5 on UTF-8"});
   EXPECT_EQ(content.facts[0].encoding, "GB18030");
 }
 
 TEST(MixedText, ShortLinesGoWithWhatFollows) {
-  const std::string gbk = encoded(kNovel, "GB18030");
-  EXPECT_EQ(content_of("a", gbk + "第二回\n\n" + kNovel + gbk).documents,
-            Texts{kNovel + "第二回\n\n" + kNovel + kNovel});
+  const std::string gbk = in_encoding(kKingdoms, "GB18030");
+  EXPECT_EQ(content_of("a", gbk + "第二回\n\n" + kKingdoms + gbk).documents,
+            Texts{kKingdoms + "第二回\n\n" + kKingdoms + kKingdoms});
 }
 
 TEST(MixedText, ALineMayHaveTwo) {
-  const std::string gbk = encoded("周末七国分争，并入于秦。", "GB18030");
-  EXPECT_EQ(content_of("a", encoded(kNovel, "GB18030") + gbk + kNovel).documents,
-            Texts{kNovel + "周末七国分争，并入于秦。" + kNovel});
+  const std::string gbk = in_encoding("周末七国分争，并入于秦。", "GB18030");
+  EXPECT_EQ(content_of("a", in_encoding(kKingdoms, "GB18030") + gbk + kKingdoms).documents,
+            Texts{kKingdoms + "周末七国分争，并入于秦。" + kKingdoms});
 }
 
 TEST(MixedText, OneEncodingStaysOne) {
   // Lines that are valid UTF-8 by chance; damage; and text that is all in one.
-  const std::string chance = encoded("联通\n", "GB18030") + encoded(kNovel + kPoem, "GB18030");
-  EXPECT_EQ(content_of("a", chance).documents, Texts{"联通\n" + kNovel + kPoem});
+  const std::string chance = in_encoding("联通\n", "GB18030") +
+                             in_encoding(kKingdoms + kMoon, "GB18030");
+  EXPECT_EQ(content_of("a", chance).documents, Texts{"联通\n" + kKingdoms + kMoon});
   EXPECT_EQ(content_of("a", chance).facts.at(0).notes, Texts{});
   std::string damaged;
-  for (int i = 0; i < 20; ++i) damaged += kNovel;
-  damaged += "\xFF\xFE\xFD\xFC\xFF\xFE\xFD\xFC\xFF\xFE\xFD\xFC\xFF\xFE\xFD\xFC\xFF\xFE\n" + kNovel;
+  for (int i = 0; i < 20; ++i) damaged += kKingdoms;
+  damaged += "\xFF\xFE\xFD\xFC\xFF\xFE\xFD\xFC\xFF\xFE\xFD\xFC\xFF\xFE\xFD\xFC\xFF\xFE\n" +
+             kKingdoms;
   EXPECT_EQ(content_of("a", damaged).documents, Texts{damaged});
   EXPECT_EQ(content_of("a", damaged).facts.at(0).notes, Texts{});
 }
@@ -82,7 +83,7 @@ TEST(MixedText, OneEncodingStaysOne) {
 TEST(MixedText, IsTheSameWhateverTheSizeOfTheReads) {
   std::string bytes;
   for (int i = 0; i < 3000; ++i) {
-    bytes += i / 100 % 2 == 0 ? kNovel : encoded(kNovel, "GB18030");
+    bytes += i / 100 % 2 == 0 ? kKingdoms : in_encoding(kKingdoms, "GB18030");
     if (i % 7 == 0) bytes += "\xFF\n";
   }
   const auto read_in = [&](size_t step) {
@@ -98,7 +99,8 @@ TEST(MixedText, IsTheSameWhateverTheSizeOfTheReads) {
   EXPECT_EQ(read_in(4093), whole);
   EXPECT_EQ(read_in(70'001), whole);
   size_t found = 0;
-  for (size_t at = whole.find(kNovel); at != whole.npos; at = whole.find(kNovel, at + 1)) ++found;
+  for (size_t at = whole.find(kKingdoms); at != whole.npos; at = whole.find(kKingdoms, at + 1))
+    ++found;
   EXPECT_EQ(found, 3000u);
 }
 
