@@ -240,6 +240,11 @@ def archives():
     yield "stored.zip", zip_of(files, zipfile.ZIP_STORED)
     yield "deflated.zip", zip_of(files, zipfile.ZIP_DEFLATED)
     yield "nested.zip", zip_of([("a.tar", tar_of(files[:1], "w"))], zipfile.ZIP_DEFLATED)
+    word = b"<w:document><w:body><w:p><w:r><w:t>one</w:t></w:r></w:p></w:body></w:document>"
+    yield "a.docx", zip_of([("[Content_Types].xml", b"<Types/>"), ("word/document.xml", word)], zipfile.ZIP_DEFLATED)
+    page = b"<html><body><p>one</p></body></html>"
+    yield "a.epub", zip_of([("mimetype", b"application/epub+zip"), ("a.xhtml", page)], zipfile.ZIP_STORED)
+    yield "windows.zip", zip_of([("x", text)], zipfile.ZIP_STORED).replace(b"\0x", b"\0\xd0")
     yield "two.gz", gzip.compress(b"one\n", mtime=0) + gzip.compress(b"two\n", mtime=0)
     yield "cut.gz", gzip.compress(text, mtime=0)[:-9]
 

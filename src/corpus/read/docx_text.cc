@@ -295,7 +295,7 @@ PackageText docx_text(const Package& package) {
   if (body.root() != "document") return {};
   PackageText result{.text = body.paragraphs().finish(), .why_not = ""};
   const std::string notes = notes_text(package, part, body.references());
-  if (!notes.empty()) result.text += "\n" + notes;
+  if (!notes.empty()) result.text.append(result.text.empty() ? "" : "\n").append(notes);
   if (result.text.empty())
     result.why_not = fault.empty() ? "a document without text" : "damaged XML: " + fault;
   else if (!fault.empty())
