@@ -371,11 +371,36 @@ bool is_impossible(const Characters& text) {
   return text.empty() || 20 * lost > beyond;
 }
 
+// Which part of the bytes beyond ASCII stand in words of more letters than alphabets have.
+double share_of_long_words(std::string_view evidence) {
+  constexpr size_t kLongestWord_letters = 20;
+  size_t all = 0, in_long = 0, run = 0;
+  const auto end_run = [&] {
+    all += run;
+    if (run > kLongestWord_letters) in_long += run;
+    run = 0;
+  };
+  for (const char c : evidence) {
+    if (static_cast<uint8_t>(c) >= 0x80) {
+      ++run;
+    } else {
+      end_run();
+    }
+  }
+  end_run();
+  return all > 0 ? static_cast<double>(in_long) / static_cast<double>(all) : 0;
+}
+
+bool has_spaces(const Candidate& candidate) {
+  return candidate.levels.empty() && std::string_view(candidate.family) != "874";  // Thai
+}
+
 // By candidate.
 using Scores = std::vector<double>;
 
 Scores scores_of(std::string_view evidence) {
   const Detected detected = detect(evidence);
+  const double long_words = share_of_long_words(evidence);
   Scores scores;
   for (const Candidate& candidate : candidates()) {
     const Characters text = decode(evidence, candidate.encoding);
@@ -383,6 +408,7 @@ Scores scores_of(std::string_view evidence) {
                                           ? alphabet_score(text, candidate)
                                           : ideographic_score(evidence, text, candidate));
     if (detected.family == candidate.family) score += kDetectorWeight * detected.confidence;
+    if (has_spaces(candidate)) score -= long_words;
     scores.push_back(score);
   }
   return scores;
