@@ -51,7 +51,7 @@ struct GuardedBytes {
   }
 };
 
-constexpr size_t kMemberEvidence_bytes = 4096;
+constexpr size_t kMemberEvidence_bytes = 4096, kPackageHead_bytes = 4096;
 
 // A file: what it is shows in its first bytes.
 class FileSource : public DocumentSource {
@@ -100,7 +100,15 @@ class FileSource : public DocumentSource {
     try {
       if (gzip) {
         gzip_ = std::make_shared<GzipStream>(std::move(read));
-        read = [gzip = gzip_](char* out, size_t n) { return gzip->read_some(out, n); };
+        // One read: what stands before a damage is given before it is found.
+        auto content = std::make_shared<HeadedStream>(
+            [gzip = gzip_](char* out, size_t n) { return gzip->read_some(out, n); },
+            kPackageHead_bytes);
+        if (is_package(content->head(), name_)) {
+          pending_ = std::move(content);
+          return;
+        }
+        read = [content](char* out, size_t n) { return content->read(out, n); };
       }
       archive_ = std::make_unique<Archive>(std::move(read));
     } catch (const Error& e) {

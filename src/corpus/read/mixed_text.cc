@@ -16,6 +16,7 @@ constexpr size_t kMixedBlock_bytes = 256 * 1024;
 constexpr size_t kHeld_bytes = 64 * 1024;
 // Of what is not valid UTF-8: less does not tell an encoding.
 constexpr size_t kLeastEvidence_bytes = 16;
+constexpr size_t kEvidence_bytes = 1200;
 constexpr size_t kLookedAhead_bytes = 8 * 1024;
 // A damaged text shall not be guessed at for ever.
 constexpr int kMostFailedGuesses = 64;
@@ -197,7 +198,7 @@ bool MixedText::is_in_other(std::string_view line, std::string_view rest) {
   }
   const std::string found = encoding_evidence(bytes);
   if (beyond_ascii(found) < kLeastEvidence_bytes) return false;
-  const EncodingGuess guess = guess_encoding(found);
+  const EncodingGuess guess = guess_encoding(found, evidence_);
   if (other_.empty() && guess.certainty >= kSureEncoding) other_ = guess.encoding;
   if (guess.encoding == other_) return true;
   ++failed_guesses_;
@@ -220,6 +221,8 @@ void MixedText::give(std::string_view bytes, bool is_utf8) {
     out_ += bytes;
   } else {
     if (!converter_) converter_ = std::make_unique<Converter>(other_);
+    if (evidence_.size() < kEvidence_bytes)
+      evidence_ += encoding_evidence(bytes, kEvidence_bytes - evidence_.size());
     converter_->add(bytes, false, out_);
   }
 }

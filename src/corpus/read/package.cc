@@ -54,7 +54,8 @@ bool any_member(std::string_view head, F&& f) {
                            head.substr(begin, std::min(next, head.size()) - begin),
                            little_endian_at(head, at + 8, 2) == 0};
     if (f(member)) return true;
-    if (next >= head.size()) break;
+    // What is stored without a size may have headers of its own.
+    if (next >= head.size() || (member.is_stored && !is_told)) break;
     at = next;
   }
   return false;
