@@ -54,7 +54,7 @@ size_t find_beyond_ascii(std::string_view text) {
 
 // Less evidence than this asks the neighbours, however sure a guess is: what letters it has may be
 // chance.
-constexpr size_t kAlone_bytes = 120;
+constexpr size_t kAlone_bytes = 48;
 
 // A character that text may hold. Private use is none: random bytes would hit it too often.
 bool is_plausible(UChar32 c) {

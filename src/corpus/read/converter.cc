@@ -1,6 +1,7 @@
 #include "corpus/read/converter.h"
 
 #include <unicode/ucnv_cb.h>
+#include <unicode/utf16.h>
 #include <unicode/ustring.h>
 
 #include <algorithm>
@@ -76,7 +77,7 @@ bool is_of_unicode(UConverter* converter) {
   }
 }
 
-// Units of UTF-16; all surrogates are paired, for ICU gives a pair at once or not at all.
+// Units of UTF-16; pairs of surrogates are whole.
 void append_utf16(std::u16string_view text, std::string& out) {
   const size_t old = out.size();
   out.resize(old + 3 * text.size());
@@ -112,12 +113,15 @@ void Converter::add(std::string_view bytes, bool is_end, std::string& out) {
   const char *from = bytes.data(), *const from_end = from + bytes.size();
   for (bool full = true; full;) {
     UErrorCode error = U_ZERO_ERROR;
-    char16_t* to = units.data();
+    units[0] = lead_;
+    char16_t* to = units.data() + (lead_ != 0 ? 1 : 0);
     ucnv_toUnicode(from_.get(), &to, units.data() + units.size(), &from, from_end, nullptr, is_end,
                    &error);
     full = error == U_BUFFER_OVERFLOW_ERROR;
     if (U_FAILURE(error) && !full)
       fail(ErrorCode::kInternal, "converting to UTF-8: {}", u_errorName(error));
+    const bool cuts_pair = to > units.data() && U16_IS_LEAD(to[-1]) && (full || !is_end);
+    lead_ = cuts_pair ? *--to : u'\0';
     append({units.data(), static_cast<size_t>(to - units.data())}, out);
   }
 }

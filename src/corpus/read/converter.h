@@ -34,6 +34,7 @@ class Converter {
   ConverterHandle from_;
   bool has_private_use_;  // which is meant: the encoding is one of Unicode
   int64_t replaced_ = 0;
+  char16_t lead_ = 0;  // a surrogate whose other half is to come; 0: none
 };
 
 }  // namespace inkstone
