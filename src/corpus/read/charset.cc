@@ -136,9 +136,18 @@ std::string superset_of(const std::string& name) {
   const char* registered = ucnv_getStandardName(name.c_str(), "IANA", &error);
   const std::string label = U_SUCCESS(error) && registered != nullptr ? registered : name;
   constexpr std::pair<const char*, const char*> kSupersets[] = {
-      {"ISO-8859-1", "windows-1252"}, {"US-ASCII", "windows-1252"}, {"ISO-8859-9", "windows-1254"},
-      {"GB2312", "GB18030"},          {"GBK", "GB18030"},           {"Big5", "Big5-HKSCS"},
-      {"Shift_JIS", "windows-31j"},   {"EUC-KR", "windows-949"},    {"TIS-620", "windows-874"},
+      {"ISO-8859-1", "windows-1252"},
+      {"US-ASCII", "windows-1252"},
+      {"ISO-8859-9", "windows-1254"},
+      {"GB2312", "GB18030"},
+      {"GBK", "GB18030"},
+      {"Big5", "Big5-HKSCS"},
+      {"Shift_JIS", "windows-31j"},
+      {"EUC-KR", "windows-949"},
+      {"TIS-620", "windows-874"},
+      {"cp950", "Big5-HKSCS"},
+      {"windows-950", "Big5-HKSCS"},
+      {"MS950", "Big5-HKSCS"},
   };
   for (const auto& [known, superset] : kSupersets) {
     if (same_encoding(label, known)) return superset;

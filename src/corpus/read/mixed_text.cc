@@ -14,8 +14,8 @@ namespace {
 
 constexpr size_t kMixedBlock_bytes = 256 * 1024;
 constexpr size_t kHeld_bytes = 64 * 1024;
-// Of what is not valid UTF-8: less does not tell an encoding.
-constexpr size_t kLeastEvidence_bytes = 16;
+// Of what is not valid UTF-8: less does not tell an encoding, or a known one.
+constexpr size_t kLeastEvidence_bytes = 24, kLeastEvidenceOfKnown_bytes = 6;
 constexpr size_t kEvidence_bytes = 1200;
 constexpr size_t kLookedAhead_bytes = 8 * 1024;
 // A damaged text shall not be guessed at for ever.
@@ -40,8 +40,8 @@ int64_t evidence_of_step(const Utf8Step& step) {
 // Where a line of two encodings changes, and what of it is valid UTF-8 there.
 struct ValidParts {
   size_t first_invalid = std::string_view::npos, behind_last_invalid = 0;
-  int64_t before = 0, behind = 0;  // evidence
-  size_t invalid_bytes = 0, valid_bytes = 0;
+  int64_t before = 0, behind = 0;     // evidence
+  int64_t evidence = 0, invalid = 0;  // of all that is valid; sequences that are not
 };
 
 ValidParts valid_parts(std::string_view line) {
@@ -51,7 +51,7 @@ ValidParts valid_parts(std::string_view line) {
     const size_t end = at + static_cast<size_t>(step.size_bytes);
     if (step.ok) {
       parts.behind += evidence_of_step(step);
-      parts.valid_bytes += step.size_bytes > 1 ? static_cast<size_t>(step.size_bytes) : 0;
+      parts.evidence += evidence_of_step(step);
     } else {
       if (parts.first_invalid == line.npos) {
         parts.first_invalid = at;
@@ -59,7 +59,7 @@ ValidParts valid_parts(std::string_view line) {
       }
       parts.behind_last_invalid = end;
       parts.behind = 0;
-      parts.invalid_bytes += static_cast<size_t>(step.size_bytes);
+      ++parts.invalid;
     }
     at = end;
   }
@@ -185,8 +185,8 @@ void MixedText::add_line_in_utf8(std::string_view line, std::string_view rest) {
 // A line that is not valid UTF-8.
 bool MixedText::is_in_other(std::string_view line, std::string_view rest) {
   const ValidParts parts = valid_parts(line);
-  if (parts.invalid_bytes < parts.valid_bytes || failed_guesses_ >= kMostFailedGuesses)
-    return false;
+  // Of other encodings, some sequences of two bytes are valid by chance.
+  if (2 * parts.invalid < parts.evidence || failed_guesses_ >= kMostFailedGuesses) return false;
   rest = rest.substr(0, kLookedAhead_bytes);
   std::string bytes(line);
   while (!rest.empty()) {
@@ -197,7 +197,8 @@ bool MixedText::is_in_other(std::string_view line, std::string_view rest) {
     if (evidence < 0) bytes += next;
   }
   const std::string found = encoding_evidence(bytes);
-  if (beyond_ascii(found) < kLeastEvidence_bytes) return false;
+  const size_t least = other_.empty() ? kLeastEvidence_bytes : kLeastEvidenceOfKnown_bytes;
+  if (beyond_ascii(found) < least) return false;
   const EncodingGuess guess = guess_encoding(found, evidence_);
   if (other_.empty() && guess.certainty >= kSureEncoding) other_ = guess.encoding;
   if (guess.encoding == other_) return true;
