@@ -60,6 +60,7 @@ class MixedText {
   bool is_utf8_;            // what was given last, or is to be given first
   bool has_given_ = false;  // something beyond ASCII
   std::string held_;        // lines that may be either
+  std::string evidence_;    // of the other encoding, so far
   std::string in_, out_;
   size_t in_at_ = 0, out_at_ = 0;
   bool end_ = false;
