@@ -25,7 +25,7 @@ namespace {
 constexpr double kDetectorWeight = 0.25;
 constexpr double kFrequencyWeight = 0.6;
 // Evidence of this size counts as much as all the neighbours'.
-constexpr double kNeighbours_bytes = 24;
+constexpr double kNeighbours_bytes = 40;
 
 // Lead bytes, and what characters with them count for: the first level of a standard holds what is
 // in use.
