@@ -255,6 +255,11 @@ def archives():
     yield "stored.zip", zip_of(files, zipfile.ZIP_STORED)
     yield "deflated.zip", zip_of(files, zipfile.ZIP_DEFLATED)
     yield "nested.zip", zip_of([("a.tar", tar_of(files[:1], "w"))], zipfile.ZIP_DEFLATED)
+    word = b"<w:document><w:body><w:p><w:r><w:t>one</w:t></w:r></w:p></w:body></w:document>"
+    yield "a.docx", zip_of([("[Content_Types].xml", b"<Types/>"), ("word/document.xml", word)], zipfile.ZIP_DEFLATED)
+    page = b"<html><body><p>one</p></body></html>"
+    yield "a.epub", zip_of([("mimetype", b"application/epub+zip"), ("a.xhtml", page)], zipfile.ZIP_STORED)
+    yield "windows.zip", zip_of([("x", text)], zipfile.ZIP_STORED).replace(b"\0x", b"\0\xd0")
     yield "two.gz", gzip.compress(b"one\n", mtime=0) + gzip.compress(b"two\n", mtime=0)
     yield "cut.gz", gzip.compress(text, mtime=0)[:-9]
 
@@ -275,6 +280,38 @@ def charsets():
                "utf-16-be": TEXTS[2], "gb18030": TEXTS[2] + TEXTS[4], "big5": chinese,
                "shift_jis": "古池や蛙飛びこむ水の音", "latin-1": "Grüße, café, naïve, ½ £5\n"}
     yield from ((name, text.encode(name)) for name, text in samples.items())
+    yield "mixed", b"\0" + (chinese * 2 + "\n").encode("gb18030") + (chinese + "\n").encode()
+
+
+W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+
+
+def packages():
+    """The first byte picks DOCX, ODT or EPUB; NULs stand between the parts."""
+    body = ('<w:p><w:pPr><w:rPr><w:del/></w:rPr></w:pPr><w:r><w:t>一 &amp; 二</w:t><w:tab/><w:br/></w:r>'
+            '<w:del><w:r><w:delText>x</w:delText></w:r></w:del><w:r><w:footnoteReference w:id="2"/></w:r></w:p>'
+            '<w:tbl><w:tr><w:tc><w:p><w:r><w:t>a</w:t></w:r></w:p></w:tc><w:tc><w:p/></w:tc></w:tr></w:tbl>'
+            '<w:p><w:r><mc:AlternateContent><mc:Choice><w:txbxContent><w:p><w:r><w:t>box</w:t></w:r></w:p>'
+            '</w:txbxContent></mc:Choice><mc:Fallback><w:t>no</w:t></mc:Fallback></mc:AlternateContent></w:r></w:p>')
+    notes = f'<w:footnotes {W}><w:footnote w:id="2"><w:p><w:r><w:t>note</w:t></w:r></w:p></w:footnote></w:footnotes>'
+    yield "docx", b"\0" + f'<w:document {W}><w:body>{body}</w:body></w:document>'.encode() + b"\0" + notes.encode()
+    odt = ('<office:document-content><office:body><office:text><text:h>一</text:h><text:p>a<text:s text:c="3"/>b'
+           '<text:tab/><text:line-break/><text:note><text:note-citation>1</text:note-citation><text:note-body><text:p>n'
+           '</text:p></text:note-body></text:note></text:p><table:table><table:table-row><table:table-cell><text:p>c'
+           '</text:p></table:table-cell></table:table-row></table:table></office:text></office:body>'
+           '</office:document-content>')
+    yield "odt", b"\1" + odt.encode()
+    opf = ('<package><manifest><item id="a" href="a.xhtml"/><item id="b" href="b%201.html" properties="nav"/></manifest>'
+           '<spine><itemref idref="a"/><itemref idref="b"/></spine></package>')
+    yield "epub", b"\2" + opf.encode() + b"\0" + "<html><body><p>一<ruby>字<rt>zi</rt></ruby></body></html>".encode()
+
+
+def subtitles():
+    """The first byte picks a separator."""
+    yield "srt", b"\0" + "1\r\n00:00:01,000 --> 00:00:02,000\r\n<i>你好</i> {\\an8}1 < 2\r\n\r\n2\r\n00:00:03,0".encode()
+    yield "vtt", b"\1WEBVTT\n\nNOTE x\n\nname\n00:01.000 --> 00:02.000 line:0\n<v Ann>a &amp; b<00:01.500> c\n\nSTYLE\n"
+    yield "poems", b"\2" + "一\n二\n\n\u3000\n三\n".encode()
+    yield "titles", b"\4a\nb\na\n#\nc"
 
 
 def reports():
@@ -290,6 +327,7 @@ TARGETS = {
     "tokenizer_json": tokenizers, "vocab_merges": vocab_merges, "shard": shards, "safetensors_header": safetensors,
     "json": jsons, "hf_config": hf_configs, "special_roles": special_roles, "prompts": prompts,
     "conversation": conversations, "jsonl": jsonl, "csv": csv, "archive": archives, "html": html, "charset": charsets,
+    "package": packages, "subtitles": subtitles,
     "run_json": runs, "trainer_state": trainer_states,
     "command_record": command_records, "history": histories, "terminal": terminals, "report": reports,
 }

@@ -19,8 +19,19 @@ enum class InvalidText {
 enum class Normalization {
   kNone,
   kNfc,  // canonical composition: one spelling of what looks the same
-  // Compatibility composition too: ligatures, full-width forms, superscripts lose their form.
+  // Compatibility composition too: ligatures, full-width forms, superscripts lose their form, and
+  // the full-width ，：！？ of Chinese text become those of ASCII.
   kNfkc,
+  // The same, but East Asian punctuation stays: full-width forms that are no letters and digits,
+  // the ideographic space, ellipses, vertical and small forms.
+  kNfkcCjk,
+};
+
+// How Chinese is written.
+enum class ChineseConversion {
+  kNone,
+  kSimplified,   // from traditional characters, by ICU's transliterator Hant-Hans
+  kTraditional,  // from simplified ones, by Hans-Hant: by words it knows, else by characters
 };
 
 // The rules of the published corpora; docs/cleaning.md lists each with its threshold.
@@ -41,14 +52,16 @@ struct CleanOptions {
   bool line_ends = true;
   bool control_characters = true;
   Normalization normalization = Normalization::kNone;
+  ChineseConversion conversion = ChineseConversion::kNone;
   bool strip_boilerplate = false;              // lines about cookies, JavaScript and the like
   bool repeated_lines = false;                 // lines that the document has already
   int64_t min_characters = 0;                  // code points after all of the above
   int64_t max_characters = 0;                  // 0: no limit
   std::vector<std::string> keep_scripts = {};  // "Latin", "Han", ...; empty: all
   double script_fraction = 0.5;                // of the letters, at least, in those scripts
-  std::vector<std::string> languages = {};     // "en", "zh", ...; empty: all
-  double language_fraction = 0.5;              // of the text, at least, in those languages
+  // "en", "zh", "zh-Hans", "zh-Hant", ...; empty: all
+  std::vector<std::string> languages = {};
+  double language_fraction = 0.5;  // of the text, at least, in those languages
   // Of C4 and FineWeb, the lines' rules happen with the lines.
   QualityRules quality = QualityRules::kNone;
 };

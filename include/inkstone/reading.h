@@ -8,18 +8,27 @@
 
 namespace inkstone {
 
-enum class InputFormat { kAuto, kText, kJsonLines, kJson, kCsv, kTsv, kHtml };
+enum class InputFormat { kAuto, kText, kJsonLines, kJson, kCsv, kTsv, kHtml, kSubtitles };
 
-// "auto", "text", "markdown" (which is text), "jsonl", "json", "csv", "tsv", "html". Throws kUsage
-// for other names.
+// "auto", "text", "markdown" (which is text), "jsonl", "json", "csv", "tsv", "html", "srt" or "vtt"
+// (subtitles). Throws kUsage for other names.
 InputFormat parse_input_format(const std::string& name);
 std::string name_of(InputFormat format);
 
 struct ReadOptions {
   // kAuto: by the name's ending, after that of its compression (.jsonl .ndjson .json .csv .tsv
-  // .html .htm .xhtml); what begins as a page does is HTML; all else is text.
+  // .html .htm .xhtml); what begins as a page does is HTML, and as subtitles do, subtitles; all
+  // else is text. DOCX, ODT and EPUB are known by their content, as compressed files are, whatever
+  // the format.
   InputFormat format = InputFormat::kAuto;
-  std::string json_field = "text";  // of an object; "a.b" is the member b of a
+  // Divides texts (not records: JSON, tables, pages) into documents, beside lines that are exactly
+  // "<|endoftext|>": "" nowhere; "blank", at blank lines; "line", after each line; else a regular
+  // expression of ICU's. A line in which it is found divides and belongs to no document; where what
+  // it finds is empty, as with (?=...), the line begins the next one.
+  std::string separator = "";
+  // Of an object: a string, or an array of strings, which are joined by lines. "a.b" is the member
+  // b of a; "a,b" is both, in lines of their own, as far as they are there.
+  std::string json_field = "text";
   std::string csv_column = "text";  // a name in the first row, or a number from 1
   char csv_delimiter = 0;           // 0: of , ; tab | the one that the table's beginning tells
   bool csv_header = true;           // false: the first row is text, and csv_column a number

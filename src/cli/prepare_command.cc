@@ -73,11 +73,7 @@ void add_cleaning_options(CLI::App* command, Arguments& a) {
       ->type_name("replace|drop|keep");
   command->add_flag("--raw", a.raw,
                     "no cleaning: line ends, control characters and invalid bytes stay");
-  command
-      ->add_option("--normalize", clean.normalization,
-                   "Unicode normalisation: none (default), nfc, nfkc")
-      ->transform(CLI::CheckedTransformer(kNormalizationNames))
-      ->type_name("none|nfc|nfkc");
+  add_writing_options(command, clean);
   command->add_flag("--strip-boilerplate", clean.strip_boilerplate,
                     "remove lines about cookies, JavaScript and the like");
   command->add_flag("--repeated-lines", clean.repeated_lines,
@@ -96,7 +92,9 @@ void add_cleaning_options(CLI::App* command, Arguments& a) {
                    "keep documents in these scripts: Latin, Han, ...")
       ->delimiter(',');
   command
-      ->add_option("--language", clean.languages, "keep documents in these languages: en, zh, ...")
+      ->add_option("--language", clean.languages,
+                   "keep documents in these languages: en, zh, "
+                   "zh-Hans, zh-Hant, ...")
       ->delimiter(',');
   command
       ->add_option("--duplicates", a.duplicates,
@@ -120,7 +118,9 @@ void add_prepare_command(CLI::App& app, Selection& selection) {
       [a] { return run(*a); });
   command
       ->add_option("INPUT", a->inputs,
-                   "text, Markdown, JSON lines, JSON, CSV, TSV, HTML, also in gz, xz, zst, bz2, "
+                   "text, Markdown, DOCX, ODT, EPUB, SRT, VTT, JSON lines, JSON, CSV, TSV, HTML, "
+                   "also in gz, "
+                   "xz, zst, bz2, "
                    "tar and zip: files, "
                    "folders, 'patterns*', @lists of files, or - for standard input")
       ->required();

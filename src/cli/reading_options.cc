@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "corpus/clean/option_names.h"
 
 namespace inkstone::cli {
 namespace {
@@ -34,7 +35,8 @@ void note_sources(const std::vector<SourceFacts>& sources) {
     if (facts.is_unsure() && ++unsure <= kShown) {
       note(
           fmt::format("note: {}: read as {}, which is a guess ({:.0f} % sure); if the text looks "
-                      "wrong, give --encoding",
+                      "wrong, give its encoding: --encoding GB18030, Big5, Shift_JIS, "
+                      "windows-1251, ...",
                       facts.source, facts.encoding, 100 * facts.certainty));
     }
     if (facts.notes.empty() || ++noted > kShown) continue;
@@ -48,11 +50,19 @@ void note_sources(const std::vector<SourceFacts>& sources) {
 
 void add_reading_options(CLI::App* command, ReadingArguments& a) {
   command->add_option("--format", a.format, "of the inputs; auto: by their names and contents")
-      ->check(CLI::IsMember({"auto", "text", "markdown", "jsonl", "json", "csv", "tsv", "html"}))
+      ->check(CLI::IsMember(
+          {"auto", "text", "markdown", "jsonl", "json", "csv", "tsv", "html", "srt", "vtt"}))
       ->capture_default_str();
   command
+      ->add_option("--separator", a.options.separator,
+                   "of texts: where documents end, beside lines <|endoftext|>: blank (lines), line "
+                   "(each is a document, as for verses), or a regular expression: a line in which "
+                   "it is found divides; with (?=...) it begins the next document")
+      ->type_name("blank|line|REGEX");
+  command
       ->add_option("--json-field", a.options.json_field,
-                   "of JSON objects: the member with the text, a.b for b in a")
+                   "of JSON objects: the member with the text, a.b for b in a; title,text for "
+                   "several, a line each; an array of strings is lines")
       ->capture_default_str();
   command
       ->add_option("--csv-column", a.options.csv_column,
@@ -66,6 +76,21 @@ void add_reading_options(CLI::App* command, ReadingArguments& a) {
                     "of CSV and TSV: the first row is text, and --csv-column a number");
   command->add_option("--encoding", a.options.encoding,
                       "of the text (UTF-8, GB18030, Big5, ...); else detected");
+}
+
+void add_writing_options(CLI::App* command, CleanOptions& clean) {
+  command
+      ->add_option("--normalize", clean.normalization,
+                   "Unicode normalisation: none (default), nfc, nfkc (which makes ，：！？ ASCII), "
+                   "nfkc-cjk (which keeps them)")
+      ->transform(CLI::CheckedTransformer(kNormalizationNames))
+      ->type_name("none|nfc|nfkc|nfkc-cjk");
+  command
+      ->add_option("--convert", clean.conversion,
+                   "Chinese into simplified or traditional characters (none); a vocabulary and the "
+                   "data that it encodes should be made with the same")
+      ->transform(CLI::CheckedTransformer(kConversionNames))
+      ->type_name("none|simplified|traditional");
 }
 
 }  // namespace inkstone::cli

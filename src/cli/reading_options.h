@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cli/command.h"
+#include "inkstone/cleaning.h"
 #include "inkstone/reading.h"
 
 namespace inkstone::cli {
@@ -20,7 +21,10 @@ struct ReadingArguments {
 // delimiters of tables. A few of them, then how many more there are.
 void note_sources(const std::vector<SourceFacts>& sources);
 
-// --format, --json-field, --csv-column, --delimiter, --no-header, --encoding.
+// --format, --separator, --json-field, --csv-column, --delimiter, --no-header, --encoding.
 void add_reading_options(CLI::App* command, ReadingArguments& arguments);
+
+// --normalize, --convert: of commands that learn from text.
+void add_writing_options(CLI::App* command, CleanOptions& clean);
 
 }  // namespace inkstone::cli

@@ -135,6 +135,7 @@ Tokenizer learn(const TextRun& t, const std::vector<fs::path>& inputs, TrainDisp
   VocabularyOptions options;
   options.inputs = inputs;
   options.read = t.read;
+  options.clean = t.clean;
   options.train.runtime = make_runtime();
   options.train.vocab_size = t.vocab_size;
   options.train.min_frequency = kLeastOccurrences;
@@ -168,6 +169,7 @@ void make_shards(const TextRun& t, const std::vector<fs::path>& inputs, const To
   options.inputs = inputs;
   options.output = data_folder(t.run);
   options.read = t.read;
+  options.clean = t.clean;
   options.val_fraction = t.val_fraction;
   options.runtime = make_runtime();
   PrepareProgressLine progress(display.status());

@@ -8,6 +8,7 @@
 
 #include "cli/command_record.h"
 #include "cli/train_display.h"
+#include "inkstone/cleaning.h"
 #include "inkstone/reading.h"
 
 namespace inkstone::cli {
@@ -19,6 +20,7 @@ struct TextRun {
   int64_t vocab_size = 0;          // of the one that is learnt, at most
   double val_fraction = 0;
   ReadOptions read;
+  CleanOptions clean;
 };
 
 // Makes RUN/command.json, RUN/tokenizer (if a vocabulary is to be learnt) and RUN/data, or as much

@@ -23,6 +23,7 @@ struct TrainArguments {
   int64_t vocab_size = 0, min_frequency = 2, max_token_length = 0, memory_mib = 768;
   double held_out = 0;
   ReadingArguments reading;
+  CleanOptions clean;
   bool raw = false, json = false;
 };
 
@@ -69,7 +70,11 @@ VocabularyOptions options_of(const TrainArguments& a) {
   VocabularyOptions options;
   options.inputs.assign(a.inputs.begin(), a.inputs.end());
   options.read = a.reading.read_options();
-  if (a.raw) options.clean = kNoCleaning;
+  options.clean = a.clean;
+  if (a.raw) {
+    options.clean.invalid = kNoCleaning.invalid;
+    options.clean.line_ends = options.clean.control_characters = false;
+  }
   options.held_out = a.held_out;
   options.train.type = parse_type(a.type);
   if (a.vocab_size > 0) options.train.vocab_size = a.vocab_size;
@@ -246,6 +251,7 @@ void add_tokenizer_train_command(CLI::App& group, Selection& selection) {
       ->check(CLI::Range(0.0, 0.9))
       ->type_name("SHARE");
   add_reading_options(train, a->reading);
+  add_writing_options(train, a->clean);
   train->add_flag("--raw", a->raw,
                   "learn from the text before prepare's cleaning (for prepare --raw)");
   train->add_flag("--json", a->json, "print a JSON object");

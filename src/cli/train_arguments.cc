@@ -255,6 +255,7 @@ void add_text_options(CLI::App* c, TrainArguments& a) {
       ->check(CLI::Range(0.0, 0.9))
       ->capture_default_str();
   add_reading_options(c, a.reading);
+  add_writing_options(c, a.clean);
 }
 
 // More tokens than this make a small model slow before they teach it anything.
@@ -359,7 +360,8 @@ TextRun text_run(const TrainArguments& a) {
             .tokenizer = a.tokenizer,
             .vocab_size = a.vocab_size,
             .val_fraction = a.val_fraction,
-            .read = a.reading.read_options()};
+            .read = a.reading.read_options(),
+            .clean = a.clean};
   if (!a.init.empty()) t.tokenizer = find_model_folder(a.init).string();
   if (t.vocab_size == 0)
     t.vocab_size = a.minutes > 0 ? vocabulary_for(a.minutes) : TokenizerTrainOptions{}.vocab_size;

@@ -17,6 +17,7 @@ struct TrainArguments {
   TrainOptions options;
   std::vector<std::string> texts, data;
   ReadingArguments reading;
+  CleanOptions clean;
   std::string run, init, resume, tokenizer, model, schedule = "cosine", optimizer = "adamw",
                                                    dtype = "f32", device = "cpu";
   int64_t steps = 0, layers = 0, heads = 0, width = 0, context = 0, vocab_size = 0;

@@ -42,7 +42,7 @@ TEST_F(BadInputTest, AFolderWithoutText) {
 TEST_F(BadInputTest, ABinaryFile) {
   make_data();
   write("image.png", std::string("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 16));
-  expect_no_text("image.png", {"image.png", "binary"});
+  expect_no_text("image.png", {"image.png", "an image"});
 }
 
 TEST_F(BadInputTest, AnEmptyFile) {

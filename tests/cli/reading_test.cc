@@ -22,6 +22,44 @@ std::string as_utf16(const std::string& latin1) {
   return bytes;
 }
 
+uint32_t crc32(const std::string& bytes) {
+  uint32_t crc = 0xFFFFFFFF;
+  for (const char c : bytes) {
+    crc ^= static_cast<uint8_t>(c);
+    for (int i = 0; i < 8; ++i) crc = (crc >> 1) ^ (crc % 2 * 0xEDB88320);
+  }
+  return ~crc;
+}
+
+std::string little_endian(uint32_t value, size_t size_bytes) {
+  std::string bytes;
+  for (size_t i = 0; i < size_bytes; ++i) bytes += static_cast<char>(i < 4 ? value >> (8 * i) : 0);
+  return bytes;
+}
+
+// A member of a zip archive, stored.
+std::string zip_member(const std::string& name, const std::string& content) {
+  const auto size = static_cast<uint32_t>(content.size());
+  return "PK\x03\x04" + little_endian(20, 2) + little_endian(0, 8) +
+         little_endian(crc32(content), 4) + little_endian(size, 4) + little_endian(size, 4) +
+         little_endian(static_cast<uint32_t>(name.size()), 2) + little_endian(0, 2) + name +
+         content;
+}
+
+// Of text without markup.
+std::string as_docx(const std::string& text) {
+  std::string body;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = text.find('\n', at);
+    body += "<w:p><w:r><w:t>" + text.substr(at, end - at) + "</w:t></w:r></w:p>";
+    at = end + 1;
+  }
+  return zip_member("[Content_Types].xml", "<Types/>") +
+         zip_member("word/document.xml",
+                    "<w:document xmlns:w='w'><w:body>" + body + "</w:body></w:document>") +
+         "PK\x05\x06" + little_endian(0, 8) + little_endian(0, 8) + little_endian(0, 2);
+}
+
 class ReadingTest : public Workspace {
  protected:
   Json evaluate(const std::string& file, const Words& more = {}) const {
@@ -52,6 +90,49 @@ TEST_F(ReadingTest, EvalGivesOneFigureForEveryEncodingAndLineEnd) {
     EXPECT_EQ(evaluate(name), expected) << name;
   }
   EXPECT_NE(evaluate("crlf.txt", {"--raw"}), expected);
+}
+
+TEST_F(ReadingTest, ADocumentIsItsTextForEveryCommand) {
+  make_run();
+  const std::string text = verses(60);
+  write("plain.txt", text);
+  write("novel.docx", as_docx(text));
+  EXPECT_EQ(evaluate("novel.docx"), evaluate("plain.txt"));
+  for (const char* file : {"plain.txt", "novel.docx"}) {
+    const std::string name = file;
+    run_well({"tokenizer", "train", name, "--vocab-size", "300", "-o", "of-" + name});
+    run_well({"train", name, "-o", "run-" + name, "--steps", "1", "--model", "gpt-micro",
+              "--context", "16", "--width", "16", "--heads", "1", "--layers", "1", "--batch", "1"});
+  }
+  for (const char* file : {"of-", "run-"}) {
+    const std::string part = file == std::string("of-") ? "/tokenizer.json"
+                                                        : "/data/train_000000.bin";
+    EXPECT_EQ(read(std::string(file) + "novel.docx" + part),
+              read(std::string(file) + "plain.txt" + part));
+  }
+  EXPECT_EQ(run_well({"tokenizer", "encode", "--tokenizer", "vocabulary", "novel.docx"}).out,
+            run_well({"tokenizer", "encode", "--tokenizer", "vocabulary", "plain.txt"}).out);
+}
+
+TEST_F(ReadingTest, PoemsAreDocumentsAndOneWayOfWriting) {
+  make_data(verses(60), "byte");
+  write("poems.txt", "牀前明月光\n\n舉頭望明月\n\n低頭思故鄉\n");
+  write("poems.json", R"([{"title": "靜夜思", "paragraphs": ["疑是", "地上霜"]}])");
+  const Json report = Json::parse(
+      run_well({"prepare", "poems.txt", "poems.json", "--separator", "blank", "--json-field",
+                "title,paragraphs", "--convert", "simplified", "--normalize", "nfkc-cjk",
+                "--val-fraction", "0", "--tokenizer", "vocabulary", "-o", "new", "--json"})
+          .out);
+  EXPECT_EQ(report["documents"], 4);
+  const std::string shown = run_well({"info", "new/train_000000.bin"}).out;
+  for (const char* part : {"床前明月光", "举头望明月", "静夜思"})
+    EXPECT_NE(shown.find(part), std::string::npos) << shown;
+  expect_refused(
+      2, {"prepare", "poems.txt", "--separator", "(", "--tokenizer", "vocabulary", "-o", "x"},
+      {"'('", "regular expression", "blank"});
+  write("old.doc", "\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1");
+  expect_refused(1, {"prepare", "old.doc", "--tokenizer", "vocabulary", "-o", "x"},
+                 {"old.doc", "DOC", "save it as DOCX"});
 }
 
 TEST_F(ReadingTest, EvalScoresEachDocumentFromItsBeginning) {

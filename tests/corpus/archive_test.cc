@@ -1,7 +1,9 @@
 // Compressed files and archives.
 #include "corpus/read/archive.h"
 
+#include "base/file.h"
 #include "read_support.h"
+#include "support.h"
 
 namespace inkstone {
 namespace {
@@ -76,6 +78,36 @@ TEST(Archive, ReadsMembersInOrderByTheirNames) {
               (Texts{"x/b/.hidden.txt#0: hidden", "x/.git/config#0: hidden", "x/empty#0: empty",
                      "x/binary#0: binary (--encoding NAME takes it as text)"}));
   }
+}
+
+// Programs of Windows write names in its own encoding, without a word.
+TEST(Archive, ReadsNamesOfWindows) {
+  const std::string folder = "\xD0\xA1\xCB\xB5/";                     // 小说
+  const std::string first = folder + "\xB5\xDA\xD2\xBB\xBB\xD8.txt";  // 第一回
+  const std::string notes = folder + "\xCB\xB5\xC3\xF7.docx";         // 说明
+  const std::string hidden = folder + ".\xB5\xDA\xD2\xBB\xBB\xD8";
+  const std::string gbk =
+      "\xBB\xB0\xCB\xB5\xCC\xEC\xCF\xC2\xB4\xF3\xCA\xC6\xA3\xAC\xB7\xD6\xBE\xC3\xB1\xD8\xBA\xCF\xA1"
+      "\xA3";
+  for (const std::string& text : {gbk, std::string("ASCII")}) {
+    const auto content = content_of(
+        "a.zip", make_archive(&archive_write_set_format_zip, &archive_write_add_filter_none,
+                              {{first, text}, {notes, "PK\x03\x04xxxx"}, {hidden, "x"}}));
+    EXPECT_EQ(content.places, Texts{"a.zip/小说/第一回.txt#1"});
+    ASSERT_EQ(content.dropped.size(), 2u);
+    EXPECT_TRUE(content.dropped[0].starts_with("a.zip/小说/说明.docx#0: damaged"));
+    EXPECT_EQ(content.dropped[1], "a.zip/小说/.第一回#0: hidden");
+  }
+}
+
+TEST(Archive, ReadsTheExample) {
+  INK_SHARED_DATA_OR_SKIP(path, "faults/zh/windows_gbk.zip");
+  const auto content = content_of("a.zip", read_file(path));
+  EXPECT_EQ(content.places, (Texts{"a.zip/小说/第一回.txt#1", "a.zip/小说/第二回.txt#1"}));
+  ASSERT_EQ(content.documents.size(), 2u);
+  EXPECT_TRUE(content.documents[0].starts_with("《红楼梦》曹雪芹"));
+  ASSERT_EQ(content.dropped.size(), 1u);
+  EXPECT_TRUE(content.dropped[0].starts_with("a.zip/小说/说明.docx#0: ")) << content.dropped[0];
 }
 
 TEST(Archive, LeavesOutLinks) {

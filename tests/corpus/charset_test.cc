@@ -150,6 +150,49 @@ TEST(DetectEncoding, AsksTheNeighboursOfShortTexts) {
   EXPECT_EQ(evidence_of(encode(kChinese, "UTF-16")), "");
 }
 
+// Verses of a dozen characters, of which each alone may be Arabic or Hebrew.
+TEST(DetectEncoding, ReadsAFolderOfVersesAsItsNeighboursAre) {
+  INK_SHARED_DATA_OR_SKIP(poems, "text/tang_poems.txt");
+  const std::string text = read_file(poems);
+  std::vector<std::string> verses;
+  for (size_t at = 0; at < text.size() && verses.size() < 800;) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    const std::string line = text.substr(at, end - at);
+    at = end + 1;
+    if (line.size() >= 24 && line.size() <= 48) verses.push_back(line);
+  }
+  ASSERT_EQ(verses.size(), 800u);
+  const std::pair<const char*, size_t> kAllowed[] = {{"GB18030", 4}, {"Big5", 8}};
+  for (const auto& [encoding, most_wrong] : kAllowed) {
+    std::string evidence;
+    for (size_t i = 0; i < 64; ++i) evidence += evidence_of(encode(verses[i], encoding));
+    size_t wrong = 0, wrong_alone = 0, sure_and_wrong = 0;
+    for (const std::string& verse : verses) {
+      const std::string bytes = encode(verse, encoding);
+      const std::string right = decode(bytes, encoding);
+      const auto with = detect_encoding(bytes, [&] { return evidence; });
+      const auto alone = detect_encoding(bytes);
+      wrong += decode(bytes, with.encoding) != right ? 1 : 0;
+      wrong_alone += decode(bytes, alone.encoding) != right ? 1 : 0;
+      sure_and_wrong += decode(bytes, alone.encoding) != right && alone.certainty >= kSureEncoding;
+    }
+    std::printf("%s: %zu of 800 wrong with neighbours, %zu alone, %zu of these sure\n", encoding,
+                wrong, wrong_alone, sure_and_wrong);
+    EXPECT_LE(wrong, most_wrong) << encoding;
+  }
+}
+
+// A file that tells clearly is not overruled by its folder.
+TEST(DetectEncoding, NeighboursDoNotOverruleAClearText) {
+  std::string chinese;
+  for (int i = 0; i < 40; ++i) chinese += evidence_of(encode(kChinese, "GB18030"));
+  for (const auto& [text, encoding] :
+       {std::pair{kRussian, "windows-1251"}, {kJapanese, "Shift_JIS"}, {kGerman, "windows-1252"}}) {
+    const std::string bytes = encode(text, encoding);
+    EXPECT_EQ(decode(bytes, detect_encoding(bytes, [&] { return chinese; }).encoding), text);
+  }
+}
+
 // Parts of real texts: how many are taken for something else?
 TEST(DetectEncoding, FindsChineseInItsEncodings) {
   INK_SHARED_DATA_OR_SKIP(novel, "text/\u7EA2\u697C\u68A6.txt");
@@ -244,7 +287,7 @@ TEST(Encodings, MarksAndNulsTellUtf16) {
   }
   EXPECT_EQ(content_of("a", "\xFF\xFE").dropped, Texts{"a#0: empty"});
   EXPECT_EQ(content_of("a", std::string_view("%PDF-1.7\0\xFF", 10)).dropped,
-            Texts{"a#0: binary (PDF; convert it to text first)"});
+            Texts{"a#0: no text (PDF; convert it to text first, for example by pdftotext)"});
 }
 
 TEST(Encodings, AStrayNulMakesNoUtf16) {

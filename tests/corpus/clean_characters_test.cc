@@ -2,6 +2,7 @@
 // cleaning once.
 #include <gtest/gtest.h>
 
+#include "base/file.h"
 #include "base/rng.h"
 #include "base/utf8.h"
 #include "corpus/clean/cleaner.h"
@@ -118,6 +119,64 @@ TEST(CleanCharacters, RandomBytesAgreeWithTheSlowDecoder) {
     }
     ASSERT_EQ(clean(text).text, expected);
   }
+}
+
+TEST(Normalize, NfkcCjkKeepsEastAsianPunctuation) {
+  const std::string text = "“你好，世界！”：？；（ＡＢ１２）…… ～　﹏︵﹁，ｶﾞ①㎡ﬁ";
+  EXPECT_EQ(clean(text, {.normalization = Normalization::kNfkcCjk}).text,
+            "“你好，世界！”：？；（AB12）…… ～　﹏︵﹁，ガ1m2fi");
+  EXPECT_EQ(clean("你好，世界！：？", {.normalization = Normalization::kNfkc}).text,
+            "你好,世界!:?");
+  EXPECT_EQ(clean("e\u0301，e\u0301", {.normalization = Normalization::kNfkcCjk}).text, "é，é");
+}
+
+TEST(ConvertChinese, WordsAndCharacters) {
+  const CleanOptions simplified{.conversion = ChineseConversion::kSimplified},
+      traditional{.conversion = ChineseConversion::kTraditional};
+  EXPECT_EQ(clean("牀前明月光，疑是地上霜。\n舉頭望明月，低頭思故鄉。 abc\n", simplified).text,
+            "床前明月光，疑是地上霜。\n举头望明月，低头思故乡。 abc\n");
+  EXPECT_EQ(clean("举头望明月，皇后的头发，以后干燥的电脑。\n", traditional).text,
+            "舉頭望明月，皇后的頭髮，以後乾燥的電腦。\n");
+  EXPECT_EQ(clean("ASCII\n\u00E9 あ한\n", simplified).text, "ASCII\n\u00E9 あ한\n");
+  const CleanOptions kept{.invalid = InvalidText::kKeep,
+                          .conversion = ChineseConversion::kSimplified};
+  EXPECT_EQ(clean("舉\xFF\n頭\n", kept).text, "舉\xFF\n头\n");
+}
+
+// A long document is cleaned in pieces.
+TEST(ConvertChinese, IsOneTextHoweverItIsCut) {
+  INK_SHARED_DATA_OR_SKIP(poems, "text/tang_poems.txt");
+  const std::string text = read_file(poems).substr(0, 600'000);
+  for (const auto conversion : {ChineseConversion::kSimplified, ChineseConversion::kTraditional}) {
+    const Cleaner cleaner(CleanOptions{.invalid = InvalidText::kKeep, .conversion = conversion});
+    Cleaner::Scratch scratch;
+    std::string whole = text, pieces;
+    cleaner.clean_piece(whole, scratch);
+    for (size_t at = 0; at < text.size();) {
+      const size_t end = std::min(text.find('\n', std::min(at + 5000, text.size())), text.size());
+      std::string piece = text.substr(at, end - at);
+      cleaner.clean_piece(piece, scratch);
+      pieces += piece;
+      at = end;
+    }
+    EXPECT_EQ(pieces == whole, true);
+  }
+}
+
+TEST(Languages, ChineseHasTwoWaysOfWriting) {
+  const std::string simplified =
+                        "话说天下大势，分久必合，合久必分。周末七国分争，并入于秦。及秦灭之后，楚汉"
+                        "分争，又并入于汉。",
+                    traditional =
+                        "話說天下大勢，分久必合，合久必分。周末七國分爭，並入於秦。及秦滅之後，楚漢"
+                        "分爭，又並入於漢。";
+  const auto kept = [](const std::string& text, const std::string& language) {
+    return reason_for(text, {.languages = {language}}) == DropReason::kNone;
+  };
+  EXPECT_TRUE(kept(simplified, "zh") && kept(simplified, "zh-Hans") &&
+              !kept(simplified, "zh-Hant"));
+  EXPECT_TRUE(kept(traditional, "zh") && kept(traditional, "zh-Hant") &&
+              !kept(traditional, "zh-Hans"));
 }
 
 TEST(Normalize, ComposesAndKeepsInvalidBytes) {

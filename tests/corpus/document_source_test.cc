@@ -72,7 +72,25 @@ TEST(DocumentSource, SaysWhatIsNoText) {
   EXPECT_EQ(reason(std::string(kHead_bytes / 4, 'x') + std::string(1000, '\0')),
             Texts{"f#0: binary (--encoding NAME takes it as text)"});
   EXPECT_EQ(reason(std::string("%PDF-1.7\0", 9)),
-            Texts{"f#0: binary (PDF; convert it to text first)"});
+            Texts{"f#0: no text (PDF; convert it to text first, for example by pdftotext)"});
+  // Known by its beginning, with a NUL in it or not, and whatever encoding is given.
+  const std::string mobi = std::string("Book\0", 5) + std::string(55, ' ') + "BOOKMOBI";
+  for (const std::string& bytes :
+       {std::string("\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1"), mobi, std::string("{\\rtf1\\ansi}"),
+        std::string("%PDF-1.4\n"), std::string("\x89PNG\r\n\x1A\n"),
+        std::string("<?xml version='1.0'?>\n<FictionBook>"), std::string("Rar!\x1A\x07")}) {
+    for (const char* encoding : {"", "GB18030"}) {
+      const auto dropped = content_of("f", bytes, {.encoding = encoding}).dropped;
+      ASSERT_EQ(dropped.size(), 1u) << bytes;
+      EXPECT_TRUE(dropped[0].starts_with("f#0: no text (")) << dropped[0];
+    }
+  }
+  std::string noise;
+  for (uint32_t x = 1; noise.size() < 200; x = x * 1664525 + 1013904223)
+    noise += static_cast<char>((x >> 24) | 1);
+  EXPECT_EQ(reason(noise), Texts{"f#0: binary (--encoding NAME takes it as text)"});
+  for (const char* text : {"%PDF is how it begins", "Convert WEBP", "the ftyp box", "{\\rt", "ID3"})
+    EXPECT_EQ(reason(text), Texts{}) << text;
 }
 
 TEST(DocumentSource, ReportsAFileThatMayNotBeRead) {

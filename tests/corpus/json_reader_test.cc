@@ -23,7 +23,31 @@ TEST(JsonLines, TheFieldMayLieInside) {
       "a.jsonl", "{\"a.b\": {\"c\": \"1\"}}\n{\"a\": {\"b.c\": \"2\"}}\n{\"a\": \"x\"}\n",
       {.json_field = "a.b.c"});
   EXPECT_EQ(deep.documents, (Texts{"1", "2"}));
-  EXPECT_EQ(deep.dropped, Texts{"a.jsonl#3: line 3: no field 'a.b.c'; there is 'a'"});
+  EXPECT_EQ(deep.dropped,
+            Texts{"a.jsonl#3: line 3: no field 'a.b.c'; there is 'a' (--json-field NAME, or "
+                  "NAME,NAME)"});
+}
+
+TEST(Json, AnArrayOfStringsIsLines) {
+  const std::string_view poems =
+      R"([{"title": "靜夜思", "author": null, "paragraphs": ["牀前明月光，", "疑是地上霜。"]},)"
+      R"({"title": "春曉", "paragraphs": [["春眠不覺曉，"], "處處聞啼鳥。"]}, ["a", "b"],)"
+      R"({"author": "x"}, {"paragraphs": ["a", 1]}, {"title": "", "paragraphs": []}])";
+  const auto lines = content_of("a.json", poems, {.json_field = "paragraphs"});
+  EXPECT_EQ(lines.documents,
+            (Texts{"牀前明月光，\n疑是地上霜。", "春眠不覺曉，\n處處聞啼鳥。", "a\nb"}));
+  ASSERT_EQ(lines.dropped.size(), 3u);
+  EXPECT_TRUE(
+      lines.dropped[0].starts_with("a.json#4: line 1: no field 'paragraphs'; there is 'author'"));
+  EXPECT_EQ(lines.dropped[1],
+            "a.json#5: line 1: the field 'paragraphs' is an array with a number, no string");
+  EXPECT_EQ(lines.dropped[2], "a.json#6: blank");
+  const auto whole = content_of("a.json", poems, {.json_field = "title, author,paragraphs"});
+  EXPECT_EQ(whole.documents, (Texts{"靜夜思\n牀前明月光，\n疑是地上霜。",
+                                    "春曉\n春眠不覺曉，\n處處聞啼鳥。", "a\nb", "x"}));
+  EXPECT_EQ(content_of("a.jsonl", "{\"a,b\": \"whole name\", \"a\": \"x\"}", {.json_field = "a,b"})
+                .documents,
+            Texts{"whole name"});
 }
 
 TEST(JsonLines, DropsWhatIsMalformedWithItsLine) {
@@ -37,10 +61,11 @@ TEST(JsonLines, DropsWhatIsMalformedWithItsLine) {
   ASSERT_EQ(content.dropped.size(), 8u);
   EXPECT_TRUE(content.dropped[0].starts_with("a.jsonl#2: line 2: malformed JSON ("));
   EXPECT_TRUE(content.dropped[1].starts_with("a.jsonl#3: line 4: malformed JSON ("));
-  EXPECT_EQ(content.dropped[2], "a.jsonl#4: line 5: no field 'text'; there is 't'");
+  EXPECT_EQ(content.dropped[2],
+            "a.jsonl#4: line 5: no field 'text'; there is 't' (--json-field NAME, or NAME,NAME)");
   EXPECT_EQ(content.dropped[3], "a.jsonl#5: line 6: the field 'text' is null, no string");
   EXPECT_EQ(content.dropped[4],
-            "a.jsonl#6: line 7: the record is an array, no object and no string");
+            "a.jsonl#6: line 7: the record is an array with a number, no object and no string");
   EXPECT_EQ(content.dropped[5],
             "a.jsonl#7: line 8: the record is a number, no object and no string");
   EXPECT_EQ(content.dropped[6], "a.jsonl#8: blank");

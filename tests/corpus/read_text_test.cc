@@ -82,7 +82,7 @@ TEST_F(ReadText, SaysWhatCannotBeRead) {
   const Error absent = test::thrown_by([&] { read_text(folder_ / "absent.txt"); });
   EXPECT_EQ(absent.code(), ErrorCode::kNotFound);
   EXPECT_TRUE(test::mentions(absent, "absent.txt"));
-  const auto binary = file(std::string("%PDF\0\1\2", 7));
+  const auto binary = file(std::string("%PDF-1.7\0\1\2", 11));
   const Error pdf = test::thrown_by([&] { read_text(binary); });
   EXPECT_EQ(pdf.code(), ErrorCode::kInvalidData);
   EXPECT_TRUE(test::mentions(pdf, "PDF"));

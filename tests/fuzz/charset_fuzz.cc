@@ -1,5 +1,5 @@
-// Detection and conversion: what is converted is valid UTF-8, and the same whatever the size of the
-// reads.
+// Detection and conversion: what is converted is valid UTF-8 (but for the parts of a text that are
+// in UTF-8 already), and the same whatever the size of the reads.
 #include <iterator>
 
 #include "base/utf8.h"
@@ -9,15 +9,19 @@
 namespace inkstone {
 namespace {
 
+struct Kind {
+  bool converts = false, is_mixed = false;
+};
+
 std::string read_in_steps(std::string_view bytes, const std::string& encoding, size_t step,
-                          bool& converts) {
+                          Kind& kind) {
   Utf8Stream stream(read_from(bytes), encoding);
   std::string text, part(step, '\0');
   for (size_t got = step; got == step;) {
     got = stream.read(part.data(), step);
     text.append(part, 0, got);
   }
-  converts = stream.converts();
+  kind = {.converts = stream.converts(), .is_mixed = !stream.notes().empty()};
   return text;
 }
 
@@ -25,11 +29,11 @@ void convert(std::string_view bytes, const std::string& given) {
   const TextStart start = examine_text(bytes.substr(0, kHead_bytes), given);
   if (!start.why_not.empty()) return;
   bytes.remove_prefix(start.mark_bytes);
-  bool converts = false;
-  const std::string whole = read_in_steps(bytes, start.encoding, size_t{1} << 20, converts);
-  INK_CHECK(!converts || is_valid_utf8(whole), "fuzz");
-  INK_CHECK(converts || whole == bytes, "fuzz");
-  INK_CHECK(read_in_steps(bytes, start.encoding, 7, converts) == whole, "fuzz");
+  Kind kind;
+  const std::string whole = read_in_steps(bytes, start.encoding, size_t{1} << 20, kind);
+  INK_CHECK(!kind.converts || kind.is_mixed || is_valid_utf8(whole), "fuzz");
+  INK_CHECK(kind.converts || whole == bytes, "fuzz");
+  INK_CHECK(read_in_steps(bytes, start.encoding, 7, kind) == whole, "fuzz");
 }
 
 }  // namespace

@@ -73,6 +73,7 @@ CleanResult Cleaner::clean_piece(std::string& text, Scratch& scratch) const {
                     .control_characters = options_.control_characters},
                    result.characters);
   normalize(text, scratch.spare, options_.normalization);
+  scratch.chinese(text, scratch.spare, options_.conversion);
   return result;
 }
 

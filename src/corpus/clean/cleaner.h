@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "corpus/clean/characters.h"
+#include "corpus/clean/convert_chinese.h"
 #include "corpus/clean/drop_reason.h"
 #include "corpus/clean/lines.h"
 #include "corpus/clean/normalize.h"
@@ -28,13 +29,14 @@ struct CleanResult {
 // The result depends on the document and the options alone.
 //
 // Cleaning what has been cleaned changes nothing and keeps it: each step leaves text on which it
-// does nothing again, and undoes none before it. (An exception: InvalidText::kKeep, see
-// clean_characters.)
+// does nothing again, and undoes none before it. (Two exceptions: InvalidText::kKeep, see
+// clean_characters; and ChineseConversion, which knows the words of the other way of writing alone.)
 class Cleaner {
  public:
   // Memory that is used again from one document to the next: a few times the longest document.
   struct Scratch {
     std::string spare;
+    ChineseConverter chinese;
     LineScratch lines;
     QualityFilter::Scratch quality;
   };
@@ -54,8 +56,8 @@ class Cleaner {
 
   // Cleans a part of a document that is too long to hold, by the steps that look at no whole
   // document: invalid text (for kDrop: counted alone), line ends, control characters,
-  // normalisation. Cut before an ASCII white space character whose predecessor is none (as
-  // DocumentReader does), the pieces give what the document gives.
+  // normalisation, conversion. Cut before an ASCII white space character whose predecessor is none
+  // (as DocumentReader does), the pieces give what the document gives.
   CleanResult clean_piece(std::string& text, Scratch& scratch) const;
 
  private:

@@ -15,6 +15,7 @@ namespace inkstone {
 namespace {
 
 constexpr size_t kJudged_bytes = size_t{1} << 20;
+constexpr std::string_view kSimplifiedChinese = "zh-Hans";
 
 // CLD2 stops at what is not "interchange-valid": controls, unassigned and private characters. All
 // but letters, marks, numbers and punctuation becomes a space.
@@ -33,15 +34,20 @@ void keep_interchangeable(std::string_view text, std::string& out) {
 // CLD2 guesses when it does not know a code ("xxx"), and gives scripts without a language codes
 // such as "xx-Zyyy".
 void check_code(const std::string& code) {
+  if (code == kSimplifiedChinese) return;
   const CLD2::Language language = CLD2::GetLanguageFromName(code.c_str());
   const bool known = language != CLD2::UNKNOWN_LANGUAGE && code == CLD2::LanguageCode(language);
   if (known && !code.starts_with("xx")) return;
-  fail(ErrorCode::kUsage, "there is no language '{}'; give ISO 639-1 codes such as en, zh, de",
+  fail(ErrorCode::kUsage,
+       "there is no language '{}'; give ISO 639-1 codes such as en, zh (or zh-Hans, "
+       "zh-Hant), de",
        code);
 }
 
-// "zh" is meant by "zh" and "zh-Hant".
+// CLD2's "zh" is Chinese in simplified characters, and "zh-Hant" in traditional ones; "zh" means
+// both.
 bool means(std::string_view wanted, std::string_view code) {
+  if (wanted == kSimplifiedChinese) return code == "zh";
   return code == wanted || (code.starts_with(wanted) && code[wanted.size()] == '-');
 }
 

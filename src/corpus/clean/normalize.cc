@@ -2,6 +2,8 @@
 
 #include <unicode/bytestream.h>
 #include <unicode/normalizer2.h>
+#include <unicode/uniset.h>
+#include <unicode/unistr.h>
 
 #include <cstdint>
 #include <string_view>
@@ -11,7 +13,27 @@
 namespace inkstone {
 namespace {
 
+// East Asian punctuation that NFKC would make ASCII, or undo: full-width forms but letters and
+// digits, the ideographic space, ellipses, vertical and small forms.
+const icu::Normalizer2& cjk_normalizer() {
+  static const icu::FilteredNormalizer2* const kFiltered = [] {
+    UErrorCode status = U_ZERO_ERROR;
+    static icu::UnicodeSet changed(
+        icu::UnicodeString::fromUTF8("[^\\u2025\\u2026\\u3000\\uFE10-\\uFE19\\uFE30-\\uFE4F"
+                                     "\\uFE50-\\uFE6B\\uFF01-\\uFF0F\\uFF1A-\\uFF20"
+                                     "\\uFF3B-\\uFF40\\uFF5B-\\uFF60\\uFFE0-\\uFFE6]"),
+        status);
+    INK_CHECK(U_SUCCESS(status), "ICU refuses a set");
+    changed.freeze();
+    const icu::Normalizer2* nfkc = icu::Normalizer2::getNFKCInstance(status);
+    INK_CHECK(U_SUCCESS(status) && nfkc != nullptr, "ICU has no normalisation data");
+    return new icu::FilteredNormalizer2(*nfkc, changed);
+  }();
+  return *kFiltered;
+}
+
 const icu::Normalizer2& normalizer(Normalization form) {
+  if (form == Normalization::kNfkcCjk) return cjk_normalizer();
   UErrorCode status = U_ZERO_ERROR;
   const icu::Normalizer2* found = form == Normalization::kNfc
                                       ? icu::Normalizer2::getNFCInstance(status)

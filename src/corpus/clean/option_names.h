@@ -16,7 +16,14 @@ using OptionNames = std::vector<std::pair<std::string, Option>>;
 inline const OptionNames<InvalidText> kInvalidTextNames = {
     {"replace", InvalidText::kReplace}, {"drop", InvalidText::kDrop}, {"keep", InvalidText::kKeep}};
 inline const OptionNames<Normalization> kNormalizationNames = {
-    {"none", Normalization::kNone}, {"nfc", Normalization::kNfc}, {"nfkc", Normalization::kNfkc}};
+    {"none", Normalization::kNone},
+    {"nfc", Normalization::kNfc},
+    {"nfkc", Normalization::kNfkc},
+    {"nfkc-cjk", Normalization::kNfkcCjk}};
+inline const OptionNames<ChineseConversion> kConversionNames = {
+    {"none", ChineseConversion::kNone},
+    {"simplified", ChineseConversion::kSimplified},
+    {"traditional", ChineseConversion::kTraditional}};
 inline const OptionNames<QualityRules> kQualityRulesNames = {{"none", QualityRules::kNone},
                                                              {"gopher", QualityRules::kGopher},
                                                              {"c4", QualityRules::kC4},

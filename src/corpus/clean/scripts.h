@@ -27,8 +27,8 @@ class ScriptShare {
 // Detector 2.
 class LanguageShare {
  public:
-  // ISO 639-1 codes that CLD2 knows: "en", "zh" (both ways of writing; "zh-Hant" is the traditional
-  // one alone). Throws kUsage for an unknown one.
+  // ISO 639-1 codes that CLD2 knows: "en", "zh" (both ways of writing; "zh-Hans" is the
+  // simplified one alone, "zh-Hant" the traditional one). Throws kUsage for an unknown one.
   explicit LanguageShare(const std::vector<std::string>& codes);
 
   // 0 to 1, in percents, judged by the first MiB; text too short to tell has no language. `spare`

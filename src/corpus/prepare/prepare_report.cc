@@ -30,6 +30,7 @@ Json json_of(const CleanOptions& clean) {
           {"line_ends", clean.line_ends},
           {"control_characters", clean.control_characters},
           {"normalization", name_in(kNormalizationNames, clean.normalization)},
+          {"conversion", name_in(kConversionNames, clean.conversion)},
           {"strip_boilerplate", clean.strip_boilerplate},
           {"repeated_lines", clean.repeated_lines},
           {"min_characters", clean.min_characters},
@@ -116,6 +117,7 @@ Json prepare_options_json(const PrepareOptions& options) {
                {"shard_tokens", options.shard_tokens},
                {"bits", options.bits == 0 ? Json("auto") : Json(options.bits)},
                {"format", name_of(options.read.format)},
+               {"separator", options.read.separator},
                {"json_field", options.read.json_field},
                {"csv_column", options.read.csv_column},
                {"csv_delimiter", options.read.csv_delimiter == 0

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <exception>
 #include <memory>
@@ -39,11 +40,15 @@ Handle open_handle() {
   return handle;
 }
 
+// libarchive gives a name that the archive marks as UTF-8 as such, and any other one as the bytes
+// that stand there; each also converted through the locale, which loses what the locale lacks.
 std::string name_of(struct archive_entry* entry) {
-  // The plain name is null where the locale cannot hold it, the other where it is no UTF-8.
-  const char* name = archive_entry_pathname_utf8(entry);
-  if (name == nullptr) name = archive_entry_pathname(entry);
-  return name != nullptr ? name : "(a name that cannot be read)";
+  const char *plain = archive_entry_pathname(entry), *utf8 = archive_entry_pathname_utf8(entry);
+  const auto is_ascii = [](std::string_view name) {
+    return std::all_of(name.begin(), name.end(), [](char c) { return static_cast<uint8_t>(c) < 0x80; });
+  };
+  if (utf8 != nullptr && (plain == nullptr || is_ascii(plain))) return utf8;
+  return plain != nullptr ? plain : "(a name that cannot be read)";
 }
 
 bool is_hidden(std::string_view name) {

@@ -18,7 +18,9 @@ std::string_view container_name(std::string_view head);
 class Archive {
  public:
   struct Member {
-    std::string name;  // inside the archive; "" for a compressed file that is no archive
+    // Inside the archive; "" for a compressed file that is no archive. UTF-8, or bytes in an
+    // encoding that nothing tells: programs of Windows write its own.
+    std::string name;
     // Why its content is not to be read ("hidden", "a link", "encrypted"), else empty.
     std::string why_not;
   };

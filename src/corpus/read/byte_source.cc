@@ -19,19 +19,6 @@ namespace {
               errno_text(number));
 }
 
-struct Signature {
-  std::string_view bytes, format;
-};
-
-// Formats that hold text which a user may have meant to give, and that are not read here.
-constexpr Signature kSignatures[] = {
-    {"\x1F\x8B", "gzip; decompress it first"},
-    {"BZh", "bzip2; decompress it first"},
-    {"%PDF", "PDF; convert it to text first"},
-    {"\x88\xD8\x34\x01", "a token shard, which is prepared already: train --data takes its folder"},
-    {"\xA1\xD9\x34\x01", "a token shard, which is prepared already: train --data takes its folder"},
-};
-
 }  // namespace
 
 ReadBytes read_from(std::string_view bytes) {
@@ -84,13 +71,6 @@ size_t ByteSource::read_some(char* out, size_t size_bytes) {
     if (n >= 0) return static_cast<size_t>(n);
     if (errno != EINTR) fail_errno();
   }
-}
-
-std::string_view format_to_convert(std::string_view head) {
-  for (const Signature& signature : kSignatures) {
-    if (head.starts_with(signature.bytes)) return signature.format;
-  }
-  return "";
 }
 
 }  // namespace inkstone

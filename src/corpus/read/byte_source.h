@@ -44,8 +44,4 @@ class ByteSource {
 // How much of a file's beginning decides whether it is text.
 inline constexpr size_t kHead_bytes = 64 * 1024;
 
-// What a file is that begins with `head` and is no text, and what to do with it: "PDF; convert it
-// to text first". Empty when its beginning does not tell.
-std::string_view format_to_convert(std::string_view head);
-
 }  // namespace inkstone

@@ -2,7 +2,6 @@
 
 #include <unicode/uchar.h>
 #include <unicode/ucnv.h>
-#include <unicode/ucnv_cb.h>
 #include <unicode/utf16.h>
 
 #include <algorithm>
@@ -15,6 +14,9 @@
 #include "base/error.h"
 #include "base/lfs_pointer.h"
 #include "base/utf8.h"
+#include "corpus/read/converter.h"
+#include "corpus/read/mixed_text.h"
+#include "corpus/read/not_text.h"
 
 namespace inkstone {
 namespace {
@@ -49,6 +51,10 @@ size_t find_beyond_ascii(std::string_view text) {
   while (at < text.size() && is_ascii(text[at])) ++at;
   return at;
 }
+
+// Less evidence than this asks the neighbours, however sure a guess is: what letters it has may be
+// chance.
+constexpr size_t kAlone_bytes = 48;
 
 // A character that text may hold. Private use is none: random bytes would hit it too often.
 bool is_plausible(UChar32 c) {
@@ -96,15 +102,23 @@ bool is_mostly_utf8(std::string_view text) {
   return invalid == 0 || valid >= 10 * invalid;
 }
 
-// No more control characters than a text may have got by accident. Random bytes have five times as
-// many, and so has UTF-16.
-bool has_few_controls(std::string_view head) {
+size_t count_controls(std::string_view head) {
   const auto is_control = [](char c) {
     const auto byte = static_cast<uint8_t>(c);
     return byte == 0x7F || (byte < 0x20 && !(byte >= '\t' && byte <= '\r') && byte != 0x1B);
   };
-  const auto controls = static_cast<size_t>(std::count_if(head.begin(), head.end(), is_control));
-  return controls <= std::max<size_t>(head.size() / 50, head.size() >= 20 ? 1 : 0);
+  return static_cast<size_t>(std::count_if(head.begin(), head.end(), is_control));
+}
+
+// No more control characters than a text may have got by accident. Random bytes have five times as
+// many, and so has UTF-16.
+bool has_few_controls(std::string_view head) {
+  return count_controls(head) <= std::max<size_t>(head.size() / 50, head.size() >= 20 ? 1 : 0);
+}
+
+// Half as many as random bytes have, without a NUL among them: no text by accident.
+bool has_many_controls(std::string_view head) {
+  return count_controls(head) > std::max<size_t>(head.size() / 20, 3);
 }
 
 // What a text with NULs is: "" a text in an encoding that contains ASCII, nullopt none. ASCII and
@@ -118,86 +132,30 @@ std::optional<std::string> encoding_with_nuls(std::string_view head) {
 }
 
 std::string superset_of(const std::string& name) {
+  UErrorCode error = U_ZERO_ERROR;
+  const char* registered = ucnv_getStandardName(name.c_str(), "IANA", &error);
+  const std::string label = U_SUCCESS(error) && registered != nullptr ? registered : name;
   constexpr std::pair<const char*, const char*> kSupersets[] = {
-      {"ISO-8859-1", "windows-1252"}, {"US-ASCII", "windows-1252"}, {"ISO-8859-9", "windows-1254"},
-      {"GB2312", "GB18030"},          {"GBK", "GB18030"},           {"Big5", "Big5-HKSCS"},
-      {"Shift_JIS", "windows-31j"},   {"EUC-KR", "windows-949"},    {"TIS-620", "windows-874"},
+      {"ISO-8859-1", "windows-1252"},
+      {"US-ASCII", "windows-1252"},
+      {"ISO-8859-9", "windows-1254"},
+      {"GB2312", "GB18030"},
+      {"GBK", "GB18030"},
+      {"Big5", "Big5-HKSCS"},
+      {"Shift_JIS", "windows-31j"},
+      {"EUC-KR", "windows-949"},
+      {"TIS-620", "windows-874"},
+      {"cp950", "Big5-HKSCS"},
+      {"windows-950", "Big5-HKSCS"},
+      {"MS950", "Big5-HKSCS"},
   };
-  for (const auto& [label, superset] : kSupersets) {
-    if (same_encoding(name, label)) return superset;
+  for (const auto& [known, superset] : kSupersets) {
+    if (same_encoding(label, known)) return superset;
   }
   return name;
 }
 
-void replace_sequence(const void* count, UConverterToUnicodeArgs* arguments, const char*, int32_t,
-                      UConverterCallbackReason reason, UErrorCode* error) {
-  if (reason > UCNV_IRREGULAR) return;  // a notice, not a sequence
-  *error = U_ZERO_ERROR;
-  ++*static_cast<int64_t*>(const_cast<void*>(count));
-  const UChar replacement = 0xFFFD;
-  ucnv_cbToUWriteUChars(arguments, &replacement, 1, 0, error);
-}
-
-using ConverterHandle = std::unique_ptr<UConverter, decltype(&ucnv_close)>;
-
-ConverterHandle open_converter(const std::string& encoding) {
-  UErrorCode error = U_ZERO_ERROR;
-  ConverterHandle converter(ucnv_open(encoding.c_str(), &error), &ucnv_close);
-  if (U_FAILURE(error) || encoding.empty()) {
-    fail(ErrorCode::kUsage,
-         "there is no encoding '{}'; give a name such as UTF-8, GB18030, Big5 or Shift_JIS",
-         encoding);
-  }
-  return converter;
-}
-
 }  // namespace
-
-// Converts from one encoding to UTF-8.
-class Utf8Stream::Converter {
- public:
-  explicit Converter(const std::string& encoding)
-      : from_(open_converter(encoding)), to_(open_converter("UTF-8")) {
-    UErrorCode error = U_ZERO_ERROR;
-    ucnv_setToUCallBack(from_.get(), &replace_sequence, &replaced_, nullptr, nullptr, &error);
-  }
-
-  int64_t replaced() const { return replaced_; }
-
-  // Fills out[0, size_bytes), less only at the end of what `read` gives.
-  size_t read(const ReadBytes& read, char* out, size_t size_bytes) {
-    char* to = out;
-    for (bool full = false; !full && !finished_;) {
-      if (from_at_ == raw_.data() + raw_size_ && !end_) refill(read);
-      UErrorCode error = U_ZERO_ERROR;
-      ucnv_convertEx(to_.get(), from_.get(), &to, out + size_bytes, &from_at_,
-                     raw_.data() + raw_size_, pivot_.data(), &pivot_from_, &pivot_to_,
-                     pivot_.data() + pivot_.size(), reset_, end_, &error);
-      reset_ = false;
-      full = error == U_BUFFER_OVERFLOW_ERROR;
-      if (U_FAILURE(error) && !full)
-        fail(ErrorCode::kInternal, "converting to UTF-8: {}", u_errorName(error));
-      finished_ = end_ && !full;
-    }
-    return static_cast<size_t>(to - out);
-  }
-
- private:
-  void refill(const ReadBytes& read) {
-    raw_size_ = read(raw_.data(), raw_.size());
-    end_ = raw_size_ < raw_.size();
-    from_at_ = raw_.data();
-  }
-
-  ConverterHandle from_, to_;
-  int64_t replaced_ = 0;
-  std::array<char, 64 * 1024> raw_;
-  size_t raw_size_ = 0;
-  const char* from_at_ = raw_.data();
-  std::array<UChar, 4096> pivot_;
-  UChar *pivot_from_ = pivot_.data(), *pivot_to_ = pivot_.data();
-  bool reset_ = true, end_ = false, finished_ = false;
-};
 
 TextStart examine_text(std::string_view head, const std::string& given) {
   TextStart start{.why_not = "", .encoding = given, .mark_bytes = 0};
@@ -215,12 +173,12 @@ TextStart examine_text(std::string_view head, const std::string& given) {
     start.why_not =
         "a Git LFS pointer, a few lines that stand for the file itself: run `git lfs pull` in its "
         "repository, or download the file";
-  } else if (start.encoding.empty() && head.find('\0') != head.npos) {
-    const std::string_view format = format_to_convert(head);
-    const auto encoding = encoding_with_nuls(head);
-    if (!format.empty()) {
-      start.why_not = fmt::format("binary ({})", format);
-    } else if (!encoding) {
+  } else if (const auto format = format_to_convert(head); !format.empty()) {
+    start.why_not = fmt::format("no text ({})", format);
+  } else if (start.encoding.empty()) {
+    const bool has_nuls = head.find('\0') != head.npos;
+    const auto encoding = has_nuls ? encoding_with_nuls(head) : std::optional<std::string>("");
+    if (!encoding || (!has_nuls && has_many_controls(head))) {
       start.why_not = "binary (--encoding NAME takes it as text)";
     } else {
       start.encoding = *encoding;
@@ -231,16 +189,19 @@ TextStart examine_text(std::string_view head, const std::string& given) {
 
 EncodingGuess detect_encoding(std::string_view text, const Neighbours& neighbours) {
   if (is_mostly_utf8(text)) return {.encoding = "UTF-8", .certainty = 1};
-  const std::string evidence = encoding_evidence(text);
+  std::string evidence = encoding_evidence(without_utf8_lines(text));
+  if (evidence.empty()) evidence = encoding_evidence(text);
   EncodingGuess guess = guess_encoding(evidence);
-  if (guess.certainty >= kSureEncoding || !neighbours) return guess;
+  const bool tells = guess.certainty >= kSureEncoding && evidence.size() >= kAlone_bytes;
+  if (tells || !neighbours) return guess;
   const std::string more = neighbours();
   return more.empty() ? guess : guess_encoding(evidence, more);
 }
 
 std::string evidence_of(std::string_view head) {
-  const bool is_told = !examine_text(head, "").encoding.empty() || is_mostly_utf8(head);
-  return is_told || !has_few_controls(head) ? "" : encoding_evidence(head);
+  const TextStart start = examine_text(head, "");
+  const bool is_told = !start.why_not.empty() || !start.encoding.empty() || is_mostly_utf8(head);
+  return is_told || !has_few_controls(head) ? "" : encoding_evidence(without_utf8_lines(head));
 }
 
 std::string encoding_of_label(const std::string& label) {
@@ -255,50 +216,73 @@ void check_encoding(const std::string& name) {
 }
 
 Utf8Stream::Utf8Stream(ReadBytes read, std::string encoding, Neighbours neighbours)
-    : read_(std::move(read)), neighbours_(std::move(neighbours)) {
-  if (!encoding.empty()) decide(std::move(encoding));
+    : read_(std::move(read)), neighbours_(std::move(neighbours)), encoding_(std::move(encoding)) {
+  if (!encoding_.empty() && !same_encoding(encoding_, "UTF-8"))
+    converter_ = std::make_unique<Converter>(superset_of(encoding_));
 }
 
 Utf8Stream::Utf8Stream(Utf8Stream&&) noexcept = default;
 Utf8Stream::~Utf8Stream() = default;
 
-int64_t Utf8Stream::replaced() const { return converter_ ? converter_->replaced() : 0; }
+const std::string& Utf8Stream::encoding() const { return mixed_ ? mixed_->encoding() : encoding_; }
+double Utf8Stream::certainty() const { return mixed_ ? mixed_->certainty() : 1; }
+bool Utf8Stream::converts() const { return mixed_ ? mixed_->converts() : converter_ != nullptr; }
 
-void Utf8Stream::decide(std::string encoding) {
-  encoding_ = std::move(encoding);
-  if (!same_encoding(encoding_, "UTF-8")) converter_ = std::make_unique<Converter>(encoding_);
+int64_t Utf8Stream::replaced() const {
+  return mixed_ ? mixed_->replaced() : converter_ ? converter_->replaced() : 0;
+}
+
+std::vector<std::string> Utf8Stream::notes() const {
+  const std::string note = mixed_ ? mixed_->note() : "";
+  return note.empty() ? std::vector<std::string>() : std::vector{note};
 }
 
 size_t Utf8Stream::read(char* out, size_t size_bytes) {
-  size_t done = encoding_.empty() ? read_ascii(out, size_bytes) : 0;
-  if (encoding_.empty() || done == size_bytes) return done;
-  out += done;
-  size_bytes -= done;
-  if (!converter_) return done + read_raw(out, size_bytes);
-  const ReadBytes raw = [this](char* to, size_t n) { return read_raw(to, n); };
-  return done + converter_->read(raw, out, size_bytes);
+  if (converter_) return read_converted(out, size_bytes);
+  if (!encoding_.empty()) return read_(out, size_bytes);
+  const size_t done = mixed_ ? 0 : read_ascii(out, size_bytes);
+  return mixed_ ? done + mixed_->read(out + done, size_bytes - done) : done;
 }
 
-// What has been read ahead, then what comes.
-size_t Utf8Stream::read_raw(char* out, size_t size_bytes) {
-  const size_t n = std::min(size_bytes, pending_.size() - pending_at_);
-  std::memcpy(out, pending_.data() + pending_at_, n);
-  pending_at_ += n;
-  return n == size_bytes ? n : n + read_(out + n, size_bytes - n);
+size_t Utf8Stream::read_converted(char* out, size_t size_bytes) {
+  constexpr size_t kRaw_bytes = 64 * 1024;
+  size_t done = 0;
+  while (done < size_bytes) {
+    if (converted_at_ == converted_.size()) {
+      if (end_) break;
+      converted_.clear();
+      converted_at_ = 0;
+      raw_.resize(kRaw_bytes);
+      const size_t got = read_(raw_.data(), kRaw_bytes);
+      end_ = got < kRaw_bytes;
+      converter_->add({raw_.data(), got}, end_, converted_);
+    }
+    const size_t n = std::min(size_bytes - done, converted_.size() - converted_at_);
+    std::memcpy(out + done, converted_.data() + converted_at_, n);
+    converted_at_ += n;
+    done += n;
+  }
+  return done;
 }
 
 // ASCII up to the first byte beyond it, at which the encoding is decided.
 size_t Utf8Stream::read_ascii(char* out, size_t size_bytes) {
   const size_t got = read_(out, size_bytes);
   const size_t ascii = find_beyond_ascii({out, got});
+  line_ += std::count(out, out + ascii, '\n');
   if (ascii == got) return got;
-  pending_.assign(out + ascii, got - ascii);
-  if (pending_.size() < kHead_bytes && got == size_bytes)
-    read_more(read_, kHead_bytes - pending_.size(), pending_);
-  EncodingGuess guess = detect_encoding(std::string_view(pending_).substr(0, kHead_bytes),
+  auto ahead = std::make_shared<std::string>(out + ascii, got - ascii);
+  if (ahead->size() < kHead_bytes && got == size_bytes)
+    read_more(read_, kHead_bytes - ahead->size(), *ahead);
+  EncodingGuess guess = detect_encoding(std::string_view(*ahead).substr(0, kHead_bytes),
                                         neighbours_);
-  certainty_ = guess.certainty;
-  decide(std::move(guess.encoding));
+  ReadBytes rest = [read = std::move(read_), ahead, at = size_t{0}](char* to, size_t n) mutable {
+    const size_t from_ahead = std::min(n, ahead->size() - at);
+    std::memcpy(to, ahead->data() + at, from_ahead);
+    at += from_ahead;
+    return from_ahead == n ? n : from_ahead + read(to + from_ahead, n - from_ahead);
+  };
+  mixed_ = std::make_unique<MixedText>(std::move(rest), std::move(guess), line_);
   return ascii;
 }
 

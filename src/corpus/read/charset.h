@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "corpus/read/byte_source.h"
 #include "corpus/read/encoding_guess.h"
@@ -46,39 +47,42 @@ std::string encoding_of_label(const std::string& label);
 // Throws kUsage when ICU knows no encoding of this name. "" is allowed: to be detected.
 void check_encoding(const std::string& name);
 
+class Converter;
+class MixedText;
+
 // A text in any encoding, read as UTF-8. The text of a UTF-8 file passes unchanged, invalid bytes
 // as well; in any other encoding, each sequence that cannot be decoded becomes one U+FFFD.
 class Utf8Stream {
  public:
-  // `encoding`: a name that ICU knows; "" for one that contains ASCII and is to be detected, which
-  // happens at the first byte that is no ASCII, wherever it stands.
+  // `encoding`: a name that ICU knows, and stands for what is really meant by it
+  // (encoding_of_label); "" for one that contains ASCII and is to be detected, which happens at the
+  // first byte that is no ASCII, wherever it stands. Of a text whose encoding is detected, parts
+  // may be in UTF-8 and parts in another (MixedText).
   Utf8Stream(ReadBytes read, std::string encoding, Neighbours neighbours = {});
   Utf8Stream(Utf8Stream&&) noexcept;
   ~Utf8Stream();
 
   size_t read(char* out, size_t size_bytes);  // as ReadBytes
 
-  const std::string& encoding() const {
-    return encoding_;
-  }                                                // "" while nothing but ASCII has been read
-  double certainty() const { return certainty_; }  // 1 for what is given or valid UTF-8
-  bool converts() const { return converter_ != nullptr; }
-  int64_t replaced() const;  // sequences that became U+FFFD so far
+  const std::string& encoding() const;  // "" while nothing but ASCII has been read
+  double certainty() const;             // 1 for what is given or valid UTF-8
+  bool converts() const;
+  int64_t replaced() const;                // sequences that became U+FFFD so far
+  std::vector<std::string> notes() const;  // what a user should know of it: a sentence each
 
  private:
-  class Converter;
-
   size_t read_ascii(char* out, size_t size_bytes);
-  size_t read_raw(char* out, size_t size_bytes);
-  void decide(std::string encoding);
+  size_t read_converted(char* out, size_t size_bytes);
 
   ReadBytes read_;
-  std::string encoding_;
-  double certainty_ = 1;
   Neighbours neighbours_;
-  std::string pending_;  // read and not yet handed out, from pending_at_
-  size_t pending_at_ = 0;
-  std::unique_ptr<Converter> converter_;
+  std::string encoding_;                  // the given one
+  std::unique_ptr<Converter> converter_;  // from it; null for UTF-8
+  std::unique_ptr<MixedText> mixed_;      // once an encoding is detected
+  std::string raw_, converted_;
+  size_t converted_at_ = 0;
+  bool end_ = false;
+  int64_t line_ = 1;
 };
 
 }  // namespace inkstone

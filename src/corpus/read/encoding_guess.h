@@ -23,10 +23,10 @@ std::string encoding_evidence(std::string_view text, size_t limit_bytes = 1200);
 
 // The encoding in which `evidence` reads most like text of one of its languages. Each encoding that
 // can decode it is scored by its characters: letters that the language uses (CLDR's exemplar sets,
-// which ICU holds) and how frequent they are, capitals and scripts inside words, ideographs that
-// are frequent and stand in the standard's first level; ICU's detector adds to the one that it
-// names. `neighbours`: evidence of files of the same kind, which most likely are in the same
-// encoding; may be empty.
+// which ICU holds) and how frequent they are, capitals and scripts inside words, words of more than
+// twenty letters, ideographs that are frequent and stand in the standard's first level; ICU's
+// detector adds to the one that it names. `neighbours`: evidence of files of the same kind, which
+// most likely are in the same encoding; may be empty. It counts the more the shorter `evidence` is.
 EncodingGuess guess_encoding(std::string_view evidence, std::string_view neighbours = {});
 
 }  // namespace inkstone

@@ -1,11 +1,11 @@
 // A page as one record.
-#include <optional>
 #include <utility>
 
 #include "base/error.h"
 #include "base/utf8.h"
 #include "corpus/read/charset.h"
 #include "corpus/read/html_text.h"
+#include "corpus/read/page.h"
 #include "corpus/read/record_reader.h"
 
 namespace inkstone {
@@ -13,9 +13,8 @@ namespace {
 
 constexpr size_t kBlock_bytes = size_t{1} << 20;
 
-// All that `read` gives; nullopt when it is longer than kLongestHtml_bytes, once it is read to its
-// end.
-std::optional<std::string> read_page(const ReadBytes& read) {
+// All that `read` gives. A page that is too long is read to its end first.
+std::string read_page(const ReadBytes& read) {
   std::string page;
   bool too_long = false;
   for (size_t got = kBlock_bytes; got == kBlock_bytes;) {
@@ -23,30 +22,18 @@ std::optional<std::string> read_page(const ReadBytes& read) {
     too_long = too_long || page.size() > kLongestHtml_bytes;
     if (too_long) page.clear();
   }
-  if (too_long) return std::nullopt;
+  if (too_long)
+    fail(ErrorCode::kInvalidData, "a page longer than {} MiB", kLongestHtml_bytes >> 20);
   return page;
 }
 
-// What the page is encoded in. Valid UTF-8 is UTF-8, whatever the page declares.
+// Valid UTF-8 is UTF-8, whatever the page declares.
 EncodingGuess encoding_of_page(const std::string& page) {
   EncodingGuess detected = detect_encoding(page);
   if (detected.encoding == "UTF-8") return detected;
   const std::string declared = encoding_of_label(html_declared_encoding(page));
   return declared.empty() || declared.starts_with("UTF-") ? detected
                                                           : EncodingGuess{.encoding = declared};
-}
-
-// In valid UTF-8; nullopt when that is too long.
-std::optional<std::string> decode_page(std::string page, const std::string& encoding,
-                                       int64_t& replaced) {
-  Utf8Stream stream(read_from(page), encoding);
-  if (stream.converts()) {
-    auto text = read_page([&](char* out, size_t n) { return stream.read(out, n); });
-    replaced = stream.replaced();
-    return text;
-  }
-  replaced = count_invalid_utf8(page);
-  return replaced > 0 ? replace_invalid_utf8(page) : page;
 }
 
 class HtmlReader : public RecordReader {
@@ -58,17 +45,11 @@ class HtmlReader : public RecordReader {
     if (std::exchange(done_, true)) return false;
     record = {};
     try {
-      auto page = read_page(read_);
-      if (page) {
-        if (guess_.encoding.empty()) guess_ = encoding_of_page(*page);
-        page = decode_page(std::move(*page), guess_.encoding, record.replaced);
-      }
-      if (page) {
-        record.text = html_text(*page);
-        if (record.text.empty()) record.why_not = "a page without text";
-      } else {
-        record.why_not = fmt::format("a page longer than {} MiB", kLongestHtml_bytes >> 20);
-      }
+      const DecodedPage page = decode_page(read_page(read_), guess_.encoding);
+      guess_ = page.guess;
+      record.replaced = page.replaced;
+      record.text = html_text(page.text);
+      if (record.text.empty()) record.why_not = "a page without text";
     } catch (const Error& e) {
       record.why_not = e.what();
     }
@@ -86,6 +67,22 @@ class HtmlReader : public RecordReader {
 };
 
 }  // namespace
+
+DecodedPage decode_page(std::string page, const std::string& encoding) {
+  const TextStart start = examine_text(page, encoding);
+  page.erase(0, start.mark_bytes);
+  DecodedPage result{.text = "", .guess = {.encoding = start.encoding}};
+  if (result.guess.encoding.empty()) result.guess = encoding_of_page(page);
+  Utf8Stream stream(read_from(page), result.guess.encoding);
+  if (stream.converts()) {
+    result.text = read_page([&](char* out, size_t n) { return stream.read(out, n); });
+    result.replaced = stream.replaced();
+  } else {
+    result.replaced = count_invalid_utf8(page);
+    result.text = result.replaced > 0 ? replace_invalid_utf8(page) : std::move(page);
+  }
+  return result;
+}
 
 std::unique_ptr<RecordReader> open_html(ReadBytes read, std::string encoding) {
   return std::make_unique<HtmlReader>(std::move(read), std::move(encoding));

@@ -68,6 +68,8 @@ constexpr ElementLayout kLayouts[] = {
     {"option", Layout::kBlock},
     {"p", Layout::kParagraph},
     {"pre", Layout::kVerbatim},
+    {"rp", Layout::kSkipped},
+    {"rt", Layout::kSkipped},
     {"script", Layout::kSkipped},
     {"section", Layout::kBlock},
     {"select", Layout::kSkipped},
@@ -278,7 +280,7 @@ std::string html_text(std::string_view page) {
 std::string html_declared_encoding(std::string_view page) {
   constexpr size_t kDeclared_bytes = 4096;
   static const std::regex kCharset(
-      R"(<meta[^>]{0,200}charset\s*=\s*["']?\s*([A-Za-z0-9_:.\-]{1,40}))",
+      R"((?:<meta[^>]{0,200}charset|<\?xml[^>]{0,200}encoding)\s*=\s*["']?\s*([A-Za-z0-9_:.\-]{1,40}))",
       std::regex::icase | std::regex::optimize);
   page = page.substr(0, kDeclared_bytes);
   std::match_results<std::string_view::const_iterator> match;
@@ -288,10 +290,13 @@ std::string html_declared_encoding(std::string_view page) {
 bool looks_like_html(std::string_view head) {
   for (;;) {
     while (!head.empty() && is_space(head.front())) head.remove_prefix(1);
-    if (!head.starts_with("<!--")) break;
-    const size_t end = head.find("-->");
+    const std::string_view close = head.starts_with("<!--")    ? "-->"
+                                   : head.starts_with("<?xml") ? "?>"
+                                                               : "";
+    if (close.empty()) break;
+    const size_t end = head.find(close);
     if (end == head.npos) return false;
-    head.remove_prefix(end + 3);
+    head.remove_prefix(end + close.size());
   }
   for (const std::string_view start : {"<!doctype html", "<html"}) {
     if (head.size() > start.size() && strncasecmp(head.data(), start.data(), start.size()) == 0 &&

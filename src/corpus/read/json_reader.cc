@@ -328,10 +328,39 @@ const char* name_of(simdjson::dom::element_type type) {
   }
 }
 
+// The names in "a,b": without white space around them; at least one.
+std::vector<std::string> names_in(std::string_view list) {
+  std::vector<std::string> names;
+  for (size_t at = 0; at <= list.size();) {
+    const size_t end = std::min(list.find(',', at), list.size());
+    const std::string_view name = list.substr(at, end - at);
+    const size_t begin = std::min(name.find_first_not_of(' '), name.size());
+    names.emplace_back(name.substr(begin, name.find_last_not_of(' ') + 1 - begin));
+    at = end + 1;
+  }
+  return names;
+}
+
+// Appends a string, or the strings of an array, each on a line of its own; else says what `value`
+// is.
+std::string append_lines(Element value, std::string& text) {
+  std::string_view line;
+  if (value.get(line) == simdjson::SUCCESS) {
+    text.append(text.empty() ? "" : "\n").append(line);
+    return "";
+  }
+  if (!value.is_array()) return name_of(value.type());
+  for (const Element element : simdjson::dom::array(value)) {
+    if (const std::string found = append_lines(element, text); !found.empty())
+      return found.starts_with("an array") ? found : "an array with " + found;
+  }
+  return "";
+}
+
 class JsonReader : public RecordReader {
  public:
   JsonReader(ReadBytes read, std::string field, JsonFraming framing)
-      : cutter_(std::move(read), framing), field_(std::move(field)) {}
+      : cutter_(std::move(read), framing), field_(std::move(field)), fields_(names_in(field_)) {}
 
   bool next(Record& record) override {
     RawRecord raw;
@@ -360,14 +389,28 @@ class JsonReader : public RecordReader {
   }
 
   std::string text_of(Element root, Record& record) const {
-    std::string_view text;
-    if (root.get(text) == simdjson::SUCCESS) return record.text = text, "";
-    if (!root.is_object())
-      return fmt::format("the record is {}, no object and no string", name_of(root.type()));
+    record.text.clear();
+    if (!root.is_object()) {
+      const std::string found = append_lines(root, record.text);
+      return found.empty() ? "" : fmt::format("the record is {}, no object and no string", found);
+    }
     Element value;
-    if (find_member(root, field_).get(value) != simdjson::SUCCESS) return missing_field(root);
-    if (value.get(text) == simdjson::SUCCESS) return record.text = text, "";
-    return fmt::format("the field '{}' is {}, no string", field_, name_of(value.type()));
+    if (find_member(root, field_).get(value) == simdjson::SUCCESS)
+      return append_field(field_, value, record);
+    int found = 0;
+    for (const std::string& field : fields_) {
+      const bool is_there = find_member(root, field).get(value) == simdjson::SUCCESS;
+      if (!is_there || (fields_.size() > 1 && value.is_null())) continue;
+      ++found;
+      if (const std::string why_not = append_field(field, value, record); !why_not.empty())
+        return why_not;
+    }
+    return found > 0 ? "" : missing_field(root);
+  }
+
+  static std::string append_field(const std::string& field, Element value, Record& record) {
+    const std::string found = append_lines(value, record.text);
+    return found.empty() ? "" : fmt::format("the field '{}' is {}, no string", field, found);
   }
 
   std::string missing_field(Element root) const {
@@ -377,7 +420,8 @@ class JsonReader : public RecordReader {
       if (++count > 5) break;
       names += fmt::format("{}'{}'", count > 1 ? ", " : "", member.key.substr(0, 40));
     }
-    return fmt::format("no field '{}'; there is {}", field_, names.empty() ? "none" : names);
+    return fmt::format("no field '{}'; there is {}{}", field_, names.empty() ? "none" : names,
+                       names.empty() ? "" : " (--json-field NAME, or NAME,NAME)");
   }
 
   // simdjson refuses integers that no 64 bits hold, with an error that its versions name otherwise;
@@ -401,6 +445,7 @@ class JsonReader : public RecordReader {
 
   JsonCutter cutter_;
   std::string field_;
+  std::vector<std::string> fields_;
   simdjson::dom::parser parser_;
 };
 

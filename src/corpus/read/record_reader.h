@@ -38,9 +38,10 @@ enum class JsonFraming {
   kAny,    // an array of values, one value after another, or lines: told by the beginning
 };
 
-// The text of each JSON value: the value itself when it is a string, else the string at `field` of
-// the object
-// ("text"; "meta.text" is the member "meta.text", or else "text" of "meta"). `read` gives UTF-8;
+// The text of each JSON value: the value itself when it is a string or an array of strings, which
+// are joined by lines, else what stands at `field` of the object ("text"; "meta.text" is the member
+// "meta.text", or else "text" of "meta"; "title,text" is both, a line each, as far as they are
+// there). `read` gives UTF-8;
 // what is invalid in it, and escaped surrogates without their partner, become U+FFFD. An array
 // larger than memory works.
 std::unique_ptr<RecordReader> open_json(ReadBytes read, std::string field, JsonFraming framing);
