@@ -79,7 +79,7 @@ TEST_F(PrepareSplit, ALongSingleDocumentIsCutInTheRightPlace) {
   const auto train = documents("train").at(0).substr(6), val = documents("val").at(0).substr(6);
   EXPECT_TRUE(train + val == text);
   const int64_t characters = static_cast<int64_t>(text.size() / period) * 22;
-  EXPECT_EQ(count_characters(train), characters * 3 / 4);
+  EXPECT_EQ(count_code_points(train), characters * 3 / 4);
   EXPECT_TRUE(is_valid_utf8(train));
 }
 

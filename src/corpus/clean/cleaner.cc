@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/utf8.h"
 
 namespace inkstone {
 namespace {
@@ -41,12 +42,6 @@ bool wants_english(const CleanOptions& options) {
   const auto& languages = options.languages;
   return languages.empty() ||
          std::find(languages.begin(), languages.end(), "en") != languages.end();
-}
-
-// Code points; of invalid text: all bytes but continuation bytes.
-int64_t count_characters(std::string_view text) {
-  return std::count_if(text.begin(), text.end(),
-                       [](char c) { return (static_cast<uint8_t>(c) & 0xC0) != 0x80; });
 }
 
 }  // namespace

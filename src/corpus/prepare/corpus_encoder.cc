@@ -30,7 +30,7 @@ int64_t count_in(const Json& json, std::string_view key) {
 // Bytes of the first `characters` characters of `text`, or of all of it when it has fewer. What it
 // has is subtracted from `characters`.
 size_t take_characters(std::string_view text, bool is_valid, int64_t& characters) {
-  if (const int64_t all = count_characters(text, is_valid); all <= characters) {
+  if (const int64_t all = count_code_points(text, is_valid); all <= characters) {
     characters -= all;
     return text.size();
   }

@@ -132,7 +132,7 @@ class Scanner {
     }
     if (!result.cleaned.kept()) return result;
     result.record.bytes = static_cast<int64_t>(part.text.size());
-    result.record.characters = count_characters(
+    result.record.characters = count_code_points(
         part.text, cleaner_.options().invalid == InvalidText::kReplace ||
                        result.cleaned.characters.invalid_sequences == 0);
     result.has_mark = part.text.find(kEndOfText) != part.text.npos;
@@ -305,12 +305,9 @@ ScanTotals scan_corpus(const std::vector<CorpusFile>& files, const PrepareOption
   return scanner.totals();
 }
 
-int64_t count_characters(std::string_view text, bool is_valid) {
+int64_t count_code_points(std::string_view text, bool is_valid) {
+  if (is_valid) return count_characters(text);
   int64_t count = 0;
-  if (is_valid) {
-    for (const char c : text) count += (static_cast<uint8_t>(c) & 0xC0) != 0x80 ? 1 : 0;
-    return count;
-  }
   for (size_t at = 0; at < text.size(); ++count)
     at += static_cast<size_t>(decode_utf8(text, at).size_bytes);
   return count;

@@ -64,6 +64,6 @@ ScanTotals scan_corpus(const std::vector<CorpusFile>& files, const PrepareOption
 
 // Code points of `text`; an invalid sequence counts as one, as in Python with errors="replace".
 // is_valid: it is known that there is none.
-int64_t count_characters(std::string_view text, bool is_valid = false);
+int64_t count_code_points(std::string_view text, bool is_valid = false);
 
 }  // namespace inkstone
