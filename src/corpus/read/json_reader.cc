@@ -292,7 +292,8 @@ bool replace_python_numbers(std::string& json) {
     }
     for (const std::string_view name : kNames) {
       if (json.compare(at, name.size(), name) != 0) continue;
-      json.replace(at, name.size(), "0" + std::string(name.size() - 1, ' '));
+      std::fill_n(json.begin() + static_cast<std::ptrdiff_t>(at), name.size(), ' ');
+      json[at] = '0';
       any = true;
     }
   }

@@ -24,7 +24,7 @@ std::string attribute_value(const xmlChar* begin, const xmlChar* end) {
   constexpr std::string_view kEscaped = "&#38;";
   std::string value(reinterpret_cast<const char*>(begin), static_cast<size_t>(end - begin));
   for (size_t at = value.find(kEscaped); at != value.npos; at = value.find(kEscaped, at + 1))
-    value.replace(at, kEscaped.size(), "&");
+    value.erase(at + 1, kEscaped.size() - 1);
   return value;
 }
 
