@@ -2,6 +2,7 @@
 #include "corpus/read/package.h"
 
 #include "base/file.h"
+#include "base/utf8.h"
 #include "read_support.h"
 #include "support.h"
 
@@ -298,6 +299,17 @@ TEST(Package, IsKnownByItsFirstMembers) {
   // A document inside an archive makes no document of the archive.
   for (const auto& make : {&zip, &stored_zip})
     EXPECT_FALSE(is_package(make({{"x.docx", docx(paragraph("x"))}, {"y", "y"}}), "a.zip"));
+}
+
+TEST(Package, WhatIsNoCharacterInABrokenDocumentIsReplaced) {
+  Package package;
+  package.members["word/document.xml"] =
+      "<w:document "
+      "xmlns:w=\"http://schemas.openxmlformats.org/wordprocessingml/2006/main\"><w:body>"
+      "<w:p><w:r><w:t>\xE4\xB8\x80 &amp;\xBA\xE4\xBA\x8C</w:t></w:r></w:p></w:body></w:document>";
+  const PackageText text = text_of_package(package);
+  EXPECT_TRUE(is_valid_utf8(text.text)) << text.text;
+  EXPECT_TRUE(text.text.starts_with("一 &")) << text.text;
 }
 
 TEST(Package, ReadsTheExamples) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "corpus/read/archive.h"
 #include "corpus/read/names.h"
 #include "corpus/read/xml_events.h"
@@ -166,7 +167,9 @@ Package read_package(ReadBytes zip) {
   return package;
 }
 
-PackageText text_of_package(const Package& package) {
+namespace {
+
+PackageText text_by_kind(const Package& package) {
   const std::string type = member_text(package, "mimetype");
   if (type.starts_with(kBookType) || package.find("META-INF/container.xml") != nullptr)
     return epub_text(package);
@@ -185,6 +188,15 @@ PackageText text_of_package(const Package& package) {
           .why_not = is_damaged ? package.why_ended
                                 : "by its name a document, and not found to be a DOCX, ODT or "
                                   "EPUB; save it as one of these, or as text"};
+}
+
+}  // namespace
+
+PackageText text_of_package(const Package& package) {
+  PackageText text = text_by_kind(package);
+  // libxml2 hands on what a broken file has, characters or not.
+  if (!is_valid_utf8(text.text)) text.text = replace_invalid_utf8(text.text);
+  return text;
 }
 
 std::string member_name(std::string_view base, std::string_view href) {
