@@ -73,7 +73,7 @@ TrainOptions plain_options(const TrainArguments& a, const CLI::App& command,
   o.schedule = parse_schedule(a.schedule);
   o.optimizer = parse_optimizer(a.optimizer);
   if (o.optimizer == OptimizerKind::kMuon) set_muons_defaults(o, a, command);
-  o.muon_lr = a.muon_lr > 0 ? a.muon_lr : 2.5 * o.lr;
+  if (command.count("--muon-lr") == 0) o.muon_lr = 2.5 * o.lr;
   o.compute = parse_compute(a.dtype);
   o.runtime = make_runtime(a.device);
   // The model has its own: this one is the training window.
@@ -136,9 +136,7 @@ void add_optimiser_options(CLI::App* c, TrainArguments& a) {
   c->add_option("--lr", o.lr,
                 a.finetune ? "largest learning rate" : "largest learning rate; with muon 0.008")
       ->capture_default_str();
-  c->add_option("--muon-lr", a.muon_lr, "with muon: its own largest learning rate (2.5 x --lr)")
-      ->check(CLI::PositiveNumber)
-      ->type_name("FLOAT");
+  c->add_option("--muon-lr", o.muon_lr, "with muon: its own largest learning rate (2.5 x --lr)");
   c->add_option("--min-lr", a.min_lr, "learning rate at the end (a tenth of --lr)");
   c->add_option("--schedule", a.schedule, "after the warm-up")
       ->check(CLI::IsMember({"cosine", "linear", "constant", "wsd"}))

@@ -21,7 +21,7 @@ struct TrainArguments {
   std::string run, init, resume, tokenizer, model, schedule = "cosine", optimizer = "adamw",
                                                    dtype = "f32", device = "cpu";
   int64_t steps = 0, layers = 0, heads = 0, width = 0, context = 0, vocab_size = 0;
-  double min_lr = -1, muon_lr = 0, minutes = 0, val_fraction = 0.05;
+  double min_lr = -1, minutes = 0, val_fraction = 0.05;
   int64_t warmup = -1;
   bool fall_back = false, json = false, finetune = false;
 };

@@ -165,5 +165,33 @@ TEST_F(TrainingTest, ATrainingWindowShorterThanTheModelsIsTakenWithInit) {
   }
 }
 
+// Its rates and schedule are its own from scratch; a trained model keeps its small rate; what is
+// given counts.
+TEST_F(TrainingTest, MuonHasDefaultsOfItsOwn) {
+  const auto has = [&](const std::string& run, const Words& parts) {
+    const std::string options = read(run + "/run.json");
+    for (const std::string& part : parts)
+      EXPECT_NE(options.find(part), std::string::npos) << part << " in " << options;
+  };
+  const Words data = {"--data", "data", "--batch", "2", "--threads", "1", "--optimizer", "muon"};
+  const auto with = [&](Words words, const Words& more) {
+    words.insert(words.end(), data.begin(), data.end());
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  };
+  const Words shape = {"--layers", "1", "--heads", "1", "--width", "16", "--context", "16"};
+  Words given = shape;
+  given.insert(given.end(), {"--lr", "0.004", "--schedule", "linear"});
+  run_well(with({"train", "-o", "own", "--steps", "2"}, shape));
+  has("own", {R"("optimizer": "muon")", R"("lr": 0.008)", R"("muon_lr": 0.02)", R"("beta1": 0.8)",
+              R"("schedule": "wsd")", R"("decay_fraction": 0.6)"});
+  run_well(with({"train", "-o", "given", "--steps", "2"}, given));
+  has("given", {R"("lr": 0.004)", R"("muon_lr": 0.01)", R"("schedule": "linear")"});
+  run_well(with({"finetune", "own", "-o", "tuned", "--steps", "2"}, {}));
+  has("tuned", {R"("optimizer": "muon")", R"("lr": 3e-05)", R"("muon_lr": 7.5)"});
+  expect_refused(2, with({"train", "-o", "bad", "--steps", "2", "--muon-lr", "-1"}, shape),
+                 {"--muon-lr is -1", "above 0"});
+}
+
 }  // namespace
 }  // namespace inkstone::test
