@@ -107,8 +107,11 @@ class LineEditor::OnTerminal {
   }
 
  private:
+  EditedText typed() const { return {prompt_, kContinuation, buffer_.text(), buffer_.cursor()}; }
+
+  // What is typed, or found.
   EditedText seen() {
-    if (!search_) return {prompt_, kContinuation, buffer_.text(), buffer_.cursor()};
+    if (!search_) return typed();
     search_prompt_ = search_->prompt();
     found_ = search_->found();
     return {search_prompt_, kContinuation, found_, search_->place()};
@@ -137,7 +140,7 @@ class LineEditor::OnTerminal {
     if (press.key == Key::kEnter) return Event::kLine;
     if (press.key == Key::kDeleteOrEnd && buffer_.text().empty()) return Event::kEnd;
     if (press.key == Key::kSearch) search_.emplace(history_);
-    if (press.key == Key::kClearScreen) screen_.clear(seen());
+    if (press.key == Key::kClearScreen) screen_.clear(typed());
     if (buffer_.apply(press)) return std::nullopt;
     if (press.key == Key::kUp || press.key == Key::kDown) {
       const auto text = recall_->go(press.key == Key::kUp ? -1 : 1, buffer_.text());
@@ -148,7 +151,7 @@ class LineEditor::OnTerminal {
 
   Input finish(Event event) {
     search_.reset();
-    screen_.finish(seen());
+    screen_.finish(typed());
     Input input{event, buffer_.take()};
     if (encoding_.take_undecodable() && event == Event::kLine) input.event = Event::kUndecodable;
     return input;
