@@ -293,14 +293,10 @@ PackageText docx_text(const Package& package) {
   WordPart body;
   const std::string fault = parse_xml(*document, body);
   if (body.root() != "document") return {};
-  PackageText result{.text = body.paragraphs().finish(), .why_not = ""};
+  std::string text = body.paragraphs().finish();
   const std::string notes = notes_text(package, part, body.references());
-  if (!notes.empty()) result.text.append(result.text.empty() ? "" : "\n").append(notes);
-  if (result.text.empty())
-    result.why_not = fault.empty() ? "a document without text" : "damaged XML: " + fault;
-  else if (!fault.empty())
-    result.notes = "its XML is damaged, and was read as far as it goes: " + fault;
-  return result;
+  if (!notes.empty()) text.append(text.empty() ? "" : "\n").append(notes);
+  return text_or_fault(std::move(text), fault);
 }
 
 }  // namespace inkstone

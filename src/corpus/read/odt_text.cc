@@ -135,12 +135,7 @@ PackageText odt_text(const Package& package) {
   }
   OdtContent events;
   const std::string fault = parse_xml(*content, events);
-  PackageText result{.text = events.finish(), .why_not = ""};
-  if (result.text.empty())
-    result.why_not = fault.empty() ? "a document without text" : "damaged XML: " + fault;
-  else if (!fault.empty())
-    result.notes = "its XML is damaged, and was read as far as it goes: " + fault;
-  return result;
+  return text_or_fault(events.finish(), fault);
 }
 
 }  // namespace inkstone

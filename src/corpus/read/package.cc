@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -197,6 +198,15 @@ PackageText text_of_package(const Package& package) {
   // libxml2 hands on what a broken file has, characters or not.
   if (!is_valid_utf8(text.text)) text.text = replace_invalid_utf8(text.text);
   return text;
+}
+
+PackageText text_or_fault(std::string text, const std::string& fault) {
+  PackageText result{.text = std::move(text), .why_not = ""};
+  if (result.text.empty())
+    result.why_not = fault.empty() ? "a document without text" : "damaged XML: " + fault;
+  else if (!fault.empty())
+    result.notes = "its XML is damaged, and was read as far as it goes: " + fault;
+  return result;
 }
 
 std::string member_name(std::string_view base, std::string_view href) {

@@ -48,6 +48,9 @@ PackageText docx_text(const Package& package);
 PackageText odt_text(const Package& package);
 PackageText epub_text(const Package& package);
 
+// A text, with a note where its XML has a fault; without one, why there is none.
+PackageText text_or_fault(std::string text, const std::string& fault);
+
 // The name that `href` has when it stands in the member `base`: relative, percent-encoded, perhaps
 // with a fragment. "OEBPS/toc.opf" and "text/a%20b.html#c" give "OEBPS/text/a b.html".
 std::string member_name(std::string_view base, std::string_view href);
