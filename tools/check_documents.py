@@ -21,7 +21,7 @@ import tempfile
 PAGES = ("command_line.md", "data.md", "cleaning.md", "tokenizer.md")  # that there must be in docs/zh/
 READMES = ("README.md", "README.zh.md")
 GROUPS = ("tokenizer",)  # commands that have commands of their own
-CODE = re.compile(r"(`+)(.+?)\1", re.DOTALL)
+CODE = re.compile(r"(`+)((?:(?!\n\n).)+?)\1", re.DOTALL)  # in one paragraph
 OPTION = re.compile(r"(?<![\w-])(?:--[a-z][a-z-]*|-[a-z](?![\w-]))")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 MENTION = re.compile(r"(?<![\w/.-])docs/[\w/.]*\w")
@@ -166,28 +166,30 @@ def check_links(root):
                     yield f"{page.name}:{section.line}: there is no {mention}, which section '{section.title}' names"
 
 
+def faults_of_code(text, commands):
+    """What the program does not know of a command or an option; nothing where it is another program's."""
+    words = re.sub(r"'[^']*'|\"[^\"]*\"", "''", text).split()
+    is_named = words[0] == "inkstone"
+    words = words[is_named:] or [""]
+    name = next((name for name in (" ".join(words[:2]), words[0]) if name and name in commands), "")
+    if is_named and not name and re.fullmatch("[a-z]+", words[0]):
+        return [f"the program has no command {words[0]}"]
+    if not (is_named or name or words[0].startswith("-")):
+        return []
+    known = commands[name] | commands[""] if name else set().union(*commands.values())
+    return [f"{option} is no option of inkstone {name}".rstrip()
+            for option in sorted(set(OPTION.findall(" ".join(words))) - known)]
+
+
 def check_options(root, commands):
     """commands: {"tokenizer train": {"--type", ...}, ...}, "" the program itself."""
-    everything = set().union(*commands.values())
     for page in documents(root):
         if page.name not in READMES and not re.match(r"docs/(zh/)?(%s)$" % "|".join(PAGES), page.name):
             continue
         for section in page.sections:
             for text in sorted(section.code() | set(section.commands)):
-                words = re.sub(r"'[^']*'|\"[^\"]*\"", "''", text).split()
-                named = words[0] == "inkstone"
-                words = words[named:]
-                first = words[0] if words else ""
-                name = " ".join(words[:2]) if first in GROUPS and " ".join(words[:2]) in commands else first
-                where = f"{page.name}:{section.line}: section '{section.title}': `{text}`"
-                if named and re.fullmatch("[a-z]+", first) and name not in commands:
-                    yield f"{where}: the program has no command {first}"
-                    continue
-                if not (named or name in commands or first.startswith("-")):
-                    continue  # another program's
-                known = commands[name] | commands[""] if name in commands else everything
-                for option in sorted(set(OPTION.findall(" ".join(words))) - known):
-                    yield f"{where}: {option} is no option of inkstone {name if name in commands else ''}".rstrip()
+                for fault in faults_of_code(text, commands):
+                    yield f"{page.name}:{section.line}: section '{section.title}': `{text}`: {fault}"
 
 
 def help_of(program, *words):
