@@ -166,8 +166,17 @@ std::vector<std::filesystem::path> find_data_folders(const std::filesystem::path
 // Training tokens of prepared folders.
 int64_t count_training_tokens(const std::vector<std::filesystem::path>& data);
 
-// For fine-tuning options.init: about three epochs of its data, but at least 20 steps.
+// What suits fine-tuning options.init on options.data; how it was found: docs/performance.md.
+//
+// Sequences per micro-batch: 8, or as few (at least one) as make 60 steps of three epochs.
+int64_t finetune_batch(const TrainOptions& options);
+// Three epochs with options.batch, but at least 20 steps.
 int64_t finetune_steps(const TrainOptions& options);
+// The largest learning rate: L (d / D)^(1/4) for d tokens in options.steps, within [L / 20, L], of
+// a model that was trained on D tokens at L: the less it has read before, the more it may change.
+// Of a run (or a checkpoint in one) both are known; of another model of N parameters and width w
+// L = 6e-4 * 768 / w (after Brown et al. 2020, table 2.1) and D = 100 N are taken.
+double finetune_lr(const TrainOptions& options);
 
 // A shape, and how it is trained.
 struct Recipe {

@@ -63,6 +63,18 @@ void set_muons_defaults(TrainOptions& o, const TrainArguments& a, const CLI::App
   unless_given("--decay-fraction", o.decay_fraction, 0.6);
 }
 
+// The learning rates that follow from the largest.
+void set_lower_rates(TrainOptions& o, const TrainArguments& a, const CLI::App& command) {
+  if (command.count("--muon-lr") == 0) o.muon_lr = 2.5 * o.lr;
+  o.min_lr = a.min_lr >= 0 ? a.min_lr : o.lr / 10;
+}
+
+void set_finetunes_lr(TrainOptions& o, const TrainArguments& a, const CLI::App& command) {
+  if (!a.finetune || command.count("--lr") > 0) return;
+  o.lr = finetune_lr(o);
+  set_lower_rates(o, a, command);
+}
+
 // What the arguments say by themselves, but the model's shape.
 TrainOptions plain_options(const TrainArguments& a, const CLI::App& command,
                            const std::vector<fs::path>& data) {
@@ -73,13 +85,12 @@ TrainOptions plain_options(const TrainArguments& a, const CLI::App& command,
   o.schedule = parse_schedule(a.schedule);
   o.optimizer = parse_optimizer(a.optimizer);
   if (o.optimizer == OptimizerKind::kMuon) set_muons_defaults(o, a, command);
-  if (command.count("--muon-lr") == 0) o.muon_lr = 2.5 * o.lr;
+  set_lower_rates(o, a, command);
   o.compute = parse_compute(a.dtype);
   o.runtime = make_runtime(a.device);
   // The model has its own: this one is the training window.
   if (!o.init.empty()) o.context = a.context;
   if (a.steps > 0) o.steps = a.steps;
-  o.min_lr = a.min_lr >= 0 ? a.min_lr : o.lr / 10;
   o.warmup = a.warmup >= 0 ? a.warmup : std::min<int64_t>(100, o.steps / 10);
   return o;
 }
@@ -109,12 +120,14 @@ TrainOptions with_recipe(TrainOptions o, const Recipe& r, const TrainArguments& 
 TrainOptions options_for_time(const TrainArguments& a, const CLI::App& command,
                               const std::vector<fs::path>& data, const TrainObserver& observer) {
   TrainOptions plain = plain_options(a, command, data);
+  if (a.finetune && command.count("--batch") == 0) plain.batch = finetune_batch(plain);
   if (!a.model.empty()) plain.model = with_sizes(chosen_model(a, data), a);
   const TimeRequest request = {
       .seconds = 60 * a.minutes,
       .options = [&](const Recipe& r) { return with_recipe(plain, r, a, command); },
       .choose_model = a.init.empty() && a.model.empty()};
   TrainOptions o = fit_to_time(request, observer);
+  set_finetunes_lr(o, a, command);
   const auto if_given = [&](const char* option, int64_t& value, int64_t given) {
     if (command.count(option) > 0) value = given;
   };
@@ -133,9 +146,11 @@ void add_optimiser_options(CLI::App* c, TrainArguments& a) {
                 "adamw; muon: for the matrices of the layers, with AdamW for the rest: fewer steps")
       ->check(CLI::IsMember({"adamw", "muon"}))
       ->capture_default_str();
-  c->add_option("--lr", o.lr,
-                a.finetune ? "largest learning rate" : "largest learning rate; with muon 0.008")
-      ->capture_default_str();
+  CLI::Option* lr = c->add_option("--lr", o.lr,
+                                  a.finetune ? "largest learning rate (by how the model was "
+                                               "trained, and the text; GPT-2: 3e-5 to 2e-4)"
+                                             : "largest learning rate; with muon 0.008");
+  if (!a.finetune) lr->capture_default_str();
   c->add_option("--muon-lr", o.muon_lr, "with muon: its own largest learning rate (2.5 x --lr)");
   c->add_option("--min-lr", a.min_lr, "learning rate at the end (a tenth of --lr)");
   c->add_option("--schedule", a.schedule, "after the warm-up")
@@ -217,9 +232,12 @@ void add_training_options(CLI::App* c, TrainArguments& a) {
                              "many minutes; --steps and the sizes can then be left out")
       ->check(CLI::PositiveNumber)
       ->type_name("N");
-  c->add_option("--batch", o.batch, "sequences per micro-batch")
-      ->check(whole_number(1))
-      ->capture_default_str();
+  CLI::Option* batch = c->add_option("--batch", o.batch,
+                                     a.finetune
+                                         ? "sequences per micro-batch (8; fewer for a short text)"
+                                         : "sequences per micro-batch")
+                           ->check(whole_number(1));
+  if (!a.finetune) batch->capture_default_str();
   c->add_option("--accumulate", o.accumulate, "micro-batches per step")
       ->check(whole_number(1))
       ->capture_default_str();
@@ -370,10 +388,12 @@ TrainOptions train_options(const TrainArguments& a, const CLI::App& command,
                            const std::vector<fs::path>& data, const TrainObserver& observer) {
   if (a.minutes > 0) return options_for_time(a, command, data, observer);
   TrainOptions o = plain_options(a, command, data);
+  if (a.finetune && command.count("--batch") == 0) o.batch = finetune_batch(o);
   if (a.finetune && a.steps == 0) {
     o.steps = finetune_steps(o);
     if (a.warmup < 0) o.warmup = std::min<int64_t>(100, o.steps / 10);
   }
+  set_finetunes_lr(o, a, command);
   validate(o);
   if (o.init.empty()) o.model = with_sizes(chosen_model(a, data), a);
   return o;

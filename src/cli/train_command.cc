@@ -111,7 +111,6 @@ void add_train_command(CLI::App& app, Selection& selection) {
 void add_finetune_command(CLI::App& app, Selection& selection) {
   auto a = std::make_shared<TrainArguments>();
   a->finetune = true;
-  a->options.lr = 3e-5;
   a->options.batch = 8;
   a->options.dropout = 0.1;
   a->options.eval_every = 20;

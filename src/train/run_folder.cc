@@ -62,6 +62,13 @@ void write_run_description(const RunDescription& description) {
   write_json(description.options.run / kDescription, to_json(description));
 }
 
+std::optional<fs::path> run_of_model(const fs::path& model) {
+  if (has_run_description(model)) return model;
+  // RUN/checkpoints/step-N, by whatever link.
+  const fs::path run = fs::weakly_canonical(model).parent_path().parent_path();
+  return has_run_description(run) ? std::optional(run) : std::nullopt;
+}
+
 void remove_unfinished(const fs::path& run) {
   for (const auto& entry : fs::directory_iterator(run)) {
     if (!is_unfinished(entry.path().filename().string())) continue;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -25,6 +26,9 @@ bool has_run_description(const std::filesystem::path& run);
 // With options.run = run, and the data folders inside the run found there, wherever it is now.
 RunDescription read_run_description(const std::filesystem::path& run);
 void write_run_description(const RunDescription& description);
+
+// The run that a model's path names, or whose checkpoint it is; nullopt: it is no run's.
+std::optional<std::filesystem::path> run_of_model(const std::filesystem::path& model);
 
 // Removes what a killed process left half written, in a run that this process has locked.
 void remove_unfinished(const std::filesystem::path& run);

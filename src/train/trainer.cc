@@ -7,7 +7,6 @@
 #include "base/file.h"
 #include "base/folder_lock.h"
 #include "corpus/folder_layout.h"
-#include "formats/hf_config.h"
 #include "train/checkpoint.h"
 #include "train/data_sets.h"
 #include "train/options.h"
@@ -155,15 +154,6 @@ int64_t count_training_tokens(const std::vector<fs::path>& data) {
   for (const fs::path& folder : data)
     tokens += TokenStream(folder, std::string(kTrainSplit)).count();
   return tokens;
-}
-
-int64_t finetune_steps(const TrainOptions& o) {
-  const int64_t tokens = count_training_tokens(o.data);
-  const int64_t context = o.context > 0
-                              ? o.context
-                              : read_hf_config(find_model_folder(o.init) / "config.json").context;
-  const int64_t per_step = tokens_per_step(o, std::min(context, std::max<int64_t>(1, tokens - 1)));
-  return std::max<int64_t>(20, 3 * tokens / per_step);
 }
 
 }  // namespace inkstone

@@ -16,13 +16,6 @@ namespace {
 constexpr double kLeastShare = 0.6;
 constexpr double kLeastBytesPerToken = 2.5;  // of a BPE whose own text is not known
 
-std::optional<fs::path> run_of(const fs::path& model) {
-  if (has_run_description(model)) return model;
-  // RUN/checkpoints/step-N, by whatever link.
-  const fs::path run = fs::weakly_canonical(model).parent_path().parent_path();
-  return has_run_description(run) ? std::optional(run) : std::nullopt;
-}
-
 std::string reason(TokenizerType type, const TextRates& text, const std::optional<TextRates>& own) {
   if (type == TokenizerType::kChar) {
     return fmt::format(
@@ -48,7 +41,7 @@ std::string reason(TokenizerType type, const TextRates& text, const std::optiona
 std::optional<TextRates> rates_of_own_text(const fs::path& model) {
   constexpr int64_t kEnough = int64_t{1} << 20;
   try {
-    const auto run = run_of(model);
+    const auto run = run_of_model(model);
     if (!run) return std::nullopt;
     const auto folders = read_run_description(*run).options.data;
     if (folders.empty()) return std::nullopt;
