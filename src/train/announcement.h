@@ -21,6 +21,6 @@ struct RunFacts {
 };
 
 // Lines for people: model, data, device and memory, and whatever is unusual.
-std::vector<std::string> announcement(const RunFacts& facts);
+std::vector<Message> announcement(const RunFacts& facts);
 
 }  // namespace inkstone
