@@ -27,7 +27,6 @@ class Message {
       : english_(std::move(english)), shown_(std::move(shown)) {}
 
   const std::string& english() const { return english_; }
-  operator const std::string&() const { return english_; }
   std::string shown() const;
   bool empty() const { return english_.empty(); }
 

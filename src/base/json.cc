@@ -68,7 +68,9 @@ Message json_kind(const Json& json) {
 }
 
 std::vector<std::string> in_english(const std::vector<Message>& messages) {
-  return {messages.begin(), messages.end()};
+  std::vector<std::string> texts;
+  for (const Message& m : messages) texts.push_back(m.english());
+  return texts;
 }
 
 Json parse_json(std::string_view text) {

@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <csignal>
@@ -50,11 +51,10 @@ Encoding* terminal_encoding() {
   return encoding.get();
 }
 
-// In the terminal's encoding. Bytes that are not UTF-8, as names of files may have, are taken to be
-// in it already.
-std::string for_terminal(std::string_view text) {
-  Encoding* encoding = terminal_encoding();
-  if (encoding == nullptr) return std::string(text);
+std::vector<std::string> typed_words;
+
+// From UTF-8. Bytes that are none, as names of files may have, are in the encoding already.
+std::string converted(Encoding& encoding, std::string_view text) {
   std::string shown;
   for (size_t at = 0, end = 0; at < text.size(); at = end) {
     const bool valid = decode_utf8(text, at).ok;
@@ -64,9 +64,27 @@ std::string for_terminal(std::string_view text) {
       end += static_cast<size_t>(step.size_bytes);
     }
     const std::string_view part = text.substr(at, end - at);
-    shown += valid ? encoding->encode(part) : std::string(part);
+    shown += valid ? encoding.encode(part) : std::string(part);
   }
   return shown;
+}
+
+// In the terminal's encoding; the words of the command are in it already.
+std::string for_terminal(std::string_view text) {
+  Encoding* encoding = terminal_encoding();
+  if (encoding == nullptr) return std::string(text);
+  std::string shown;
+  for (;;) {
+    std::string_view typed;
+    size_t at = text.size();
+    for (const std::string& word : typed_words) {
+      const size_t found = text.find(word);
+      if (found < at) at = found, typed = word;
+    }
+    shown += converted(*encoding, text.substr(0, at)) + std::string(typed);
+    text.remove_prefix(at + typed.size());
+    if (typed.empty()) return shown;
+  }
 }
 
 size_t terminal_width() {
@@ -171,6 +189,14 @@ void note(const Message& text) {
   if (stderr_is_terminal()) line = for_terminal(line);
   std::fwrite(line.data(), 1, line.size(), stderr);
   std::fputc('\n', stderr);
+}
+
+void use_words(const std::vector<std::string>& words) {
+  const auto is_beyond_ascii = [](char c) { return static_cast<unsigned char>(c) >= 0x80; };
+  for (const std::string& word : words) {
+    const std::string value = word.starts_with('-') ? word.substr(word.find('=') + 1) : word;
+    if (std::ranges::any_of(value, is_beyond_ascii)) typed_words.push_back(value);
+  }
 }
 
 bool take_unshown() {

@@ -80,6 +80,9 @@ struct BrokenPipe {};
 // A line on standard error, in the language that is set; to a terminal as print().
 void note(const Message& text);
 
+// The words of the command, which a terminal showed as they are: print() and note() show them so.
+void use_words(const std::vector<std::string>& words);
+
 // Whether print() or note() met characters that the terminal lacks since the last call.
 bool take_unshown();
 

@@ -26,6 +26,13 @@ std::string without_ending(const std::string& text, std::string_view ending) {
   return text.ends_with(ending) ? text.substr(0, text.size() - ending.size()) : text;
 }
 
+// A text of CLI11's that begins with a heading and a colon, which in Chinese is another one.
+std::string with_colon(std::string text, const std::string& heading) {
+  if (text.starts_with(heading + ":"))
+    text.replace(0, heading.size() + 1, localized("{}:", heading));
+  return text;
+}
+
 // Of "Could not convert: --lr = abc".
 Message no_conversion(const std::string& text) {
   const auto [name, rest] = divided(text);
@@ -42,7 +49,17 @@ HelpFormatter::HelpFormatter() {
 
 std::string HelpFormatter::make_group(std::string group, bool is_positional,
                                       std::vector<const CLI::Option*> options) const {
-  return Formatter::make_group(translated(group), is_positional, std::move(options));
+  std::string text = "\n" + localized("{}:", Message(group)) + "\n";
+  for (const CLI::Option* option : options) text += make_option(option, is_positional);
+  return text;
+}
+
+std::string HelpFormatter::make_usage(const CLI::App* app, std::string name) const {
+  return with_colon(Formatter::make_usage(app, std::move(name)), get_label("Usage"));
+}
+
+std::string HelpFormatter::make_subcommands(const CLI::App* app, CLI::AppFormatMode mode) const {
+  return with_colon(Formatter::make_subcommands(app, mode), "\n" + group_of_commands());
 }
 
 std::string HelpFormatter::make_description(const CLI::App* app) const {

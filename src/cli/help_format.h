@@ -18,6 +18,8 @@ class HelpFormatter : public CLI::Formatter {
 
   std::string make_group(std::string group, bool is_positional,
                          std::vector<const CLI::Option*> options) const override;
+  std::string make_usage(const CLI::App* app, std::string name) const override;
+  std::string make_subcommands(const CLI::App* app, CLI::AppFormatMode mode) const override;
   std::string make_description(const CLI::App* app) const override;
   std::string make_subcommand(const CLI::App* command) const override;
   std::string make_option(const CLI::Option* option, bool is_positional) const override;

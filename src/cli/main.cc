@@ -62,6 +62,7 @@ void add_commands(CLI::App& app, Selection& selection) {
 }
 
 int run(std::vector<std::string> words) {
+  use_words(words);
   set_language(language_of([](const char* name) { return std::getenv(name); }));
   if (const std::string language = take_language(words); !language.empty()) set_language(language);
   CLI::App app(marked("Inkstone: GPT-2, whole, in one native program."), "inkstone");

@@ -142,7 +142,7 @@ void Session::check_fingerprint() {
 
 void Session::announce() const {
   const RunFacts facts = {state_, network_, data_, *batches_, wanted_context(), tokens_per_step()};
-  for (const std::string& line : announcement(facts)) say(line);
+  for (const Message& line : announcement(facts)) say(line);
 }
 
 Session::StepOutcome Session::one_step() {

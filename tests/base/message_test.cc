@@ -84,8 +84,7 @@ TEST_F(MessageTest, AnUnknownLanguageIsRefusedWithThoseThereAre) {
 TEST_F(MessageTest, TwoOfTheSameEnglishAreTheSame) {
   EXPECT_EQ(Message("empty"), Message("empty", "leer"));
   EXPECT_TRUE(Message("a") < Message("b"));
-  const std::string& english = message("'{}' is missing", "a");
-  EXPECT_EQ(english, "'a' is missing");
+  EXPECT_EQ(message("'{}' is missing", "a"), "'a' is missing");
 }
 
 }  // namespace
