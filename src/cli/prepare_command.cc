@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/message.h"
 #include "cli/command.h"
 #include "cli/prepare_display.h"
 #include "cli/reading_options.h"

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/message.h"
 #include "cli/text_json.h"
 #include "inkstone/generator.h"
 

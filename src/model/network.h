@@ -7,6 +7,7 @@
 #include <string>
 
 #include "formats/hf_config.h"
+#include "inkstone/message.h"
 #include "inkstone/model_config.h"
 #include "kernels/backend.h"
 #include "model/parameters.h"

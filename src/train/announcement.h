@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "inkstone/message.h"
 #include "model/network.h"
 #include "train/batches.h"
 #include "train/checkpoint.h"

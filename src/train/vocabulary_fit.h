@@ -6,6 +6,7 @@
 #include <string>
 
 #include "corpus/load/text_rates.h"
+#include "inkstone/message.h"
 #include "inkstone/tokenizer.h"
 
 namespace inkstone {

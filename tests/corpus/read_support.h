@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "corpus/read/document_source.h"
+#include "inkstone/message.h"
 
 namespace inkstone::test {
 

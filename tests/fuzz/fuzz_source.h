@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "corpus/read/document_source.h"
+#include "inkstone/message.h"
 
 namespace inkstone::fuzz {
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/message.h"
 #include "corpus/read/record_reader.h"
 
 namespace inkstone {

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/message.h"
 #include "base/utf8.h"
 #include "corpus/read/charset.h"
 #include "corpus/read/html_text.h"

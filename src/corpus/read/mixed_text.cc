@@ -7,6 +7,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/message.h"
 #include "base/utf8.h"
 
 namespace inkstone {

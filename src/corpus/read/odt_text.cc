@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/message.h"
 #include "corpus/read/package.h"
 #include "corpus/read/paragraph_text.h"
 #include "corpus/read/xml_events.h"
