@@ -138,7 +138,8 @@ int main(int argc, char** argv) {
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   benchmark::AddCustomContext(
       "backend", inkstone::make_backend(inkstone::Runtime({.threads = inkstone::test::threads}))
-                     ->description());
+                     ->description()
+                     .english());
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
 }

@@ -1,5 +1,5 @@
 # bash completion for inkstone: commands, options, the words that an option takes, and files. It asks the program
-# itself (--help), so it fits the version that is installed.
+# itself (--help, in English), so it fits the version that is installed.
 _inkstone() {
   local program=${COMP_WORDS[0]} current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
   local command=() word help names choices
@@ -8,7 +8,7 @@ _inkstone() {
     command+=("$word")
     [[ $word == tokenizer ]] || break
   done
-  help=$("$program" "${command[@]}" --help 2>/dev/null) || return
+  help=$("$program" "${command[@]}" --help --lang en 2>/dev/null) || return
 
   if [[ $current == -* ]]; then
     # "  -o,--output RUN  what it does": the names stand in the first 28 columns.

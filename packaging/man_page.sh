@@ -2,6 +2,7 @@
 # man_page.sh PROGRAM: inkstone(1), written from what PROGRAM and each of its commands print for --help.
 set -eu
 program=$1
+export LC_ALL=C  # in English
 
 # The lines under "Subcommands:" of a help text: "name   description".
 subcommands() {

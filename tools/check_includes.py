@@ -30,6 +30,7 @@ BELOW = {
 # The lowest layer that may see a public header. model_config.h and TokenId are plain data, which the files hold.
 PUBLIC = {
     "error.h": "base",
+    "message.h": "base",
     "runtime.h": "base",
     "model_config.h": "formats",
     "tokenizer.h": "formats",

@@ -1,8 +1,11 @@
 // Errors of the public interface.
 #pragma once
 
+#include <memory>
 #include <stdexcept>
-#include <string>
+#include <utility>
+
+#include "inkstone/message.h"
 
 namespace inkstone {
 
@@ -18,16 +21,21 @@ enum class ErrorCode {
   kInternal,     // a bug of Inkstone's
 };
 
-// The user or the environment is at fault (or, for kInternal, we are). what() says what was found,
-// what was expected and what to do; context is prepended on the way up ("loading 'a': tensor 'b':
-// ...").
+// The user or the environment is at fault (or, for kInternal, we are). It says what was found, what
+// was expected and what to do; context is prepended on the way up ("loading 'a': tensor 'b': ...").
+// what() is English; people are shown message().shown().
 class Error : public std::runtime_error {
  public:
-  Error(ErrorCode code, const std::string& text) : std::runtime_error(text), code_(code) {}
+  Error(ErrorCode code, Message message)
+      : std::runtime_error(message.english()),
+        code_(code),
+        message_(std::make_shared<const Message>(std::move(message))) {}
   ErrorCode code() const noexcept { return code_; }
+  const Message& message() const noexcept { return *message_; }
 
  private:
   ErrorCode code_;
+  std::shared_ptr<const Message> message_;  // copying an exception must not throw
 };
 
 }  // namespace inkstone

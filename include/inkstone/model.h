@@ -25,7 +25,7 @@ struct LoadOptions {
   ComputeType compute = ComputeType::kF32;
   // Told what was left out of a file, such as the value head of a model from reinforcement
   // learning.
-  std::function<void(const std::string&)> on_message = {};
+  std::function<void(const Message&)> on_message = {};
 };
 
 // The folder to load when the user names a model: a model folder itself (it has config.json), or a

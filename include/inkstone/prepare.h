@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "inkstone/cleaning.h"
+#include "inkstone/message.h"
 #include "inkstone/reading.h"
 #include "inkstone/runtime.h"
 #include "inkstone/tokenizer.h"
@@ -77,14 +78,14 @@ struct PrepareReport {
   int64_t long_documents = 0;    // too long for the rules about whole documents
   bool single_document = false;  // the corpus is one document
   int64_t cut_documents = 0;     // divided between the parts; counted in both
-  std::map<std::string, DroppedCount> dropped_reasons;
+  std::map<Message, DroppedCount> dropped_reasons;
   std::vector<DroppedDocument> dropped;      // examples: the first of each reason
   std::vector<int64_t> token_lengths;        // [i]: kept documents of 2^i .. 2^(i+1) - 1 tokens
   std::vector<TokenCount> frequent_tokens;   // the most frequent first
   std::map<std::string, int64_t> encodings;  // files and members of archives in each
   // Those whose encoding was guessed, or with notes: the first thousand.
   std::vector<SourceFacts> sources;
-  std::vector<std::string> warnings;  // what a user should know, a sentence each
+  std::vector<Message> warnings;  // what a user should know, a sentence each
   double bytes_per_token = 0;
   bool resumed = false;  // an interrupted prepare was gone on with
 };

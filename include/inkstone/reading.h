@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "inkstone/message.h"
+
 namespace inkstone {
 
 enum class InputFormat { kAuto, kText, kJsonLines, kJson, kCsv, kTsv, kHtml, kSubtitles };
@@ -46,7 +48,7 @@ struct SourceFacts {
   // guessed.
   double certainty = 1;
   // Of a table: its delimiter and header, rows that do not fit: a sentence each.
-  std::vector<std::string> notes = {};
+  std::vector<Message> notes = {};
 
   bool is_unsure() const { return certainty < 0.9; }
   // That something was guessed, or is to be noted.
@@ -56,7 +58,7 @@ struct SourceFacts {
 // Something that was found and is not part of the corpus, and why.
 struct DroppedDocument {
   std::string source;  // a path; of a member of an archive "corpus.zip/inner/name.txt"
-  std::string reason;  // "empty", "binary", "blank", "hidden", "unreadable: Permission denied", ...
+  Message reason;      // "empty", "binary", "blank", "hidden", "unreadable: Permission denied", ...
   int64_t document = 0;  // its number in the source, from 1; 0: the source as a whole
 };
 

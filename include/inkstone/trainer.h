@@ -116,7 +116,7 @@ struct StepReport {
 struct TrainObserver {
   // Once train() has made the run's folder and no other process can: before it writes there.
   std::function<void(const std::filesystem::path& run)> on_begin;
-  std::function<void(const std::string& message)> on_message;  // what a user should know, one line
+  std::function<void(const Message&)> on_message;  // what a user should know, one line
   std::function<void(const StepReport&)> on_step;
   std::function<void(int64_t step, const std::string& text)> on_sample;
   std::function<void(const std::filesystem::path& checkpoint, bool best)> on_checkpoint;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "inkstone/cleaning.h"
+#include "inkstone/message.h"
 #include "inkstone/reading.h"
 #include "inkstone/tokenizer.h"
 
@@ -39,7 +40,7 @@ struct VocabularyReport {
   int64_t left_out = 0;              // documents, members and files
   std::vector<SourceFacts> sources;  // as in PrepareReport
   TokenizerTrainReport train;
-  std::vector<std::string> warnings;  // what a user should know, a sentence each
+  std::vector<Message> warnings;  // what a user should know, a sentence each
 };
 
 struct VocabularyProgress {

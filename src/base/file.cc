@@ -31,7 +31,7 @@ class Descriptor {
   int fd_;
 };
 
-[[noreturn]] void fail_errno(std::string_view action, const std::filesystem::path& path) {
+[[noreturn]] void fail_errno(const Message& action, const std::filesystem::path& path) {
   const int number = errno;
   const auto code = number == ENOENT ? ErrorCode::kNotFound : ErrorCode::kInputOutput;
   fail(code, "cannot {} '{}': {}", action, path.string(), errno_text(number));
@@ -39,16 +39,16 @@ class Descriptor {
 
 int open_regular(const std::filesystem::path& path, uint64_t& size_bytes) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) fail_errno("open", path);
+  if (fd < 0) fail_errno(marked("open"), path);
   struct stat status {};
   if (::fstat(fd, &status) != 0) {
     ::close(fd);
-    fail_errno("inspect", path);
+    fail_errno(marked("inspect"), path);
   }
   if (!S_ISREG(status.st_mode)) {
     ::close(fd);
     fail(ErrorCode::kInputOutput, "'{}' is {}, expected a regular file", path.string(),
-         S_ISDIR(status.st_mode) ? "a folder" : "a device or pipe");
+         Message(S_ISDIR(status.st_mode) ? marked("a folder") : marked("a device or pipe")));
   }
   size_bytes = static_cast<uint64_t>(status.st_size);
   return fd;
@@ -62,7 +62,7 @@ MappedFile::MappedFile(const std::filesystem::path& path, Access access) : path_
   size_ = size_bytes;
   if (size_ == 0) return;
   void* address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd.get(), 0);
-  if (address == MAP_FAILED) fail_errno("map", path);
+  if (address == MAP_FAILED) fail_errno(marked("map"), path);
   data_ = static_cast<const std::byte*>(address);
   advise(access);
 }
@@ -97,13 +97,13 @@ ScratchFile::ScratchFile(const std::filesystem::path& folder, uint64_t size_byte
     : path_(temporary_beside(folder / "scratch")),
       fd_(::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)),
       size_bytes_(size_bytes) {
-  if (fd_ < 0) fail_errno("create", path_);
+  if (fd_ < 0) fail_errno(marked("create"), path_);
   ::unlink(path_.c_str());
   if (::ftruncate(fd_, static_cast<off_t>(size_bytes)) == 0) return;
   const int number = errno;
   ::close(fd_);
   errno = number;
-  fail_errno("make room for", path_);
+  fail_errno(marked("make room for"), path_);
 }
 
 ScratchFile::ScratchFile(ScratchFile&& other) noexcept
@@ -121,7 +121,7 @@ void ScratchFile::read(uint64_t offset, std::span<std::byte> bytes) const {
     const ssize_t count = ::pread(fd_, bytes.data() + done, bytes.size() - done, at);
     if (count < 0 && errno == EINTR) continue;
     if (count == 0) errno = EIO;
-    if (count <= 0) fail_errno("read", path_);
+    if (count <= 0) fail_errno(marked("read"), path_);
     done += static_cast<size_t>(count);
   }
 }
@@ -131,7 +131,7 @@ void ScratchFile::write(uint64_t offset, std::span<const std::byte> bytes) {
     const auto at = static_cast<off_t>(offset + done);
     const ssize_t count = ::pwrite(fd_, bytes.data() + done, bytes.size() - done, at);
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) fail_errno("write", path_);
+    if (count < 0) fail_errno(marked("write"), path_);
     done += static_cast<size_t>(count);
   }
 }
@@ -139,7 +139,7 @@ void ScratchFile::write(uint64_t offset, std::span<const std::byte> bytes) {
 AtomicFile::AtomicFile(std::filesystem::path path)
     : path_(std::move(path)), temporary_(temporary_beside(path_)) {
   fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (fd_ < 0) fail_errno("create", temporary_);
+  if (fd_ < 0) fail_errno(marked("create"), temporary_);
 }
 
 AtomicFile::AtomicFile(std::filesystem::path path, uint64_t keep_bytes)
@@ -151,7 +151,7 @@ AtomicFile::AtomicFile(std::filesystem::path path, uint64_t keep_bytes)
     std::filesystem::rename(path_, temporary_, ignored);
   }
   fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-  if (fd_ < 0) fail_errno("create", temporary_);
+  if (fd_ < 0) fail_errno(marked("create"), temporary_);
   const off_t size = ::lseek(fd_, 0, SEEK_END), keep = static_cast<off_t>(keep_bytes);
   try {
     if (size < keep) {
@@ -159,7 +159,7 @@ AtomicFile::AtomicFile(std::filesystem::path path, uint64_t keep_bytes)
            size, keep);
     }
     if (::ftruncate(fd_, keep) != 0 || ::lseek(fd_, keep, SEEK_SET) != keep)
-      fail_errno("write", temporary_);
+      fail_errno(marked("write"), temporary_);
   } catch (...) {
     ::close(fd_);
     throw;
@@ -174,7 +174,7 @@ AtomicFile::~AtomicFile() {
 
 void AtomicFile::sync() {
   INK_CHECK(fd_ >= 0, "sync after commit");
-  if (::fdatasync(fd_) != 0) fail_errno("write", path_);
+  if (::fdatasync(fd_) != 0) fail_errno(marked("write"), path_);
 }
 
 void AtomicFile::write(const void* data, size_t size_bytes) {
@@ -183,7 +183,7 @@ void AtomicFile::write(const void* data, size_t size_bytes) {
   while (size_bytes > 0) {
     const ssize_t n = ::write(fd_, at, std::min(size_bytes, size_t{1} << 30));
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail_errno("write", path_);
+    if (n < 0) fail_errno(marked("write"), path_);
     at += n;
     size_bytes -= static_cast<size_t>(n);
   }
@@ -195,7 +195,7 @@ void AtomicFile::write_at(uint64_t offset_bytes, const void* data, size_t size_b
   while (size_bytes > 0) {
     const ssize_t n = ::pwrite(fd_, at, size_bytes, static_cast<off_t>(offset_bytes));
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail_errno("write", path_);
+    if (n < 0) fail_errno(marked("write"), path_);
     at += n;
     offset_bytes += static_cast<uint64_t>(n);
     size_bytes -= static_cast<size_t>(n);
@@ -204,12 +204,12 @@ void AtomicFile::write_at(uint64_t offset_bytes, const void* data, size_t size_b
 
 void AtomicFile::commit() {
   INK_CHECK(fd_ >= 0, "second commit");
-  if (::fsync(fd_) != 0) fail_errno("write", path_);
+  if (::fsync(fd_) != 0) fail_errno(marked("write"), path_);
   if (::close(std::exchange(fd_, -1)) != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0) {
     const int number = errno;
     if (!keeps_temporary_) ::unlink(temporary_.c_str());
     errno = number;
-    fail_errno("write", path_);
+    fail_errno(marked("write"), path_);
   }
   sync_folder(path_.parent_path());
 }
@@ -226,7 +226,7 @@ std::string read_file(const std::filesystem::path& path, uint64_t limit_bytes) {
   while (done < text.size()) {
     const ssize_t n = ::read(fd.get(), text.data() + done, text.size() - done);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail_errno("read", path);
+    if (n < 0) fail_errno(marked("read"), path);
     if (n == 0) break;  // the file became shorter since fstat
     done += static_cast<size_t>(n);
   }
@@ -252,9 +252,10 @@ void make_folders(const std::filesystem::path& path) {
 void sync_folder(const std::filesystem::path& path) {
   const auto folder = path.empty() ? std::filesystem::path(".") : path;
   const Descriptor fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (fd.get() < 0) fail_errno("open the folder", folder);
+  if (fd.get() < 0) fail_errno(marked("open the folder"), folder);
   // Some network file systems cannot sync a folder and say EINVAL; the rename itself has been done.
-  if (::fsync(fd.get()) != 0 && errno != EINVAL && errno != ENOTSUP) fail_errno("sync", folder);
+  if (::fsync(fd.get()) != 0 && errno != EINVAL && errno != ENOTSUP)
+    fail_errno(marked("sync"), folder);
 }
 
 std::filesystem::path temporary_beside(const std::filesystem::path& path) {

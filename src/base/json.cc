@@ -44,17 +44,34 @@ void refuse_hostile_shape(std::string_view text) {
 const Json* find(const Json& object, std::string_view key) {
   if (!object.is_object()) {
     fail(ErrorCode::kInvalidData, "found a JSON {}, expected an object with '{}'",
-         object.type_name(), key);
+         json_kind(object), key);
   }
   const auto at = object.find(std::string(key));
   return at == object.end() || at->is_null() ? nullptr : &*at;
 }
 
-[[noreturn]] void fail_type(std::string_view key, const Json& value, std::string_view expected) {
-  fail(ErrorCode::kInvalidData, "'{}' is a JSON {}, expected {}", key, value.type_name(), expected);
+[[noreturn]] void fail_type(std::string_view key, const Json& value, const Message& expected) {
+  fail(ErrorCode::kInvalidData, "'{}' is a JSON {}, expected {}", key, json_kind(value), expected);
 }
 
 }  // namespace
+
+Message json_kind(const Json& json) {
+  switch (json.type()) {
+    case Json::value_t::null: return marked("null");
+    case Json::value_t::object: return marked("object");
+    case Json::value_t::array: return marked("array");
+    case Json::value_t::string: return marked("string");
+    case Json::value_t::boolean: return marked("boolean");
+    default: return json.is_number() ? marked("number") : json.type_name();
+  }
+}
+
+std::vector<std::string> in_english(const std::vector<Message>& messages) {
+  std::vector<std::string> texts;
+  for (const Message& m : messages) texts.push_back(m.english());
+  return texts;
+}
 
 Json parse_json(std::string_view text) {
   refuse_hostile_shape(text);
@@ -68,12 +85,12 @@ Json parse_json(std::string_view text) {
 Json parse_json_object(std::string_view text) {
   Json json = parse_json(text);
   if (json.is_object()) return json;
-  fail(ErrorCode::kInvalidData, "found a JSON {}, expected an object", json.type_name());
+  fail(ErrorCode::kInvalidData, "found a JSON {}, expected an object", json_kind(json));
 }
 
 Json read_json(const std::filesystem::path& path, uint64_t limit_bytes) {
   const std::string text = read_file(path, limit_bytes);
-  return with_context("reading '" + path.string() + "'", [&] { return parse_json(text); });
+  return with_context(message("reading '{}'", path.string()), [&] { return parse_json(text); });
 }
 
 void write_json(const std::filesystem::path& path, const Json& json) {
@@ -84,7 +101,7 @@ std::optional<int64_t> get_integer(const Json& object, std::string_view key, int
                                    int64_t high) {
   const Json* value = find(object, key);
   if (value == nullptr) return std::nullopt;
-  if (!value->is_number_integer()) fail_type(key, *value, "an integer");
+  if (!value->is_number_integer()) fail_type(key, *value, marked("an integer"));
   const bool too_large = value->is_number_unsigned() &&
                          value->get<uint64_t>() > uint64_t{INT64_MAX};
   if (too_large || value->get<int64_t>() < low || value->get<int64_t>() > high) {
@@ -97,7 +114,7 @@ std::optional<double> get_number(const Json& object, std::string_view key, doubl
                                  double high) {
   const Json* value = find(object, key);
   if (value == nullptr) return std::nullopt;
-  if (!value->is_number()) fail_type(key, *value, "a number");
+  if (!value->is_number()) fail_type(key, *value, marked("a number"));
   const double number = value->get<double>();
   if (!(number >= low && number <= high)) {
     fail(ErrorCode::kInvalidData, "'{}' is {}, expected {} to {}", key, number, low, high);
@@ -108,14 +125,14 @@ std::optional<double> get_number(const Json& object, std::string_view key, doubl
 std::optional<bool> get_boolean(const Json& object, std::string_view key) {
   const Json* value = find(object, key);
   if (value == nullptr) return std::nullopt;
-  if (!value->is_boolean()) fail_type(key, *value, "true or false");
+  if (!value->is_boolean()) fail_type(key, *value, marked("true or false"));
   return value->get<bool>();
 }
 
 std::optional<std::string> get_string(const Json& object, std::string_view key) {
   const Json* value = find(object, key);
   if (value == nullptr) return std::nullopt;
-  if (!value->is_string()) fail_type(key, *value, "a string");
+  if (!value->is_string()) fail_type(key, *value, marked("a string"));
   return value->get<std::string>();
 }
 

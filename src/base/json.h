@@ -8,6 +8,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "inkstone/message.h"
 
 namespace inkstone {
 
@@ -20,6 +23,12 @@ Json parse_json(std::string_view text);
 
 // The same; kInvalidData unless it is an object.
 Json parse_json_object(std::string_view text);
+
+// What kind of value it is: "object", "number".
+Message json_kind(const Json& json);
+
+// The same messages without their translations, as files have them.
+std::vector<std::string> in_english(const std::vector<Message>& messages);
 
 // read_file and parse_json; errors name the file.
 Json read_json(const std::filesystem::path& path, uint64_t limit_bytes = uint64_t{1} << 30);

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/command.h"
+#include "cli/terminal/columns.h"
 #include "corpus/load/batch_loader.h"
 #include "corpus/read/document_reader.h"
 #include "formats/token_shard.h"
@@ -96,9 +97,11 @@ class Reporter {
   std::string table_row(const Result& r) {
     std::string text;
     if (!header_printed_) {
-      text = fmt::format("{:<18} {:<28} {:>10} {:>10} {:>10} {:>9} {:>9} {:>8}\n",
-                         "name (" + options_.dtype + ")", "shape", "ms median", "ms min",
-                         "tokens/s", "GFLOP/s", "GB/s", "of floor");
+      text = left_aligned(localized("name ({})", options_.dtype), 18) + " " +
+             left_aligned(translated(marked("shape")), 28);
+      for (const auto& [heading, columns] : kHeadings)
+        text += " " + right_aligned(translated(heading), columns);
+      text += "\n";
       header_printed_ = true;
     }
     const auto cell = [](bool there, double value, const char* format) {
@@ -112,6 +115,14 @@ class Reporter {
                         cell(r.floor_ms > 0, r.floor_ms / r.ms, "{:.2f}"));
     return text;
   }
+
+  // With the columns that their numbers take.
+  static constexpr std::pair<const char*, size_t> kHeadings[] = {{marked("ms median"), 10},
+                                                                 {marked("ms min"), 10},
+                                                                 {marked("tokens/s"), 10},
+                                                                 {"GFLOP/s", 9},
+                                                                 {"GB/s", 9},
+                                                                 {marked("of floor"), 8}};
 
   bool json_;
   const BenchOptions& options_;
@@ -410,7 +421,7 @@ int run_bench(const BenchOptions& options, bool json) {
   };
   if (options.what == "tokenizer") return bench_tokenizer(options, report), kExitDone;
   if (options.what == "loader") return bench_loader(options, report), kExitDone;
-  if (!json) print(backend->description() + "\n");
+  if (!json) print(backend->description().shown() + "\n");
   bench_gemm(*backend, options, machine, report);  // every fraction is of this run's peak
   if (options.what == "gemm") return kExitDone;
   bench_bandwidth(*backend, machine, report);
@@ -432,16 +443,18 @@ void add_bench_command(CLI::App& app, Selection& selection) {
   auto a = std::make_shared<Arguments>();
   CLI::App* c = add_command(
       app, selection, "bench", "Measure this machine and what fraction of its limits is reached",
-      "  inkstone bench train --dtype bf16\n  inkstone bench --json > speeds.jsonl",
+      marked("  inkstone bench train --dtype bf16\n  inkstone bench --json > speeds.jsonl"),
       [a] { return run_bench(a->options, a->json); });
   BenchOptions& o = a->options;
-  const auto count = CLI::Range(int64_t{1}, int64_t{1} << 30);
-  c->add_option("WHAT", o.what)
-      ->check(CLI::IsMember({"all", "gemm", "train", "prefill", "decode", "tokenizer", "loader"}))
+  const auto count = whole_number(int64_t{1}, int64_t{1} << 30);
+  c->add_option("WHAT", o.what, "what to measure")
+      ->check(one_of({"all", "gemm", "train", "prefill", "decode", "tokenizer", "loader"}))
       ->capture_default_str();
   c->add_option("--model", o.model, "shape by name")->capture_default_str();
-  c->add_option("--dtype", o.dtype)->check(CLI::IsMember({"f32", "bf16"}))->capture_default_str();
-  c->add_option("--device", o.device)->capture_default_str();
+  c->add_option("--dtype", o.dtype, "type of the arithmetic: f32 or bf16")
+      ->check(one_of({"f32", "bf16"}))
+      ->capture_default_str();
+  c->add_option("--device", o.device, "cpu or cuda")->capture_default_str();
   c->add_option("--batch", o.batch, "sequences of a training step")
       ->check(count)
       ->capture_default_str();
@@ -452,8 +465,8 @@ void add_bench_command(CLI::App& app, Selection& selection) {
   c->add_option("--tokenizer", o.tokenizer, "of the bench tokenizer: folder or tokenizer.json")
       ->type_name("DIR");
   c->add_option("--text", o.text, "of the bench tokenizer: a text file")->type_name("FILE");
-  c->add_option("--repetitions", o.repetitions)
-      ->check(CLI::Range(3, 100000))
+  c->add_option("--repetitions", o.repetitions, "how often each is measured")
+      ->check(whole_number(3, 100000))
       ->capture_default_str();
   c->add_flag("--json", a->json, "one JSON object per line");
 }

@@ -21,7 +21,7 @@ namespace inkstone::cli {
 namespace {
 
 // No wider than 40 columns.
-constexpr std::string_view kHelp =
+constexpr std::string_view kHelp = marked(
     R"(Type text, and the model goes on.
 A line that ends with \ goes on below.
 """ begins a text of several lines, and
@@ -41,7 +41,7 @@ A line that ends with \ goes on below.
 /help            show this
 /quit            leave (or Ctrl-D)
 Ctrl-C stops an answer.
-)";
+)");
 
 struct Arguments {
   GenerateArguments generate;
@@ -101,9 +101,17 @@ bool is_plain_text_name(const std::filesystem::path& file) {
   return in_plain_letters(file.extension().string()) == ".txt";
 }
 
+std::string replaced(std::string text, const std::string& part, const std::string& by) {
+  if (part.empty()) return text;
+  for (size_t at = text.find(part); at != text.npos; at = text.find(part, at + by.size()))
+    text.replace(at, part.size(), by);
+  return text;
+}
+
 std::vector<Conversation::Turn> load_conversation(const std::filesystem::path& file) {
   const std::string text = read_file(file, uint64_t{1} << 30);
-  return with_context("reading '" + file.string() + "'", [&] { return parse_conversation(text); });
+  return with_context(message("reading '{}'", file.string()),
+                      [&] { return parse_conversation(text); });
 }
 
 bool is_conversation(const std::filesystem::path& file) {
@@ -152,7 +160,7 @@ class Chat {
       try {
         if (!handle(*text)) break;
       } catch (const Error& e) {
-        tell(std::string("error: ") + e.what());  // the conversation goes on
+        tell(message("error: {}", e.message()));  // the conversation goes on
       }
       tell_unencodable();
     }
@@ -161,10 +169,10 @@ class Chat {
 
  private:
   void greet() {
-    say(kHelp);
+    say(translated(kHelp));
     if (const auto locale = missing_locale()) {
-      tell(fmt::format("(the locale {} is not installed: this terminal is taken to be UTF-8)",
-                       *locale));
+      tell(
+          message("(the locale {} is not installed: this terminal is taken to be UTF-8)", *locale));
     }
   }
 
@@ -177,13 +185,13 @@ class Chat {
         case LineEditor::Event::kEnd: return begun ? std::optional(text) : std::nullopt;
         case LineEditor::Event::kInterrupted:
           interrupt_.reset();
-          tell("(Ctrl-D or /quit leaves)");
+          tell(marked("(Ctrl-D or /quit leaves)"));
           return TypedText();
         case LineEditor::Event::kUndecodable:
           tell(
-              fmt::format("error: some of that is not {}, and it was not sent: set LC_ALL to a "
-                          "locale with this terminal's encoding, such as zh_CN.GBK",
-                          encoding_.name()));
+              message("error: some of that is not {}, and it was not sent: set LC_ALL to a "
+                      "locale with this terminal's encoding, such as zh_CN.GBK",
+                      encoding_.name()));
           return TypedText();
         case LineEditor::Event::kLine: text.add(input.text);
       }
@@ -213,14 +221,15 @@ class Chat {
   void run_command(const ChatCommand& command) {
     const std::string& name = command.name;
     if (name == "help") {
-      say(kHelp);
+      say(translated(kHelp));
     } else if (name == "retry") {
       answer([&](const OnText& show) { return conversation_.retry(options_, show); });
     } else if (name == "undo") {
-      tell(conversation_.undo() ? "(taken back)" : "(there is nothing to take back)");
+      tell(conversation_.undo() ? marked("(taken back)")
+                                : marked("(there is nothing to take back)"));
     } else if (name == "clear") {
       conversation_.clear();
-      tell("(a new conversation)");
+      tell(marked("(a new conversation)"));
     } else if (name == "set") {
       options_ = with_setting(options_, command.rest);
     } else if (name == "settings") {
@@ -244,7 +253,10 @@ class Chat {
     try {
       use(std::filesystem::path(encoding_.encode(typed)));
     } catch (const Error& e) {
-      throw Error(e.code(), Encoding(encoding_.name()).decode(e.what()));
+      const auto shown = [&](const std::string& text) {
+        return replaced(text, encoding_.encode(typed), typed);
+      };
+      throw Error(e.code(), Message(shown(e.message().english()), shown(e.message().shown())));
     }
   }
 
@@ -259,18 +271,19 @@ class Chat {
     write_file(file,
                is_plain_text_name(file) ? plain_conversation(turns) : format_conversation(turns));
     saved_.insert(file);
-    tell("(saved)");
+    tell(marked("(saved)"));
   }
 
   void show_settings() {
     const SamplingOptions& s = options_.sampling;
+    // By the names that /set takes.
     std::string text = fmt::format(
         "temperature {}, top-k {}, top-p {}, min-p {}, repetition-penalty {}", s.temperature,
         s.top_k, s.top_p, s.min_p, s.repetition_penalty);
     text += fmt::format(", max-tokens {}, seed {}", options_.max_tokens, options_.seed);
     for (const std::string& stop : options_.stop) text += ", stop '" + stop + "'";
-    if (options_.keep_stop && !options_.stop.empty()) text += ", which is kept";
-    if (!options_.whole_characters) text += ", any bytes";
+    if (options_.keep_stop && !options_.stop.empty()) text += translated(marked(", which is kept"));
+    if (!options_.whole_characters) text += translated(marked(", any bytes"));
     say(text + "\n");
   }
 
@@ -285,7 +298,7 @@ class Chat {
     if (completion.finish != FinishReason::kCancelled) return;
     // Here, not when an answer begins: a Ctrl-C that was quicker than that means it.
     interrupt_.reset();
-    tell("(stopped)");
+    tell(marked("(stopped)"));
   }
 
   // Once: from then on it is so for every answer.
@@ -293,23 +306,19 @@ class Chat {
     if (cut_is_told_ || c.prompt_tokens_kept == c.prompt_tokens) return;
     cut_is_told_ = true;
     tell(
-        fmt::format("(the conversation has {} tokens, more than the model's context of {}: it sees "
-                    "the last {}, and from now on never the whole)",
-                    c.prompt_tokens, generator_.model().config().context, c.prompt_tokens_kept));
+        message("(the conversation has {} tokens, more than the model's context of {}: it sees "
+                "the last {}, and from now on never the whole)",
+                c.prompt_tokens, generator_.model().config().context, c.prompt_tokens_kept));
   }
 
-  // What is shown: to a terminal in its encoding, elsewhere as it is.
-  void say(std::string_view text) {
-    print(stdout_is_terminal() ? encoding_.encode(text) : std::string(text));
-  }
-  void tell(std::string_view text) {
-    note(stderr_is_terminal() ? encoding_.encode(text) : std::string(text));
-  }
+  static void say(std::string_view text) { print(text); }
+  static void tell(const Message& text) { note(text); }
 
   // Once.
   void tell_unencodable() {
-    if (!encoding_.take_unencodable() || std::exchange(lack_is_told_, true)) return;
-    tell(fmt::format("({} lacks some of these characters: they are shown as ?)", encoding_.name()));
+    const bool typed = encoding_.take_unencodable(), written = take_unshown();
+    if ((!typed && !written) || std::exchange(lack_is_told_, true)) return;
+    tell(message("({} lacks some of these characters: they are shown as ?)", encoding_.name()));
   }
 
   const Arguments& arguments_;
@@ -332,15 +341,17 @@ void add_chat_command(CLI::App& app, Selection& selection) {
   a->generate.options.max_tokens = 200;
   CLI::App* c = add_command(
       app, selection, "chat", "Write together with a model: you type, it goes on",
-      "  inkstone chat run\n"
-      "  inkstone chat tuned --user-prefix 'Q: ' --user-suffix '\n  A:' --stop 'Q:'",
+      marked("  inkstone chat run\n"
+             "  inkstone chat tuned --user-prefix 'Q: ' --user-suffix '\n  A:' --stop 'Q:'"),
       [a] { return Chat(*a).run(); });
   c->add_option("MODEL", a->model, "model or run folder")->required();
   c->add_option("--user-prefix", a->user_prefix,
                 "put before what you type, for models trained on dialogues");
   c->add_option("--user-suffix", a->user_suffix, "put after what you type");
   add_generate_options(c, a->generate);
-  add_special_option(c, a->generate.special, "what you type");
+  add_special_option(c, a->generate.special,
+                     marked("the text of a special token, such as <|endoftext|>, in what you type: "
+                            "taken as text, allowed as the token, or refused"));
 }
 
 }  // namespace inkstone::cli

@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <csignal>
@@ -11,10 +12,15 @@
 #include <iostream>
 #include <iterator>
 #include <limits>
+#include <memory>
 #include <random>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/utf8.h"
+#include "cli/help_format.h"
+#include "cli/terminal/columns.h"
+#include "cli/terminal/encoding.h"
 
 namespace inkstone::cli {
 namespace {
@@ -31,6 +37,56 @@ void on_signal(int signal) {
   interrupted = 1;
 }
 
+// Null: it is UTF-8, or one that ICU does not know, and text goes out as it is.
+Encoding* terminal_encoding() {
+  static const std::unique_ptr<Encoding> encoding = []() -> std::unique_ptr<Encoding> {
+    const std::string name = locale_encoding();
+    if (name == "UTF-8") return nullptr;
+    try {
+      return std::make_unique<Encoding>(name);
+    } catch (const Error&) {
+      return nullptr;
+    }
+  }();
+  return encoding.get();
+}
+
+std::vector<std::string> typed_words;
+
+// From UTF-8. Bytes that are none, as names of files may have, are in the encoding already.
+std::string converted(Encoding& encoding, std::string_view text) {
+  std::string shown;
+  for (size_t at = 0, end = 0; at < text.size(); at = end) {
+    const bool valid = decode_utf8(text, at).ok;
+    while (end < text.size()) {
+      const Utf8Step step = decode_utf8(text, end);
+      if (step.ok != valid) break;
+      end += static_cast<size_t>(step.size_bytes);
+    }
+    const std::string_view part = text.substr(at, end - at);
+    shown += valid ? encoding.encode(part) : std::string(part);
+  }
+  return shown;
+}
+
+// In the terminal's encoding; the words of the command are in it already.
+std::string for_terminal(std::string_view text) {
+  Encoding* encoding = terminal_encoding();
+  if (encoding == nullptr) return std::string(text);
+  std::string shown;
+  for (;;) {
+    std::string_view typed;
+    size_t at = text.size();
+    for (const std::string& word : typed_words) {
+      const size_t found = text.find(word);
+      if (found < at) at = found, typed = word;
+    }
+    shown += converted(*encoding, text.substr(0, at)) + std::string(typed);
+    text.remove_prefix(at + typed.size());
+    if (typed.empty()) return shown;
+  }
+}
+
 size_t terminal_width() {
   struct winsize size {};
   return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
@@ -42,7 +98,9 @@ CLI::App* add_command(CLI::App& parent, Selection& selection, const std::string&
                       const std::string& description, const std::string& example,
                       std::function<int()> run) {
   CLI::App* command = parent.add_subcommand(name, description);
-  command->footer("Example:\n" + example);
+  command->group(group_of_commands());
+  command->footer(localized("Example:\n{}", Message(example)));
+  add_language_option(*command, selection);
   command->add_option("--threads", selection.threads, "threads to use; 0: one per processor")
       ->check(whole_number(0, 4096))
       ->type_name("N");
@@ -50,24 +108,15 @@ CLI::App* add_command(CLI::App& parent, Selection& selection, const std::string&
   return command;
 }
 
+void add_language_option(CLI::App& app, Selection& selection) {
+  app.add_option("--lang", selection.language, "language of what is said (as the environment says)")
+      ->check(one_of(languages()));
+}
+
 void use_threads(int count) { threads_of_command = count; }
 
 Runtime make_runtime(const std::string& device) {
   return Runtime({.device = device, .threads = threads_of_command});
-}
-
-CLI::Validator whole_number(int64_t low, int64_t high) {
-  const bool bounded = high < int64_t{1} << 40;
-  const std::string range = bounded ? fmt::format("from {} to {}", low, high)
-                                    : fmt::format("of {} or more", low);
-  const auto check = [low, high, range](const std::string& text) {
-    int64_t value = 0;
-    const char* end = text.data() + text.size();
-    const auto [at, error] = std::from_chars(text.data(), end, value);
-    if (error == std::errc() && at == end && value >= low && value <= high) return std::string();
-    return fmt::format("found '{}', expected a whole number {}", text, range);
-  };
-  return CLI::Validator([check](std::string& text) { return check(text); }, "");
 }
 
 void add_seed_option(CLI::App* command, std::optional<uint64_t>& seed) {
@@ -78,7 +127,7 @@ void add_seed_option(CLI::App* command, std::optional<uint64_t>& seed) {
 
 void add_compute_options(CLI::App* command, ComputeArguments& a) {
   command->add_option("--dtype", a.dtype, "type of the arithmetic: f32 or bf16")
-      ->check(CLI::IsMember({"f32", "bf16"}))
+      ->check(one_of({"f32", "bf16"}))
       ->capture_default_str();
   command->add_option("--device", a.device, "cpu or cuda")->capture_default_str();
 }
@@ -86,15 +135,12 @@ void add_compute_options(CLI::App* command, ComputeArguments& a) {
 LoadOptions load_options(const ComputeArguments& a) {
   return {.runtime = make_runtime(a.device),
           .compute = a.dtype == "bf16" ? ComputeType::kBF16 : ComputeType::kF32,
-          .on_message = [](const std::string& text) { note("inkstone: note: " + text); }};
+          .on_message = [](const Message& text) { note(message("inkstone: note: {}", text)); }};
 }
 
-void add_special_option(CLI::App* command, std::string& special, const std::string& where) {
-  command
-      ->add_option("--special", special,
-                   "the text of a special token, such as <|endoftext|>, in " + where +
-                       ": taken as text, allowed as the token, or refused")
-      ->check(CLI::IsMember({"text", "allow", "refuse"}))
+void add_special_option(CLI::App* command, std::string& special, const std::string& what) {
+  command->add_option("--special", special, what)
+      ->check(one_of({"text", "allow", "refuse"}))
       ->capture_default_str();
 }
 
@@ -124,6 +170,8 @@ std::vector<TokenId> parse_token_ids(std::string_view text) {
 
 void print(std::string_view text) {
   std::fflush(stdout);  // what others wrote comes first
+  std::string shown;
+  if (stdout_is_terminal()) text = shown = for_terminal(text);
   while (!text.empty()) {
     const ssize_t n = ::write(STDOUT_FILENO, text.data(), text.size());
     if (n >= 0) {
@@ -136,9 +184,24 @@ void print(std::string_view text) {
   }
 }
 
-void note(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stderr);
+void note(const Message& text) {
+  std::string line = text.shown();
+  if (stderr_is_terminal()) line = for_terminal(line);
+  std::fwrite(line.data(), 1, line.size(), stderr);
   std::fputc('\n', stderr);
+}
+
+void use_words(const std::vector<std::string>& words) {
+  const auto is_beyond_ascii = [](char c) { return static_cast<unsigned char>(c) >= 0x80; };
+  for (const std::string& word : words) {
+    const std::string value = word.starts_with('-') ? word.substr(word.find('=') + 1) : word;
+    if (std::ranges::any_of(value, is_beyond_ascii)) typed_words.push_back(value);
+  }
+}
+
+bool take_unshown() {
+  Encoding* encoding = terminal_encoding();
+  return encoding != nullptr && encoding->take_unencodable();
 }
 
 bool stdout_is_terminal() { return ::isatty(STDOUT_FILENO) == 1; }
@@ -147,7 +210,7 @@ bool stdin_is_terminal() { return ::isatty(STDIN_FILENO) == 1; }
 
 void StatusLine::show(const std::string& text) {
   if (!stderr_is_terminal()) return;
-  const std::string line = "\r\033[K" + text.substr(0, terminal_width() - 1);
+  const std::string line = "\r\033[K" + for_terminal(within_columns(text, terminal_width() - 1));
   std::fwrite(line.data(), 1, line.size(), stderr);
   std::fflush(stderr);
   shown_ = true;
@@ -183,9 +246,9 @@ void InterruptFlag::reset() { interrupted = 0; }
 
 std::string duration_text(double seconds) {
   const auto s = static_cast<int64_t>(seconds + 0.5);
-  if (s >= 3600) return fmt::format("{}h{:02}m", s / 3600, s / 60 % 60);
-  if (s >= 60) return fmt::format("{}m{:02}s", s / 60, s % 60);
-  return fmt::format("{}s", s);
+  if (s >= 3600) return localized("{}h{:02}m", s / 3600, s / 60 % 60);
+  if (s >= 60) return localized("{}m{:02}s", s / 60, s % 60);
+  return localized("{}s", s);
 }
 
 std::string shell_quoted(const std::string& word) {

@@ -10,7 +10,9 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/validators.h"
 #include "inkstone/error.h"
+#include "inkstone/message.h"
 #include "inkstone/model.h"
 
 namespace inkstone::cli {
@@ -21,18 +23,18 @@ inline constexpr int kExitDone = 0, kExitFailed = 1, kExitUsage = 2, kExitInterr
 // The command that was chosen; main() runs it after parsing and setting the threads.
 struct Selection {
   std::function<int()> run;
-  int threads = 0;  // 0: all processors
+  int threads = 0;       // 0: all processors
+  std::string language;  // of --lang, for its help text: see add_language_option
 };
 
-// Adds a subcommand with --threads, and an example under its help text. `run` returns an exit
-// status.
+// Adds a subcommand with --threads and --lang, and an example under its help text. `run` returns an
+// exit status.
 CLI::App* add_command(CLI::App& parent, Selection& selection, const std::string& name,
                       const std::string& description, const std::string& example,
                       std::function<int()> run);
 
-// A check for an option: a whole number in the range. CLI11's own puts its bounds into the help
-// text, where most are noise.
-CLI::Validator whole_number(int64_t low, int64_t high = int64_t{1} << 40);
+// --lang for the help text: main() has taken it away before CLI11 reads the words.
+void add_language_option(CLI::App& app, Selection& selection);
 
 // --seed: 0 or more; absent: `seed` stays empty.
 void add_seed_option(CLI::App* command, std::optional<uint64_t>& seed);
@@ -52,9 +54,8 @@ LoadOptions load_options(const ComputeArguments& arguments);
 // kInvalidData.
 std::vector<TokenId> parse_token_ids(std::string_view text);
 
-// --special text|allow|refuse, of which special_tokens() makes the option. `where` says in what:
-// "the prompt".
-void add_special_option(CLI::App* command, std::string& special, const std::string& where);
+// --special text|allow|refuse, of which special_tokens() makes the option. `what`: its help text.
+void add_special_option(CLI::App* command, std::string& special, const std::string& what);
 SpecialTokens special_tokens(const std::string& special);
 
 // One function per command, each in its own file.
@@ -71,12 +72,19 @@ void add_info_command(CLI::App& app, Selection& selection);
 void add_bench_command(CLI::App& app, Selection& selection);
 
 // Writes to standard output at once; a signal in between does no harm. Throws kInputOutput; a
-// closed pipe throws BrokenPipe, which main() takes quietly.
+// closed pipe throws BrokenPipe, which main() takes quietly. A terminal gets its own encoding, all
+// else the bytes as they are; of valid UTF-8 what the terminal lacks is '?'.
 void print(std::string_view text);
 struct BrokenPipe {};
 
-// A line on standard error.
-void note(std::string_view text);
+// A line on standard error, in the language that is set; to a terminal as print().
+void note(const Message& text);
+
+// The words of the command, which a terminal showed as they are: print() and note() show them so.
+void use_words(const std::vector<std::string>& words);
+
+// Whether print() or note() met characters that the terminal lacks since the last call.
+bool take_unshown();
 
 bool stdout_is_terminal();
 bool stderr_is_terminal();

@@ -31,19 +31,19 @@ bool is_positional(const std::string& name) { return name == "TEXT" || name == "
 std::string shown_name(const std::string& name) { return is_positional(name) ? name : "--" + name; }
 
 // How one command differs from the other, in one option.
-std::string difference(const std::string& name, const std::vector<std::string>* before,
-                       const std::vector<std::string>* now) {
+Message difference(const std::string& name, const std::vector<std::string>* before,
+                   const std::vector<std::string>* now) {
   const auto text = [](const std::vector<std::string>* words) {
-    return words == nullptr ? std::string("nothing")
-                            : fmt::format("'{}'", fmt::join(*words, "', '"));
+    return words == nullptr ? Message(marked("nothing"))
+                            : Message(fmt::format("'{}'", fmt::join(*words, "', '")));
   };
-  return fmt::format("{} was {}, now {}", shown_name(name), text(before), text(now));
+  return message("{} was {}, now {}", shown_name(name), text(before), text(now));
 }
 
-std::vector<std::string> differences(const CommandRecord& before, const CommandRecord& now) {
-  std::vector<std::string> list;
+std::vector<Message> differences(const CommandRecord& before, const CommandRecord& now) {
+  std::vector<Message> list;
   if (before.command != now.command)
-    list.push_back(fmt::format("the command was '{}', now '{}'", before.command, now.command));
+    list.push_back(message("the command was '{}', now '{}'", before.command, now.command));
   std::set<std::string> names;
   for (const auto& [name, words] : before.given) names.insert(name);
   for (const auto& [name, words] : now.given) names.insert(name);
@@ -95,7 +95,7 @@ std::optional<CommandRecord> read_command_record(const fs::path& run) {
   const fs::path file = run / kFile;
   if (!fs::exists(file)) return std::nullopt;
   const Json json = read_json(file);
-  return with_context("reading '" + file.string() + "'",
+  return with_context(message("reading '{}'", file.string()),
                       [&] { return command_record_from_json(json); });
 }
 
@@ -108,10 +108,12 @@ void require_same_command(const CommandRecord& now, const fs::path& run) {
   if (!before) return;
   const auto list = differences(*before, now);
   if (list.empty()) return;
+  Message all = list.front();
+  for (size_t i = 1; i < list.size(); ++i) all = message("{}; {}", all, list[i]);
   fail(ErrorCode::kUsage,
        "the run folder '{0}' is not empty: it belongs to a run that began with another command "
        "({1}); go on with it by --resume {0}, or choose another -o",
-       run.string(), fmt::join(list, "; "));
+       run.string(), all);
 }
 
 std::vector<std::string> words_of(const CommandRecord& record) {

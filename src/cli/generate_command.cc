@@ -110,26 +110,26 @@ void keep_usable(PromptsFile& file, const Generator& generator, SpecialTokens sp
       generator.prompt_tokens(prompt.text, special);
       usable.push_back(std::move(prompt));
     } catch (const Error& e) {
-      file.bad.push_back({prompt.line, e.what()});
+      file.bad.push_back({prompt.line, e.message()});
     }
   }
   file.prompts = std::move(usable);
-  std::ranges::sort(file.bad, {}, &PromptLine::line);
+  std::ranges::sort(file.bad, {}, &BadLine::line);
 }
 
 void tell_bad_lines(const PromptsFile& file, const std::string& path) {
-  for (const PromptLine& bad : file.bad) {
-    note(fmt::format("inkstone: error: '{}', line {}: {}; this line is left out", path, bad.line,
-                     bad.text));
+  for (const BadLine& bad : file.bad) {
+    note(message("inkstone: error: '{}', line {}: {}; this line is left out", path, bad.line,
+                 bad.why));
   }
   if (file.prompts.empty()) {
     fail(ErrorCode::kInvalidData, "'{}' has no line that gives a prompt", path);
   }
   if (file.object_line == 0) return;
   note(
-      fmt::format("inkstone: note: '{}': every line is taken as text, line {} too, which is a JSON "
-                  "object: for JSON lines all must be objects, or the name end in .jsonl",
-                  path, file.object_line));
+      message("inkstone: note: '{}': every line is taken as text, line {} too, which is a JSON "
+              "object: for JSON lines all must be objects, or the name end in .jsonl",
+              path, file.object_line));
 }
 
 // Notes about prompts, of which the first few are shown.
@@ -137,14 +137,15 @@ class PromptNotes {
  public:
   explicit PromptNotes(const PromptsFile& file) : file_(file) {}
 
-  void add(size_t prompt, const std::string& text) {
+  // what: of "the prompt", or "the prompt of line 3", in front of it.
+  void add(size_t prompt, const Message& what) {
     if (++count_ > kMost) return;
     const int64_t line = file_.prompts[prompt].line;
-    note(fmt::format("inkstone: note: {} {}",
-                     line > 0 ? fmt::format("the prompt of line {}", line) : "the prompt", text));
+    note(line > 0 ? message("inkstone: note: the prompt of line {} {}", line, what)
+                  : message("inkstone: note: the prompt {}", what));
   }
   void finish() const {
-    if (count_ > kMost) note(fmt::format("inkstone: note: so have {} more", count_ - kMost));
+    if (count_ > kMost) note(message("inkstone: note: so have {} more", count_ - kMost));
   }
 
  private:
@@ -158,9 +159,9 @@ void tell_special_text(const PromptsFile& file, const Tokenizer& tokenizer) {
   for (size_t i = 0; i < file.prompts.size(); ++i) {
     const auto id = tokenizer.first_special_token(file.prompts[i].text);
     if (!id) continue;
-    notes.add(i, fmt::format("has the text '{}', which is taken as text and not as the special "
-                             "token (--special allow makes it that)",
-                             tokenizer.token_bytes(*id)));
+    notes.add(i, message("has the text '{}', which is taken as text and not as the special "
+                         "token (--special allow makes it that)",
+                         tokenizer.token_bytes(*id)));
   }
   notes.finish();
 }
@@ -170,7 +171,8 @@ void tell_other_bytes(const PromptsFile& file) {
   PromptNotes notes(file);
   for (size_t i = 0; i < file.prompts.size(); ++i) {
     if (is_valid_utf8(file.prompts[i].text)) continue;
-    notes.add(i, "is not UTF-8: what is written after it may be any bytes, as with --bytes");
+    notes.add(i,
+              marked("is not UTF-8: what is written after it may be any bytes, as with --bytes"));
   }
   notes.finish();
 }
@@ -180,9 +182,9 @@ void tell_cuts(const PromptsFile& file, const std::vector<Completion>& results, 
   for (const Completion& c : results) {
     if (c.sample_index > 0 || c.prompt_tokens_kept == c.prompt_tokens) continue;
     notes.add(c.prompt_index,
-              fmt::format("has {} tokens, more than the model's context of {}: its last {} were "
-                          "given to the model, so that there is room to write",
-                          c.prompt_tokens, context, c.prompt_tokens_kept));
+              message("has {} tokens, more than the model's context of {}: its last {} were "
+                      "given to the model, so that there is room to write",
+                      c.prompt_tokens, context, c.prompt_tokens_kept));
   }
   notes.finish();
 }
@@ -222,8 +224,8 @@ void print_speed(const std::vector<Completion>& results, double seconds, uint64_
   if (!stderr_is_terminal()) return;
   size_t tokens = 0;
   for (const Completion& c : results) tokens += c.tokens.size();
-  note(fmt::format("[{} tokens, {:.1f} tokens/s, seed {}]", tokens,
-                   static_cast<double>(tokens) / seconds, seed));
+  note(message("[{} tokens, {:.1f} tokens/s, seed {}]", tokens,
+               static_cast<double>(tokens) / seconds, seed));
 }
 
 void write_results(Output& output, const Arguments& a, const PromptsFile& file,
@@ -300,10 +302,10 @@ void add_generate_command(CLI::App& app, Selection& selection) {
   auto a = std::make_shared<Arguments>();
   CLI::App* c = add_command(
       app, selection, "generate", "Write text with a model, until its end mark or a limit",
-      "  inkstone generate run --prompt 'Once upon a time' --temperature 0.8 --top-k 50\n"
-      "  inkstone generate run --prompts-file prompts.txt -n 3 --json > completions.jsonl\n"
-      "A prompt longer than the context keeps its last tokens, as many as leave room for\n"
-      "--max-tokens (all but one of the context where that is more than half of it).",
+      marked("  inkstone generate run --prompt 'Once upon a time' --temperature 0.8 --top-k 50\n"
+             "  inkstone generate run --prompts-file prompts.txt -n 3 --json > completions.jsonl\n"
+             "A prompt longer than the context keeps its last tokens, as many as leave room for\n"
+             "--max-tokens (all but one of the context where that is more than half of it)."),
       [a] { return run(*a); });
   c->add_option("MODEL", a->model, "model or run folder")->required();
   c->add_option("--prompt", a->prompt,
@@ -315,7 +317,10 @@ void add_generate_command(CLI::App& app, Selection& selection) {
   c->add_option(
       "--encoding", a->encoding,
       "of the file: such as GB18030; without it a byte order mark tells, or it is guessed");
-  add_special_option(c, a->generate.special, "a prompt");
+  add_special_option(
+      c, a->generate.special,
+      marked("the text of a special token, such as <|endoftext|>, in a prompt: taken "
+             "as text, allowed as the token, or refused"));
   c->add_option("-n,--samples", a->generate.options.samples, "continuations of each prompt")
       ->check(whole_number(1, 1'000'000))
       ->capture_default_str();

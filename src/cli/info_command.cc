@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <sstream>
 
 #include "base/error.h"
@@ -23,14 +24,10 @@ namespace fs = std::filesystem;
 
 Json describe_model(const fs::path& folder) {
   const ModelConfig c = read_hf_config(folder / "config.json");
-  return {{"kind", "model"},
-          {"path", folder.string()},
-          {"layers", c.layers},
-          {"heads", c.heads},
-          {"width", c.width},
-          {"context", c.context},
-          {"vocab_size", c.vocab_size},
-          {"parameters", c.parameter_count()}};
+  return {{"kind", marked("model")},    {"path", folder.string()},
+          {"layers", c.layers},         {"heads", c.heads},
+          {"width", c.width},           {"context", c.context},
+          {"vocab_size", c.vocab_size}, {"parameters", c.parameter_count()}};
 }
 
 // What metrics.jsonl says of the evaluation at a step by measures that vocabularies share.
@@ -49,7 +46,7 @@ Json losses_per_text(const fs::path& run, int64_t step) {
 }
 
 Json describe_run(const fs::path& run) {
-  Json json = {{"kind", "run"}, {"path", run.string()}};
+  Json json = {{"kind", marked("run")}, {"path", run.string()}};
   for (const char* link : {"last", "best"}) {
     if (!fs::exists(run / link)) continue;
     const Json state = read_json(run / link / "trainer_state.json");
@@ -120,18 +117,18 @@ Json describe_shard(const fs::path& file, const std::string& tokenizer_path) {
   const TokenShard shard(file);
   const std::string found = hash128_hex_of_file(file);
   const auto reported = reported_checksum(file);
-  Json json = {{"kind", "token shard"},
+  Json json = {{"kind", marked("token shard")},
                {"path", file.string()},
                {"tokens", shard.count()},
                {"bits", shard.bits()},
                {"hash128", found},
-               {"checksum", !reported            ? "not in a report.json"
-                            : *reported == found ? "as in report.json"
-                                                 : "DIFFERS"}};
+               {"checksum", !reported            ? marked("not in a report.json")
+                            : *reported == found ? marked("as in report.json")
+                                                 : marked("DIFFERS")}};
   if (reported && *reported != found) json["reported_hash128"] = *reported;
   const auto tokenizer = tokenizer_of(shard, tokenizer_path);
   if (!tokenizer) return json;
-  with_context("showing '" + file.string() + "' as text", [&] {
+  with_context(message("showing '{}' as text", file.string()), [&] {
     if (const auto end = tokenizer->end_of_text())
       json["end_of_text_tokens"] = count_of(*end, shard);
     json["beginning"] = beginning_of(shard, *tokenizer);
@@ -144,7 +141,7 @@ Json describe_tokenizer(const fs::path& path) {
   const char* type = tokenizer.type() == TokenizerType::kBpe    ? "bpe"
                      : tokenizer.type() == TokenizerType::kChar ? "char"
                                                                 : "byte";
-  Json json = {{"kind", "tokenizer"},
+  Json json = {{"kind", marked("tokenizer")},
                {"path", path.string()},
                {"type", type},
                {"vocab_size", tokenizer.vocab_size()}};
@@ -165,7 +162,7 @@ Json describe(const fs::path& path, const std::string& tokenizer) {
     return describe_run(path);
   if (fs::exists(path / "config.json")) return describe_model(path);
   if (fs::exists(path / "report.json")) {
-    Json json = {{"kind", "prepared data"}, {"path", path.string()}};
+    Json json = {{"kind", marked("prepared data")}, {"path", path.string()}};
     json["report"] = read_json(path / "report.json");
     return json;
   }
@@ -182,10 +179,115 @@ std::string grouped(int64_t value) {
   return text;
 }
 
+// The keys of the JSON, which are its words for people too.
+constexpr std::string_view kKeyLabels[] = {marked("kind"),
+                                           marked("path"),
+                                           marked("layers"),
+                                           marked("heads"),
+                                           marked("width"),
+                                           marked("context"),
+                                           marked("vocab_size"),
+                                           marked("parameters"),
+                                           marked("last"),
+                                           marked("best"),
+                                           marked("step"),
+                                           marked("best_val_loss"),
+                                           marked("val_loss"),
+                                           marked("val_nats_per_character"),
+                                           marked("val_bits_per_byte"),
+                                           marked("model"),
+                                           marked("tokens"),
+                                           marked("bits"),
+                                           marked("hash128"),
+                                           marked("checksum"),
+                                           marked("reported_hash128"),
+                                           marked("end_of_text_tokens"),
+                                           marked("beginning"),
+                                           marked("type"),
+                                           marked("end_of_text"),
+                                           marked("report"),
+                                           marked("program"),
+                                           marked("version"),
+                                           marked("options"),
+                                           marked("inputs"),
+                                           marked("val_fraction"),
+                                           marked("shard_tokens"),
+                                           marked("format"),
+                                           marked("separator"),
+                                           marked("json_field"),
+                                           marked("csv_column"),
+                                           marked("csv_delimiter"),
+                                           marked("csv_header"),
+                                           marked("encoding"),
+                                           marked("clean"),
+                                           marked("invalid_text"),
+                                           marked("line_ends"),
+                                           marked("control_characters"),
+                                           marked("normalization"),
+                                           marked("conversion"),
+                                           marked("strip_boilerplate"),
+                                           marked("repeated_lines"),
+                                           marked("min_characters"),
+                                           marked("max_characters"),
+                                           marked("scripts"),
+                                           marked("script_fraction"),
+                                           marked("languages"),
+                                           marked("language_fraction"),
+                                           marked("quality"),
+                                           marked("exact_duplicates"),
+                                           marked("near_duplicates"),
+                                           marked("minhash"),
+                                           marked("shingle_words"),
+                                           marked("bands"),
+                                           marked("rows"),
+                                           marked("tokenizer"),
+                                           marked("files"),
+                                           marked("documents"),
+                                           marked("bytes"),
+                                           marked("bytes_per_token"),
+                                           marked("single_document"),
+                                           marked("cut_documents"),
+                                           marked("encodings"),
+                                           marked("sources"),
+                                           marked("source"),
+                                           marked("certainty"),
+                                           marked("notes"),
+                                           marked("invalid_utf8_documents"),
+                                           marked("cleaning"),
+                                           marked("invalid_sequences"),
+                                           marked("lines_removed"),
+                                           marked("long_documents"),
+                                           marked("train"),
+                                           marked("val"),
+                                           marked("shards"),
+                                           marked("file"),
+                                           marked("token_lengths"),
+                                           marked("from_tokens"),
+                                           marked("to_tokens"),
+                                           marked("frequent_tokens"),
+                                           marked("id"),
+                                           marked("text"),
+                                           marked("count"),
+                                           marked("warnings"),
+                                           marked("dropped_reasons"),
+                                           marked("reason"),
+                                           marked("dropped"),
+                                           marked("document")};
+
+std::string label_of(const std::string& key) {
+  return std::ranges::count(kKeyLabels, key) > 0 ? translated(key) : key;
+}
+
 std::string scalar_text(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_number_integer()) return grouped(value.get<int64_t>());
   return value.dump();
+}
+
+// Of some keys the value is a word of ours.
+std::string value_text(const std::string& key, const Json& value) {
+  const bool is_word = (key == "kind" || key == "checksum" || key == "reason") && value.is_string();
+  return is_word ? translated(value.get<std::string>()) : scalar_text(value);
 }
 
 // An entry of a list on one line.
@@ -194,9 +296,9 @@ std::string entry_text(const Json& entry) {
   std::string text;
   for (const auto& [key, value] : entry.items()) {
     if (!text.empty()) text += ", ";
-    if (entry.is_object()) text += key + " ";
+    if (entry.is_object()) text += label_of(key) + " ";
     text += value.is_structured() ? value.dump(-1, ' ', false, Json::error_handler_t::replace)
-                                  : scalar_text(value);
+                                  : value_text(key, value);
   }
   return text;
 }
@@ -206,18 +308,19 @@ void print_readable(const Json& json, const std::string& indent) {
   constexpr size_t kShown = 10;
   for (const auto& [key, value] : json.items()) {
     if (value.is_object()) {
-      print(fmt::format("{}{}:\n", indent, key));
+      print(indent + localized("{}:", label_of(key)) + "\n");
       print_readable(value, indent + "  ");
     } else if (value.is_array()) {
-      const std::string count = value.empty() ? "none"
+      const std::string count = value.empty() ? translated(marked("none"))
                                               : grouped(static_cast<int64_t>(value.size()));
-      print(fmt::format("{}{}: {}\n", indent, key, count));
+      print(indent + localized("{}: {}", label_of(key), count) + "\n");
       for (size_t i = 0; i < std::min(kShown, value.size()); ++i)
         print(indent + "  " + entry_text(value[i]) + "\n");
       if (value.size() <= kShown) continue;
-      print(fmt::format("{}  ... ({} more; --json has all)\n", indent, value.size() - kShown));
+      print(indent + "  " + localized("... ({} more; --json has all)", value.size() - kShown) +
+            "\n");
     } else {
-      print(fmt::format("{}{}: {}\n", indent, key, scalar_text(value)));
+      print(indent + localized("{}: {}", label_of(key), value_text(key, value)) + "\n");
     }
   }
 }
@@ -232,7 +335,7 @@ void add_info_command(CLI::App& app, Selection& selection) {
   auto a = std::make_shared<Arguments>();
   CLI::App* c = add_command(
       app, selection, "info", "What a model, run, shard, data folder or tokenizer is",
-      "  inkstone info run\n  inkstone info data/train_000000.bin", [a] {
+      marked("  inkstone info run\n  inkstone info data/train_000000.bin"), [a] {
         const Json json = describe(a->path, a->tokenizer);
         if (a->json) {
           print(json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");

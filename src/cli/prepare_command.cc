@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/message.h"
 #include "cli/command.h"
 #include "cli/prepare_display.h"
 #include "cli/reading_options.h"
@@ -50,7 +51,7 @@ int run(const Arguments& a) {
         {.on_progress = [&](const PrepareProgress& p) { progress(p); },
          .stop = [&] { return interrupt.raised(); }});
     status.clear();
-    if (report.resumed) note("went on with the prepare that was interrupted");
+    if (report.resumed) note(marked("went on with the prepare that was interrupted"));
     if (a.json) {
       print(read_json(options.output / "report.json").dump() + "\n");
     } else {
@@ -59,7 +60,7 @@ int run(const Arguments& a) {
     return kExitDone;
   } catch (const Interrupted&) {
     status.clear();
-    note("interrupted; the same command goes on from here");
+    note(marked("interrupted; the same command goes on from here"));
     return kExitInterrupted;
   }
 }
@@ -69,7 +70,7 @@ void add_cleaning_options(CLI::App* command, Arguments& a) {
   command
       ->add_option("--invalid", clean.invalid,
                    "bytes that are not valid: replace (default), drop the document, keep")
-      ->transform(CLI::CheckedTransformer(kInvalidTextNames))
+      ->transform(one_of_named(kInvalidTextNames))
       ->type_name("replace|drop|keep");
   command->add_flag("--raw", a.raw,
                     "no cleaning: line ends, control characters and invalid bytes stay");
@@ -85,7 +86,7 @@ void add_cleaning_options(CLI::App* command, Arguments& a) {
   command
       ->add_option("--quality", clean.quality,
                    "published rules (docs/cleaning.md): none (default), gopher, c4, fineweb")
-      ->transform(CLI::CheckedTransformer(kQualityRulesNames))
+      ->transform(one_of_named(kQualityRulesNames))
       ->type_name("none|gopher|c4|fineweb");
   command
       ->add_option("--script", clean.keep_scripts,
@@ -99,7 +100,7 @@ void add_cleaning_options(CLI::App* command, Arguments& a) {
   command
       ->add_option("--duplicates", a.duplicates,
                    "drop exact (default) or also near duplicates, or keep all")
-      ->check(CLI::IsMember({"exact", "near", "keep"}));
+      ->check(one_of({"exact", "near", "keep"}));
   command
       ->add_option("--dropped", a.options.dropped_file,
                    "write a line of JSON for everything that is left out")
@@ -112,9 +113,10 @@ void add_prepare_command(CLI::App& app, Selection& selection) {
   auto a = std::make_shared<Arguments>();
   CLI::App* command = add_command(
       app, selection, "prepare", "Text of any kind to token shards for training",
-      "  inkstone prepare book.txt letters/ --tokenizer vocabulary -o data\n"
-      "  inkstone prepare 'crawl/*.jsonl.gz' --json-field content --duplicates near --tokenizer "
-      "vocabulary -o data",
+      marked("  inkstone prepare book.txt letters/ --tokenizer vocabulary -o data\n"
+             "  inkstone prepare 'crawl/*.jsonl.gz' --json-field content --duplicates near "
+             "--tokenizer "
+             "vocabulary -o data"),
       [a] { return run(*a); });
   command
       ->add_option("INPUT", a->inputs,
@@ -136,7 +138,7 @@ void add_prepare_command(CLI::App& app, Selection& selection) {
       ->capture_default_str();
   command
       ->add_option("--bits", a->options.bits, "of a token: 16 or 32 (16 if the vocabulary allows)")
-      ->check(CLI::IsMember({16, 32}));
+      ->check(one_of({"16", "32"}));
   add_reading_options(command, a->reading);
   add_cleaning_options(command, *a);
   command->add_flag("--json", a->json, "print report.json on one line");

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/message.h"
 #include "cli/reading_options.h"
 
 namespace inkstone::cli {
@@ -21,17 +22,15 @@ std::string megabytes(int64_t bytes) {
 // Some examples of each reason, then how many more there are.
 void note_dropped(const PrepareReport& r, const std::string& output) {
   constexpr int64_t kShown = 3;
-  std::map<std::string, int64_t> shown;
+  std::map<Message, int64_t> shown;
   for (const DroppedDocument& d : r.dropped) {
     if (++shown[d.reason] > kShown) continue;
-    const std::string place = d.document > 0 ? fmt::format("{} #{}", d.source, d.document)
-                                             : d.source;
-    note(fmt::format("left out: {}: {}", place, d.reason));
+    note(message("left out: {}: {}", place_of(d), d.reason));
   }
   for (const auto& [reason, count] : r.dropped_reasons) {
     if (count.documents <= kShown) continue;
-    note(fmt::format("left out: {} in all: {} ({}; more examples in {}/report.json)",
-                     count.documents, reason, megabytes(count.bytes), output));
+    note(message("left out: {} in all: {} ({}; more examples in {}/report.json)", count.documents,
+                 reason, megabytes(count.bytes), output));
   }
 }
 
@@ -43,28 +42,32 @@ void note_lengths(const PrepareReport& r) {
   for (size_t i = 0; i < r.token_lengths.size(); ++i) {
     below += r.token_lengths[i];
     if (2 * below < documents) continue;
-    note(fmt::format("half of the documents have less than {} tokens", int64_t{2} << i));
+    note(message("half of the documents have less than {} tokens", int64_t{2} << i));
     return;
   }
 }
 
 std::string reading_text(const VocabularyProgress& p, double seconds) {
   const double megabytes = static_cast<double>(p.bytes_done) / 1e6;
-  std::string text = fmt::format("reading {:.1f} MB, {:.1f} MB/s", megabytes, megabytes / seconds);
-  if (p.bytes_total > 0) {
-    text += fmt::format(
-        ", {:.0f} %", 100 * static_cast<double>(p.bytes_done) / static_cast<double>(p.bytes_total));
-  }
-  return text;
+  const std::string text = localized("reading {:.1f} MB, {:.1f} MB/s", megabytes,
+                                     megabytes / seconds);
+  if (p.bytes_total == 0) return text;
+  return text + localized(", {:.0f} %", 100 * static_cast<double>(p.bytes_done) /
+                                            static_cast<double>(p.bytes_total));
 }
 
 std::string merges_text(const VocabularyProgress& p, double seconds) {
   const double rate = static_cast<double>(p.merges) / seconds;
-  return fmt::format("merge {} of {}, {:.0f} a second, at most {} left", p.merges, p.merges_wanted,
-                     rate, duration_text(static_cast<double>(p.merges_wanted - p.merges) / rate));
+  return localized("merge {} of {}, {:.0f} a second, at most {} left", p.merges, p.merges_wanted,
+                   rate, duration_text(static_cast<double>(p.merges_wanted - p.merges) / rate));
 }
 
 }  // namespace
+
+std::string place_of(const DroppedDocument& d) {
+  const std::string source = shown_source(d.source);
+  return d.document > 0 ? fmt::format("{} #{}", source, d.document) : source;
+}
 
 PrepareProgressLine::PrepareProgressLine(StatusLine& status)
     : status_(status), stage_start_(seconds_now()) {}
@@ -89,14 +92,14 @@ std::string PrepareProgressLine::text(const PrepareProgress& p, double seconds) 
   const double done = static_cast<double>(p.bytes_done), total = static_cast<double>(p.bytes_total);
   const double rate = (done - static_cast<double>(bytes_before_)) / seconds;
   const bool scans = p.stage == PrepareProgress::Stage::kScanning;
-  std::string text = scans ? "reading (1 of 2)" : "encoding (2 of 2)";
+  std::string text = translated(scans ? marked("reading (1 of 2)") : marked("encoding (2 of 2)"));
   if (total > 0) text += fmt::format(" {:.0f} %", 100 * done / total);
-  text += fmt::format(", {:.1f} MB, {:.1f} MB/s", done / 1e6, rate / 1e6);
+  text += localized(", {:.1f} MB, {:.1f} MB/s", done / 1e6, rate / 1e6);
   if (!scans) {
-    text += fmt::format(", {:.2f} M tokens/s",
-                        static_cast<double>(p.tokens - tokens_before_) / seconds / 1e6);
+    text += localized(", {:.2f} M tokens/s",
+                      static_cast<double>(p.tokens - tokens_before_) / seconds / 1e6);
   }
-  if (total > 0 && rate > 0) text += fmt::format(", {} left", duration_text((total - done) / rate));
+  if (total > 0 && rate > 0) text += localized(", {} left", duration_text((total - done) / rate));
   return text;
 }
 
@@ -114,19 +117,19 @@ void print_prepare_report(const PrepareReport& r, const std::string& output) {
   const CharacterCounts& c = r.cleaned;
   if (c.line_ends + c.control_characters + c.invalid_sequences + r.lines_removed > 0) {
     note(
-        fmt::format("cleaned: {} line ends, {} control characters removed, {} invalid sequences, "
-                    "{} lines removed",
-                    c.line_ends, c.control_characters, c.invalid_sequences, r.lines_removed));
+        message("cleaned: {} line ends, {} control characters removed, {} invalid sequences, "
+                "{} lines removed",
+                c.line_ends, c.control_characters, c.invalid_sequences, r.lines_removed));
   }
   note_sources(r.sources);
-  for (const std::string& warning : r.warnings) note("note: " + warning);
+  for (const Message& warning : r.warnings) note(message("note: {}", warning));
   note_lengths(r);
-  note(fmt::format(
-      "{}: {} of {} documents, {} of {}: {} training and {} validation tokens, {:.2f} "
-      "bytes per token",
-      output, r.single_document ? 1 : r.train.documents + r.val.documents - r.cut_documents,
-      r.documents_in, megabytes(r.train.bytes + r.val.bytes), megabytes(r.bytes_in), r.train.tokens,
-      r.val.tokens, r.bytes_per_token));
+  note(
+      message("{}: {} of {} documents, {} of {}: {} training and {} validation tokens, {:.2f} "
+              "bytes per token",
+              output, r.single_document ? 1 : r.train.documents + r.val.documents - r.cut_documents,
+              r.documents_in, megabytes(r.train.bytes + r.val.bytes), megabytes(r.bytes_in),
+              r.train.tokens, r.val.tokens, r.bytes_per_token));
 }
 
 }  // namespace inkstone::cli

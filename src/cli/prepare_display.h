@@ -43,6 +43,9 @@ class LearningProgress {
   Clock::time_point begin_ = Clock::now(), shown_ = begin_;
 };
 
+// "corpus.zip/inner/name.txt #3"
+std::string place_of(const DroppedDocument& dropped);
+
 // What became of the text, in lines for people.
 void print_prepare_report(const PrepareReport& report, const std::string& output);
 

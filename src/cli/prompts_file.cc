@@ -33,7 +33,7 @@ std::string prompt_of(std::string_view line) {
   if (json.is_string()) return json.get<std::string>();
   if (!json.is_object()) {
     fail(ErrorCode::kInvalidData, "found a JSON {}, expected an object with \"prompt\"",
-         json.type_name());
+         json_kind(json));
   }
   return required(get_string(json, "prompt"), "prompt");
 }
@@ -66,7 +66,7 @@ PromptsFile parse_prompts(std::string_view text, bool named_json) {
       file.prompts.push_back(
           {line.number, file.is_json ? prompt_of(line.text) : std::string(line.text)});
     } catch (const Error& e) {
-      file.bad.push_back({line.number, e.what()});
+      file.bad.push_back({line.number, e.message()});
     }
   }
   return file;

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "inkstone/message.h"
+
 namespace inkstone::cli {
 
 struct PromptLine {
@@ -13,9 +15,15 @@ struct PromptLine {
   std::string text;
 };
 
+// One that gives no prompt.
+struct BadLine {
+  int64_t line = 0;
+  Message why;
+};
+
 struct PromptsFile {
   std::vector<PromptLine> prompts = {};
-  std::vector<PromptLine> bad = {};  // text: why the line gives no prompt
+  std::vector<BadLine> bad = {};
   bool is_json = false;
   // Taken as text, this line is a JSON object with a prompt; 0: none is.
   int64_t object_line = 0;

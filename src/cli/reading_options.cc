@@ -28,30 +28,34 @@ ReadOptions ReadingArguments::read_options() const {
   return result;
 }
 
+std::string shown_source(const std::string& source) {
+  return source == "standard input" ? translated(source) : source;
+}
+
 void note_sources(const std::vector<SourceFacts>& sources) {
   constexpr int kShown = 5;
   int unsure = 0, noted = 0;
   for (const SourceFacts& facts : sources) {
     if (facts.is_unsure() && ++unsure <= kShown) {
       note(
-          fmt::format("note: {}: read as {}, which is a guess ({:.0f} % sure); if the text looks "
-                      "wrong, give its encoding: --encoding GB18030, Big5, Shift_JIS, "
-                      "windows-1251, ...",
-                      facts.source, facts.encoding, 100 * facts.certainty));
+          message("note: {}: read as {}, which is a guess ({:.0f} % sure); if the text looks "
+                  "wrong, give its encoding: --encoding GB18030, Big5, Shift_JIS, "
+                  "windows-1251, ...",
+                  shown_source(facts.source), facts.encoding, 100 * facts.certainty));
     }
     if (facts.notes.empty() || ++noted > kShown) continue;
-    for (const std::string& text : facts.notes)
-      note(fmt::format("note: {}: {}", facts.source, text));
+    for (const Message& text : facts.notes)
+      note(message("note: {}: {}", shown_source(facts.source), text));
   }
   if (unsure > kShown)
-    note(fmt::format("note: the encodings of {} more files are unsure guesses", unsure - kShown));
-  if (noted > kShown) note(fmt::format("note: the same kind of notes on {} more", noted - kShown));
+    note(message("note: the encodings of {} more files are unsure guesses", unsure - kShown));
+  if (noted > kShown) note(message("note: the same kind of notes on {} more", noted - kShown));
 }
 
 void add_reading_options(CLI::App* command, ReadingArguments& a) {
   command->add_option("--format", a.format, "of the inputs; auto: by their names and contents")
-      ->check(CLI::IsMember(
-          {"auto", "text", "markdown", "jsonl", "json", "csv", "tsv", "html", "srt", "vtt"}))
+      ->check(
+          one_of({"auto", "text", "markdown", "jsonl", "json", "csv", "tsv", "html", "srt", "vtt"}))
       ->capture_default_str();
   command
       ->add_option("--separator", a.options.separator,
@@ -83,13 +87,13 @@ void add_writing_options(CLI::App* command, CleanOptions& clean) {
       ->add_option("--normalize", clean.normalization,
                    "Unicode normalisation: none (default), nfc, nfkc (which makes ，：！？ ASCII), "
                    "nfkc-cjk (which keeps them)")
-      ->transform(CLI::CheckedTransformer(kNormalizationNames))
+      ->transform(one_of_named(kNormalizationNames))
       ->type_name("none|nfc|nfkc|nfkc-cjk");
   command
       ->add_option("--convert", clean.conversion,
                    "Chinese into simplified or traditional characters (none); a vocabulary and the "
                    "data that it encodes should be made with the same")
-      ->transform(CLI::CheckedTransformer(kConversionNames))
+      ->transform(one_of_named(kConversionNames))
       ->type_name("none|simplified|traditional");
 }
 

@@ -17,6 +17,9 @@ struct ReadingArguments {
   ReadOptions read_options() const;
 };
 
+// A source by its name; standard input in the language that is set.
+std::string shown_source(const std::string& source);
+
 // Says what a user should know of the sources: guessed encodings that are not sure, headers and
 // delimiters of tables. A few of them, then how many more there are.
 void note_sources(const std::vector<SourceFacts>& sources);

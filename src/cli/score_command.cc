@@ -56,13 +56,13 @@ size_t trailing_blanks(std::string_view text) {
   return end;
 }
 
-void tell_special_text(const Tokenizer& tokenizer, const std::string& text, const char* where) {
+void tell_special_text(const Tokenizer& tokenizer, const std::string& text, const Message& where) {
   const auto id = tokenizer.first_special_token(text);
   if (!id) return;
   note(
-      fmt::format("inkstone: note: the {} has the text '{}', which is taken as text and not as the "
-                  "special token (--special allow makes it that)",
-                  where, tokenizer.token_bytes(*id)));
+      message("inkstone: note: the {} has the text '{}', which is taken as text and not as the "
+              "special token (--special allow makes it that)",
+              where, tokenizer.token_bytes(*id)));
 }
 
 double sum(const std::vector<double>& values) {
@@ -75,8 +75,8 @@ int run_score(const Arguments& a) {
   const Tokenizer tokenizer = Tokenizer::load(find_model_folder(a.model));
   const SpecialTokens special = special_tokens(a.special);
   if (special == SpecialTokens::kAsText) {
-    tell_special_text(tokenizer, a.context, "context");
-    tell_special_text(tokenizer, a.completion, "completion");
+    tell_special_text(tokenizer, a.context, marked("context"));
+    tell_special_text(tokenizer, a.completion, marked("completion"));
   }
   const size_t blanks = trailing_blanks(a.context);
   const auto context = context_tokens(tokenizer, a.context.substr(0, blanks), special),
@@ -121,7 +121,7 @@ std::vector<std::string> texts_to_score(const Arguments& a) {
   if (a.raw) return {read_input(a.file)};
   ReadDocuments read = read_documents(a.file, a.reading.read_options());
   for (const DroppedDocument& d : read.notes.left_out)
-    note(fmt::format("left out: {} #{}: {}", d.source, d.document, d.reason));
+    note(message("left out: {} #{}: {}", shown_source(d.source), d.document, d.reason));
   note_sources(read.notes.sources);
   return std::move(read.documents);
 }
@@ -189,14 +189,14 @@ Json eval_json(const TextScore& t) {
 }
 
 std::string eval_text(const TextScore& t) {
-  std::string text = t.documents > 1 ? fmt::format("{} documents, ", t.documents) : "";
-  text += fmt::format("{} tokens, {} bytes, {} characters: {:.4f} nats per token", t.tokens,
-                      t.bytes, t.characters, t.per(t.tokens));
-  if (t.has_characters()) text += fmt::format(", {:.4f} per character", t.per(t.characters));
-  text += fmt::format(", {:.4f} bits per byte\nperplexity {:.5g} per token", t.bits_per_byte(),
-                      std::exp(t.per(t.tokens)));
+  std::string text = t.documents > 1 ? localized("{} documents, ", t.documents) : "";
+  text += localized("{} tokens, {} bytes, {} characters: {:.4f} nats per token", t.tokens, t.bytes,
+                    t.characters, t.per(t.tokens));
+  if (t.has_characters()) text += localized(", {:.4f} per character", t.per(t.characters));
+  text += localized(", {:.4f} bits per byte\nperplexity {:.5g} per token", t.bits_per_byte(),
+                    std::exp(t.per(t.tokens)));
   if (t.has_words())
-    text += fmt::format(", {:.5g} per word (separated by white space)", std::exp(t.per(t.words)));
+    text += localized(", {:.5g} per word (separated by white space)", std::exp(t.per(t.words)));
   return text + "\n";
 }
 
@@ -218,9 +218,10 @@ void add_model_options(CLI::App* c, Arguments& a) {
 
 void add_score_command(CLI::App& app, Selection& selection) {
   auto a = std::make_shared<Arguments>();
-  CLI::App* c = add_command(app, selection, "score", "log P(completion | context) in nats",
-                            "  inkstone score run --context 'To be, or not' --completion ' to be'",
-                            [a] { return run_score(*a); });
+  CLI::App* c = add_command(
+      app, selection, "score", "log P(completion | context) in nats",
+      marked("  inkstone score run --context 'To be, or not' --completion ' to be'"),
+      [a] { return run_score(*a); });
   add_model_options(c, *a);
   c->add_option(
       "--context", a->context,
@@ -229,7 +230,9 @@ void add_score_command(CLI::App& app, Selection& selection) {
       "parted from it the word is written as in no text that the model has seen");
   c->add_option("--completion", a->completion, "the text whose probability is asked for")
       ->required();
-  add_special_option(c, a->special, "context and completion");
+  add_special_option(c, a->special,
+                     marked("the text of a special token, such as <|endoftext|>, in context and "
+                            "completion: taken as text, allowed as the token, or refused"));
   c->add_flag("--json", a->json, "a JSON object with every token's share");
 }
 
@@ -237,14 +240,14 @@ void add_logits_command(CLI::App& app, Selection& selection) {
   auto a = std::make_shared<Arguments>();
   CLI::App* c = add_command(
       app, selection, "logits", "Logits as a NumPy file, for checking against other programs",
-      "  inkstone logits run --tokens 1,2,3 -o logits.npy", [a] { return run_logits(*a); });
+      marked("  inkstone logits run --tokens 1,2,3 -o logits.npy"), [a] { return run_logits(*a); });
   add_model_options(c, *a);
   const auto check = [](const std::string& text) {
     try {
-      return parse_token_ids(text).empty() ? std::string("there is no token id in it")
+      return parse_token_ids(text).empty() ? translated(marked("there is no token id in it"))
                                            : std::string();
     } catch (const Error& e) {
-      return std::string(e.what());
+      return e.message().shown();
     }
   };
   c->add_option("--tokens", a->tokens, "token ids, separated by commas")->required()->check(check);
@@ -255,7 +258,7 @@ void add_logits_command(CLI::App& app, Selection& selection) {
 void add_eval_command(CLI::App& app, Selection& selection) {
   auto a = std::make_shared<Arguments>();
   CLI::App* c = add_command(app, selection, "eval", "Perplexity of a text",
-                            "  inkstone eval run --task perplexity book.txt",
+                            marked("  inkstone eval run --task perplexity book.txt"),
                             [a] { return run_eval(*a); });
   add_model_options(c, *a);
   c->add_option("FILE", a->file,
@@ -265,7 +268,9 @@ void add_eval_command(CLI::App& app, Selection& selection) {
   c->add_flag("--raw", a->raw,
               "the bytes of the file as one document: nothing is decoded, divided or cleaned");
   add_reading_options(c, a->reading);
-  c->add_option("--task", a->task)->check(CLI::IsMember({"perplexity"}))->capture_default_str();
+  c->add_option("--task", a->task, "what is measured")
+      ->check(one_of({"perplexity"}))
+      ->capture_default_str();
   c->add_flag("--json", a->json, "print a JSON object");
 }
 

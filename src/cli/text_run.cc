@@ -122,9 +122,9 @@ std::vector<fs::path> inputs_of(const TextRun& t, const CommandRecord& command,
 
 void tell_vocabulary(const LearntVocabulary& learnt, TrainDisplay& display) {
   const VocabularyReport& r = learnt.report;
-  display.say(fmt::format("vocabulary: {} tokens, learnt from {} documents, {:.2f} MB",
-                          learnt.tokenizer.vocab_size(), r.documents,
-                          static_cast<double>(r.bytes) / 1e6));
+  display.say(message("vocabulary: {} tokens, learnt from {} documents, {:.2f} MB",
+                      learnt.tokenizer.vocab_size(), r.documents,
+                      static_cast<double>(r.bytes) / 1e6));
   display.event({{"event", "vocabulary"},
                  {"vocab_size", learnt.tokenizer.vocab_size()},
                  {"documents", r.documents},

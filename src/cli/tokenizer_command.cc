@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "cli/help_format.h"
 #include "cli/reading_options.h"
 #include "cli/tokenizer_training.h"
 #include "corpus/read/byte_source.h"
@@ -103,7 +104,7 @@ std::vector<TokenId> parse_ids(std::string_view bytes, const std::string& format
 
 // Bytes as they are, in parts.
 void encode_bytes(const CodeArguments& a, StreamEncoder& encoder, IdPrinter& printer) {
-  with_context("encoding '" + a.file + "'", [&] {
+  with_context(message("encoding '{}'", a.file), [&] {
     ByteSource source(a.file);
     std::string block(kBlock_bytes, '\0');
     std::vector<TokenId> ids;
@@ -163,7 +164,7 @@ void add_code_options(CLI::App* command, CodeArguments& a) {
   command
       ->add_option("--format", a.format,
                    "text: numbers; json: an array; u16, u32: little-endian binary")
-      ->check(CLI::IsMember({"text", "json", "u16", "u32"}))
+      ->check(one_of({"text", "json", "u16", "u32"}))
       ->capture_default_str();
 }
 
@@ -172,6 +173,8 @@ void add_code_options(CLI::App* command, CodeArguments& a) {
 void add_tokenizer_command(CLI::App& app, Selection& selection) {
   CLI::App* group = app.add_subcommand("tokenizer",
                                        "Train and compare vocabularies; encode and decode text");
+  group->group(group_of_commands());
+  add_language_option(*group, selection);
   group->require_subcommand(1);
 
   add_tokenizer_train_command(*group, selection);
@@ -180,13 +183,14 @@ void add_tokenizer_command(CLI::App& app, Selection& selection) {
   auto e = std::make_shared<CodeArguments>();
   CLI::App* encode = add_command(
       *group, selection, "encode", "Text to token ids",
-      "  echo 'Hello, world' | inkstone tokenizer encode --tokenizer vocabulary --format json",
+      marked(
+          "  echo 'Hello, world' | inkstone tokenizer encode --tokenizer vocabulary --format json"),
       [e] { return encode_text(*e); });
   add_code_options(encode, *e);
   encode
       ->add_option("--special", e->special,
                    "special tokens in the text: taken as text, allowed, or refused")
-      ->check(CLI::IsMember({"text", "allow", "refuse"}))
+      ->check(one_of({"text", "allow", "refuse"}))
       ->capture_default_str();
   encode->add_flag("--offsets", e->offsets,
                    "with --format json: [id, begin, end], the token's place in bytes of the text "
@@ -198,7 +202,7 @@ void add_tokenizer_command(CLI::App& app, Selection& selection) {
   auto d = std::make_shared<CodeArguments>();
   CLI::App* decode = add_command(
       *group, selection, "decode", "Token ids to text",
-      "  echo '15496 11 995' | inkstone tokenizer decode --tokenizer vocabulary",
+      marked("  echo '15496 11 995' | inkstone tokenizer decode --tokenizer vocabulary"),
       [d] { return decode_ids(*d); });
   add_code_options(decode, *d);
 }

@@ -43,10 +43,11 @@ class LeftOutNotes {
     constexpr int64_t kShown = 20;
     if (++count_ > kShown + 1) return;
     status_.clear();
-    const std::string place = d.document > 0 ? fmt::format("{} #{}", d.source, d.document)
-                                             : d.source;
-    note(count_ > kShown ? "left out: more, which are not listed (prepare lists all with --dropped)"
-                         : fmt::format("left out: {}: {}", place, d.reason));
+    if (count_ > kShown) {
+      note(marked("left out: more, which are not listed (prepare lists all with --dropped)"));
+    } else {
+      note(message("left out: {}: {}", place_of(d), d.reason));
+    }
   }
 
  private:
@@ -114,7 +115,7 @@ Json train_json(const TrainArguments& a, const LearntVocabulary& learnt, const T
             {"output", a.output},
             {"sample_bytes", sample.bytes()},
             {"compared", comparison_json(compared, sample)},
-            {"warnings", r.warnings}};
+            {"warnings", in_english(r.warnings)}};
   if (a.type == "bpe") {
     json["words"] = r.train.pieces;
     json["distinct_words"] = r.train.distinct_pieces;
@@ -128,18 +129,19 @@ Json train_json(const TrainArguments& a, const LearntVocabulary& learnt, const T
 void print_report(const TrainArguments& a, const LearntVocabulary& learnt, const TextSample& sample,
                   const std::vector<ComparedVocabulary>& compared) {
   const VocabularyReport& r = learnt.report;
-  note(fmt::format("{}: {} vocabulary of {} tokens from {} documents, {:.1f} MB", a.output, a.type,
-                   learnt.tokenizer.vocab_size(), r.documents,
-                   static_cast<double>(r.bytes - r.held_out_bytes) / 1e6));
-  for (const std::string& warning : r.warnings) note("warning: " + warning);
+  note(message("{}: {} vocabulary of {} tokens from {} documents, {:.1f} MB", a.output, a.type,
+               learnt.tokenizer.vocab_size(), r.documents,
+               static_cast<double>(r.bytes - r.held_out_bytes) / 1e6));
+  for (const Message& warning : r.warnings) note(message("warning: {}", warning));
   if (sample.bytes() == 0) {
     if (a.held_out > 0 || !a.compare.empty())
-      note("the text is too short to take a sample from it for a comparison");
+      note(marked("the text is too short to take a sample from it for a comparison"));
     return;
   }
-  note(fmt::format(
-      "measured on {:.2f} MB of {}:", static_cast<double>(sample.bytes()) / 1e6,
-      a.held_out > 0 ? "text that was held out" : "the training text (see --held-out)"));
+  const double megabytes = static_cast<double>(sample.bytes()) / 1e6;
+  note(a.held_out > 0
+           ? message("measured on {:.2f} MB of text that was held out:", megabytes)
+           : message("measured on {:.2f} MB of the training text (see --held-out):", megabytes));
   print(comparison_table(compared, sample));
 }
 
@@ -157,7 +159,7 @@ int train_tokenizer(const TrainArguments& a) {
     print(train_json(a, learnt, sample, compared)
               .dump(-1, ' ', false, Json::error_handler_t::replace) +
           "\n");
-    for (const std::string& warning : learnt.report.warnings) note("warning: " + warning);
+    for (const Message& warning : learnt.report.warnings) note(message("warning: {}", warning));
   } else {
     print_report(a, learnt, sample, compared);
   }
@@ -221,7 +223,7 @@ void add_tokenizer_train_command(CLI::App& group, Selection& selection) {
   auto a = std::make_shared<TrainArguments>();
   CLI::App* train = add_command(
       group, selection, "train", "Learn a vocabulary from text files",
-      "  inkstone tokenizer train book.txt -o vocabulary --vocab-size 4096",
+      marked("  inkstone tokenizer train book.txt -o vocabulary --vocab-size 4096"),
       [a] { return train_tokenizer(*a); });
   train
       ->add_option(
@@ -235,7 +237,7 @@ void add_tokenizer_train_command(CLI::App& group, Selection& selection) {
   train
       ->add_option("--type", a->type,
                    "bpe: GPT-2's byte-level BPE; char: one token per character; byte: 256 bytes")
-      ->check(CLI::IsMember({"bpe", "char", "byte"}))
+      ->check(one_of({"bpe", "char", "byte"}))
       ->capture_default_str();
   add_bpe_options(train, *a);
   train
@@ -248,7 +250,7 @@ void add_tokenizer_train_command(CLI::App& group, Selection& selection) {
   train
       ->add_option("--held-out", a->held_out,
                    "share of the text, by content, to measure on and not to learn from")
-      ->check(CLI::Range(0.0, 0.9))
+      ->check(number_from(0, 0.9))
       ->type_name("SHARE");
   add_reading_options(train, a->reading);
   add_writing_options(train, a->clean);
@@ -259,8 +261,7 @@ void add_tokenizer_train_command(CLI::App& group, Selection& selection) {
     for (const char* option :
          {"--vocab-size", "--min-frequency", "--max-token-length", "--memory"}) {
       if (train->get_option(option)->count() > 0 && a->type != "bpe") {
-        throw CLI::ValidationError(
-            fmt::format("{} has no meaning for --type {}; leave it out", option, a->type));
+        fail(ErrorCode::kUsage, "{} has no meaning for --type {}; leave it out", option, a->type);
       }
     }
     selection.run = [a] { return train_tokenizer(*a); };
@@ -269,10 +270,10 @@ void add_tokenizer_train_command(CLI::App& group, Selection& selection) {
 
 void add_tokenizer_compare_command(CLI::App& group, Selection& selection) {
   auto a = std::make_shared<CompareArguments>();
-  CLI::App* compare = add_command(group, selection, "compare",
-                                  "Bytes per token of vocabularies on a text",
-                                  "  inkstone tokenizer compare vocabulary gpt2 --text unseen.txt",
-                                  [a] { return compare_tokenizers(*a); });
+  CLI::App* compare = add_command(
+      group, selection, "compare", "Bytes per token of vocabularies on a text",
+      marked("  inkstone tokenizer compare vocabulary gpt2 --text unseen.txt"),
+      [a] { return compare_tokenizers(*a); });
   compare
       ->add_option("TOKENIZER", a->tokenizers,
                    "folders or tokenizer.json files; ratios are to the first")

@@ -37,8 +37,10 @@ ModelConfig chosen_model(const TrainArguments& a, const std::vector<fs::path>& d
   const int64_t tokens = count_training_tokens(data);
   const std::string name = preset_for(tokens);
   if (!all_sizes_given) {
-    note(fmt::format("no --model given: {} suits {} training tokens{}", name, tokens,
-                     sizes_given ? ", with the sizes that you gave" : ""));
+    note(sizes_given ? message("no --model given: {} suits {} training tokens, with the sizes that "
+                               "you gave",
+                               name, tokens)
+                     : message("no --model given: {} suits {} training tokens", name, tokens));
   }
   return model_by_name(name);
 }
@@ -144,17 +146,18 @@ void add_optimiser_options(CLI::App* c, TrainArguments& a) {
   TrainOptions& o = a.options;
   c->add_option("--optimizer", a.optimizer,
                 "adamw; muon: for the matrices of the layers, with AdamW for the rest: fewer steps")
-      ->check(CLI::IsMember({"adamw", "muon"}))
+      ->check(one_of({"adamw", "muon"}))
       ->capture_default_str();
-  CLI::Option* lr = c->add_option("--lr", o.lr,
-                                  a.finetune ? "largest learning rate (by how the model was "
-                                               "trained, and the text; GPT-2: 3e-5 to 2e-4)"
-                                             : "largest learning rate; with muon 0.008");
+  CLI::Option* lr = c->add_option(
+      "--lr", o.lr,
+      a.finetune ? marked("largest learning rate (by how the model was trained, and "
+                          "the text; GPT-2: 3e-5 to 2e-4)")
+                 : marked("largest learning rate; with muon 0.008"));
   if (!a.finetune) lr->capture_default_str();
   c->add_option("--muon-lr", o.muon_lr, "with muon: its own largest learning rate (2.5 x --lr)");
   c->add_option("--min-lr", a.min_lr, "learning rate at the end (a tenth of --lr)");
   c->add_option("--schedule", a.schedule, "after the warm-up")
-      ->check(CLI::IsMember({"cosine", "linear", "constant", "wsd"}))
+      ->check(one_of({"cosine", "linear", "constant", "wsd"}))
       ->capture_default_str();
   c->add_option("--warmup", a.warmup, "steps of linear warm-up (100, or a tenth of --steps)")
       ->check(whole_number(0));
@@ -222,20 +225,22 @@ void add_data_options(CLI::App* c, TrainArguments& a) {
 void add_training_options(CLI::App* c, TrainArguments& a) {
   TrainOptions& o = a.options;
   c->add_option("--steps", a.steps,
-                a.finetune ? "optimiser steps (three epochs, at least 20)"
-                           : fmt::format("optimiser steps ({})", o.steps))
+                a.finetune ? translated(marked("optimiser steps (three epochs, at least 20)"))
+                           : localized("optimiser steps ({})", o.steps))
       ->check(whole_number(1))
       ->type_name("N");
   c->add_option("--minutes", a.minutes,
-                a.finetune ? "in place of --steps: as many as this machine does in so many minutes"
-                           : "choose the model and its training by what this machine does in so "
-                             "many minutes; --steps and the sizes can then be left out")
-      ->check(CLI::PositiveNumber)
+                a.finetune
+                    ? marked("in place of --steps: as many as this machine does in so many minutes")
+                    : marked("choose the model and its training by what this machine does in so "
+                             "many minutes; --steps and the sizes can then be left out"))
+      ->check(positive_number())
       ->type_name("N");
-  CLI::Option* batch = c->add_option("--batch", o.batch,
-                                     a.finetune
-                                         ? "sequences per micro-batch (8; fewer for a short text)"
-                                         : "sequences per micro-batch")
+  CLI::Option* batch = c->add_option(
+                            "--batch", o.batch,
+                            a.finetune
+                                ? marked("sequences per micro-batch (8; fewer for a short text)")
+                                : marked("sequences per micro-batch"))
                            ->check(whole_number(1));
   if (!a.finetune) batch->capture_default_str();
   c->add_option("--accumulate", o.accumulate, "micro-batches per step")
@@ -243,7 +248,7 @@ void add_training_options(CLI::App* c, TrainArguments& a) {
       ->capture_default_str();
   add_optimiser_options(c, a);
   c->add_option("--dtype", a.dtype, "f32, or bf16: mixed precision with float32 master weights")
-      ->check(CLI::IsMember({"f32", "bf16"}))
+      ->check(one_of({"f32", "bf16"}))
       ->capture_default_str();
   c->add_option("--device", a.device, "cpu or cuda")->capture_default_str();
   c->add_option("--seed", o.seed, "of the initial weights, the order of the data and dropout")
@@ -268,7 +273,7 @@ void add_text_options(CLI::App* c, TrainArguments& a) {
   }
   c->add_option("--val-fraction", a.val_fraction,
                 "of TEXT: the part that validates and is never trained on")
-      ->check(CLI::Range(0.0, 0.9))
+      ->check(number_from(0, 0.9))
       ->capture_default_str();
   add_reading_options(c, a.reading);
   add_writing_options(c, a.clean);
@@ -305,11 +310,15 @@ void add_train_options(CLI::App* c, TrainArguments& a) {
               "with --resume: use the newest intact checkpoint if the last is damaged");
   c->add_option("--init", a.init, "model folder to start from");
   c->add_option("--model", a.model,
-                fmt::format("shape by name: {}", fmt::join(preset_names(), ", ")));
-  c->add_option("--layers", a.layers)->check(CLI::Range(1, 1000));
-  c->add_option("--heads", a.heads)->check(CLI::Range(1, 1024));
-  c->add_option("--width", a.width)->check(CLI::Range(1, 65536));
-  c->add_option("--context", a.context)->check(CLI::Range(1, 1 << 20));
+                localized("shape by name: {}", fmt::join(preset_names(), ", ")));
+  c->add_option("--layers", a.layers, "layers, in place of the shape's")
+      ->check(whole_number(1, 1000));
+  c->add_option("--heads", a.heads, "attention heads, in place of the shape's")
+      ->check(whole_number(1, 1024));
+  c->add_option("--width", a.width, "width, in place of the shape's; a multiple of the heads")
+      ->check(whole_number(1, 65536));
+  c->add_option("--context", a.context, "tokens that the model sees, in place of the shape's")
+      ->check(whole_number(1, 1 << 20));
   add_training_options(c, a);
 }
 

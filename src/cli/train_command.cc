@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/command_record.h"
+#include "cli/help_format.h"
 #include "cli/text_run.h"
 #include "cli/train_arguments.h"
 #include "cli/train_display.h"
@@ -68,7 +69,7 @@ int repeat_command(const CommandRecord& record, const TrainArguments& a) {
     app.parse(words);
   } catch (const CLI::ParseError& e) {
     fail(ErrorCode::kInvalidData, "'{}/command.json' holds no command that can be repeated: {}",
-         a.resume, e.what());
+         a.resume, refusal(e));
   }
   return selection.run();
 }
@@ -97,10 +98,10 @@ void add_train_command(CLI::App& app, Selection& selection) {
   auto a = std::make_shared<TrainArguments>();
   CLI::App* c = add_command(
       app, selection, "train", "Train a GPT-2 on a text, from scratch or from a model",
-      "  inkstone train book.txt -o run --minutes 6\n"
-      "  inkstone train letters/ 'crawl/*.jsonl.gz' -o run --model gpt-baby --steps 5000\n"
-      "  inkstone train --data data -o run --dropout 0.2\n"
-      "  inkstone train --resume run",
+      marked("  inkstone train book.txt -o run --minutes 6\n"
+             "  inkstone train letters/ 'crawl/*.jsonl.gz' -o run --model gpt-baby --steps 5000\n"
+             "  inkstone train --data data -o run --dropout 0.2\n"
+             "  inkstone train --resume run"),
       [] { return kExitDone; });
   add_train_options(c, *a);
   c->callback([a, c, &selection] {
@@ -118,8 +119,8 @@ void add_finetune_command(CLI::App& app, Selection& selection) {
   a->options.patience = 5;
   CLI::App* c = add_command(
       app, selection, "finetune", "Train a model further on other text, at a small learning rate",
-      "  inkstone finetune gpt2 letters.txt -o tuned\n\n"
-      "--data must be prepared with the model's own tokenizer: prepare --tokenizer MODEL.",
+      marked("  inkstone finetune gpt2 letters.txt -o tuned\n\n"
+             "--data must be prepared with the model's own tokenizer: prepare --tokenizer MODEL."),
       [] { return kExitDone; });
   add_finetune_options(c, *a);
   c->callback([a, c, &selection] { selection.run = [a, c] { return run_command(*a, *c); }; });

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/message.h"
 #include "cli/text_json.h"
 #include "inkstone/generator.h"
 
@@ -16,19 +17,19 @@ namespace fs = std::filesystem;
 std::string per_text(std::optional<double> nats_per_character,
                      std::optional<double> bits_per_byte) {
   if (!nats_per_character || !bits_per_byte) return "";
-  return fmt::format(" ({:.4f} per character, {:.4f} bits per byte)", *nats_per_character,
-                     *bits_per_byte);
+  return localized(" ({:.4f} per character, {:.4f} bits per byte)", *nats_per_character,
+                   *bits_per_byte);
 }
 
 std::string step_text(const StepReport& r) {
-  std::string text = fmt::format("step {}/{}  loss {:.4f}", r.step, r.steps, r.loss);
+  std::string text = localized("step {}/{}  loss {:.4f}", r.step, r.steps, r.loss);
   if (r.val_loss) {
-    text += fmt::format("  val loss {:.4f}", *r.val_loss) +
+    text += localized("  val loss {:.4f}", *r.val_loss) +
             per_text(r.val_nats_per_character, r.val_bits_per_byte);
   }
   for (const auto& [name, loss] : r.val_losses) text += fmt::format("  {} {:.4f}", name, loss);
-  return text + fmt::format("  lr {:.2e}  {:.0f} tokens/s  {:.0f} % of GEMM peak  {} left", r.lr,
-                            r.tokens_per_s, 100 * r.gemm_fraction, duration_text(r.seconds_left));
+  return text + localized("  lr {:.2e}  {:.0f} tokens/s  {:.0f} % of GEMM peak  {} left", r.lr,
+                          r.tokens_per_s, 100 * r.gemm_fraction, duration_text(r.seconds_left));
 }
 
 // A key for what is known.
@@ -69,7 +70,8 @@ Json end_json(const TrainResult& r) {
 
 std::string sample(const Model& model, const Tokenizer& tokenizer, const std::string& prompt) {
   if (prompt.empty() && !tokenizer.begin_of_text()) {
-    return "(no token begins a text in this vocabulary: --sample-prompt gives a sample its start)";
+    return translated(marked(
+        "(no token begins a text in this vocabulary: --sample-prompt gives a sample its start)"));
   }
   Generator generator(model, tokenizer);
   GenerateOptions options;
@@ -86,8 +88,8 @@ std::string prompt_option(const std::string& words) {
   return (words.starts_with('-') ? " --prompt=" : " --prompt ") + shell_quoted(words);
 }
 
-std::string next_commands(const TrainResult& result, const fs::path& run) {
-  return fmt::format(
+Message next_commands(const TrainResult& result, const fs::path& run) {
+  return message(
       "The model is in {0}. Next:\n  inkstone generate {0}{1}\n  inkstone chat {0}\n"
       "  inkstone train --resume {0} --steps {2}",
       shell_quoted(run.string()), prompt_option(result.first_words), result.step * 2);
@@ -97,11 +99,11 @@ std::string next_commands(const TrainResult& result, const fs::path& run) {
 
 TrainObserver TrainDisplay::observer() {
   TrainObserver o;
-  o.on_message = [this](const std::string& text) { say(text); };
+  o.on_message = [this](const Message& text) { say(text); };
   o.on_step = [this](const StepReport& r) { on_step(r); };
   o.on_sample = [this](int64_t step, const std::string& text) {
     event({{"event", "sample"}, {"step", step}, {"text", text}});
-    say(fmt::format("--- sample at step {}\n{}\n---", step, text));
+    say(message("--- sample at step {}\n{}\n---", step, text));
   };
   o.on_checkpoint = [this](const fs::path& path, bool best) {
     event({{"event", "checkpoint"}, {"path", path.string()}, {"best", best}});
@@ -111,7 +113,7 @@ TrainObserver TrainDisplay::observer() {
   return o;
 }
 
-void TrainDisplay::say(const std::string& text) {
+void TrainDisplay::say(const Message& text) {
   if (json_) return;
   status_.clear();
   note(text);
@@ -140,19 +142,18 @@ int TrainDisplay::finish(const TrainResult& result, const fs::path& run) {
   event(end_json(result));
   if (stopped) {
     status_.clear();
-    note(fmt::format(
+    note(message(
         "stopped after step {}; everything is saved. Go on with:\n  inkstone train --resume {}",
         result.step, shell_quoted(run.string())));
     return kExitInterrupted;
   }
   if (result.end == TrainResult::End::kEarlyStop) {
-    say(fmt::format("stopped early at step {}: the validation loss no longer falls", result.step));
+    say(message("stopped early at step {}: the validation loss no longer falls", result.step));
   }
   if (result.best_val_loss) {
-    say(fmt::format("best validation loss {:.4f} nats per token{}, at step {}",
-                    *result.best_val_loss,
-                    per_text(result.best_val_nats_per_character, result.best_val_bits_per_byte),
-                    result.best_step));
+    say(message("best validation loss {:.4f} nats per token{}, at step {}", *result.best_val_loss,
+                per_text(result.best_val_nats_per_character, result.best_val_bits_per_byte),
+                result.best_step));
   }
   say(next_commands(result, run));
   return kExitDone;
@@ -160,9 +161,8 @@ int TrainDisplay::finish(const TrainResult& result, const fs::path& run) {
 
 int TrainDisplay::interrupted(const fs::path& run) {
   status_.clear();
-  note(fmt::format(
-      "interrupted; go on with the same command, or with:\n  inkstone train --resume {}",
-      shell_quoted(run.string())));
+  note(message("interrupted; go on with the same command, or with:\n  inkstone train --resume {}",
+               shell_quoted(run.string())));
   return kExitInterrupted;
 }
 

@@ -18,7 +18,7 @@ class TrainDisplay {
   // Valid as long as this.
   TrainObserver observer();
   // A line for people; nothing with --json.
-  void say(const std::string& text);
+  void say(const Message& text);
   // A line for machines; nothing without --json. A reader that left ends the run as Ctrl-C does.
   void event(const Json& json);
   bool json() const { return json_; }

@@ -5,11 +5,20 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <utility>
 
+#include "base/message.h"
 #include "base/thread_pool.h"
+#include "cli/terminal/columns.h"
 
 namespace inkstone::cli {
 namespace {
+
+// With the columns that their numbers take.
+constexpr std::pair<const char*, size_t> kHeadings[] = {{marked("size"), 10},
+                                                        {marked("tokens"), 10},
+                                                        {marked("bytes/token"), 11},
+                                                        {marked("ratio"), 6}};
 
 double ratio(int64_t a, int64_t b) {
   return static_cast<double>(a) / static_cast<double>(std::max<int64_t>(1, b));
@@ -38,14 +47,17 @@ ComparedVocabulary measure_vocabulary(const std::string& name, const Tokenizer& 
 
 std::string comparison_table(const std::vector<ComparedVocabulary>& compared,
                              const TextSample& sample) {
-  size_t width = 10;
-  for (const ComparedVocabulary& c : compared) width = std::max(width, c.name.size());
-  std::string table = fmt::format("{:<{}}  {:>10}  {:>10}  {:>11}  {:>6}\n", "vocabulary", width,
-                                  "size", "tokens", "bytes/token", "ratio");
+  const std::string name = translated(marked("vocabulary"));
+  size_t width = std::max<size_t>(10, text_columns(name));
+  for (const ComparedVocabulary& c : compared) width = std::max(width, text_columns(c.name));
+  std::string table = left_aligned(name, width);
+  for (const auto& [heading, columns] : kHeadings)
+    table += "  " + right_aligned(translated(heading), columns);
+  table += "\n";
   for (const ComparedVocabulary& c : compared) {
-    table += fmt::format("{:<{}}  {:>10}  {:>10}  {:>11.3f}  {:>6.3f}\n", c.name, width,
-                         c.vocab_size, c.tokens, ratio(sample.bytes(), c.tokens),
-                         ratio(c.tokens, compared.front().tokens));
+    table += left_aligned(c.name, width) +
+             fmt::format("  {:>10}  {:>10}  {:>11.3f}  {:>6.3f}\n", c.vocab_size, c.tokens,
+                         ratio(sample.bytes(), c.tokens), ratio(c.tokens, compared.front().tokens));
   }
   return table;
 }

@@ -202,7 +202,8 @@ ModelConfig parse_hf_config(std::string_view json) { return config_of(parse_json
 
 ModelConfig read_hf_config(const fs::path& path) {
   const std::string text = read_file(path, uint64_t{1} << 20);
-  return with_context("reading '" + path.string() + "'", [&] { return parse_hf_config(text); });
+  return with_context(message("reading '{}'", path.string()),
+                      [&] { return parse_hf_config(text); });
 }
 
 HfConfigFiles read_hf_config_files(const fs::path& folder) {

@@ -186,7 +186,7 @@ void parse_safetensors(std::string_view file_bytes,
 
 SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : file_(path) {
   refuse_lfs_pointer(path, file_.text());
-  with_context("reading '" + path.string() + "'",
+  with_context(message("reading '{}'", path.string()),
                [&] { parse_safetensors(file_.text(), tensors_, metadata_); });
 }
 

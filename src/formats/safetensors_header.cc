@@ -37,15 +37,17 @@ class HeaderReader {
  public:
   SafetensorsHeader take() { return std::move(header_); }
 
-  bool null() { return wrong("null"); }
-  bool boolean(bool) { return wrong("a boolean"); }
-  bool number_float(double, const std::string& text) { return wrong("the number " + text); }
-  bool binary(Json::binary_t&) { return wrong("binary data"); }
+  bool null() { return wrong(marked("null")); }
+  bool boolean(bool) { return wrong(marked("a boolean")); }
+  bool number_float(double, const std::string& text) {
+    return wrong(message("the number {}", text));
+  }
+  bool binary(Json::binary_t&) { return wrong(marked("binary data")); }
 
-  bool number_integer(int64_t value) { return wrong(fmt::format("the number {}", value)); }
+  bool number_integer(int64_t value) { return wrong(message("the number {}", value)); }
   bool number_unsigned(uint64_t value) {
     if (place_ != Place::kNumbers || value > uint64_t{INT64_MAX}) {
-      return wrong(fmt::format("the number {}", value));
+      return wrong(message("the number {}", value));
     }
     numbers_.push_back(static_cast<int64_t>(value));
     return true;
@@ -57,13 +59,13 @@ class HeaderReader {
     } else if (place_ == Place::kTensor && field_ == "dtype") {
       entry_.dtype = with_context(subject(), [&] { return dtype_of(text); });
     } else {
-      return wrong("the string '" + text + "'");
+      return wrong(message("the string '{}'", text));
     }
     return true;
   }
 
   bool start_array(size_t) {
-    if (place_ != Place::kTensor || field_ == "dtype") return wrong("an array");
+    if (place_ != Place::kTensor || field_ == "dtype") return wrong(marked("an array"));
     place_ = Place::kNumbers;
     numbers_.clear();
     return true;
@@ -74,7 +76,7 @@ class HeaderReader {
     if (field_ == "shape") {
       entry_.shape = numbers_;
     } else {
-      if (numbers_.size() != 2) return wrong(fmt::format("{} numbers", numbers_.size()));
+      if (numbers_.size() != 2) return wrong(message("{} numbers", numbers_.size()));
       entry_.begin = numbers_[0];
       entry_.end = numbers_[1];
     }
@@ -89,7 +91,7 @@ class HeaderReader {
       fields_seen_.clear();
       entry_ = {};
     } else {
-      return wrong("an object");
+      return wrong(marked("an object"));
     }
     return true;
   }
@@ -132,21 +134,26 @@ class HeaderReader {
  private:
   enum class Place { kStart, kRoot, kTensor, kMetadata, kNumbers };
 
-  std::string subject() const { return name_ == "__metadata__" ? name_ : "tensor '" + name_ + "'"; }
+  Message subject() const {
+    return name_ == "__metadata__" ? Message(name_) : message("tensor '{}'", name_);
+  }
 
-  [[noreturn]] bool wrong(const std::string& found) const {
+  [[noreturn]] bool wrong(const Message& found) const {
     if (place_ == Place::kStart) {
       fail(ErrorCode::kInvalidData, "the header is {}, expected an object", found);
     }
     if (place_ == Place::kRoot) {
       fail(ErrorCode::kInvalidData, "{} is {}, expected an object", subject(), found);
     }
-    const std::string_view expected = place_ == Place::kMetadata ? "a string"
-                                      : field_ == "dtype"        ? "a type's name"
-                                      : field_ == "shape"        ? "an array of sizes from 0 on"
-                                                                 : "[begin, end], both from 0 on";
     fail(ErrorCode::kInvalidData, "{}: '{}' has {}, expected {}", subject(), field_, found,
-         expected);
+         expected());
+  }
+
+  Message expected() const {
+    if (place_ == Place::kMetadata) return marked("a string");
+    if (field_ == "dtype") return marked("a type's name");
+    return field_ == "shape" ? marked("an array of sizes from 0 on")
+                             : marked("[begin, end], both from 0 on");
   }
 
   SafetensorsHeader header_;

@@ -19,17 +19,16 @@ constexpr int32_t kMagic32 = 20240801, kVersion32 = 7;
 constexpr size_t kPieceTokens = 32768;
 
 // nanoGPT's train.bin and val.bin are ids of 16 bits from the first byte on.
-constexpr const char* kHeaderlessAdvice =
+constexpr const char* kHeaderlessAdvice = marked(
     "If it holds ids alone, as nanoGPT writes them: prepare the text that it was made of, or get "
-    "it "
-    "back by `inkstone tokenizer decode --format u16 --tokenizer DIR FILE > text.txt`";
+    "it back by `inkstone tokenizer decode --format u16 --tokenizer DIR FILE > text.txt`");
 
 int bits_of_magic(int32_t magic) {
   if (magic == kMagic16) return 16;
   if (magic == kMagic32) return 32;
   fail(ErrorCode::kInvalidData,
        "not a token shard: the magic number is {}, expected {} (uint16) or {} (uint32). {}", magic,
-       kMagic16, kMagic32, kHeaderlessAdvice);
+       kMagic16, kMagic32, Message(kHeaderlessAdvice));
 }
 
 }  // namespace
@@ -39,7 +38,7 @@ TokenShardHeader parse_token_shard(std::string_view file_bytes) {
   if (size_bytes < kHeaderBytes) {
     fail(ErrorCode::kInvalidData,
          "not a token shard: {} bytes, expected at least the {} of a header. {}", size_bytes,
-         kHeaderBytes, kHeaderlessAdvice);
+         kHeaderBytes, Message(kHeaderlessAdvice));
   }
   const auto field = [&](int i) { return load_little_endian<int32_t>(file_bytes.data() + 4 * i); };
   const int bits = bits_of_magic(field(0));
@@ -54,14 +53,15 @@ TokenShardHeader parse_token_shard(std::string_view file_bytes) {
   if (size_bytes != expected_bytes) {
     fail(ErrorCode::kInvalidData,
          "token shard has {} bytes, expected {} for {} tokens of {} bits: it is {}", size_bytes,
-         expected_bytes, count, bits, size_bytes < expected_bytes ? "cut short" : "too long");
+         expected_bytes, count, bits,
+         Message(size_bytes < expected_bytes ? marked("cut short") : marked("too long")));
   }
   return {.count = count, .bits = bits};
 }
 
 TokenShard::TokenShard(const std::filesystem::path& path)
     : file_(path, MappedFile::Access::kRandom),
-      header_(with_context("reading '" + path.string() + "'", [&] {
+      header_(with_context(message("reading '{}'", path.string()), [&] {
         refuse_lfs_pointer(path, file_.text());
         return parse_token_shard(file_.text());
       })) {}

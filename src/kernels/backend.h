@@ -17,6 +17,7 @@
 #include <memory>
 #include <string>
 
+#include "inkstone/message.h"
 #include "inkstone/runtime.h"
 #include "tensor/view.h"
 
@@ -200,7 +201,7 @@ class Backend {
   virtual ~Backend() = default;
   const Runtime& runtime() const { return runtime_; }
   // "cpu (AVX-512 BF16, 2 threads)"
-  virtual std::string description() const = 0;
+  virtual Message description() const = 0;
 
   // True when the host can read and write a view's memory directly, after a call that waits.
   virtual bool shares_host_memory() const { return false; }

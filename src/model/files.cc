@@ -40,7 +40,7 @@ class StoredWeights {
 
  private:
   static std::set<std::string> shard_names(const fs::path& index) {
-    return with_context("reading '" + index.string() + "'", [&] {
+    return with_context(message("reading '{}'", index.string()), [&] {
       const Json json = read_json(index);
       if (!json.is_object() || !json.contains("weight_map") || !json["weight_map"].is_object()) {
         fail(ErrorCode::kInvalidData, "'weight_map' is missing or not an object");
@@ -127,13 +127,13 @@ std::vector<std::string> find_extra(const StoredWeights& stored, const Parameter
   return extra;
 }
 
-std::string left_out_text(const std::vector<std::string>& extra) {
+Message left_out_text(const std::vector<std::string>& extra) {
   constexpr size_t kMostNamed = 6;
   const auto end = extra.begin() + static_cast<int64_t>(std::min(extra.size(), kMostNamed));
-  return fmt::format(
-      "left out what is not part of GPT-2: '{}'{}", fmt::join(extra.begin(), end, "', '"),
-      extra.size() > kMostNamed ? fmt::format(" and {} tensors more", extra.size() - kMostNamed)
-                                : "");
+  const std::string named = fmt::format("'{}'", fmt::join(extra.begin(), end, "', '"));
+  if (extra.size() <= kMostNamed) return message("left out what is not part of GPT-2: {}", named);
+  return message("left out what is not part of GPT-2: {} and {} tensors more", named,
+                 extra.size() - kMostNamed);
 }
 
 void check_tied_output(const StoredWeights& stored) {
@@ -151,14 +151,14 @@ void check_tied_output(const StoredWeights& stored) {
 // Files copied from GPT-2 name its 50256 beside a smaller vocabulary.
 void check_special_ids(const fs::path& folder, const HfConfigFiles& files,
                        const ModelConfig& config,
-                       const std::function<void(const std::string&)>& on_message) {
-  with_context("reading '" + folder.string() + "'", [&] {
+                       const std::function<void(const Message&)>& on_message) {
+  with_context(message("reading '{}'", folder.string()), [&] {
     for (const TokenId id : special_ids_of(files).end) {
       if (id < config.vocab_size || !on_message) continue;
       on_message(
-          fmt::format("'{}': eos_token_id {} lies beyond the vocabulary of {} ids and is not "
-                      "used",
-                      folder.string(), id, config.vocab_size));
+          message("'{}': eos_token_id {} lies beyond the vocabulary of {} ids and is not "
+                  "used",
+                  folder.string(), id, config.vocab_size));
     }
   });
 }
@@ -178,24 +178,24 @@ void read_row(const StoredTensor& tensor, View to, Backend& backend) {
 ModelConfig load_config(const fs::path& folder) { return read_hf_config(folder / "config.json"); }
 
 std::unique_ptr<Network> load_network(Backend& backend, const fs::path& folder, DType compute,
-                                      const std::function<void(const std::string&)>& on_message) {
+                                      const std::function<void(const Message&)>& on_message) {
   const ModelConfig config = load_config(folder);
   HfConfigFiles files = read_hf_config_files(folder);
   check_special_ids(folder, files, config, on_message);
   const StoredWeights stored(folder);
-  return with_context("loading " + stored.files_text(), [&] {
+  return with_context(message("loading {}", stored.files_text()), [&] {
     const ParameterTable table(config);
     // Before anything is allocated.
     for (const ParameterRow& row : table.rows()) checked_tensor(stored, row);
     const auto extra = find_extra(stored, table);
     check_tied_output(stored);
     if (!extra.empty() && on_message) {
-      on_message(stored.files_text() + ": " + left_out_text(extra));
+      on_message(message("{}: {}", stored.files_text(), left_out_text(extra)));
     }
     auto network = std::make_unique<Network>(backend, config, compute);
     network->set_files(std::move(files));
     for (int row = 0; row < static_cast<int>(table.rows().size()); ++row) {
-      with_context("tensor '" + table[row].name + "'", [&] {
+      with_context(message("tensor '{}'", table[row].name), [&] {
         read_row(checked_tensor(stored, table[row]), network->master(row), backend);
       });
     }

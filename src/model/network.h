@@ -7,6 +7,7 @@
 #include <string>
 
 #include "formats/hf_config.h"
+#include "inkstone/message.h"
 #include "inkstone/model_config.h"
 #include "kernels/backend.h"
 #include "model/parameters.h"
@@ -61,7 +62,7 @@ class Network {
 ModelConfig load_config(const std::filesystem::path& folder);
 std::unique_ptr<Network> load_network(Backend& backend, const std::filesystem::path& folder,
                                       DType compute,
-                                      const std::function<void(const std::string&)>& on_message);
+                                      const std::function<void(const Message&)>& on_message);
 
 // Writes `path` (model.safetensors) with HF's names and the metadata that Transformers asks for.
 void save_weights(const Network& network, const std::filesystem::path& path);

@@ -16,7 +16,7 @@ const Json& list_of(const Json& json, const char* key) {
   const auto list = json.find(key);
   if (list == json.end()) fail_missing_key(key);
   if (list->is_array()) return *list;
-  fail(ErrorCode::kInvalidData, "'{}' is a JSON {}, expected an array", key, list->type_name());
+  fail(ErrorCode::kInvalidData, "'{}' is a JSON {}, expected an array", key, json_kind(*list));
 }
 
 class PreTokenizerReader {
@@ -106,8 +106,13 @@ void PreTokenizerReader::add_split(const Json& json) {
   const bool loses_nothing = behavior == "Removed" && invert && step.kind == Spec::Kind::kRegex &&
                              covers_every_text(step.pattern);
   if (behavior != "Isolated" && !loses_nothing) {
-    fail(ErrorCode::kUnsupported, "the behavior '{}'{} of a Split by '{}' is not supported",
-         behavior, invert ? ", inverted," : "", step.pattern);
+    if (invert) {
+      fail(ErrorCode::kUnsupported,
+           "the behavior '{}', inverted, of a Split by '{}' is not supported", behavior,
+           step.pattern);
+    }
+    fail(ErrorCode::kUnsupported, "the behavior '{}' of a Split by '{}' is not supported", behavior,
+         step.pattern);
   }
   spec_.steps.push_back(std::move(step));
 }

@@ -21,7 +21,7 @@ class Translation {
   }
 
  private:
-  [[noreturn]] void refuse(std::string_view what) const {
+  [[noreturn]] void refuse(const Message& what) const {
     fail(ErrorCode::kUnsupported, "{} in the regular expression '{}' is not supported", what,
          pattern_);
   }
@@ -58,9 +58,9 @@ void Translation::step() {
   if (c == '\\') return escape();
   if (c == '[' || (c == ']' && depth_ > 0)) return bracket();
   if (depth_ > 0) {
-    if (comes("--")) refuse("'--' in brackets");
+    if (comes("--")) refuse(marked("'--' in brackets"));
     // To ICU they take away and intersect; to Oniguruma they are characters.
-    if (comes("-[") || comes("&[")) refuse("'-[' or '&[' in brackets");
+    if (comes("-[") || comes("&[")) refuse(marked("'-[' or '&[' in brackets"));
     if (comes("&&")) return copy(2);
     return copy(1);
   }
@@ -72,7 +72,7 @@ void Translation::step() {
 }
 
 void Translation::bracket() {
-  if (comes("[:")) refuse("a POSIX bracket");
+  if (comes("[:")) refuse(marked("a POSIX bracket"));
   if (peek() == ']') {
     --depth_;
     return copy(1);
@@ -90,13 +90,13 @@ void Translation::after_interval() {
                          pattern_.substr(open, at_ - open).find(',') != std::string_view::npos;
   copy(1);
   if (peek() == '+') refuse("'}+'");
-  if (peek() == '?' && !has_comma) refuse("'}?' behind a single number");
+  if (peek() == '?' && !has_comma) refuse(marked("'}?' behind a single number"));
 }
 
 // (?i) holds for the alternatives behind it too, but in Oniguruma they become alternatives of what
 // it holds for.
 void Translation::group() {
-  if (comes("(?i)") && at_ > 0) refuse("'(?i)' behind something else");
+  if (comes("(?i)") && at_ > 0) refuse(marked("'(?i)' behind something else"));
   for (const std::string_view known :
        {"(?:", "(?=", "(?!", "(?>", "(?<=", "(?<!", "(?i:", "(?i)"}) {
     if (comes(known)) return copy(known.size());
@@ -107,7 +107,8 @@ void Translation::group() {
 // \p{L}, \P{L}, \p{^L}
 void Translation::property() {
   const size_t close = pattern_.find('}', at_);
-  if (peek(2) != '{' || close == std::string_view::npos) refuse("a property without braces");
+  if (peek(2) != '{' || close == std::string_view::npos)
+    refuse(marked("a property without braces"));
   if (peek(3) != '^') return copy(close + 1 - at_);
   out_ += peek(1) == 'p' ? R"(\P{)" : R"(\p{)";
   at_ += 4;
@@ -117,7 +118,7 @@ void Translation::property() {
 // \x41, \x{4E00}, \u4E00; \xE4 would be a byte.
 void Translation::code_point() {
   const bool is_byte = peek(1) == 'x' && peek(2) != '{';
-  if (is_byte && peek(2) >= '8') refuse(R"(\x80 and above)");
+  if (is_byte && peek(2) >= '8') refuse(marked("\\x80 and above"));
   const size_t close = peek(2) == '{' ? pattern_.find('}', at_) : std::string_view::npos;
   copy(close != std::string_view::npos ? close + 1 - at_ : 2);
 }
@@ -147,7 +148,7 @@ void Translation::escape() {
     case 'e': return copy(2);
     default: break;
   }
-  if (c == '\0') refuse("'\\' without a character behind it");
+  if (c == '\0') refuse(marked("'\\' without a character behind it"));
   if (std::isalnum(static_cast<unsigned char>(c)) != 0) refuse(fmt::format("'\\{}'", c));
   copy(2);
 }

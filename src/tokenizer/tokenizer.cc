@@ -87,7 +87,7 @@ TokenizerSpec read_path(const fs::path& path) {
 }  // namespace
 
 Tokenizer Tokenizer::load(const fs::path& folder_or_file) {
-  return with_context("loading the tokenizer '" + folder_or_file.string() + "'", [&] {
+  return with_context(message("loading the tokenizer '{}'", folder_or_file.string()), [&] {
     if (!fs::exists(folder_or_file)) fail(ErrorCode::kNotFound, "there is no such folder or file");
     return Tokenizer(std::make_shared<const Impl>(read_path(folder_or_file)));
   });
@@ -164,7 +164,7 @@ std::optional<TokenId> Tokenizer::token_id(std::string_view bytes) const {
 TokenizerType Tokenizer::type() const { return impl_->type; }
 
 void Tokenizer::save(const fs::path& folder) const {
-  with_context("saving the tokenizer in '" + folder.string() + "'",
+  with_context(message("saving the tokenizer in '{}'", folder.string()),
                [&] { save_tokenizer(*impl_, folder); });
 }
 

@@ -9,11 +9,11 @@
 namespace inkstone {
 namespace {
 
-constexpr std::string_view kSupported =
-    "supported are byte-level BPE and character vocabularies with byte fallback";
-
-[[noreturn]] void fail_unsupported(std::string_view what) {
-  fail(ErrorCode::kUnsupported, "{} is not supported; {}", what, kSupported);
+[[noreturn]] void fail_unsupported(const Message& what) {
+  fail(ErrorCode::kUnsupported,
+       "{} is not supported; supported are byte-level BPE and character vocabularies with byte "
+       "fallback",
+       what);
 }
 
 // The member when it is there and not null.
@@ -31,13 +31,13 @@ std::string component_type(const Json& root, const char* key) {
 
 void refuse_text(const Json& model, std::string_view key) {
   const std::string text = get_string(model, key).value_or("");
-  if (!text.empty()) fail_unsupported(fmt::format("model.{} '{}'", key, text));
+  if (!text.empty()) fail_unsupported(message("model.{} '{}'", key, text));
 }
 
 void check_model(const Json& model) {
   const std::string type = get_string(model, "type")
                                .value_or("BPE");  // the oldest files leave it out
-  if (type != "BPE") fail_unsupported(fmt::format("a model of type '{}'", type));
+  if (type != "BPE") fail_unsupported(message("a model of type '{}'", type));
   if (get_number(model, "dropout", 0.0, 1.0).value_or(0.0) != 0.0)
     fail_unsupported("model.dropout");
   refuse_text(model, "continuing_subword_prefix");
@@ -55,7 +55,7 @@ void check_byte_decoder(const Json* decoder) {
     if (steps != nullptr && steps->is_array() && steps->size() == 1)
       return check_byte_decoder(&(*steps)[0]);
   }
-  fail_unsupported(fmt::format("the decoder '{}'", type));
+  fail_unsupported(message("the decoder '{}'", type));
 }
 
 void read_byte_level(const Json& root, TokenizerSpec& spec) {
@@ -68,13 +68,13 @@ void read_byte_level(const Json& root, TokenizerSpec& spec) {
 // The decoder is Sequence[ByteFallback, Fuse]: the tokens' bytes, one after the other.
 void check_characters(const Json& root, const Json& model, const VocabularyLists& lists) {
   if (!get_boolean(model, "byte_fallback").value_or(false)) {
-    fail_unsupported("a BPE without a pre_tokenizer and without byte_fallback");
+    fail_unsupported(marked("a BPE without a pre_tokenizer and without byte_fallback"));
   }
   if (!lists.merges.empty())
-    fail_unsupported("a BPE with merges and without the pre_tokenizer 'ByteLevel'");
+    fail_unsupported(marked("a BPE with merges and without the pre_tokenizer 'ByteLevel'"));
   const std::string normalizer = component_type(root, "normalizer");
   if (!normalizer.empty())
-    fail_unsupported(fmt::format("the normalizer '{}' of a character vocabulary", normalizer));
+    fail_unsupported(message("the normalizer '{}' of a character vocabulary", normalizer));
   const std::string decoder = component_type(root, "decoder");
   bool matches = decoder == "Sequence";
   if (matches) {
@@ -83,8 +83,7 @@ void check_characters(const Json& root, const Json& model, const VocabularyLists
               get_string((*steps)[0], "type") == "ByteFallback" &&
               get_string((*steps)[1], "type") == "Fuse";
   }
-  if (!matches)
-    fail_unsupported(fmt::format("the decoder '{}' of a character vocabulary", decoder));
+  if (!matches) fail_unsupported(message("the decoder '{}' of a character vocabulary", decoder));
 }
 
 SpecialToken read_special_token(const Json& json) {
@@ -105,9 +104,9 @@ std::vector<SpecialToken> read_special_tokens(const Json& root) {
   if (list == nullptr) return tokens;
   if (!list->is_array())
     fail(ErrorCode::kInvalidData, "'added_tokens' is a JSON {}, expected an array",
-         list->type_name());
+         json_kind(*list));
   for (const Json& token : *list) {
-    tokens.push_back(with_context(fmt::format("added token {}", tokens.size()),
+    tokens.push_back(with_context(message("added token {}", tokens.size()),
                                   [&] { return read_special_token(token); }));
   }
   return tokens;

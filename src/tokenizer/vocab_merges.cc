@@ -19,7 +19,7 @@ std::vector<TokenizerSpec::Entry> parse_vocab(std::string_view text, std::string
     const Json rest = read_vocabulary_json(text, VocabularyPlace::kRoot, lists);
     if (lists.has_vocabulary) return std::move(lists.vocabulary);
     fail(ErrorCode::kInvalidData, "found a JSON {}, expected an object of tokens and ids",
-         rest.type_name());
+         json_kind(rest));
   });
 }
 

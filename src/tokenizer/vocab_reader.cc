@@ -99,7 +99,7 @@ class VocabularyReader {
       } else if (merge.type() == ondemand::json_type::array) {
         lists_.merges.push_back(read_pair(merge.get_array()));
       } else {
-        fail_merge(simdjson::to_json_string(merge));
+        fail_merge(std::string(std::string_view(simdjson::to_json_string(merge))));
       }
     }
   }
@@ -107,14 +107,15 @@ class VocabularyReader {
   std::pair<std::string, std::string> read_pair(ondemand::array array) const {
     std::vector<std::string_view> parts;
     for (ondemand::value part : array) {
-      if (part.type() != ondemand::json_type::string) fail_merge("an array of other than strings");
+      if (part.type() != ondemand::json_type::string)
+        fail_merge(marked("an array of other than strings"));
       parts.push_back(part.get_string());
     }
-    if (parts.size() != 2) fail_merge(fmt::format("an array of {}", parts.size()));
+    if (parts.size() != 2) fail_merge(message("an array of {}", parts.size()));
     return {std::string(parts[0]), std::string(parts[1])};
   }
 
-  [[noreturn]] void fail_merge(std::string_view found) const {
+  [[noreturn]] void fail_merge(const Message& found) const {
     fail(ErrorCode::kInvalidData, "merge {} is {}, expected \"A B\" or [\"A\", \"B\"]",
          lists_.merges.size() + 1, found);
   }
@@ -153,8 +154,8 @@ Json read_vocabulary_json(std::string_view text, VocabularyPlace place, Vocabula
   } catch (const simdjson::simdjson_error& e) {
     const char* at = nullptr;
     const bool is_known = document.current_location().get(at) == simdjson::SUCCESS;
-    fail(ErrorCode::kInvalidData, "not valid JSON{}: {}",
-         is_known ? fmt::format(" at byte {}", at - padded.data()) : "", e.what());
+    if (!is_known) fail(ErrorCode::kInvalidData, "not valid JSON: {}", e.what());
+    fail(ErrorCode::kInvalidData, "not valid JSON at byte {}: {}", at - padded.data(), e.what());
   }
 }
 

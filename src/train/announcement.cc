@@ -1,9 +1,8 @@
 #include "train/announcement.h"
 
-#include <fmt/format.h>
-
 #include <optional>
 
+#include "base/message.h"
 #include "model/training_pass.h"
 #include "train/optimizer.h"
 #include "train/vocabulary_fit.h"
@@ -11,8 +10,8 @@
 namespace inkstone {
 namespace {
 
-std::string model_line(const ModelConfig& c) {
-  return fmt::format(
+Message model_line(const ModelConfig& c) {
+  return message(
       "model: {} layers, {} heads, width {}, context {}, vocabulary {}: {:.2f} M parameters",
       c.layers, c.heads, c.width, c.context, c.vocab_size,
       static_cast<double>(c.parameter_count()) / 1e6);
@@ -22,48 +21,47 @@ double tokens_in_all(const RunFacts& f) {
   return static_cast<double>(f.tokens_per_step) * static_cast<double>(f.state.options.steps);
 }
 
-std::string data_line(const RunFacts& f) {
-  return fmt::format(
-      "data: {} training tokens, {} validation tokens; {} tokens a step, {:.2f} epochs",
-      f.data.train_tokens(), f.data.val_tokens(), f.tokens_per_step,
-      tokens_in_all(f) / static_cast<double>(f.data.train_tokens()));
+Message data_line(const RunFacts& f) {
+  return message("data: {} training tokens, {} validation tokens; {} tokens a step, {:.2f} epochs",
+                 f.data.train_tokens(), f.data.val_tokens(), f.tokens_per_step,
+                 tokens_in_all(f) / static_cast<double>(f.data.train_tokens()));
 }
 
 // Of several: each one's part. Of aligned documents: what no window of an epoch has.
-void add_data_sets(const RunFacts& f, std::vector<std::string>& lines) {
+void add_data_sets(const RunFacts& f, std::vector<Message>& lines) {
   for (size_t k = 0; k < f.data.count(); ++k) {
     const auto targets = static_cast<double>(f.data.train()[k].count() - 1);
     const auto in_epoch = static_cast<double>(f.batches.windows_per_epoch(k) * f.batches.window());
     if (f.data.count() > 1) {
       lines.push_back(
-          fmt::format("  {}: {:.2f} % of the windows; {} training tokens, {} validation tokens, "
-                      "{:.2f} epochs",
-                      f.data.names()[k], 100 * f.data.shares()[k], f.data.train()[k].count(),
-                      f.data.val()[k].count(), f.data.shares()[k] * tokens_in_all(f) / in_epoch));
+          message("  {}: {:.2f} % of the windows; {} training tokens, {} validation tokens, "
+                  "{:.2f} epochs",
+                  f.data.names()[k], 100 * f.data.shares()[k], f.data.train()[k].count(),
+                  f.data.val()[k].count(), f.data.shares()[k] * tokens_in_all(f) / in_epoch));
     }
     if (f.state.options.align_documents) {
       lines.push_back(
-          fmt::format("  {}: windows begin where documents begin; {:.1f} % of the tokens are "
-                      "between windows and left out",
-                      f.data.names()[k], 100 * (1 - in_epoch / targets)));
+          message("  {}: windows begin where documents begin; {:.1f} % of the tokens are "
+                  "between windows and left out",
+                  f.data.names()[k], 100 * (1 - in_epoch / targets)));
     }
   }
 }
 
-std::string device_line(const RunFacts& f) {
+Message device_line(const RunFacts& f) {
   const auto parameters = static_cast<double>(f.network.table().flat_count());
   const double copies = f.network.compute() == DType::kBF16 ? 2 * parameters : 0;
   const auto optimizer = static_cast<double>(
       Optimizer::planned_bytes(f.network, f.state.options.optimizer));
   const auto activations = static_cast<double>(
       TrainingPass::planned_bytes(f.network, f.state.options.batch, f.batches.window()));
-  return fmt::format("device: {}, {}; memory: {:.0f} MB", f.network.backend().description(),
-                     name(f.network.compute()),
-                     (8 * parameters + copies + optimizer + activations) / 1e6);
+  return message("device: {}, {}; memory: {:.0f} MB", f.network.backend().description(),
+                 name(f.network.compute()),
+                 (8 * parameters + copies + optimizer + activations) / 1e6);
 }
 
 // Of a model that is trained further, when that begins.
-std::optional<std::string> vocabulary_line(const RunFacts& f) {
+std::optional<Message> vocabulary_line(const RunFacts& f) {
   constexpr int64_t kEnough = int64_t{1} << 20;
   if (f.state.options.init.empty() || f.state.step > 0) return std::nullopt;
   return vocabulary_warning(f.data.tokenizer().type(), f.data.rates(f.data.train(), kEnough),
@@ -72,21 +70,22 @@ std::optional<std::string> vocabulary_line(const RunFacts& f) {
 
 }  // namespace
 
-std::vector<std::string> announcement(const RunFacts& f) {
-  std::vector<std::string> lines = {model_line(f.network.config()), data_line(f)};
+std::vector<Message> announcement(const RunFacts& f) {
+  std::vector<Message> lines = {model_line(f.network.config()), data_line(f)};
   add_data_sets(f, lines);
   lines.push_back(device_line(f));
   if (f.batches.window() < f.wanted_context) {
     lines.push_back(
-        fmt::format("the training text is shorter than one context: it has {} tokens, the context "
-                    "is {}; training on windows of {} tokens",
-                    f.data.train_tokens(), f.wanted_context, f.batches.window()));
+        message("the training text is shorter than one context: it has {} tokens, the context "
+                "is {}; training on windows of {} tokens",
+                f.data.train_tokens(), f.wanted_context, f.batches.window()));
   }
   if (!f.data.can_validate())
-    lines.push_back("there is no validation text: no validation loss, no best checkpoint");
+    lines.emplace_back(
+        marked("there is no validation text: no validation loss, no best checkpoint"));
   if (auto line = vocabulary_line(f)) lines.push_back(*std::move(line));
   if (f.state.step > 0)
-    lines.push_back(fmt::format("resuming at step {} of {}", f.state.step, f.state.options.steps));
+    lines.push_back(message("resuming at step {} of {}", f.state.step, f.state.options.steps));
   return lines;
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "inkstone/message.h"
 #include "model/network.h"
 #include "train/batches.h"
 #include "train/checkpoint.h"
@@ -21,6 +22,6 @@ struct RunFacts {
 };
 
 // Lines for people: model, data, device and memory, and whatever is unusual.
-std::vector<std::string> announcement(const RunFacts& facts);
+std::vector<Message> announcement(const RunFacts& facts);
 
 }  // namespace inkstone

@@ -70,7 +70,7 @@ void write_checksums(const fs::path& folder) {
   write_file(folder / kChecksums, text);
 }
 
-[[noreturn]] void fail_damaged(const fs::path& file, std::string_view what) {
+[[noreturn]] void fail_damaged(const fs::path& file, const Message& what) {
   fail(
       ErrorCode::kInvalidData,
       "checkpoint file '{}' {}; resume with --fall-back to go on from the newest intact checkpoint",
@@ -187,8 +187,8 @@ fs::path CheckpointFolder::save(const TrainerState& state, const Network& networ
     std::error_code ignored;
     fs::remove_all(temporary, ignored);
     const auto* error = dynamic_cast<const Error*>(&e);
-    throw Error(error != nullptr ? error->code() : ErrorCode::kInputOutput,
-                fmt::format("saving checkpoint '{}': {}", final_path.string(), e.what()));
+    fail(error != nullptr ? error->code() : ErrorCode::kInputOutput, "saving checkpoint '{}': {}",
+         final_path.string(), error != nullptr ? error->message() : Message(e.what()));
   }
   remove_old(state.options.keep, state.best_val_loss ? state.best_step : state.step);
   return final_path;
@@ -223,31 +223,31 @@ void CheckpointFolder::remove_old(int64_t keep, int64_t best_step) const {
 
 void CheckpointFolder::verify(int64_t step) const {
   const fs::path folder = path(step), list = folder / kChecksums;
-  if (!fs::exists(list)) fail_damaged(list, "is missing");
+  if (!fs::exists(list)) fail_damaged(list, marked("is missing"));
   std::istringstream lines(read_file(list, 1 << 20));
   std::set<std::string> required_names = {kWeights, kMoments, kState, "config.json",
                                           "tokenizer.json"};
   for (std::string line; std::getline(lines, line);) {
     const size_t gap = line.find("  ");
     if (gap != 32 || line.find('/') != std::string::npos)
-      fail_damaged(list, fmt::format("has a bad line '{}'", line));
+      fail_damaged(list, message("has a bad line '{}'", line));
     const std::string name = line.substr(gap + 2);
-    if (!fs::is_regular_file(folder / name)) fail_damaged(folder / name, "is missing");
+    if (!fs::is_regular_file(folder / name)) fail_damaged(folder / name, marked("is missing"));
     const std::string found = hash128_hex_of_file(folder / name);
     if (found != line.substr(0, gap)) {
-      fail_damaged(folder / name, fmt::format("is cut or changed: its checksum is {}, expected {}",
-                                              found, line.substr(0, gap)));
+      fail_damaged(folder / name, message("is cut or changed: its checksum is {}, expected {}",
+                                          found, line.substr(0, gap)));
     }
     required_names.erase(name);
   }
   if (!required_names.empty())
-    fail_damaged(list, fmt::format("has no line for '{}'", *required_names.begin()));
+    fail_damaged(list, message("has no line for '{}'", *required_names.begin()));
 }
 
 TrainerState CheckpointFolder::read_state(int64_t step) const {
   const fs::path file = path(step) / kState;
   const Json json = read_json(file);
-  return with_context("reading '" + file.string() + "'", [&] {
+  return with_context(message("reading '{}'", file.string()), [&] {
     TrainerState state = trainer_state_from_json(json);
     place_in_run(state.options, run_);
     return state;

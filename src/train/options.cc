@@ -14,7 +14,7 @@ namespace inkstone {
 namespace {
 
 void require_range(std::string_view name, double value, double low, double high,
-                   std::string_view expected) {
+                   const Message& expected) {
   if (!(value >= low && value <= high)) {
     fail(ErrorCode::kUsage, "--{} is {}, expected {}", name, value, expected);
   }
@@ -147,16 +147,16 @@ void validate(const TrainOptions& o) {
     fail(ErrorCode::kUsage, "--lr is {}, expected a number above 0", o.lr);
   if (!(o.muon_lr > 0 && o.muon_lr < kHuge))
     fail(ErrorCode::kUsage, "--muon-lr is {}, expected a number above 0", o.muon_lr);
-  require_range("min-lr", o.min_lr, 0, o.lr, fmt::format("0 to --lr, which is {}", o.lr));
-  require_range("decay-fraction", o.decay_fraction, 0, 1, "0 to 1");
-  require_range("weight-decay", o.weight_decay, 0, kHuge, "0 or more");
-  require_range("beta1", o.beta1, 0, 1 - 1e-9, "0 to below 1");
-  require_range("beta2", o.beta2, 0, 1 - 1e-9, "0 to below 1");
-  require_range("epsilon", o.epsilon, 0, 1, "0 to 1");
-  require_range("clip", o.clip, 0, kHuge, "0 or more");
-  require_range("dropout", o.dropout, 0, 0.999, "0 to below 1");
-  require_range("mask-rate", o.mask_rate, 0, 0.999, "0 to below 1");
-  require_range("minutes", o.seconds / 60, 0, kHuge, "0 or more");
+  require_range("min-lr", o.min_lr, 0, o.lr, message("0 to --lr, which is {}", o.lr));
+  require_range("decay-fraction", o.decay_fraction, 0, 1, marked("0 to 1"));
+  require_range("weight-decay", o.weight_decay, 0, kHuge, marked("0 or more"));
+  require_range("beta1", o.beta1, 0, 1 - 1e-9, marked("0 to below 1"));
+  require_range("beta2", o.beta2, 0, 1 - 1e-9, marked("0 to below 1"));
+  require_range("epsilon", o.epsilon, 0, 1, marked("0 to 1"));
+  require_range("clip", o.clip, 0, kHuge, marked("0 or more"));
+  require_range("dropout", o.dropout, 0, 0.999, marked("0 to below 1"));
+  require_range("mask-rate", o.mask_rate, 0, 0.999, marked("0 to below 1"));
+  require_range("minutes", o.seconds / 60, 0, kHuge, marked("0 or more"));
   tokens_per_step(o, std::max<int64_t>(1, o.context));
   if (o.warmup > o.steps) {
     fail(ErrorCode::kUsage, "--warmup is {}, more than --steps {}", o.warmup, o.steps);

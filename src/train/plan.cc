@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/message.h"
 #include "train/options.h"
 #include "train/session.h"
 
@@ -89,11 +90,11 @@ TrainOptions fit_to_time(const TimeRequest& request, const TrainObserver& observ
   plan_steps(options, cost, request.seconds);
   validate(options);
   if (observer.on_message) {
-    observer.on_message(fmt::format(
-        "in {:.3g} minutes this machine can read {:.2f} M tokens with a model of {:.2f} "
-        "M parameters: {} steps",
-        request.seconds / 60, cost.tokens_in(request.seconds) / 1e6, cost.parameters / 1e6,
-        options.steps));
+    observer.on_message(
+        message("in {:.3g} minutes this machine can read {:.2f} M tokens with a model of {:.2f} "
+                "M parameters: {} steps",
+                request.seconds / 60, cost.tokens_in(request.seconds) / 1e6, cost.parameters / 1e6,
+                options.steps));
   }
   return options;
 }

@@ -51,7 +51,7 @@ bool has_run_description(const fs::path& run) { return fs::exists(run / kDescrip
 RunDescription read_run_description(const fs::path& run) {
   const fs::path file = run / kDescription;
   const Json json = read_json(file);
-  return with_context("reading '" + file.string() + "'", [&] {
+  return with_context(message("reading '{}'", file.string()), [&] {
     RunDescription description = run_description_from_json(json);
     place_in_run(description.options, run);
     return description;
@@ -89,9 +89,14 @@ void require_new_run(const fs::path& run) {
   for (const auto& entry : fs::directory_iterator(run)) {
     const std::string name = entry.path().filename().string();
     if (is_made_before(name) || is_unfinished(name)) continue;
-    fail(ErrorCode::kUsage, "the run folder '{}' is not empty: it holds '{}'; choose another -o{}",
-         run.string(), name,
-         has_checkpoint(run) ? fmt::format(", or go on with --resume {}", run.string()) : "");
+    if (has_checkpoint(run)) {
+      fail(ErrorCode::kUsage,
+           "the run folder '{0}' is not empty: it holds '{1}'; choose another -o, or go on with "
+           "--resume {0}",
+           run.string(), name);
+    }
+    fail(ErrorCode::kUsage, "the run folder '{}' is not empty: it holds '{}'; choose another -o",
+         run.string(), name);
   }
 }
 

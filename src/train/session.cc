@@ -98,8 +98,8 @@ int64_t Session::tokens_per_step() const {
   return inkstone::tokens_per_step(options(), batches_->window());
 }
 
-void Session::say(const std::string& message) const {
-  if (observer_.on_message) observer_.on_message(message);
+void Session::say(const Message& text) const {
+  if (observer_.on_message) observer_.on_message(text);
 }
 
 void Session::check_model_and_data() {
@@ -142,7 +142,7 @@ void Session::check_fingerprint() {
 
 void Session::announce() const {
   const RunFacts facts = {state_, network_, data_, *batches_, wanted_context(), tokens_per_step()};
-  for (const std::string& line : announcement(facts)) say(line);
+  for (const Message& line : announcement(facts)) say(line);
 }
 
 Session::StepOutcome Session::one_step() {
@@ -185,13 +185,13 @@ double Session::update(double lr, int64_t step) {
 
 void Session::fail_diverged(int64_t step, double loss) const {
   const auto saved = checkpoints_.steps();
+  const Message kept = saved.empty()
+                           ? Message()
+                           : message(", the last checkpoint is that of step {}", saved.back());
   fail(ErrorCode::kInvalidData,
        "training diverged at step {}: the loss is {} or its gradient is not finite; nothing was "
        "saved from this step{}. Try a smaller --lr (it was {}) or a longer --warmup",
-       step + 1, loss,
-       saved.empty() ? std::string()
-                     : fmt::format(", the last checkpoint is that of step {}", saved.back()),
-       options().lr);
+       step + 1, loss, kept, options().lr);
 }
 
 void Session::keep_to_the_clock() {
@@ -201,10 +201,10 @@ void Session::keep_to_the_clock() {
   if (told_of_the_clock_) return;
   told_of_the_clock_ = true;
   say(
-      fmt::format("this machine is slower than it was at first: fewer steps than the {} that were "
-                  "planned, with the learning rate brought down all the same, so that the run ends "
-                  "in time",
-                  state_.planned_steps));
+      message("this machine is slower than it was at first: fewer steps than the {} that were "
+              "planned, with the learning rate brought down all the same, so that the run ends "
+              "in time",
+              state_.planned_steps));
 }
 
 // Evaluation, report, sample and checkpoint as they fall due. True if the caller asked to stop.

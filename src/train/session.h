@@ -54,7 +54,7 @@ class Session {
 
   const TrainOptions& options() const { return state_.options; }
   int64_t wanted_context() const;
-  void say(const std::string& message) const;
+  void say(const Message& text) const;
   void check_model_and_data();
   void check_fingerprint();
   void announce() const;

@@ -28,8 +28,8 @@ int64_t choose_checkpoint(const CheckpointFolder& checkpoints, const ResumeOptio
     } catch (const Error& e) {
       if (!options.fall_back || e.code() != ErrorCode::kInvalidData) throw;
       if (observer.on_message) {
-        observer.on_message(fmt::format("checkpoint of step {} is damaged and set aside: {}",
-                                        steps.back(), e.what()));
+        observer.on_message(message("checkpoint of step {} is damaged and set aside: {}",
+                                    steps.back(), e.message()));
       }
     }
   }
@@ -85,7 +85,7 @@ TrainResult begin_anew(const ResumeOptions& given, const TrainObserver& observer
   state.planned_steps = state.options.steps;
   apply(given, state);
   if (observer.on_message)
-    observer.on_message("this run has no checkpoint yet: it begins at the beginning");
+    observer.on_message(marked("this run has no checkpoint yet: it begins at the beginning"));
   DataSets data = open_data(state.options);
   Model model = starting_model(state.options, data, observer);
   return Session(std::move(state), std::move(model), std::move(data), observer).run();
@@ -99,7 +99,7 @@ TrainResult go_on(const ResumeOptions& given, const TrainObserver& observer) {
   DataSets data = open_data(state.options);
   checkpoints.repair_links(state);
   if (state.step >= state.options.steps && observer.on_message) {
-    observer.on_message(fmt::format(
+    observer.on_message(message(
         "this run is finished: it did {} of {} steps; to train longer, resume with --steps N",
         state.step, state.options.steps));
   }

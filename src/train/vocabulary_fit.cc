@@ -1,7 +1,5 @@
 #include "train/vocabulary_fit.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "base/error.h"
@@ -16,21 +14,21 @@ namespace {
 constexpr double kLeastShare = 0.6;
 constexpr double kLeastBytesPerToken = 2.5;  // of a BPE whose own text is not known
 
-std::string reason(TokenizerType type, const TextRates& text, const std::optional<TextRates>& own) {
+Message reason(TokenizerType type, const TextRates& text, const std::optional<TextRates>& own) {
   if (type == TokenizerType::kChar) {
-    return fmt::format(
+    return message(
         "it has {:.2f} characters per token here: most are not in the vocabulary, which writes "
         "them byte by byte",
         text.characters_per_token);
   }
   if (own) {
-    return fmt::format(
+    return message(
         "it has {:.2f} bytes ({:.2f} characters) per token here, and had {:.2f} ({:.2f}) on the "
         "text that the model was trained on",
         text.bytes_per_token, text.characters_per_token, own->bytes_per_token,
         own->characters_per_token);
   }
-  return fmt::format(
+  return message(
       "it has {:.2f} bytes ({:.2f} characters) per token here; what it had on the model's own text "
       "is not known, but a vocabulary has more than {} on text that it was made for",
       text.bytes_per_token, text.characters_per_token, kLeastBytesPerToken);
@@ -54,15 +52,15 @@ std::optional<TextRates> rates_of_own_text(const fs::path& model) {
   }
 }
 
-std::optional<std::string> vocabulary_warning(TokenizerType type, const TextRates& text,
-                                              const std::optional<TextRates>& own) {
+std::optional<Message> vocabulary_warning(TokenizerType type, const TextRates& text,
+                                          const std::optional<TextRates>& own) {
   if (type == TokenizerType::kByte) return std::nullopt;
   const double least_characters = kLeastShare *
                                   (own ? std::min(1.0, own->characters_per_token) : 1.0);
   const double least_bytes = own ? kLeastShare * own->bytes_per_token : kLeastBytesPerToken;
   const bool few_bytes = type == TokenizerType::kBpe && text.bytes_per_token < least_bytes;
   if (!few_bytes && text.characters_per_token >= least_characters) return std::nullopt;
-  return fmt::format(
+  return message(
       "warning: the model's vocabulary does not suit this text: {}. Training sees less text in a "
       "step and in its context, and writing takes more steps. For text in another language or "
       "script begin a model with a vocabulary of its own (inkstone train TEXT -o RUN), or with one "

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "corpus/load/text_rates.h"
+#include "inkstone/message.h"
 #include "inkstone/tokenizer.h"
 
 namespace inkstone {
@@ -20,7 +21,7 @@ std::optional<TextRates> rates_of_own_text(const std::filesystem::path& model);
 // text with fewer than 2.5 bytes per token, which is far from what a BPE gives on text that it was
 // made for (GPT-2's has 3.3 to 4.5 on English, 2 on Chinese). nullopt: it suits. A vocabulary of
 // bytes suits every text, and one of characters has one character per token of its own.
-std::optional<std::string> vocabulary_warning(TokenizerType type, const TextRates& text,
-                                              const std::optional<TextRates>& own);
+std::optional<Message> vocabulary_warning(TokenizerType type, const TextRates& text,
+                                          const std::optional<TextRates>& own);
 
 }  // namespace inkstone

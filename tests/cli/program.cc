@@ -29,12 +29,13 @@ std::string binary() {
   return path;
 }
 
-// The child's side: as a shell would start it. Signals that the test's own parent ignored are taken
-// again.
+// The child's side: as a shell would start it, and in English in every locale. Signals that the
+// test's own parent ignored are taken again.
 [[noreturn]] void execute(const std::string& program, const std::vector<std::string>& arguments,
                           const std::filesystem::path& folder,
                           const std::function<void()>& prepare) {
   if (!folder.empty() && ::chdir(folder.c_str()) != 0) ::_exit(126);
+  ::setenv("LANGUAGE", "en", 1);
   if (prepare) prepare();
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ}) ::signal(number, SIG_DFL);
   std::vector<char*> words = {const_cast<char*>("inkstone")};

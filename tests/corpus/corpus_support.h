@@ -87,7 +87,7 @@ inline PrepareOptions untouched(PrepareOptions options) {
 inline std::string reason_for(const std::vector<DroppedDocument>& dropped,
                               const std::filesystem::path& source) {
   for (const auto& d : dropped) {
-    if (d.source == source.string()) return d.reason;
+    if (d.source == source.string()) return d.reason.english();
   }
   return "";
 }

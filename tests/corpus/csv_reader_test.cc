@@ -88,7 +88,7 @@ TEST(Csv, TheBeginningTellsTheDelimiter) {
             Texts{"2,3,4,5,6"});
   EXPECT_EQ(content_of("a.csv", "a:text\n1:2\n", {.csv_delimiter = ':'}).documents, Texts{"2"});
   const auto facts = content_of("a.csv", "id;text\n1;one\n").facts.at(0);
-  EXPECT_EQ(facts.notes,
+  EXPECT_EQ(in_english(facts.notes),
             (Texts{"the delimiter is ';'",
                    "the first row was taken for a header: 'id', 'text'; the text is column 2 "
                    "(--no-header: it is text)"}));
@@ -99,7 +99,7 @@ TEST(Csv, RowsOfOneColumnAreKeptWhole) {
       "a.csv", "Good morning everyone\nI like cats, dogs, and birds\nWhat a day\nWell, that was\n");
   EXPECT_EQ(content.documents, (Texts{"Good morning everyone", "I like cats, dogs, and birds",
                                       "What a day", "Well, that was"}));
-  EXPECT_EQ(content.facts.at(0).notes,
+  EXPECT_EQ(in_english(content.facts.at(0).notes),
             (Texts{"one column, and its first row was taken for text, not for a header: 'Good "
                    "morning everyone' (--csv-column with this name: a header)",
                    "2 rows have ',' in their text and were kept whole, the first in line 2"}));

@@ -18,8 +18,8 @@ using Texts = std::vector<std::string>;
 
 test::SourceContent content_of_file(const std::filesystem::path& path) {
   test::SourceContent content;
-  const auto on_dropped = [&](const SourcePlace& place, const std::string& why) {
-    content.dropped.push_back(test::text_of(place) + ": " + why);
+  const auto on_dropped = [&](const SourcePlace& place, const Message& why) {
+    content.dropped.push_back(test::text_of(place) + ": " + why.english());
   };
   const auto source = open_source(path, {}, {.on_dropped = on_dropped});
   DocumentPiece piece;
@@ -147,7 +147,7 @@ TEST(DocumentSource, TextWithoutSpacesStaysBounded) {
     return size;
   };
   const auto source = open_source("a", ReadBytes(read), {},
-                                  {.on_dropped = [](const SourcePlace&, const std::string&) {}});
+                                  {.on_dropped = [](const SourcePlace&, const Message&) {}});
   DocumentPiece piece;
   size_t bytes = 0;
   while (source->next(piece)) {

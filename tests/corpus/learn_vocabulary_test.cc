@@ -55,7 +55,7 @@ TEST_F(LearnVocabulary, CountsWhatItReadAndReportsWhatItLeftOut) {
   std::vector<std::string> left_out;
   const auto learnt = learn(
       "one two three\n<|endoftext|>\n\x01\n<|endoftext|>\none two\r\n",
-      {.on_left_out = [&](const DroppedDocument& d) { left_out.push_back(d.reason); }});
+      {.on_left_out = [&](const DroppedDocument& d) { left_out.push_back(d.reason.english()); }});
   EXPECT_EQ(learnt.report.documents, 2);
   EXPECT_EQ(learnt.report.bytes, 14 + 8);
   EXPECT_EQ(left_out, (std::vector<std::string>{"blank"}));

@@ -1,4 +1,5 @@
 // Texts of two encodings.
+#include "base/json.h"
 #include "corpus/read/mixed_text.h"
 
 #include "base/file.h"
@@ -42,7 +43,7 @@ TEST(MixedText, EachPartIsReadInItsOwn) {
           << encoding << utf8_first;
       ASSERT_EQ(content.facts.size(), 1u);
       ASSERT_EQ(content.facts[0].notes.size(), 1u) << encoding << utf8_first;
-      EXPECT_TRUE(content.facts[0].notes[0].starts_with("in two encodings: "));
+      EXPECT_TRUE(content.facts[0].notes[0].english().starts_with("in two encodings: "));
     }
   }
 }
@@ -50,7 +51,8 @@ TEST(MixedText, EachPartIsReadInItsOwn) {
 TEST(MixedText, TheNoteSaysWhere) {
   const auto content = content_of("a", "\n" + in_encoding(kKingdoms, "GB18030") + kKingdoms);
   ASSERT_EQ(content.facts.size(), 1u);
-  EXPECT_EQ(content.facts[0].notes, Texts{"in two encodings: GB18030, from line 5 on UTF-8"});
+  EXPECT_EQ(in_english(content.facts[0].notes),
+            Texts{"in two encodings: GB18030, from line 5 on UTF-8"});
   EXPECT_EQ(content.facts[0].encoding, "GB18030");
 }
 
@@ -71,13 +73,13 @@ TEST(MixedText, OneEncodingStaysOne) {
   const std::string chance = in_encoding("联通\n", "GB18030") +
                              in_encoding(kKingdoms + kMoon, "GB18030");
   EXPECT_EQ(content_of("a", chance).documents, Texts{"联通\n" + kKingdoms + kMoon});
-  EXPECT_EQ(content_of("a", chance).facts.at(0).notes, Texts{});
+  EXPECT_EQ(in_english(content_of("a", chance).facts.at(0).notes), Texts{});
   std::string damaged;
   for (int i = 0; i < 20; ++i) damaged += kKingdoms;
   damaged += "\xFF\xFE\xFD\xFC\xFF\xFE\xFD\xFC\xFF\xFE\xFD\xFC\xFF\xFE\xFD\xFC\xFF\xFE\n" +
              kKingdoms;
   EXPECT_EQ(content_of("a", damaged).documents, Texts{damaged});
-  EXPECT_EQ(content_of("a", damaged).facts.at(0).notes, Texts{});
+  EXPECT_EQ(in_english(content_of("a", damaged).facts.at(0).notes), Texts{});
 }
 
 TEST(MixedText, IsTheSameWhateverTheSizeOfTheReads) {

@@ -1,4 +1,5 @@
 // DOCX, ODT and EPUB.
+#include "base/json.h"
 #include "corpus/read/package.h"
 
 #include "base/file.h"
@@ -153,7 +154,7 @@ TEST(Docx, GivesWhatStandsBeforeTheDamage) {
   EXPECT_EQ(cut.documents, Texts{"one\ntwo\n"});
   ASSERT_EQ(cut.facts.size(), 1u);
   ASSERT_EQ(cut.facts[0].notes.size(), 1u);
-  EXPECT_TRUE(cut.facts[0].notes[0].starts_with("its XML is damaged"));
+  EXPECT_TRUE(cut.facts[0].notes[0].english().starts_with("its XML is damaged"));
   const auto nothing = content_of("a.docx", "PK\x03\x04xxxx");
   ASSERT_EQ(nothing.dropped.size(), 1u);
   EXPECT_TRUE(nothing.dropped[0].starts_with("a.docx#0: damaged: ")) << nothing.dropped[0];
@@ -259,7 +260,7 @@ TEST(Epub, WithoutASpineItsPagesComeByTheirNames) {
                                                       {"OEBPS/ch2.xhtml", page("<p>two</p>")}})));
   EXPECT_EQ(content.documents, Texts{"two\n\nten\n"});
   ASSERT_EQ(content.facts.size(), 1u);
-  EXPECT_EQ(content.facts[0].notes,
+  EXPECT_EQ(in_english(content.facts[0].notes),
             Texts{"the book does not say in which order it is read; its pages were taken by their "
                   "names"});
 }
@@ -279,7 +280,7 @@ TEST(Epub, SaysWhatIsEncryptedOrMissing) {
                                  zip(book(package, {{"OEBPS/x/b.xhtml", page("<p>x</p>")}})));
   EXPECT_EQ(partly.documents, Texts{"x\n"});
   ASSERT_EQ(partly.facts.size(), 1u);
-  EXPECT_EQ(partly.facts[0].notes, Texts{"1 of its chapters are not in the file"});
+  EXPECT_EQ(in_english(partly.facts[0].notes), Texts{"1 of its chapters are not in the file"});
 }
 
 TEST(Package, NamesOfMembers) {

@@ -65,7 +65,8 @@ TEST_F(PrepareKinds, GivesTheTextOfEach) {
       test::reason_for(report.dropped, scratch / "in/letter.doc").starts_with("no text (DOC"));
   ASSERT_EQ(report.sources.size(), 1u);
   EXPECT_EQ(report.sources[0].source, (scratch / "in/mixed.txt").string());
-  EXPECT_TRUE(report.sources[0].notes.at(0).starts_with("in two encodings: GB18030, from line "));
+  EXPECT_TRUE(
+      report.sources[0].notes.at(0).english().starts_with("in two encodings: GB18030, from line "));
   const Json json = read_json(out / "report.json");
   EXPECT_EQ(json["options"]["separator"], "blank");
   EXPECT_EQ(json["options"]["clean"]["conversion"], "simplified");

@@ -98,7 +98,7 @@ TEST_F(PrepareSplit, CutsADocumentThatIsMostOfTheCorpus) {
   EXPECT_EQ(report.cut_documents, 1);
   EXPECT_FALSE(report.single_document);
   EXPECT_EQ(report.train.documents + report.val.documents, 3);
-  EXPECT_NE(report.warnings.at(0).find("1 document is longer"), std::string::npos);
+  EXPECT_NE(report.warnings.at(0).english().find("1 document is longer"), std::string::npos);
   EXPECT_EQ(read_json(out / "report.json")["cut_documents"], 1);
 }
 

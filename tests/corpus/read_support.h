@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "corpus/read/document_source.h"
+#include "inkstone/message.h"
 
 namespace inkstone::test {
 
@@ -33,8 +34,8 @@ inline std::string text_of(const SourcePlace& place) {
 inline SourceContent content_of(const std::string& name, ReadBytes read,
                                 const ReadOptions& options = {}) {
   SourceContent content;
-  const auto on_dropped = [&](const SourcePlace& place, const std::string& why) {
-    content.dropped.push_back(text_of(place) + ": " + why);
+  const auto on_dropped = [&](const SourcePlace& place, const Message& why) {
+    content.dropped.push_back(text_of(place) + ": " + why.english());
   };
   const auto source = open_source(
       name, std::move(read), options,

@@ -75,7 +75,7 @@ TEST_F(ReadText, ReadsRecordsAndReportsTheBadOnes) {
   EXPECT_EQ(read.documents, (Texts{"one", "two\n"}));
   ASSERT_EQ(read.notes.left_out.size(), 1u);
   EXPECT_EQ(read.notes.left_out[0].document, 2);
-  EXPECT_NE(read.notes.left_out[0].reason.find("line 2"), std::string::npos);
+  EXPECT_NE(read.notes.left_out[0].reason.english().find("line 2"), std::string::npos);
 }
 
 TEST_F(ReadText, SaysWhatCannotBeRead) {

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "corpus/read/document_source.h"
+#include "inkstone/message.h"
 
 namespace inkstone::fuzz {
 
@@ -20,7 +21,7 @@ inline std::string_view as_text(const uint8_t* data, size_t size_bytes) {
 // Every document that begins ends, each has its place, and bad input throws nothing.
 inline void read_all(std::string_view bytes, const ReadOptions& options,
                      const char* name = "input") {
-  const auto on_dropped = [](const SourcePlace& place, const std::string& why) {
+  const auto on_dropped = [](const SourcePlace& place, const Message& why) {
     INK_CHECK(!place.source.empty() && place.document >= 0 && !why.empty(), "fuzz");
   };
   const auto source = open_source(name, read_from(bytes), options, {.on_dropped = on_dropped});

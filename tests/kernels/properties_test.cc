@@ -18,7 +18,7 @@ constexpr float kNaN = std::numeric_limits<float>::quiet_NaN(),
 void for_every_instruction_set(const std::function<void()>& f) {
   for (const int64_t target : instruction_sets()) {
     const ForcedInstructionSet forced(target);
-    SCOPED_TRACE(cpu().description());
+    SCOPED_TRACE(cpu().description().english());
     f();
   }
 }

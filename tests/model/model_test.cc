@@ -213,7 +213,7 @@ TEST_F(BadModel, HeadsOnTopAreNamedAndLeftOut) {
   change_tensors(folder, "v_head.summary.bias", "");
   std::string message;
   const Model model = Model::load(folder,
-                                  {.on_message = [&](const auto& text) { message = text; }});
+                                  {.on_message = [&](const auto& text) { message = text.english(); }});
   EXPECT_EQ(model.logits(tokens), expected);
   EXPECT_NE(message.find("model.safetensors': left out what is not part of GPT-2: "
                          "'v_head.summary.bias'"),
@@ -233,7 +233,7 @@ TEST_F(BadModel, AbsentBiases) {
 TEST_F(BadModel, AnEndMarkBeyondTheVocabularyIsTold) {
   write_file(folder / "generation_config.json", R"({"eos_token_id": 50256})");
   std::string message;
-  Model::load(folder, {.on_message = [&](const auto& text) { message = text; }});
+  Model::load(folder, {.on_message = [&](const auto& text) { message = text.english(); }});
   EXPECT_NE(message.find("eos_token_id 50256 lies beyond the vocabulary of 97"), std::string::npos)
       << message;
 }

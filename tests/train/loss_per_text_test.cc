@@ -164,9 +164,11 @@ TEST(VocabularyWarning, IsForTextWithFarFewerBytesPerTokenThanItsOwn) {
     EXPECT_FALSE(warns(TokenizerType::kByte, {1, 0.33}, own));
   }
   for (const char* part : {"2.06", "4.46", "was trained on", "inkstone train TEXT", "compare"}) {
-    EXPECT_NE(vocabulary_warning(kBpe, by_english, english)->find(part), std::string::npos) << part;
+    EXPECT_NE(vocabulary_warning(kBpe, by_english, english)->english().find(part),
+              std::string::npos)
+        << part;
   }
-  EXPECT_NE(vocabulary_warning(kBpe, by_english, std::nullopt)->find("not known"),
+  EXPECT_NE(vocabulary_warning(kBpe, by_english, std::nullopt)->english().find("not known"),
             std::string::npos);
 }
 
@@ -183,8 +185,8 @@ TEST_F(LossPerTextTest, FineTuningTellsAVocabularyThatDoesNotSuit) {
     o.run = scratch / run;
     std::vector<std::string> found;
     TrainObserver observer;
-    observer.on_message = [&](const std::string& m) {
-      if (m.starts_with("warning: the model's vocabulary")) found.push_back(m);
+    observer.on_message = [&](const Message& m) {
+      if (m.english().starts_with("warning: the model's vocabulary")) found.push_back(m.english());
     };
     train(o, observer);
     return found;

@@ -170,7 +170,7 @@ class FitToTime : public ::testing::Test {
 TEST_F(FitToTime, PlansARunThatEnds) {
   std::string said;
   TrainObserver observer;
-  observer.on_message = [&](const std::string& m) { said += m; };
+  observer.on_message = [&](const Message& m) { said += m.english(); };
   const TrainOptions o = fit_to_time(request(1.5), observer);
   EXPECT_FALSE(fs::exists(o.run)) << "planning writes nothing";
   EXPECT_EQ(o.seconds, 1.5);

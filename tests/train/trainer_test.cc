@@ -59,7 +59,7 @@ TEST_F(TrainerTest, LearnsAndReports) {
   o.steps = 200;
   std::vector<std::string> messages;
   TrainObserver observer;
-  observer.on_message = [&](const std::string& m) { messages.push_back(m); };
+  observer.on_message = [&](const Message& m) { messages.push_back(m.english()); };
   const TrainResult result = train(o, observer);
   EXPECT_EQ(result.end, TrainResult::End::kDone);
   EXPECT_EQ(result.step, 200);
@@ -190,7 +190,7 @@ TEST_F(TrainerTest, ResumesFurtherWhenAsked) {
   train(options("run"));
   std::string said;
   TrainObserver observer;
-  observer.on_message = [&](const std::string& m) { said += m + "\n"; };
+  observer.on_message = [&](const Message& m) { said += m.english() + "\n"; };
   EXPECT_EQ(resume({.run = scratch / "run"}, observer).step, 40);
   EXPECT_NE(said.find("finished"), std::string::npos);
   EXPECT_EQ(resume({.run = scratch / "run", .steps = 55}).step, 55);
@@ -322,7 +322,7 @@ TEST_F(TrainerTest, ATextShorterThanTheContextTrains) {
   o.data = {scratch / "short"};
   std::string said;
   TrainObserver observer;
-  observer.on_message = [&](const std::string& m) { said += m + "\n"; };
+  observer.on_message = [&](const Message& m) { said += m.english() + "\n"; };
   EXPECT_EQ(train(o, observer).step, 40);
   EXPECT_NE(said.find("shorter than one context"), std::string::npos);
 }

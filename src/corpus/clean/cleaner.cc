@@ -9,14 +9,14 @@
 namespace inkstone {
 namespace {
 
-void check_fraction(const char* option, double value) {
+void check_fraction(const Message& option, double value) {
   if (value >= 0.0 && value <= 1.0) return;
   fail(ErrorCode::kUsage, "the {} is {}; it is a part of a whole, from 0 to 1", option, value);
 }
 
 CleanOptions checked(CleanOptions options) {
-  check_fraction("script fraction", options.script_fraction);
-  check_fraction("language fraction", options.language_fraction);
+  check_fraction(marked("script fraction"), options.script_fraction);
+  check_fraction(marked("language fraction"), options.language_fraction);
   const int64_t low = options.min_characters, high = options.max_characters;
   if (low < 0 || high < 0) {
     fail(ErrorCode::kUsage,

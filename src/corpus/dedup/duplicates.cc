@@ -38,7 +38,7 @@ class DuplicateFinder::Reader {
 
  private:
   static ByteSource open(const std::filesystem::path& path) {
-    return with_context("reading '" + path.string() + "'", [&] { return ByteSource(path); });
+    return with_context(message("reading '{}'", path.string()), [&] { return ByteSource(path); });
   }
 
   bool fill() {
@@ -46,7 +46,7 @@ class DuplicateFinder::Reader {
     at_ = 0;
     left_ -= filled_;
     const size_t size_bytes = filled_ * sizeof(Record);
-    const size_t read_bytes = with_context("reading '" + path_.string() + "'", [&] {
+    const size_t read_bytes = with_context(message("reading '{}'", path_.string()), [&] {
       return source_.read(reinterpret_cast<char*>(buffer_.data()), size_bytes);
     });
     if (read_bytes != size_bytes) {

@@ -64,17 +64,18 @@ std::optional<ReportedSplit> read_report(const fs::path& folder, const std::stri
   const fs::path path = folder / kReportName;
   if (!is_there(path)) return std::nullopt;
   const Json json = read_json(path);
-  return with_context("reading '" + path.string() + "'", [&]() -> std::optional<ReportedSplit> {
-    if (get_string(json, "program") != kPrepareProgram) return std::nullopt;
-    ReportedSplit reported;
-    reported.vocab_size = required(get_integer(member(json, "tokenizer"), "vocab_size", 1, kMax),
-                                   "vocab_size");
-    for (const Json& shard : member(member(json, split), "shards")) {
-      reported.shards.emplace_back(required(get_string(shard, "file"), "file"),
-                                   required(get_integer(shard, "tokens", 1, kMax), "tokens"));
-    }
-    return reported;
-  });
+  return with_context(
+      message("reading '{}'", path.string()), [&]() -> std::optional<ReportedSplit> {
+        if (get_string(json, "program") != kPrepareProgram) return std::nullopt;
+        ReportedSplit reported;
+        reported.vocab_size = required(
+            get_integer(member(json, "tokenizer"), "vocab_size", 1, kMax), "vocab_size");
+        for (const Json& shard : member(member(json, split), "shards")) {
+          reported.shards.emplace_back(required(get_string(shard, "file"), "file"),
+                                       required(get_integer(shard, "tokens", 1, kMax), "tokens"));
+        }
+        return reported;
+      });
 }
 
 void check_against_report(const fs::path& folder, const ShardList& found,
@@ -82,8 +83,8 @@ void check_against_report(const fs::path& folder, const ShardList& found,
   for (size_t i = 0; i < std::max(found.size(), reported.size()); ++i) {
     if (i < found.size() && i < reported.size() && found[i] == reported[i]) continue;
     const auto text = [i](const ShardList& list) {
-      return i < list.size() ? fmt::format("'{}' with {} tokens", list[i].first, list[i].second)
-                             : std::string("no more shards");
+      return i < list.size() ? message("'{}' with {} tokens", list[i].first, list[i].second)
+                             : Message(marked("no more shards"));
     };
     fail(ErrorCode::kInvalidData,
          "'{}' has {}, expected {} as its {} says: run prepare again (or remove the report to use "

@@ -140,7 +140,8 @@ class CorpusEncoder {
       numbers_.push_back(totals_.documents);
       if (!part.last) continue;
       if (fate == Fate::kDuplicate || fate == Fate::kNearDuplicate) {
-        const char* reason = fate == Fate::kDuplicate ? "duplicate" : "near-duplicate";
+        const char* reason = fate == Fate::kDuplicate ? marked("duplicate")
+                                                      : marked("near-duplicate");
         dropped_.add({part.place.source, reason, part.place.document},
                      record(totals_.documents).bytes);
       }

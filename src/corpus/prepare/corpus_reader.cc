@@ -87,7 +87,7 @@ void CorpusReader::read_file(size_t index) {
   file_ = index;
   file_documents_ = 0;
   const int64_t passed_over = index == start_.file ? start_.documents : 0;
-  const auto on_dropped = [&](const SourcePlace& place, const std::string& reason) {
+  const auto on_dropped = [&](const SourcePlace& place, const Message& reason) {
     if (file_documents_ < passed_over) return;
     batch_.dropped.push_back({place.source, reason, place.document});
   };

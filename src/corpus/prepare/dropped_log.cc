@@ -1,11 +1,12 @@
 #include "corpus/prepare/dropped_log.h"
 
-#include <cctype>
+#include <charconv>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/error.h"
+#include "corpus/prepare/message_state.h"
 
 namespace inkstone {
 namespace {
@@ -14,14 +15,17 @@ constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
 constexpr size_t kFileBlock_bytes = size_t{1} << 20;
 
 // "line 17: no field 'text'" is one of many.
-std::string group_of(const std::string& reason) {
-  size_t at = 0;
-  for (const char* word : {"line ", "record ", "row ", "element "}) {
-    if (reason.starts_with(word)) at = std::string_view(word).size();
-  }
-  if (at == 0) return reason;
-  while (at < reason.size() && std::isdigit(static_cast<unsigned char>(reason[at]))) ++at;
-  return reason.compare(at, 2, ": ") == 0 ? reason.substr(at + 2) : reason;
+Message group_of(const Message& reason) {
+  constexpr std::string_view kWord = "line ";
+  const std::string& text = reason.english();
+  if (!text.starts_with(kWord)) return reason;
+  int64_t line = 0;
+  std::from_chars(text.data() + kWord.size(), text.data() + text.size(), line);
+  const Message place = message("line {}: {}", line, "");
+  if (!text.starts_with(place.english())) return reason;
+  const std::string shown = reason.shown(), shown_place = place.shown();
+  return {text.substr(place.english().size()),
+          shown.starts_with(shown_place) ? shown.substr(shown_place.size()) : shown};
 }
 
 int64_t count_in(const Json& json, std::string_view key) {
@@ -33,7 +37,7 @@ int64_t count_in(const Json& json, std::string_view key) {
 Json to_json(const DroppedDocument& dropped) {
   Json json = {{"source", dropped.source}};
   if (dropped.document > 0) json["document"] = dropped.document;
-  json["reason"] = dropped.reason;
+  json["reason"] = dropped.reason.english();
   return json;
 }
 
@@ -41,21 +45,21 @@ DroppedLog::DroppedLog(std::filesystem::path file, const Json& state) {
   if (!state.is_null()) {
     count_ = count_in(state, "count");
     file_bytes_ = static_cast<uint64_t>(count_in(state, "file_bytes"));
-    for (const auto& [reason, counts] : state.at("reasons").items()) {
-      reasons_[reason] = {count_in(counts, "documents"), count_in(counts, "bytes")};
+    for (const Json& counts : state.at("reasons")) {
+      reasons_[message_of(counts.at("reason"))] = {count_in(counts, "documents"),
+                                                   count_in(counts, "bytes")};
     }
     for (const Json& example : state.at("examples")) {
       examples_.push_back({required(get_string(example, "source"), "source"),
-                           required(get_string(example, "reason"), "reason"),
-                           get_integer(example, "document", 0, kMax).value_or(0)});
+                           message_of(example.at("reason")), count_in(example, "document")});
     }
   }
   if (!file.empty()) file_.emplace(std::move(file), file_bytes_);
 }
 
 void DroppedLog::add(const DroppedDocument& dropped, int64_t bytes) {
-  std::string group = group_of(dropped.reason);
-  if (!reasons_.contains(group) && reasons_.size() >= kReasons) group = "other reasons";
+  Message group = group_of(dropped.reason);
+  if (!reasons_.contains(group) && reasons_.size() >= kReasons) group = marked("other reasons");
   DroppedCount& counts = reasons_[group];
   if (counts.documents < kExamples) examples_.push_back(dropped);
   ++counts.documents;
@@ -74,11 +78,16 @@ Json DroppedLog::state() {
     file_->write(std::exchange(waiting_, {}));
     file_->sync();
   }
-  Json reasons = Json::object(), examples = Json::array();
+  Json reasons = Json::array(), examples = Json::array();
   for (const auto& [reason, counts] : reasons_) {
-    reasons[reason] = {{"documents", counts.documents}, {"bytes", counts.bytes}};
+    reasons.push_back(
+        {{"reason", state_of(reason)}, {"documents", counts.documents}, {"bytes", counts.bytes}});
   }
-  for (const DroppedDocument& example : examples_) examples.push_back(to_json(example));
+  for (const DroppedDocument& example : examples_) {
+    examples.push_back({{"source", example.source},
+                        {"reason", state_of(example.reason)},
+                        {"document", example.document}});
+  }
   return {
       {"count", count_}, {"file_bytes", file_bytes_}, {"reasons", reasons}, {"examples", examples}};
 }

@@ -28,7 +28,7 @@ class DroppedLog {
 
   void add(const DroppedDocument& dropped, int64_t bytes = 0);
 
-  const std::map<std::string, DroppedCount>& reasons() const { return reasons_; }
+  const std::map<Message, DroppedCount>& reasons() const { return reasons_; }
   const std::vector<DroppedDocument>& examples() const { return examples_; }
   int64_t count() const { return count_; }
 
@@ -38,7 +38,7 @@ class DroppedLog {
   void commit();
 
  private:
-  std::map<std::string, DroppedCount> reasons_;
+  std::map<Message, DroppedCount> reasons_;
   std::vector<DroppedDocument> examples_;
   int64_t count_ = 0;
   std::optional<AtomicFile> file_;

@@ -67,21 +67,21 @@ class TrainingText {
   CorpusText corpus_;
 };
 
-std::vector<std::string> warnings_of(const TokenizerTrainReport& report,
-                                     const TokenizerTrainOptions& options) {
-  std::vector<std::string> list;
+std::vector<Message> warnings_of(const TokenizerTrainReport& report,
+                                 const TokenizerTrainOptions& options) {
+  std::vector<Message> list;
   const int64_t merges = static_cast<int64_t>(report.merge_counts.size()),
                 good = report.merges_seen(kRareMerge);
   if (10 * (merges - good) > merges) {
     list.push_back(
-        fmt::format("the vocabulary is large for this text: {} of its {} merges join a pair that "
-                    "occurs fewer than {} times, too few to train a token's embedding on; "
-                    "--vocab-size {} would leave them out",
-                    merges - good, merges, kRareMerge,
-                    good + 256 + static_cast<int64_t>(options.special_tokens.size())));
+        message("the vocabulary is large for this text: {} of its {} merges join a pair that "
+                "occurs fewer than {} times, too few to train a token's embedding on; "
+                "--vocab-size {} would leave them out",
+                merges - good, merges, kRareMerge,
+                good + 256 + static_cast<int64_t>(options.special_tokens.size())));
   }
   if (report.forgotten_pieces > 0) {
-    list.push_back(fmt::format(
+    list.push_back(message(
         "the text has more distinct words than fit into {} MiB: the rarest were forgotten on the "
         "way, {:.2g}% of all words; pairs that occur seldom may be merged otherwise than with more "
         "--memory",

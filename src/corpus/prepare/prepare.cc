@@ -71,7 +71,7 @@ bool is_endless_nothing(std::string_view text) { return text.find_first_not_of('
 
 // Copies what can be read only once into a file; of a stream that is no text, only the beginning.
 // Returns why it cannot be read, "" if it can; throws when the copy cannot be written.
-std::string spool(const fs::path& from, const fs::path& to) {
+Message spool(const fs::path& from, const fs::path& to) {
   AtomicFile file(to);
   std::optional<ByteSource> source;
   std::string block(size_t{1} << 20, '\0');
@@ -81,7 +81,7 @@ std::string spool(const fs::path& from, const fs::path& to) {
       if (!source) source.emplace(from);
       n = source->read(block.data(), block.size());
     } catch (const Error& e) {
-      return fmt::format("unreadable: {}", e.what());
+      return message("unreadable: {}", e.message());
     }
     const std::string_view text = std::string_view(block).substr(0, n);
     file.write(text);
@@ -112,7 +112,7 @@ Corpus find_corpus(const OutputFolder& folder, const std::vector<fs::path>& path
     if (!can_be_read_again(path)) {
       corpus.is_readable_again = false;
       file.path = folder.scratch() / fmt::format("input-{:06}", corpus.files.size());
-      if (std::string reason = spool(path, file.path); !reason.empty()) {
+      if (Message reason = spool(path, file.path); !reason.empty()) {
         corpus.dropped.push_back({file.source, std::move(reason)});
         continue;
       }
@@ -137,7 +137,8 @@ std::string fingerprint_of(const PrepareOptions& options, const Tokenizer& token
     const auto time = fs::last_write_time(file.path, ignored).time_since_epoch().count();
     text += fmt::format("|{}|{}|{}", file.source, file.size_bytes, time);
   }
-  for (const DroppedDocument& d : corpus.dropped) text += fmt::format("|{}|{}", d.source, d.reason);
+  for (const DroppedDocument& d : corpus.dropped)
+    text += fmt::format("|{}|{}", d.source, d.reason.english());
   return hash128_hex(text);
 }
 
@@ -147,28 +148,32 @@ std::string fingerprint_of(const PrepareOptions& options, const Tokenizer& token
     for (const fs::path& input : inputs) names.push_back(fmt::format("'{}'", input.string()));
     fail(ErrorCode::kInvalidData, "no text found: there is no file in {}", fmt::join(names, ", "));
   }
-  std::vector<std::string> named;
+  Message named;
+  int64_t more = log.count();
   for (const DroppedDocument& d : log.examples()) {
-    if (named.size() == kNamedFiles) break;
-    named.push_back(fmt::format("'{}' ({})", d.source, d.reason));
+    if (log.count() - more == kNamedFiles) break;
+    --more;
+    const Message one = message("'{}' ({})", d.source, d.reason);
+    named = named.empty() ? one : message("{}, {}", named, one);
   }
-  const size_t more = static_cast<size_t>(log.count()) - named.size();
-  fail(ErrorCode::kInvalidData, "no text found: all was left out: {}{}", fmt::join(named, ", "),
-       more > 0 ? fmt::format(" and {} more", more) : "");
+  if (more > 0) {
+    fail(ErrorCode::kInvalidData, "no text found: all was left out: {} and {} more", named, more);
+  }
+  fail(ErrorCode::kInvalidData, "no text found: all was left out: {}", named);
 }
 
-std::string warning_of_invalid(int64_t documents, InvalidText policy) {
+Message warning_of_invalid(int64_t documents, InvalidText policy) {
   switch (policy) {
     case InvalidText::kKeep:
-      return fmt::format("{} documents are not valid UTF-8; their bytes are kept as they are",
-                         documents);
+      return message("{} documents are not valid UTF-8; their bytes are kept as they are",
+                     documents);
     case InvalidText::kReplace:
-      return fmt::format(
+      return message(
           "{} documents have bytes that are not valid in their encoding; U+FFFD stands for them "
           "now",
           documents);
     case InvalidText::kDrop:
-      return fmt::format(
+      return message(
           "{} documents have bytes that are not valid in their encoding, and were dropped",
           documents);
   }
@@ -180,49 +185,54 @@ double validation_share(const PrepareReport& report) {
   return val / std::max(1.0, val + static_cast<double>(report.train.bytes));
 }
 
-std::vector<std::string> warnings_of(const ScanTotals& totals, const PrepareReport& report,
-                                     const PrepareOptions& options, const Tokenizer& tokenizer) {
-  std::vector<std::string> warnings;
+std::vector<Message> warnings_of(const ScanTotals& totals, const PrepareReport& report,
+                                 const PrepareOptions& options, const Tokenizer& tokenizer) {
+  std::vector<Message> warnings;
   if (report.val.tokens == 0 && options.val_fraction > 0) {
-    warnings.push_back("the validation part is empty: the text is too short to be divided");
+    warnings.emplace_back(
+        marked("the validation part is empty: the text is too short to be divided"));
   }
   if (report.cut_documents > 0 && !report.single_document) {
-    warnings.push_back(fmt::format(
-        "{} document{} longer than twice the validation fraction of the text, and cut: the "
-        "beginning trains, the last {:.3g} % validate",
-        report.cut_documents, report.cut_documents == 1 ? " is" : "s are",
-        100 * options.val_fraction));
+    const double percent = 100 * options.val_fraction;
+    warnings.push_back(
+        report.cut_documents == 1
+            ? message("1 document is longer than twice the validation fraction of the text, and "
+                      "cut: the beginning trains, the last {:.3g} % validate",
+                      percent)
+            : message("{} documents are longer than twice the validation fraction of the text, and "
+                      "cut: the beginning trains, the last {:.3g} % validate",
+                      report.cut_documents, percent));
   }
   if (const double share = validation_share(report);
       options.val_fraction > 0 && report.val.tokens > 0 &&
       (share < options.val_fraction / 2 || share > 2 * options.val_fraction)) {
-    warnings.push_back(fmt::format(
+    warnings.push_back(message(
         "{:.3g} % of the text validate, and {:.3g} % were asked for: whole documents are chosen by "
         "their content, and these are too few or too unequal to come nearer",
         100 * share, 100 * options.val_fraction));
   }
   if (report.train.tokens <= kUsualContext) {
-    warnings.push_back(fmt::format("the training part has {} tokens, less than one context of {}",
-                                   report.train.tokens, kUsualContext));
+    warnings.push_back(message("the training part has {} tokens, less than one context of {}",
+                               report.train.tokens, kUsualContext));
   }
   if (!tokenizer.end_of_text() && !report.single_document) {
     warnings.push_back(
-        fmt::format("the tokenizer has no end mark such as {}: nothing marks where a document ends",
-                    kEndOfText));
+        message("the tokenizer has no end mark such as {}: nothing marks where a document ends",
+                kEndOfText));
   }
   if (report.long_documents > 0 && Cleaner(options.clean).needs_whole_documents()) {
-    warnings.push_back(fmt::format(
-        "{} documents are longer than {} MiB: no rule about whole documents was applied",
-        report.long_documents, CorpusReader::kWhole_bytes >> 20));
+    warnings.push_back(
+        message("{} documents are longer than {} MiB: no rule about whole documents was applied",
+                report.long_documents, CorpusReader::kWhole_bytes >> 20));
   }
   if (totals.invalid_documents > 0) {
     warnings.push_back(warning_of_invalid(totals.invalid_documents, options.clean.invalid));
   }
   if (totals.inline_marks > 0) {
     warnings.push_back(
-        fmt::format("{} documents have {} inside a line, where it is text: only a line of its own "
-                    "separates documents",
-                    totals.inline_marks, kEndOfText));
+        message("{} documents have {} inside a line, where it is text: only a line of its own "
+                "separates documents",
+                totals.inline_marks, kEndOfText));
   }
   return warnings;
 }

@@ -65,10 +65,11 @@ Json json_of(const std::vector<DroppedDocument>& dropped) {
   return json;
 }
 
-Json json_of(const std::map<std::string, DroppedCount>& reasons) {
+Json json_of(const std::map<Message, DroppedCount>& reasons) {
   Json json = Json::array();
   for (const auto& [reason, count] : reasons) {
-    json.push_back({{"reason", reason}, {"documents", count.documents}, {"bytes", count.bytes}});
+    json.push_back(
+        {{"reason", reason.english()}, {"documents", count.documents}, {"bytes", count.bytes}});
   }
   return json;
 }
@@ -156,7 +157,7 @@ void write_prepare_report(const std::filesystem::path& folder, const PrepareOpti
                {std::string(kValidationSplit), json_of(report.val)},
                {"token_lengths", json_of_lengths(report.token_lengths)},
                {"frequent_tokens", json_of_tokens(report.frequent_tokens, tokenizer)},
-               {"warnings", report.warnings},
+               {"warnings", in_english(report.warnings)},
                {"dropped_reasons", json_of(report.dropped_reasons)},
                {"dropped", json_of(report.dropped)}};
   write_json(folder / kReportName, json);

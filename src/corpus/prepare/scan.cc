@@ -12,6 +12,7 @@
 #include "base/utf8.h"
 #include "corpus/clean/cleaner.h"
 #include "corpus/dedup/minhash.h"
+#include "corpus/prepare/message_state.h"
 
 namespace inkstone {
 namespace {
@@ -38,10 +39,12 @@ ScanTotals scan_counts_of(const Json& json) {
 }
 
 SourceFacts facts_of(const Json& json) {
+  std::vector<Message> notes;
+  for (const Json& note : json.at("notes")) notes.push_back(message_of(note));
   return {.source = json.at("source").get<std::string>(),
           .encoding = json.at("encoding").get<std::string>(),
           .certainty = json.at("certainty").get<double>(),
-          .notes = json.at("notes").get<std::vector<std::string>>()};
+          .notes = std::move(notes)};
 }
 
 // What one part of a batch is found to be.
@@ -250,12 +253,16 @@ Json to_json(const SourceFacts& facts) {
   return {{"source", facts.source},
           {"encoding", facts.encoding},
           {"certainty", facts.certainty},
-          {"notes", facts.notes}};
+          {"notes", in_english(facts.notes)}};
 }
 
 Json to_json(const ScanTotals& t) {
   Json sources = Json::array();
-  for (const SourceFacts& facts : t.sources) sources.push_back(to_json(facts));
+  for (const SourceFacts& facts : t.sources) {
+    sources.push_back(to_json(facts));
+    Json& notes = sources.back()["notes"] = Json::array();
+    for (const Message& note : facts.notes) notes.push_back(state_of(note));
+  }
   return {{"files", t.files},
           {"documents", t.documents},
           {"bytes_in", t.bytes_in},

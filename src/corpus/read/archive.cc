@@ -45,7 +45,8 @@ Handle open_handle() {
 std::string name_of(struct archive_entry* entry) {
   const char *plain = archive_entry_pathname(entry), *utf8 = archive_entry_pathname_utf8(entry);
   const auto is_ascii = [](std::string_view name) {
-    return std::all_of(name.begin(), name.end(), [](char c) { return static_cast<uint8_t>(c) < 0x80; });
+    return std::all_of(name.begin(), name.end(),
+                       [](char c) { return static_cast<uint8_t>(c) < 0x80; });
   };
   if (utf8 != nullptr && (plain == nullptr || is_ascii(plain))) return utf8;
   return plain != nullptr ? plain : "(a name that cannot be read)";
@@ -61,12 +62,12 @@ bool is_hidden(std::string_view name) {
   return false;
 }
 
-std::string reason_to_leave_out(struct archive_entry* entry, std::string_view name) {
+Message reason_to_leave_out(struct archive_entry* entry, std::string_view name) {
   if (archive_entry_hardlink(entry) != nullptr || archive_entry_filetype(entry) == AE_IFLNK)
-    return "a link";
-  if (archive_entry_filetype(entry) != AE_IFREG) return "not a file";
-  if (archive_entry_is_encrypted(entry)) return "encrypted";
-  return is_hidden(name) ? "hidden" : "";
+    return marked("a link");
+  if (archive_entry_filetype(entry) != AE_IFREG) return marked("not a file");
+  if (archive_entry_is_encrypted(entry)) return marked("encrypted");
+  return is_hidden(name) ? marked("hidden") : "";
 }
 
 }  // namespace

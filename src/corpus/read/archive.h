@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "corpus/read/byte_source.h"
+#include "inkstone/message.h"
 
 namespace inkstone {
 
@@ -22,7 +23,7 @@ class Archive {
     // encoding that nothing tells: programs of Windows write its own.
     std::string name;
     // Why its content is not to be read ("hidden", "a link", "encrypted"), else empty.
-    std::string why_not;
+    Message why_not;
   };
 
   // `read` gives the archive's own bytes, and may give fewer than asked for before the end, where

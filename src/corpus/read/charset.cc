@@ -168,18 +168,18 @@ TextStart examine_text(std::string_view head, const std::string& given) {
     break;
   }
   if (head.size() == start.mark_bytes) {
-    start.why_not = "empty";
+    start.why_not = marked("empty");
   } else if (is_lfs_pointer(head)) {
-    start.why_not =
+    start.why_not = marked(
         "a Git LFS pointer, a few lines that stand for the file itself: run `git lfs pull` in its "
-        "repository, or download the file";
+        "repository, or download the file");
   } else if (const auto format = format_to_convert(head); !format.empty()) {
-    start.why_not = fmt::format("no text ({})", format);
+    start.why_not = message("no text ({})", Message(std::string(format)));
   } else if (start.encoding.empty()) {
     const bool has_nuls = head.find('\0') != head.npos;
     const auto encoding = has_nuls ? encoding_with_nuls(head) : std::optional<std::string>("");
     if (!encoding || (!has_nuls && has_many_controls(head))) {
-      start.why_not = "binary (--encoding NAME takes it as text)";
+      start.why_not = marked("binary (--encoding NAME takes it as text)");
     } else {
       start.encoding = *encoding;
     }
@@ -232,9 +232,9 @@ int64_t Utf8Stream::replaced() const {
   return mixed_ ? mixed_->replaced() : converter_ ? converter_->replaced() : 0;
 }
 
-std::vector<std::string> Utf8Stream::notes() const {
-  const std::string note = mixed_ ? mixed_->note() : "";
-  return note.empty() ? std::vector<std::string>() : std::vector{note};
+std::vector<Message> Utf8Stream::notes() const {
+  const Message note = mixed_ ? mixed_->note() : "";
+  return note.empty() ? std::vector<Message>() : std::vector{note};
 }
 
 size_t Utf8Stream::read(char* out, size_t size_bytes) {

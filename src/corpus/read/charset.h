@@ -11,12 +11,13 @@
 
 #include "corpus/read/byte_source.h"
 #include "corpus/read/encoding_guess.h"
+#include "inkstone/message.h"
 
 namespace inkstone {
 
 // What the beginning of a file says about its text.
 struct TextStart {
-  std::string why_not;    // why it is no text ("empty", "binary"); empty when it is
+  Message why_not;        // why it is no text ("empty", "binary"); empty when it is
   std::string encoding;   // as Utf8Stream takes it
   size_t mark_bytes = 0;  // of the byte order mark, which belongs to no document
 };
@@ -67,8 +68,8 @@ class Utf8Stream {
   const std::string& encoding() const;  // "" while nothing but ASCII has been read
   double certainty() const;             // 1 for what is given or valid UTF-8
   bool converts() const;
-  int64_t replaced() const;                // sequences that became U+FFFD so far
-  std::vector<std::string> notes() const;  // what a user should know of it: a sentence each
+  int64_t replaced() const;            // sequences that became U+FFFD so far
+  std::vector<Message> notes() const;  // what a user should know of it: a sentence each
 
  private:
   size_t read_ascii(char* out, size_t size_bytes);

@@ -29,8 +29,8 @@ std::optional<size_t> as_number(std::string_view text) {
 
 bool has_white_space(std::string_view text) { return text.find_first_of(" \t\r\n") != text.npos; }
 
-std::string delimiter_name(char delimiter) {
-  return delimiter == '\t' ? "tab" : fmt::format("'{}'", delimiter);
+Message delimiter_name(char delimiter) {
+  return delimiter == '\t' ? marked("tab") : fmt::format("'{}'", delimiter);
 }
 
 // How the beginning of a table looks when it is cut at a delimiter.
@@ -77,18 +77,18 @@ class CsvReader : public RecordReader {
     return wanted_ == 0 ? choose_column(record) : take(row_, record);
   }
 
-  std::vector<std::string> notes() const override {
-    std::vector<std::string> notes = notes_;
+  std::vector<Message> notes() const override {
+    std::vector<Message> notes = notes_;
     if (long_rows_ > 0 && is_single_) {
       notes.push_back(
-          fmt::format("{} rows have {} in their text and were kept whole, the first in "
-                      "line {}",
-                      long_rows_, delimiter_name(delimiter_), first_long_line_));
+          message("{} rows have {} in their text and were kept whole, the first in "
+                  "line {}",
+                  long_rows_, delimiter_name(delimiter_), first_long_line_));
     } else if (long_rows_ > 0) {
       notes.push_back(
-          fmt::format("{} rows have more fields than the first row, the first in line "
-                      "{}: is a text with {} in it not quoted?",
-                      long_rows_, first_long_line_, delimiter_name(delimiter_)));
+          message("{} rows have more fields than the first row, the first in line "
+                  "{}: is a text with {} in it not quoted?",
+                  long_rows_, first_long_line_, delimiter_name(delimiter_)));
     }
     return notes;
   }
@@ -105,7 +105,7 @@ class CsvReader : public RecordReader {
     is_single_ = options_.delimiters.size() == 1 ? best.columns <= 1 : !best.is_table();
     delimiter_ = is_single_ ? options_.delimiters.front() : best.delimiter;
     if (!is_single_ && delimiter_ != options_.delimiters.front())
-      notes_.push_back(fmt::format("the delimiter is {}", delimiter_name(delimiter_)));
+      notes_.push_back(message("the delimiter is {}", delimiter_name(delimiter_)));
     rows_.emplace(
         [this](char* out, size_t size_bytes) {
           const size_t n = std::min(size_bytes, head_.size() - head_at_);
@@ -142,18 +142,18 @@ class CsvReader : public RecordReader {
       return drop(record, first, why_no_column(first));
     }
     notes_.push_back(
-        fmt::format("the first row was taken for a header: {}; the text is column {} "
-                    "(--no-header: it is text)",
-                    names(first), wanted_));
+        message("the first row was taken for a header: {}; the text is column {} "
+                "(--no-header: it is text)",
+                names(first), wanted_));
     return next(record);
   }
 
   bool first_is_text(CsvRow& first, Record& record) {
     notes_.push_back(is_single_ && options_.header
-                         ? fmt::format("one column, and its first row was taken for text, not for "
-                                       "a header: '{}' (--csv-column with this name: a header)",
-                                       shortened(first.raw))
-                         : fmt::format("no header; the text is column {}", wanted_));
+                         ? message("one column, and its first row was taken for text, not for "
+                                   "a header: '{}' (--csv-column with this name: a header)",
+                                   shortened(first.raw))
+                         : message("no header; the text is column {}", wanted_));
     return take(first, record);
   }
 
@@ -174,24 +174,25 @@ class CsvReader : public RecordReader {
     }
     if (row.fields.size() < wanted_) {
       return drop(record, row,
-                  fmt::format("{} column{}, and column {} is wanted", row.field_count,
-                              row.field_count == 1 ? "" : "s", wanted_));
+                  row.field_count == 1
+                      ? message("1 column, and column {} is wanted", wanted_)
+                      : message("{} columns, and column {} is wanted", row.field_count, wanted_));
     }
     record.text = std::move(row.fields[wanted_ - 1]);
     return true;
   }
 
-  static bool drop(Record& record, const CsvRow& row, const std::string& why_not) {
-    record.why_not = fmt::format("line {}: {}", row.line, why_not);
+  static bool drop(Record& record, const CsvRow& row, const Message& why_not) {
+    record.why_not = message("line {}: {}", row.line, why_not);
     return true;
   }
 
-  std::string why_no_column(const CsvRow& first) const {
+  Message why_no_column(const CsvRow& first) const {
     if (!options_.header) {
-      return fmt::format("no column '{}' without a header; give --csv-column a number from 1 to {}",
-                         options_.column, first.field_count);
+      return message("no column '{}' without a header; give --csv-column a number from 1 to {}",
+                     options_.column, first.field_count);
     }
-    return fmt::format(
+    return message(
         "no column '{}' in the header row; its {} columns are {} (--csv-column NAME "
         "or number; --no-header if this row is text; --delimiter if it is cut "
         "wrongly)",
@@ -222,7 +223,7 @@ class CsvReader : public RecordReader {
   CsvRow row_, second_;
   bool has_second_ = false;  // second_ has been read and not been given
   bool stopped_ = false;     // the table has no such column
-  std::vector<std::string> notes_;
+  std::vector<Message> notes_;
   int64_t long_rows_ = 0, first_long_line_ = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/message.h"
 #include "corpus/read/record_reader.h"
 
 namespace inkstone {
@@ -117,7 +118,8 @@ void CsvRows::end_field(CsvRow& row) {
 void CsvRows::end_row(CsvRow& row) {
   // An empty line has no field.
   if (!row.raw.empty() || state_ != State::kStartField) end_field(row);
-  if (is_too_long_) row.why_not = "a row longer than 256 MiB (is a quotation mark not closed?)";
+  if (is_too_long_)
+    row.why_not = marked("a row longer than 256 MiB (is a quotation mark not closed?)");
   static_assert(kLongestRecord_bytes == size_t{256} << 20);
   line_ += count_line_ends(row.raw);
   row_ended_ = true;
@@ -126,8 +128,10 @@ void CsvRows::end_row(CsvRow& row) {
 void CsvRows::begin_again_behind_first_line(CsvRow& row) {
   field_.clear();
   row.why_not = is_too_long_ || ++restarts_ > kMostRestarts
-                    ? "a quotation mark that is never closed; the rest of the table is left out"
-                    : "a quotation mark that is never closed";
+                    ? marked(
+                          "a quotation mark that is never closed; the rest of the table is left "
+                          "out")
+                    : marked("a quotation mark that is never closed");
   if (is_too_long_ || restarts_ > kMostRestarts) return;
   const size_t line_end = std::min(row.raw.find_first_of("\r\n"), row.raw.size());
   buffer_ = row.raw.substr(line_end);

@@ -31,7 +31,7 @@ constexpr std::pair<const char*, InputFormat> kFormats[] = {
 struct GuardedBytes {
   ReadBytes read;
   int64_t bytes = 0;
-  std::string why_ended = "";
+  Message why_ended = "";
   bool ended = false;
 
   size_t operator()(char* out, size_t size_bytes) {
@@ -44,7 +44,7 @@ struct GuardedBytes {
       }
     } catch (const Error& e) {
       ended = true;
-      why_ended = e.what();
+      why_ended = e.message();
     }
     bytes += static_cast<int64_t>(done);
     return done;
@@ -112,7 +112,7 @@ class FileSource : public DocumentSource {
       }
       archive_ = std::make_unique<Archive>(std::move(read));
     } catch (const Error& e) {
-      drop_source(name_, e.what());
+      drop_source(name_, e.message());
     }
   }
 
@@ -134,7 +134,7 @@ class FileSource : public DocumentSource {
     try {
       if (!archive_->next(found)) return end_archive();
     } catch (const Error& e) {
-      drop_source(name_, reason_of_end(e.what()));
+      drop_source(name_, reason_of_end(e.message()));
       archive_.reset();
       return false;
     }
@@ -149,8 +149,9 @@ class FileSource : public DocumentSource {
     source_ = source_of(found.name);
     const auto inner = container_name(stream->head());
     if (!inner.empty() && !is_package(stream->head(), source_)) {
-      drop_source(source_,
-                  fmt::format("{} inside {}; unpack it first", inner, container_here(found)));
+      drop_source(source_, found.name.empty()
+                               ? message("{} inside a compressed file; unpack it first", inner)
+                               : message("{} inside an archive; unpack it first", inner));
     } else {
       open(source_, std::move(stream));
     }
@@ -180,24 +181,20 @@ class FileSource : public DocumentSource {
     return hooks;
   }
 
-  static const char* container_here(const Archive::Member& member) {
-    return member.name.empty() ? "a compressed file" : "an archive";
-  }
-
   bool end_archive() {
     try {
       // A tar archive ends before its file: the checksum is still to come.
       std::array<char, 4096> rest;
       while (gzip_ && gzip_->read_some(rest.data(), rest.size()) > 0) continue;
     } catch (const Error& e) {
-      drop_source(name_, reason_of_end(e.what()));
+      drop_source(name_, reason_of_end(e.message()));
       archive_.reset();
       return false;
     }
     if (!raw_.why_ended.empty()) {
       drop_source(name_, reason_of_end(raw_.why_ended));
     } else if (members_ == 0) {
-      drop_source(name_, "empty");
+      drop_source(name_, marked("empty"));
     }
     archive_.reset();
     return false;
@@ -205,42 +202,43 @@ class FileSource : public DocumentSource {
 
   void open(const std::string& source, std::shared_ptr<HeadedStream> stream) {
     source_ = source;
-    std::string why_not;
-    const auto on_record = [this](int64_t document, const std::string& reason) {
+    Message why_not;
+    const auto on_record = [this](int64_t document, const Message& reason) {
       any_ = true;
       hooks_.on_dropped({source_, document}, reason);
     };
     any_ = false;
     member_ = open_member(source, stream, options_, hooks_of_member(), on_record, why_not);
     if (member_) return;
-    const std::string& broken = why_ended();
+    const Message& broken = why_ended();
     drop_source(source_, broken.empty() ? why_not : reason_of_end(broken));
   }
 
   void close_member() {
     const bool any = any_ || member_->document() > 0;
-    const std::string damage = member_->why_ended();
+    const Message damage = member_->why_ended();
     if (member_->document() > 0 && hooks_.on_source) hooks_.on_source(member_->facts(source_));
     member_.reset();
-    if (const std::string& broken = why_ended(); !broken.empty()) {
+    if (const Message& broken = why_ended(); !broken.empty()) {
       drop_source(source_, reason_of_end(broken));
       if (source_ == name_) archive_.reset();  // a compressed file has nothing behind it
     } else if (!damage.empty()) {
       drop_source(source_, damage);
     } else if (!any) {
-      drop_source(source_, "empty");
+      drop_source(source_, marked("empty"));
     }
   }
 
   // Why the current member's bytes ended before their end.
-  const std::string& why_ended() const { return archive_ ? content_.why_ended : raw_.why_ended; }
+  const Message& why_ended() const { return archive_ ? content_.why_ended : raw_.why_ended; }
 
-  std::string reason_of_end(const std::string& why) const {
+  Message reason_of_end(const Message& why) const {
     const bool damaged = archive_ != nullptr && raw_.why_ended.empty();
-    return damaged ? why : "unreadable: " + (raw_.why_ended.empty() ? why : raw_.why_ended);
+    if (damaged) return why;
+    return message("unreadable: {}", raw_.why_ended.empty() ? why : raw_.why_ended);
   }
 
-  void drop_source(const std::string& source, const std::string& reason) {
+  void drop_source(const std::string& source, const Message& reason) {
     hooks_.on_dropped({source, 0}, reason);
   }
 

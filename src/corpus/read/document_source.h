@@ -24,7 +24,7 @@ struct SourcePlace {
 // Called for each document, member or file that is left out, with the reason: "blank", "line 3: no
 // field 'text'", "hidden", "binary", "encrypted", ... A source that turns out to be damaged is
 // reported too, after the documents that could be read; the last of these may be cut short.
-using OnDropped = std::function<void(const SourcePlace&, const std::string& reason)>;
+using OnDropped = std::function<void(const SourcePlace&, const Message& reason)>;
 
 // Called when a file or member with text has been read to its end.
 using OnSource = std::function<void(const SourceFacts&)>;

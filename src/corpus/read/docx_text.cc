@@ -291,7 +291,7 @@ PackageText docx_text(const Package& package) {
   const std::string* document = package.find(part);
   if (document == nullptr) return {};
   WordPart body;
-  const std::string fault = parse_xml(*document, body);
+  const Message fault = parse_xml(*document, body);
   if (body.root() != "document") return {};
   std::string text = body.paragraphs().finish();
   const std::string notes = notes_text(package, part, body.references());

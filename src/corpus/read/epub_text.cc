@@ -166,16 +166,17 @@ Book read_book(const Package& package, const std::vector<std::string>& chapters)
   return book;
 }
 
-std::string notes_of_book(const Book& book, bool by_name) {
-  std::string notes;
-  const auto add = [&](const std::string& note) {
-    notes.append(notes.empty() ? "" : "; ").append(note);
+Message notes_of_book(const Book& book, bool by_name) {
+  Message notes;
+  const auto add = [&](const Message& note) {
+    notes = notes.empty() ? note : message("{}; {}", notes, note);
   };
   if (by_name)
-    add("the book does not say in which order it is read; its pages were taken by their names");
-  if (book.missing > 0) add(fmt::format("{} of its chapters are not in the file", book.missing));
-  if (book.encrypted > 0) add(fmt::format("{} of its chapters are encrypted", book.encrypted));
-  if (book.unreadable > 0) add(fmt::format("{} of its chapters cannot be read", book.unreadable));
+    add(marked(
+        "the book does not say in which order it is read; its pages were taken by their names"));
+  if (book.missing > 0) add(message("{} of its chapters are not in the file", book.missing));
+  if (book.encrypted > 0) add(message("{} of its chapters are encrypted", book.encrypted));
+  if (book.unreadable > 0) add(message("{} of its chapters cannot be read", book.unreadable));
   return notes;
 }
 
@@ -188,11 +189,11 @@ PackageText epub_text(const Package& package) {
   if (!result.text.empty()) {
     result.notes = notes_of_book(book, chapters.by_name);
   } else if (book.encrypted > 0) {
-    result.why_not = "an encrypted book (DRM), which only its own reader opens";
+    result.why_not = marked("an encrypted book (DRM), which only its own reader opens");
   } else if (!package.why_ended.empty()) {
     result.why_not = package.why_ended;
   } else {
-    result.why_not = "a book without text (pages that are pictures?)";
+    result.why_not = marked("a book without text (pages that are pictures?)");
   }
   return result;
 }

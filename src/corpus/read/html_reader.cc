@@ -49,9 +49,9 @@ class HtmlReader : public RecordReader {
       guess_ = page.guess;
       record.replaced = page.replaced;
       record.text = html_text(page.text);
-      if (record.text.empty()) record.why_not = "a page without text";
+      if (record.text.empty()) record.why_not = marked("a page without text");
     } catch (const Error& e) {
-      record.why_not = e.what();
+      record.why_not = e.message();
     }
     return true;
   }

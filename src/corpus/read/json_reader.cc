@@ -24,7 +24,7 @@ bool is_json_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '
 struct RawRecord {
   std::string_view text;  // padded; valid until the next call
   int64_t line = 1;       // in which it begins
-  std::string why_not;    // as in Record, without the line
+  Message why_not;        // as in Record, without the line
 };
 
 // Cuts a stream into values by their brackets and quotes alone, or by lines.
@@ -35,7 +35,7 @@ class JsonCutter {
         mode_(framing == JsonFraming::kLines ? Mode::kLines : Mode::kUnknown) {}
 
   bool next(RawRecord& record) {
-    record.why_not.clear();
+    record.why_not = {};
     if (mode_ == Mode::kUnknown) start();
     const bool found = mode_ == Mode::kLines ? next_line(record) : next_value(record);
     // One value in a line: so are the others, and a malformed one then ends with its line.
@@ -94,7 +94,7 @@ class JsonCutter {
       return next_line(record);
     }
     if (!whole && record.why_not.empty())
-      record.why_not = "malformed JSON: the text ends inside the record";
+      record.why_not = marked("malformed JSON: the text ends inside the record");
     count_lines(begin_, scan_);
     record.line = line;
     begin_ = scan_;
@@ -105,15 +105,16 @@ class JsonCutter {
   bool end_of_values(RawRecord& record) {
     if (mode_ != Mode::kArray) return false;
     mode_ = Mode::kAfterArray;
-    record = {
-        .text = {}, .line = line_, .why_not = "malformed JSON: the text ends inside the array"};
+    record = {.text = {},
+              .line = line_,
+              .why_not = marked("malformed JSON: the text ends inside the array")};
     return true;
   }
 
   bool rest_after_array(RawRecord& record) {
     record = {.text = {},
               .line = line_,
-              .why_not = "malformed JSON: more after the end of the array, left out"};
+              .why_not = marked("malformed JSON: more after the end of the array, left out")};
     do begin_ = scan_ = end_;
     while (refill());
     begin_ = scan_ = end_;
@@ -193,7 +194,7 @@ class JsonCutter {
     record.line = line_;
     if (std::exchange(dropping_, false)) {
       record = {.text = {}, .line = line_, .why_not = ""};
-      record.why_not = fmt::format("a record longer than {} MiB", kLongestRecord_bytes >> 20);
+      record.why_not = message("a record longer than {} MiB", kLongestRecord_bytes >> 20);
     }
   }
 
@@ -320,12 +321,12 @@ simdjson::simdjson_result<Element> find_member(Element element, std::string_view
 const char* name_of(simdjson::dom::element_type type) {
   using Type = simdjson::dom::element_type;
   switch (type) {
-    case Type::ARRAY: return "an array";
-    case Type::OBJECT: return "an object";
-    case Type::STRING: return "a string";
-    case Type::BOOL: return "true or false";
-    case Type::NULL_VALUE: return "null";
-    default: return "a number";
+    case Type::ARRAY: return marked("an array");
+    case Type::OBJECT: return marked("an object");
+    case Type::STRING: return marked("a string");
+    case Type::BOOL: return marked("true or false");
+    case Type::NULL_VALUE: return marked("null");
+    default: return marked("a number");
   }
 }
 
@@ -344,7 +345,7 @@ std::vector<std::string> names_in(std::string_view list) {
 
 // Appends a string, or the strings of an array, each on a line of its own; else says what `value`
 // is.
-std::string append_lines(Element value, std::string& text) {
+Message append_lines(Element value, std::string& text) {
   std::string_view line;
   if (value.get(line) == simdjson::SUCCESS) {
     text.append(text.empty() ? "" : "\n").append(line);
@@ -352,8 +353,8 @@ std::string append_lines(Element value, std::string& text) {
   }
   if (!value.is_array()) return name_of(value.type());
   for (const Element element : simdjson::dom::array(value)) {
-    if (const std::string found = append_lines(element, text); !found.empty())
-      return found.starts_with("an array") ? found : "an array with " + found;
+    if (const Message found = append_lines(element, text); !found.empty())
+      return found.english().starts_with("an array") ? found : message("an array with {}", found);
   }
   return "";
 }
@@ -368,13 +369,13 @@ class JsonReader : public RecordReader {
     if (!cutter_.next(raw)) return false;
     record = {};
     if (raw.why_not.empty()) raw.why_not = read_text(raw.text, record);
-    if (!raw.why_not.empty()) record.why_not = fmt::format("line {}: {}", raw.line, raw.why_not);
+    if (!raw.why_not.empty()) record.why_not = message("line {}: {}", raw.line, raw.why_not);
     return true;
   }
 
  private:
   // The reason when there is none.
-  std::string read_text(std::string_view padded, Record& record) {
+  Message read_text(std::string_view padded, Record& record) {
     Element root;
     auto error = parser_.parse(padded.data(), padded.size(), false).get(root);
     if (!error && !may_have_surrogates(padded)) return text_of(root, record);
@@ -389,11 +390,11 @@ class JsonReader : public RecordReader {
     return error ? read_large_numbers(repaired, error, record) : text_of(root, record);
   }
 
-  std::string text_of(Element root, Record& record) const {
+  Message text_of(Element root, Record& record) const {
     record.text.clear();
     if (!root.is_object()) {
-      const std::string found = append_lines(root, record.text);
-      return found.empty() ? "" : fmt::format("the record is {}, no object and no string", found);
+      const Message found = append_lines(root, record.text);
+      return found.empty() ? "" : message("the record is {}, no object and no string", found);
     }
     Element value;
     if (find_member(root, field_).get(value) == simdjson::SUCCESS)
@@ -403,32 +404,31 @@ class JsonReader : public RecordReader {
       const bool is_there = find_member(root, field).get(value) == simdjson::SUCCESS;
       if (!is_there || (fields_.size() > 1 && value.is_null())) continue;
       ++found;
-      if (const std::string why_not = append_field(field, value, record); !why_not.empty())
+      if (const Message why_not = append_field(field, value, record); !why_not.empty())
         return why_not;
     }
     return found > 0 ? "" : missing_field(root);
   }
 
-  static std::string append_field(const std::string& field, Element value, Record& record) {
-    const std::string found = append_lines(value, record.text);
-    return found.empty() ? "" : fmt::format("the field '{}' is {}, no string", field, found);
+  static Message append_field(const std::string& field, Element value, Record& record) {
+    const Message found = append_lines(value, record.text);
+    return found.empty() ? "" : message("the field '{}' is {}, no string", field, found);
   }
 
-  std::string missing_field(Element root) const {
+  Message missing_field(Element root) const {
     std::string names;
     int count = 0;
     for (const auto member : simdjson::dom::object(root)) {
       if (++count > 5) break;
       names += fmt::format("{}'{}'", count > 1 ? ", " : "", member.key.substr(0, 40));
     }
-    return fmt::format("no field '{}'; there is {}{}", field_, names.empty() ? "none" : names,
-                       names.empty() ? "" : " (--json-field NAME, or NAME,NAME)");
+    if (names.empty()) return message("no field '{}'; there is none", field_);
+    return message("no field '{}'; there is {} (--json-field NAME, or NAME,NAME)", field_, names);
   }
 
   // simdjson refuses integers that no 64 bits hold, with an error that its versions name otherwise;
   // another field may well have one. `why_not`: what it said.
-  std::string read_large_numbers(std::string_view json, simdjson::error_code why_not,
-                                 Record& record) {
+  Message read_large_numbers(std::string_view json, simdjson::error_code why_not, Record& record) {
     constexpr int kDeepest = 1000;  // dump() is recursive; simdjson takes 1024
     const auto handler = [](int depth, nlohmann::json::parse_event_t event, nlohmann::json& value) {
       if (event == nlohmann::json::parse_event_t::value && value.is_number()) value = 0;
@@ -441,7 +441,7 @@ class JsonReader : public RecordReader {
       why_not = parser_.parse(text).get(root);
       if (!why_not) return text_of(root, record);
     }
-    return fmt::format("malformed JSON ({})", simdjson::error_message(why_not));
+    return message("malformed JSON ({})", simdjson::error_message(why_not));
   }
 
   JsonCutter cutter_;

@@ -37,9 +37,9 @@ bool is_link(const fs::path& path) {
   return fs::is_symlink(fs::symlink_status(path, ignored));
 }
 
-std::string reason_of_failed_stat(const fs::path& path, int error) {
-  if (error == ENOENT && is_link(path)) return "a symbolic link to nothing";
-  return "unreadable: " + errno_text(error);
+Message reason_of_failed_stat(const fs::path& path, int error) {
+  if (error == ENOENT && is_link(path)) return marked("a symbolic link to nothing");
+  return message("unreadable: {}", errno_text(error));
 }
 
 class InputWalker {
@@ -70,7 +70,7 @@ class InputWalker {
   }
 
   void add_list(const fs::path& list) {
-    const std::string context = "the list of inputs '" + list.string() + "'";
+    const Message context = message("the list of inputs '{}'", list.string());
     const std::string text = with_context(context, [&] { return read_file(list); });
     int number = 0;
     for (size_t at = 0; at < text.size();) {
@@ -80,7 +80,7 @@ class InputWalker {
       ++number;
       if (line.ends_with('\r')) line.pop_back();
       if (line.empty()) continue;
-      with_context(fmt::format("'{}', line {}", list.string(), number),
+      with_context(message("'{}', line {}", list.string(), number),
                    [&] { add_path_or_pattern(line); });
     }
   }
@@ -100,22 +100,24 @@ class InputWalker {
 
   void add_path(const fs::path& path) {
     if (path == "-") {
-      if (has_standard_input_) return leave_out(path, "standard input is named twice");
+      if (has_standard_input_) return leave_out(path, marked("standard input is named twice"));
       has_standard_input_ = true;
       files_.push_back(path);
       return;
     }
     const Status status = status_of(path);
     if (status.error == ENOENT || status.error == ENOTDIR) {
-      fail(ErrorCode::kNotFound, "the input '{}' is {}", path.string(),
-           is_link(path) ? "a symbolic link to nothing" : "not there");
+      if (is_link(path)) {
+        fail(ErrorCode::kNotFound, "the input '{}' is a symbolic link to nothing", path.string());
+      }
+      fail(ErrorCode::kNotFound, "the input '{}' is not there", path.string());
     }
     if (status.error != 0) return leave_out(path, reason_of_failed_stat(path, status.error));
     if (S_ISDIR(status.mode)) return walk(path);
     add_file(path, status);
   }
 
-  void leave_out(const fs::path& path, std::string reason) {
+  void leave_out(const fs::path& path, Message reason) {
     left_out_.push_back({path.string(), std::move(reason)});
   }
 
@@ -134,7 +136,7 @@ class InputWalker {
       } else if (S_ISREG(status.mode)) {
         add_file(path, status);
       } else {
-        leave_out(path, "not a file (a pipe, socket or device)");
+        leave_out(path, marked("not a file (a pipe, socket or device)"));
       }
     }
   }
@@ -145,12 +147,12 @@ class InputWalker {
     for (fs::directory_iterator at(folder, error); !error && at != fs::directory_iterator();
          at.increment(error)) {
       if (at->path().filename().native().starts_with('.')) {
-        leave_out(at->path(), "hidden");
+        leave_out(at->path(), marked("hidden"));
       } else {
         entries.push_back(at->path());
       }
     }
-    if (error) leave_out(folder, "unreadable: " + error.message());
+    if (error) leave_out(folder, message("unreadable: {}", error.message()));
     std::sort(entries.begin(), entries.end(), std::greater<>());
     std::move(entries.begin(), entries.end(), std::back_inserter(pending));
   }
@@ -162,7 +164,8 @@ class InputWalker {
   bool is_new(const fs::path& path, const Status& status) {
     const auto [at, inserted] = seen_.emplace(status.identity, path.string());
     if (inserted) return true;
-    leave_out(path, at->second.empty() ? "the output folder" : "the same as '" + at->second + "'");
+    leave_out(path, at->second.empty() ? Message(marked("the output folder"))
+                                       : message("the same as '{}'", at->second));
     return false;
   }
 

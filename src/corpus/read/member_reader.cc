@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/message.h"
 #include "base/utf8.h"
 #include "corpus/read/charset.h"
 #include "corpus/read/html_text.h"
@@ -67,7 +68,8 @@ class TextReader : public MemberReader {
   bool next(DocumentPiece& piece) override {
     const int64_t blank = reader_.blank_documents();
     const bool found = reader_.next(piece);
-    for (int64_t i = blank; i < reader_.blank_documents(); ++i) on_dropped_(++document_, "blank");
+    for (int64_t i = blank; i < reader_.blank_documents(); ++i)
+      on_dropped_(++document_, marked("blank"));
     if (!found) return false;
     if (piece.first) {
       ++document_;
@@ -112,7 +114,7 @@ class StreamText : public TextReader {
 // The text of a package, which is whole.
 class PackageReader : public TextReader {
  public:
-  PackageReader(std::shared_ptr<const std::string> text, std::string why_ended, std::string notes,
+  PackageReader(std::shared_ptr<const std::string> text, Message why_ended, Message notes,
                 const ReadOptions& options, const SourceHooks& hooks, OnRecord on_dropped)
       : TextReader(read_from(*text), options.separator, hooks, std::move(on_dropped)),
         text_(std::move(text)),
@@ -124,13 +126,13 @@ class PackageReader : public TextReader {
     if (!notes_.empty()) facts.notes.push_back(notes_);
     return facts;
   }
-  std::string why_ended() const override { return why_ended_; }
+  Message why_ended() const override { return why_ended_; }
 
  private:
   bool converts() const override { return true; }
 
   std::shared_ptr<const std::string> text_;
-  std::string why_ended_, notes_;
+  Message why_ended_, notes_;
 };
 
 // Records, each a document.
@@ -158,7 +160,7 @@ class RecordDocuments : public MemberReader {
   SourceFacts facts(const std::string& source) const override {
     SourceFacts facts = records_->facts(source);
     if (stream_) fill_facts(facts, *stream_);
-    for (const std::string& note : records_->notes()) facts.notes.push_back(note);
+    for (const Message& note : records_->notes()) facts.notes.push_back(note);
     return facts;
   }
 
@@ -169,7 +171,7 @@ class RecordDocuments : public MemberReader {
     record_.text.clear();
     if (!records_->next(record_)) return false;
     ++document_;
-    if (record_.why_not.empty() && is_blank(record_.text)) record_.why_not = "blank";
+    if (record_.why_not.empty() && is_blank(record_.text)) record_.why_not = marked("blank");
     if (!record_.why_not.empty()) {
       on_dropped_(document_, record_.why_not);
       record_.text.clear();
@@ -226,7 +228,7 @@ std::unique_ptr<MemberReader> open_text(std::shared_ptr<Utf8Stream> text, InputF
 
 std::unique_ptr<MemberReader> open_package(const std::shared_ptr<HeadedStream>& stream,
                                            const ReadOptions& options, const SourceHooks& hooks,
-                                           OnRecord on_dropped, std::string& why_not) {
+                                           OnRecord on_dropped, Message& why_not) {
   const Package package = read_package(bytes_of(stream));
   PackageText found = text_of_package(package);
   why_not = std::move(found.why_not);
@@ -253,7 +255,7 @@ size_t HeadedStream::read(char* out, size_t size_bytes) {
 std::unique_ptr<MemberReader> open_member(const std::string& name,
                                           const std::shared_ptr<HeadedStream>& stream,
                                           const ReadOptions& options, const SourceHooks& hooks,
-                                          OnRecord on_dropped, std::string& why_not) {
+                                          OnRecord on_dropped, Message& why_not) {
   if (is_package(stream->head(), name))
     return open_package(stream, options, hooks, std::move(on_dropped), why_not);
   const TextStart start = examine_text(stream->head(), options.encoding);

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "corpus/read/document_source.h"
+#include "inkstone/message.h"
 
 namespace inkstone {
 
@@ -35,17 +36,17 @@ class MemberReader {
   virtual int64_t replaced() const = 0;
   virtual SourceFacts facts(const std::string& source) const = 0;  // at its end
   // Why it ended before its end, where its bytes alone do not tell; else empty.
-  virtual std::string why_ended() const { return ""; }
+  virtual Message why_ended() const { return ""; }
 };
 
 // Called for each document that is left out.
-using OnRecord = std::function<void(int64_t document, const std::string& reason)>;
+using OnRecord = std::function<void(int64_t document, const Message& reason)>;
 
 // The reader for what `stream` holds; null with a reason when it holds no text. Throws kUsage for
 // an unknown encoding.
 std::unique_ptr<MemberReader> open_member(const std::string& name,
                                           const std::shared_ptr<HeadedStream>& stream,
                                           const ReadOptions& options, const SourceHooks& hooks,
-                                          OnRecord on_dropped, std::string& why_not);
+                                          OnRecord on_dropped, Message& why_not);
 
 }  // namespace inkstone

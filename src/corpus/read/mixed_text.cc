@@ -7,6 +7,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/message.h"
 #include "base/utf8.h"
 
 namespace inkstone {
@@ -230,14 +231,13 @@ void MixedText::give(std::string_view bytes, bool is_utf8) {
 
 void MixedText::give_held(bool is_utf8) { give(std::exchange(held_, {}), is_utf8); }
 
-std::string MixedText::note() const {
+Message MixedText::note() const {
   if (changes_ == 0) return "";
   const std::string second = first_ == "UTF-8" ? other_ : "UTF-8";
   if (changes_ == 1)
-    return fmt::format("in two encodings: {}, from line {} on {}", first_, first_change_line_,
-                       second);
-  return fmt::format("in two encodings: {}, from line {} on {}, and {} more changes", first_,
-                     first_change_line_, second, changes_ - 1);
+    return message("in two encodings: {}, from line {} on {}", first_, first_change_line_, second);
+  return message("in two encodings: {}, from line {} on {}, and {} more changes", first_,
+                 first_change_line_, second, changes_ - 1);
 }
 
 }  // namespace inkstone

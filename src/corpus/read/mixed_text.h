@@ -11,6 +11,7 @@
 #include "corpus/read/byte_source.h"
 #include "corpus/read/converter.h"
 #include "corpus/read/encoding_guess.h"
+#include "inkstone/message.h"
 
 namespace inkstone {
 
@@ -41,7 +42,7 @@ class MixedText {
   bool converts() const { return converter_ != nullptr; }  // some of it, so far
   int64_t replaced() const { return converter_ ? converter_->replaced() : 0; }
   // "in two encodings: GB18030, from line 213 on UTF-8"; empty for one encoding.
-  std::string note() const;
+  Message note() const;
 
  private:
   bool make_more();

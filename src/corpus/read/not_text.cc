@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <span>
 
+#include "base/message.h"
+
 namespace inkstone {
 namespace {
 
@@ -13,31 +15,33 @@ struct Signature {
   size_t at = 0;
 };
 
-constexpr std::string_view kToShards =
-    "a token shard, which is prepared already: train --data takes its folder";
-constexpr std::string_view kMobi =
-    "MOBI or AZW; convert it to EPUB first, for example by Calibre (ebook-convert)";
-constexpr std::string_view kImage = "an image", kAudio = "sound", kVideo = "a video";
+constexpr std::string_view kToShards = marked(
+    "a token shard, which is prepared already: train --data takes its folder");
+constexpr std::string_view kMobi = marked(
+    "MOBI or AZW; convert it to EPUB first, for example by Calibre (ebook-convert)");
+constexpr std::string_view kImage = marked("an image"), kAudio = marked("sound"),
+                           kVideo = marked("a video");
 
 // Source: the formats' own descriptions, and file(1).
 constexpr Signature kSignatures[] = {
-    {"\x1F\x8B"sv, "gzip; decompress it first"},
-    {"%PDF-"sv, "PDF; convert it to text first, for example by pdftotext"},
+    {"\x1F\x8B"sv, marked("gzip; decompress it first")},
+    {"%PDF-"sv, marked("PDF; convert it to text first, for example by pdftotext")},
     {"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1"sv,
-     "DOC, XLS, PPT or another file of old Office programs; save it as DOCX or text first, for "
-     "example by LibreOffice (soffice --convert-to docx)"},
-    {"{\\rtf"sv, "RTF; save it as DOCX or text first"},
-    {"\xEA\x44RMION\xEE"sv, "KFX; convert it to EPUB first"},
-    {"ITSF\3\0"sv, "CHM; convert it to HTML or EPUB first"},
-    {"ITOLITLS\1\0"sv, "LIT; convert it to EPUB first"},
-    {"\x89\x9B\x9A\xDE"sv, "UMD; convert it to text first"},
-    {"AT&TFORM"sv, "DjVu; convert it to text first, for example by djvutxt"},
-    {"%!PS"sv, "PostScript; convert it to text first, for example by ps2ascii"},
-    {"CAJ\0"sv, "CAJ; convert it to PDF and then to text first"},
-    {"7z\xBC\xAF\x27\x1C"sv, "7z; unpack it first"},
-    {"Rar!\x1A\x07"sv, "RAR; unpack it first"},
-    {"MSCF\0\0\0\0"sv, "a cabinet; unpack it first"},
-    {"\x04\x22\x4D\x18"sv, "lz4; decompress it first"},
+     marked(
+         "DOC, XLS, PPT or another file of old Office programs; save it as DOCX or text first, for "
+         "example by LibreOffice (soffice --convert-to docx)")},
+    {"{\\rtf"sv, marked("RTF; save it as DOCX or text first")},
+    {"\xEA\x44RMION\xEE"sv, marked("KFX; convert it to EPUB first")},
+    {"ITSF\3\0"sv, marked("CHM; convert it to HTML or EPUB first")},
+    {"ITOLITLS\1\0"sv, marked("LIT; convert it to EPUB first")},
+    {"\x89\x9B\x9A\xDE"sv, marked("UMD; convert it to text first")},
+    {"AT&TFORM"sv, marked("DjVu; convert it to text first, for example by djvutxt")},
+    {"%!PS"sv, marked("PostScript; convert it to text first, for example by ps2ascii")},
+    {"CAJ\0"sv, marked("CAJ; convert it to PDF and then to text first")},
+    {"7z\xBC\xAF\x27\x1C"sv, marked("7z; unpack it first")},
+    {"Rar!\x1A\x07"sv, marked("RAR; unpack it first")},
+    {"MSCF\0\0\0\0"sv, marked("a cabinet; unpack it first")},
+    {"\x04\x22\x4D\x18"sv, marked("lz4; decompress it first")},
     {"\x89PNG\r\n"sv, kImage},
     {"\xFF\xD8\xFF"sv, kImage},
     {"GIF87a"sv, kImage},
@@ -53,10 +57,10 @@ constexpr Signature kSignatures[] = {
     {"\x1A\x45\xDF\xA3"sv, kVideo},
     {"\x7F"
      "ELF"sv,
-     "a program"},
-    {"SQLite format 3\0"sv, "an SQLite database; export the text as CSV first"},
-    {"\x93NUMPY"sv, "a NumPy array"},
-    {"PAR1\x15"sv, "Parquet; convert it to JSON lines first"},
+     marked("a program")},
+    {"SQLite format 3\0"sv, marked("an SQLite database; export the text as CSV first")},
+    {"\x93NUMPY"sv, marked("a NumPy array")},
+    {"PAR1\x15"sv, marked("Parquet; convert it to JSON lines first")},
     {"\x88\xD8\x34\x01"sv, kToShards},
     {"\xA1\xD9\x34\x01"sv, kToShards},
 };
@@ -71,11 +75,12 @@ constexpr Signature kRiffFormats[] = {
 
 // XML whose text is not read: by a word near its beginning.
 constexpr Signature kXmlFormats[] = {
-    {"<FictionBook", "FB2; convert it to EPUB first, for example by Calibre (ebook-convert)"},
-    {"progid=\"Word.Document\"", "Word 2003 XML; save it as DOCX first"},
-    {"<w:wordDocument", "Word 2003 XML; save it as DOCX first"},
-    {"<pkg:package", "a Word document in flat XML; save it as DOCX first"},
-    {"<office:document ", "a flat OpenDocument file; save it as ODT first"},
+    {"<FictionBook",
+     marked("FB2; convert it to EPUB first, for example by Calibre (ebook-convert)")},
+    {"progid=\"Word.Document\"", marked("Word 2003 XML; save it as DOCX first")},
+    {"<w:wordDocument", marked("Word 2003 XML; save it as DOCX first")},
+    {"<pkg:package", marked("a Word document in flat XML; save it as DOCX first")},
+    {"<office:document ", marked("a flat OpenDocument file; save it as ODT first")},
 };
 
 std::string_view find_format(std::string_view head, std::span<const Signature> signatures) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/message.h"
 #include "corpus/read/package.h"
 #include "corpus/read/paragraph_text.h"
 #include "corpus/read/xml_events.h"
@@ -130,11 +131,12 @@ PackageText odt_text(const Package& package) {
   const std::string* content = package.find("content.xml");
   if (content == nullptr) {
     return {.text = "",
-            .why_not = package.why_ended.empty() ? "an ODT without content.xml; save it again"
-                                                 : package.why_ended};
+            .why_not = package.why_ended.empty()
+                           ? marked("an ODT without content.xml; save it again")
+                           : package.why_ended};
   }
   OdtContent events;
-  const std::string fault = parse_xml(*content, events);
+  const Message fault = parse_xml(*content, events);
   return text_or_fault(events.finish(), fault);
 }
 

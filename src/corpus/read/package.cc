@@ -97,21 +97,21 @@ std::string member_text(const Package& package, const char* name) {
   return found != nullptr ? *found : "";
 }
 
-std::string why_no_office_text(const Package& package) {
+Message why_no_office_text(const Package& package) {
   const std::string types = member_text(package, "[Content_Types].xml");
   if (types.find("spreadsheetml") != types.npos)
-    return "a workbook (XLSX); save its sheets as CSV first";
+    return marked("a workbook (XLSX); save its sheets as CSV first");
   if (types.find("presentationml") != types.npos)
-    return "a presentation (PPTX); save its outline as text first";
-  return "a document whose text is not found; save it as DOCX or text first";
+    return marked("a presentation (PPTX); save its outline as text first");
+  return marked("a document whose text is not found; save it as DOCX or text first");
 }
 
-std::string why_no_open_document_text(std::string_view type) {
+Message why_no_open_document_text(std::string_view type) {
   if (type.find("spreadsheet") != type.npos)
-    return "a spreadsheet (ODS); save its sheets as CSV first";
+    return marked("a spreadsheet (ODS); save its sheets as CSV first");
   if (type.find("presentation") != type.npos)
-    return "a presentation (ODP); save its outline as text first";
-  return "an OpenDocument file without text; save it as ODT or text first";
+    return marked("a presentation (ODP); save its outline as text first");
+  return marked("an OpenDocument file without text; save it as ODT or text first");
 }
 
 }  // namespace
@@ -140,7 +140,7 @@ Package read_package(ReadBytes zip) {
   try {
     Archive archive(std::move(zip));
     for (Archive::Member member; archive.next(member);) {
-      if (member.name.ends_with('/') || member.why_not == "encrypted") continue;
+      if (member.name.ends_with('/') || member.why_not.english() == "encrypted") continue;
       std::replace(member.name.begin(), member.name.end(), '\\', '/');
       std::string content;
       const auto keep = [&] {
@@ -163,7 +163,7 @@ Package read_package(ReadBytes zip) {
       }
     }
   } catch (const Error& e) {
-    package.why_ended = e.what();
+    package.why_ended = e.message();
   }
   return package;
 }
@@ -183,12 +183,12 @@ PackageText text_by_kind(const Package& package) {
   if (package.find("[Content_Types].xml") != nullptr)
     return {.text = "", .why_not = why_no_office_text(package)};
   if (package.find("Index/Document.iwa") != nullptr)
-    return {.text = "", .why_not = "a Pages document; export it as DOCX or text first"};
+    return {.text = "", .why_not = marked("a Pages document; export it as DOCX or text first")};
   const bool is_damaged = !package.why_ended.empty();
   return {.text = "",
           .why_not = is_damaged ? package.why_ended
-                                : "by its name a document, and not found to be a DOCX, ODT or "
-                                  "EPUB; save it as one of these, or as text"};
+                                : marked("by its name a document, and not found to be a DOCX, ODT "
+                                         "or EPUB; save it as one of these, or as text")};
 }
 
 }  // namespace
@@ -200,12 +200,13 @@ PackageText text_of_package(const Package& package) {
   return text;
 }
 
-PackageText text_or_fault(std::string text, const std::string& fault) {
+PackageText text_or_fault(std::string text, const Message& fault) {
   PackageText result{.text = std::move(text), .why_not = ""};
   if (result.text.empty())
-    result.why_not = fault.empty() ? "a document without text" : "damaged XML: " + fault;
+    result.why_not = fault.empty() ? Message(marked("a document without text"))
+                                   : message("damaged XML: {}", fault);
   else if (!fault.empty())
-    result.notes = "its XML is damaged, and was read as far as it goes: " + fault;
+    result.notes = message("its XML is damaged, and was read as far as it goes: {}", fault);
   return result;
 }
 

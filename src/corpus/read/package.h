@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "corpus/read/byte_source.h"
+#include "inkstone/message.h"
 
 namespace inkstone {
 
@@ -22,7 +23,7 @@ bool is_package(std::string_view head, std::string_view name);
 // The members that are markup, by name.
 struct Package {
   std::map<std::string, std::string> members;
-  std::string why_ended;  // why it could not be read to its end; empty when it was
+  Message why_ended;  // why it could not be read to its end; empty when it was
 
   // Null where there is none. Names as in an archive, or as a browser would find them: case counts
   // only where both are there.
@@ -35,9 +36,9 @@ Package read_package(ReadBytes zip);
 
 // What a package says.
 struct PackageText {
-  std::string text;        // UTF-8, a paragraph in each line or between blank lines
-  std::string why_not;     // why it has none, and what to do; empty when it has
-  std::string notes = "";  // what a user should know; empty: nothing
+  std::string text;    // UTF-8, a paragraph in each line or between blank lines
+  Message why_not;     // why it has none, and what to do; empty when it has
+  Message notes = "";  // what a user should know; empty: nothing
 };
 
 // The text of a DOCX, ODT or EPUB; of others, why there is none.
@@ -49,7 +50,7 @@ PackageText odt_text(const Package& package);
 PackageText epub_text(const Package& package);
 
 // A text, with a note where its XML has a fault; without one, why there is none.
-PackageText text_or_fault(std::string text, const std::string& fault);
+PackageText text_or_fault(std::string text, const Message& fault);
 
 // The name that `href` has when it stands in the member `base`: relative, percent-encoded, perhaps
 // with a fragment. "OEBPS/toc.opf" and "text/a%20b.html#c" give "OEBPS/text/a b.html".

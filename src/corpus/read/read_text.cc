@@ -26,8 +26,8 @@ ReadNotes read_pieces(const std::filesystem::path& path, const ReadOptions& opti
                       const std::function<void(const DocumentPiece&)>& on_piece) {
   const std::string name = path == "-" ? "standard input" : path.string();
   ReadNotes notes;
-  std::string why_not;  // the input as a whole
-  const auto on_dropped = [&](const SourcePlace& place, const std::string& reason) {
+  Message why_not;  // the input as a whole
+  const auto on_dropped = [&](const SourcePlace& place, const Message& reason) {
     if (place.document == 0 && place.source == name) {
       if (reason != "empty") why_not = reason;
     } else {
@@ -35,7 +35,8 @@ ReadNotes read_pieces(const std::filesystem::path& path, const ReadOptions& opti
     }
   };
   const auto on_source = [&](const SourceFacts& facts) { notes.sources.push_back(facts); };
-  with_context(fmt::format("reading '{}'", name), [&] {
+  const Message shown_name = path == "-" ? Message(marked("standard input")) : Message(name, name);
+  with_context(message("reading '{}'", shown_name), [&] {
     const auto source = open_source(name, open_bytes(path), options,
                                     {.on_dropped = on_dropped,
                                      .on_source = on_source,

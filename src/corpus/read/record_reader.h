@@ -18,7 +18,7 @@ inline constexpr size_t kLongestHtml_bytes = size_t{64} << 20;
 
 struct Record {
   std::string text;      // UTF-8
-  std::string why_not;   // why it gives no text ("line 3: ..."); empty when it does
+  Message why_not;       // why it gives no text ("line 3: ..."); empty when it does
   int64_t replaced = 0;  // sequences that could not be decoded and became U+FFFD
 };
 
@@ -28,7 +28,7 @@ class RecordReader {
   // The next record; false at the end. Bad input never throws: it gives records with a reason.
   virtual bool next(Record& record) = 0;
   // What a user should know of how the records were read, once they are: a sentence each.
-  virtual std::vector<std::string> notes() const { return {}; }
+  virtual std::vector<Message> notes() const { return {}; }
   // Of a reader that decodes its bytes itself.
   virtual SourceFacts facts(const std::string& source) const { return {source, "UTF-8"}; }
 };

@@ -33,7 +33,7 @@ struct XmlParse {
   XmlEvents& events;
   xmlParserCtxtPtr context = nullptr;
   std::exception_ptr error = nullptr;
-  std::string fault = "";
+  Message fault = "";
   std::vector<XmlAttribute> attributes = {};
 
   template <typename F>
@@ -76,9 +76,9 @@ template <typename XmlError>
 void on_xml_fault(void* self, XmlError* error) {
   XmlParse::guarded(self, [&](XmlParse& parse) {
     if (error->level < XML_ERR_ERROR || !parse.fault.empty()) return;
-    std::string_view message = error->message != nullptr ? error->message : "malformed";
-    while (message.ends_with('\n')) message.remove_suffix(1);
-    parse.fault = fmt::format("line {}: {}", error->line, message);
+    std::string_view text = error->message != nullptr ? error->message : "malformed";
+    while (text.ends_with('\n')) text.remove_suffix(1);
+    parse.fault = message("line {}: {}", error->line, text);
   });
 }
 
@@ -101,12 +101,12 @@ std::string_view value_of(XmlAttributes attributes, std::string_view name) {
   return "";
 }
 
-std::string parse_xml(std::string_view document, XmlEvents& events) {
+Message parse_xml(std::string_view document, XmlEvents& events) {
   static const int initialized = (xmlInitParser(), 0);  // once, in whichever thread comes first
   static_cast<void>(initialized);
-  if (document.empty()) return "empty";
+  if (document.empty()) return marked("empty");
   if (document.size() > static_cast<size_t>(std::numeric_limits<int>::max()))
-    return "longer than 2 GiB";
+    return marked("longer than 2 GiB");
   const std::unique_ptr<xmlParserCtxt, decltype(&xmlFreeParserCtxt)> context(
       xmlCreateMemoryParserCtxt(document.data(), static_cast<int>(document.size())),
       &xmlFreeParserCtxt);

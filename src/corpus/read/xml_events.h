@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "inkstone/message.h"
+
 namespace inkstone {
 
 struct XmlAttribute {
@@ -30,6 +32,6 @@ class XmlEvents {
 // Parses a whole document, in the encoding that it declares. No entity is taken from the document
 // or from elsewhere but the five of XML. Returns "" when it is well formed, else the first fault
 // ("line 3: ..."): what stands before it has been given. At most 2 GiB, 256 elements deep.
-std::string parse_xml(std::string_view document, XmlEvents& events);
+Message parse_xml(std::string_view document, XmlEvents& events);
 
 }  // namespace inkstone

@@ -20,9 +20,9 @@ class CpuBackend final : public Backend {
   CpuBackend(const Runtime& runtime, cpu::Staging staging)
       : Backend(runtime), context_(runtime.pool(), staging) {}
 
-  std::string description() const override {
-    return fmt::format("cpu ({}, {} thread{})", cpu::instruction_set(), runtime().threads(),
-                       runtime().threads() > 1 ? "s" : "");
+  Message description() const override {
+    if (runtime().threads() == 1) return message("cpu ({}, 1 thread)", cpu::instruction_set());
+    return message("cpu ({}, {} threads)", cpu::instruction_set(), runtime().threads());
   }
 
   bool shares_host_memory() const override { return true; }
