@@ -10,3 +10,4 @@ find src -name '*.cc' -o -name '*.h' | LC_ALL=C sort |
     --keyword=add_option:3 --keyword=add_flag:3 --keyword=add_flag_callback:3 --keyword=add_subcommand:2 \
     --keyword=add_command:4 --flag=fail:2:no-c-format --flag=message:1:no-c-format \
     --flag=localized:1:no-c-format --flag=marked:1:no-c-format --output="$output"
+sed -i '/^#, \(no-\)\?c-format$/d' "$output"  # the fields are fmt's, not printf's
