@@ -8,5 +8,5 @@ find src -name '*.cc' -o -name '*.h' | LC_ALL=C sort |
   xgettext --files-from=- --from-code=UTF-8 --language=C++ --no-location --sort-output --no-wrap \
     --keyword --keyword=fail:2 --keyword=message:1 --keyword=localized:1 --keyword=marked:1 \
     --keyword=add_option:3 --keyword=add_flag:3 --keyword=add_flag_callback:3 --keyword=add_subcommand:2 \
-    --keyword=add_command:4 --flag=fail:2:no-c-format --flag=message:1:no-c-format \
-    --flag=localized:1:no-c-format --flag=marked:1:no-c-format --output="$output"
+    --keyword=add_command:4 --output="$output"
+sed -i '/^#, \(no-\)\?c-format$/d' "$output"  # the fields are fmt's, not printf's

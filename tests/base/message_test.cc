@@ -70,7 +70,7 @@ TEST_F(MessageTest, AnErrorIsEnglishForProgramsAndShownToPeople) {
                  [] { fail(ErrorCode::kInvalidData, "'{}' is missing", "a"); });
   });
   EXPECT_STREQ(error.what(), "reading 'f': 'a' is missing");
-  EXPECT_EQ(error.message().shown(), "读取“f”：缺少“a”");
+  EXPECT_EQ(error.message().shown(), "读取“f”时：缺少“a”");
 }
 
 TEST_F(MessageTest, AnUnknownLanguageIsRefusedWithThoseThereAre) {
