@@ -16,10 +16,10 @@
 
 namespace inkstone {
 
-// A merge is called rare when its pair occurs less often than this in the training text: its
-// token's embedding is then trained on fewer places in every pass over it. A vocabulary is too
-// large when more than a tenth is rare, which is a warning.
-inline constexpr int64_t kRareMerge = 100;
+// A merge is called rare when its pair occurs less often than this in the training text: such a
+// token is hardly learnt. A vocabulary is too large when more than a tenth is rare, which is a
+// warning. Sizes below that were tried: docs/performance.md.
+inline constexpr int64_t kRareMerge = 5;
 
 struct VocabularyOptions {
   // As PrepareOptions has them, so that the vocabulary is learnt from the text that the model will

@@ -279,10 +279,10 @@ void add_text_options(CLI::App* c, TrainArguments& a) {
   add_writing_options(c, a.clean);
 }
 
-// More tokens than this make a small model slow before they teach it anything.
+// More tokens than this make a small model slow before they teach it anything: docs/performance.md.
 int64_t vocabulary_for(double minutes) {
-  constexpr double kOfSixMinutes = 6144;
-  const double size = kOfSixMinutes * std::sqrt(minutes / 6);
+  constexpr double kTokens = 6144, kMinutes = 1.5;
+  const double size = kTokens * std::pow(minutes / kMinutes, 0.25);
   return 256 * static_cast<int64_t>(std::clamp(size, 1024.0, 50176.0) / 256);
 }
 

@@ -1,6 +1,8 @@
 // A vocabulary is learnt from the text that `prepare` gives to a model.
 #include "inkstone/vocabulary.h"
 
+#include <random>
+
 #include "base/file.h"
 #include "inkstone/prepare.h"
 #include "support.h"
@@ -49,6 +51,27 @@ TEST_F(LearnVocabulary, LearnsNoMergeThatPreparedTextNeverHas) {
 TEST_F(LearnVocabulary, LearnsFromTheBytesWhenAskedTo) {
   options_.clean = kNoCleaning;
   EXPECT_FALSE(tokens_with(learn(book("\r\n")).tokenizer, '\r').empty());
+}
+
+// Two hundred words of random letters, each so many times: a merge is as frequent as its word.
+TEST_F(LearnVocabulary, WarnsOfTokensThatHardlyOccur) {
+  std::mt19937 random(7);
+  std::vector<std::string> words(200, " ");
+  for (std::string& word : words) {
+    for (int i = 0; i < 8; ++i) word += static_cast<char>('a' + random() % 26);
+  }
+  const auto warnings = [&](int64_t times) {
+    std::string text;
+    for (int64_t i = 0; i < times * 200; ++i) text += words[static_cast<size_t>(i % 200)];
+    write_file(folder_ / "words.txt", text);
+    options_.inputs = {folder_ / "words.txt"};
+    options_.train.vocab_size = 1500;
+    return learn_vocabulary(options_).report.warnings;
+  };
+  EXPECT_TRUE(warnings(kRareMerge).empty());
+  ASSERT_EQ(warnings(kRareMerge - 1).size(), 1u);
+  const std::string warning = warnings(kRareMerge - 1)[0].english();
+  EXPECT_NE(warning.find("fewer than 5 times"), warning.npos) << warning;
 }
 
 TEST_F(LearnVocabulary, CountsWhatItReadAndReportsWhatItLeftOut) {

@@ -75,8 +75,8 @@ std::vector<Message> warnings_of(const TokenizerTrainReport& report,
   if (10 * (merges - good) > merges) {
     list.push_back(
         message("the vocabulary is large for this text: {} of its {} merges join a pair that "
-                "occurs fewer than {} times, too few to train a token's embedding on; "
-                "--vocab-size {} would leave them out",
+                "occurs fewer than {} times; such tokens are hardly learnt and make every step "
+                "of training slower; --vocab-size {} would leave them out",
                 merges - good, merges, kRareMerge,
                 good + 256 + static_cast<int64_t>(options.special_tokens.size())));
   }
