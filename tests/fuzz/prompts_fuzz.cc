@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const cli::PromptsFile file = cli::parse_prompts(text, data[0] % 2 == 1);
   std::map<int64_t, int> seen;
   for (const cli::PromptLine& line : file.prompts) ++seen[line.line];
-  for (const cli::PromptLine& line : file.bad) ++seen[line.line];
+  for (const cli::BadLine& line : file.bad) ++seen[line.line];
   int64_t number = 1;
   bool is_blank = true;
   for (const char c : text) {
