@@ -54,6 +54,26 @@ int open_regular(const std::filesystem::path& path, uint64_t& size_bytes) {
   return fd;
 }
 
+// A device or pipe: its name stands for where bytes go, and holds none.
+bool is_stream(const std::filesystem::path& path) {
+  std::error_code ignored;
+  const auto type = std::filesystem::status(path, ignored).type();
+  using enum std::filesystem::file_type;
+  return type == character || type == fifo;
+}
+
+// The file that a symbolic link names, which may not be there yet.
+std::filesystem::path behind_links(std::filesystem::path path) {
+  constexpr int kMostLinks = 40;  // as many as Linux follows
+  std::error_code error;
+  for (int i = 0; i < kMostLinks && std::filesystem::is_symlink(path, error); ++i) {
+    const auto target = std::filesystem::read_symlink(path, error);
+    if (error) break;
+    path = path.parent_path() / target;  // an absolute target stays itself
+  }
+  return path;
+}
+
 }  // namespace
 
 MappedFile::MappedFile(const std::filesystem::path& path, Access access) : path_(path) {
@@ -136,8 +156,14 @@ void ScratchFile::write(uint64_t offset, std::span<const std::byte> bytes) {
   }
 }
 
-AtomicFile::AtomicFile(std::filesystem::path path)
-    : path_(std::move(path)), temporary_(temporary_beside(path_)) {
+AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
+  if (is_stream(path_)) {
+    fd_ = ::open(path_.c_str(), O_WRONLY | O_CLOEXEC);
+    if (fd_ < 0) fail_errno(marked("open"), path_);
+    return;
+  }
+  path_ = behind_links(path_);
+  temporary_ = temporary_beside(path_);
   fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (fd_ < 0) fail_errno(marked("create"), temporary_);
 }
@@ -169,12 +195,12 @@ AtomicFile::AtomicFile(std::filesystem::path path, uint64_t keep_bytes)
 AtomicFile::~AtomicFile() {
   if (fd_ < 0) return;
   ::close(fd_);
-  if (!keeps_temporary_) ::unlink(temporary_.c_str());
+  if (!keeps_temporary_ && !temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
 void AtomicFile::sync() {
   INK_CHECK(fd_ >= 0, "sync after commit");
-  if (::fdatasync(fd_) != 0) fail_errno(marked("write"), path_);
+  if (!temporary_.empty() && ::fdatasync(fd_) != 0) fail_errno(marked("write"), path_);
 }
 
 void AtomicFile::write(const void* data, size_t size_bytes) {
@@ -204,6 +230,10 @@ void AtomicFile::write_at(uint64_t offset_bytes, const void* data, size_t size_b
 
 void AtomicFile::commit() {
   INK_CHECK(fd_ >= 0, "second commit");
+  if (temporary_.empty()) {
+    if (::close(std::exchange(fd_, -1)) != 0) fail_errno(marked("write"), path_);
+    return;
+  }
   if (::fsync(fd_) != 0) fail_errno(marked("write"), path_);
   if (::close(std::exchange(fd_, -1)) != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0) {
     const int number = errno;

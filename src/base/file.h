@@ -66,7 +66,8 @@ class ScratchFile {
 // Writes `path` through a temporary file beside it. Nothing is visible at `path` until commit(),
 // which flushes, syncs, renames over an existing file and syncs the folder. Without commit() the
 // temporary file is removed and what was at `path` stays. Every failure (a full disk too) throws
-// kInputOutput.
+// kInputOutput. A symbolic link stays one: its file is replaced. A device or pipe (/dev/null) is
+// written to as it stands.
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path path);
@@ -89,7 +90,7 @@ class AtomicFile {
 
  private:
   std::filesystem::path path_;
-  std::filesystem::path temporary_;
+  std::filesystem::path temporary_;  // empty: path_ is a device or pipe
   bool keeps_temporary_ = false;
   int fd_ = -1;
 };

@@ -1,8 +1,10 @@
 #include "base/file.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <set>
 
 #include "base/append_file.h"
@@ -230,6 +232,42 @@ TEST(AtomicFile, AFolderInPlaceOfTheFile) {
 TEST(AtomicFile, AFolderThatIsNotThere) {
   const ScratchFolder folder;
   EXPECT_EQ(thrown_by([&] { AtomicFile file(folder / "none/a"); }).code(), ErrorCode::kNotFound);
+}
+
+// As -o /dev/null and -o /dev/stdout are.
+TEST(AtomicFile, APipeStaysAndGetsTheBytes) {
+  const ScratchFolder folder;
+  const std::string pipe = (folder / "pipe").string();
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const int reader = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
+  ASSERT_GE(reader, 0);
+  fs::create_symlink(pipe, folder / "link");
+  write_file(folder / "pipe", "one ");
+  write_file(folder / "link", "two");
+  {
+    AtomicFile unfinished(folder / "pipe");
+    unfinished.sync();
+  }
+  std::array<char, 16> bytes{};
+  EXPECT_EQ(::read(reader, bytes.data(), bytes.size()), 7);
+  EXPECT_STREQ(bytes.data(), "one two");
+  ::close(reader);
+  EXPECT_TRUE(fs::is_fifo(fs::symlink_status(folder / "pipe")));
+  EXPECT_TRUE(fs::is_symlink(fs::symlink_status(folder / "link")));
+  EXPECT_EQ(count_entries(folder.path()), 2) << "nothing else is left";
+}
+
+TEST(AtomicFile, ALinkStaysAndItsFileIsReplaced) {
+  const ScratchFolder folder;
+  write_file(folder / "file", "old");
+  fs::create_symlink("file", folder / "link");
+  fs::create_symlink("new", folder / "to_nothing");
+  write_file(folder / "link", "new");
+  write_file(folder / "to_nothing", "there now");
+  EXPECT_EQ(read_file(folder / "file"), "new");
+  EXPECT_EQ(read_file(folder / "new"), "there now");
+  EXPECT_TRUE(fs::is_symlink(fs::symlink_status(folder / "link")));
+  EXPECT_TRUE(fs::is_symlink(fs::symlink_status(folder / "to_nothing")));
 }
 
 TEST(AtomicFile, ANameWithoutAFolder) {
