@@ -165,8 +165,8 @@ TEST_F(TrainingTest, ATrainingWindowShorterThanTheModelsIsTakenWithInit) {
   }
 }
 
-// Its rates and schedule are its own from scratch; a trained model keeps its small rate; what is
-// given counts.
+// Its rates and schedule are its own from scratch; a trained model is tuned by how it was trained
+// (here with as many tokens, so at the same rate) and AdamW's schedule; what is given counts.
 TEST_F(TrainingTest, MuonHasDefaultsOfItsOwn) {
   const auto has = [&](const std::string& run, const Words& parts) {
     const std::string options = read(run + "/run.json");
@@ -188,7 +188,8 @@ TEST_F(TrainingTest, MuonHasDefaultsOfItsOwn) {
   run_well(with({"train", "-o", "given", "--steps", "2"}, given));
   has("given", {R"("lr": 0.004)", R"("muon_lr": 0.01)", R"("schedule": "linear")"});
   run_well(with({"finetune", "own", "-o", "tuned", "--steps", "2"}, {}));
-  has("tuned", {R"("optimizer": "muon")", R"("lr": 3e-05)", R"("muon_lr": 7.5)"});
+  has("tuned", {R"("optimizer": "muon")", R"("lr": 0.008)", R"("muon_lr": 0.02)",
+                R"("schedule": "cosine")"});
   expect_refused(2, with({"train", "-o", "bad", "--steps", "2", "--muon-lr", "-1"}, shape),
                  {"--muon-lr is -1", "above 0"});
 }
