@@ -21,11 +21,8 @@ BELOW = {
     "corpus": ["tokenizer"],
     "model": ["formats", "kernels", "tokenizer"],
     "train": ["model", "corpus"],
-    "evaluate": ["model", "corpus"],
     "generate": ["model"],
-    "serve": ["train", "evaluate", "generate"],
-    "cli": ["serve"],
-    "python": ["train", "evaluate", "generate"],
+    "cli": ["train", "generate"],
 }
 # The lowest layer that may see a public header. model_config.h and TokenId are plain data, which the files hold.
 PUBLIC = {

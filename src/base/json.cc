@@ -136,6 +136,10 @@ std::optional<std::string> get_string(const Json& object, std::string_view key) 
   return value->get<std::string>();
 }
 
+int64_t count_in(const Json& object, std::string_view key) {
+  return required(get_integer(object, key, 0, INT64_MAX), key);
+}
+
 void fail_missing_key(std::string_view key) {
   fail(ErrorCode::kInvalidData, "'{}' is missing", key);
 }

@@ -44,6 +44,9 @@ std::optional<double> get_number(const Json& object, std::string_view key, doubl
 std::optional<bool> get_boolean(const Json& object, std::string_view key);
 std::optional<std::string> get_string(const Json& object, std::string_view key);
 
+// The member `key`, which must be there: an integer from 0 on.
+int64_t count_in(const Json& object, std::string_view key);
+
 // The value, or kInvalidData "'n_layer' is missing".
 template <typename T>
 T required(std::optional<T> value, std::string_view key);

@@ -4,17 +4,17 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <utility>
 #include <vector>
 
-#include "base/rng.h"
-#include "base/thread_pool.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/rng.h"
+#include "base/thread_pool.h"
 #include "cli/command.h"
 #include "cli/terminal/columns.h"
 #include "corpus/load/batch_loader.h"
@@ -51,10 +51,6 @@ struct Result {
   double ms = 0, ms_min = 0, floor_ms = 0, tokens = 0, flops = 0, bytes = 0;
   int threads = 0;  // 0: those of the command
 };
-
-double seconds_now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 // Median and minimum in ms of `repetitions` calls after two to warm up.
 template <typename F>

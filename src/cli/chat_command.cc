@@ -43,7 +43,7 @@ A line that ends with \ goes on below.
 Ctrl-C stops an answer.
 )");
 
-struct Arguments {
+struct ChatArguments {
   GenerateArguments generate;
   std::string model, user_prefix, user_suffix;
 };
@@ -140,7 +140,7 @@ std::filesystem::path history_file() {
 
 class Chat {
  public:
-  explicit Chat(const Arguments& a)
+  explicit Chat(const ChatArguments& a)
       : arguments_(a),
         generator_(load_generator(a.model, a.generate)),
         conversation_(generator_),
@@ -321,7 +321,7 @@ class Chat {
     tell(message("({} lacks some of these characters: they are shown as ?)", encoding_.name()));
   }
 
-  const Arguments& arguments_;
+  const ChatArguments& arguments_;
   Generator generator_;
   Conversation conversation_;
   GenerateOptions options_;
@@ -336,7 +336,7 @@ class Chat {
 }  // namespace
 
 void add_chat_command(CLI::App& app, Selection& selection) {
-  auto a = std::make_shared<Arguments>();
+  auto a = std::make_shared<ChatArguments>();
   a->generate.options.sampling.temperature = 0.8;
   a->generate.options.max_tokens = 200;
   CLI::App* c = add_command(

@@ -15,7 +15,7 @@
 namespace inkstone::cli {
 namespace {
 
-struct Arguments {
+struct PrepareArguments {
   std::vector<std::string> inputs;
   std::string tokenizer, output;
   ReadingArguments reading;
@@ -24,7 +24,7 @@ struct Arguments {
   PrepareOptions options;
 };
 
-PrepareOptions options_of(const Arguments& a) {
+PrepareOptions options_of(const PrepareArguments& a) {
   PrepareOptions options = a.options;
   options.inputs.assign(a.inputs.begin(), a.inputs.end());
   options.output = a.output;
@@ -38,7 +38,7 @@ PrepareOptions options_of(const Arguments& a) {
   return options;
 }
 
-int run(const Arguments& a) {
+int run(const PrepareArguments& a) {
   PrepareOptions options = options_of(a);
   options.runtime = make_runtime();
   const InterruptFlag interrupt;
@@ -65,7 +65,7 @@ int run(const Arguments& a) {
   }
 }
 
-void add_cleaning_options(CLI::App* command, Arguments& a) {
+void add_cleaning_options(CLI::App* command, PrepareArguments& a) {
   CleanOptions& clean = a.options.clean;
   command
       ->add_option("--invalid", clean.invalid,
@@ -110,7 +110,7 @@ void add_cleaning_options(CLI::App* command, Arguments& a) {
 }  // namespace
 
 void add_prepare_command(CLI::App& app, Selection& selection) {
-  auto a = std::make_shared<Arguments>();
+  auto a = std::make_shared<PrepareArguments>();
   CLI::App* command = add_command(
       app, selection, "prepare", "Text of any kind to token shards for training",
       marked("  inkstone prepare book.txt letters/ --tokenizer vocabulary -o data\n"

@@ -5,15 +5,12 @@
 #include <algorithm>
 #include <map>
 
+#include "base/clock.h"
 #include "base/message.h"
 #include "cli/reading_options.h"
 
 namespace inkstone::cli {
 namespace {
-
-double seconds_now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 std::string megabytes(int64_t bytes) {
   return fmt::format("{:.2f} MB", static_cast<double>(bytes) / 1e6);

@@ -19,7 +19,7 @@
 namespace inkstone::cli {
 namespace {
 
-struct Arguments {
+struct ScoreArguments {
   ComputeArguments compute;
   std::string model, context, completion, special = "text", output, tokens, file,
                                           task = "perplexity";
@@ -27,7 +27,7 @@ struct Arguments {
   ReadingArguments reading;
 };
 
-Model load_model(const Arguments& a) { return Model::load(a.model, load_options(a.compute)); }
+Model load_model(const ScoreArguments& a) { return Model::load(a.model, load_options(a.compute)); }
 
 // Tokens of a context: an empty one is the beginning of a document.
 std::vector<TokenId> context_tokens(const Tokenizer& tokenizer, const std::string& text,
@@ -71,7 +71,7 @@ double sum(const std::vector<double>& values) {
   return total;
 }
 
-int run_score(const Arguments& a) {
+int run_score(const ScoreArguments& a) {
   const Tokenizer tokenizer = Tokenizer::load(find_model_folder(a.model));
   const SpecialTokens special = special_tokens(a.special);
   if (special == SpecialTokens::kAsText) {
@@ -96,7 +96,7 @@ int run_score(const Arguments& a) {
   return kExitDone;
 }
 
-int run_logits(const Arguments& a) {
+int run_logits(const ScoreArguments& a) {
   const auto tokens = parse_token_ids(a.tokens);
   const Model model = load_model(a);
   const auto logits = model.logits(tokens);
@@ -117,7 +117,7 @@ int64_t count_words(std::string_view text) {
 }
 
 // The bytes of the file as one document, or its documents as prepare reads them.
-std::vector<std::string> texts_to_score(const Arguments& a) {
+std::vector<std::string> texts_to_score(const ScoreArguments& a) {
   if (a.raw) return {read_input(a.file)};
   ReadDocuments read = read_documents(a.file, a.reading.read_options());
   for (const DroppedDocument& d : read.notes.left_out)
@@ -200,7 +200,7 @@ std::string eval_text(const TextScore& t) {
   return text + "\n";
 }
 
-int run_eval(const Arguments& a) {
+int run_eval(const ScoreArguments& a) {
   const std::vector<std::string> texts = texts_to_score(a);
   const Tokenizer tokenizer = Tokenizer::load(find_model_folder(a.model));
   const TextScore total = score_texts(texts, tokenizer, load_model(a));
@@ -209,7 +209,7 @@ int run_eval(const Arguments& a) {
   return kExitDone;
 }
 
-void add_model_options(CLI::App* c, Arguments& a) {
+void add_model_options(CLI::App* c, ScoreArguments& a) {
   c->add_option("MODEL", a.model, "model or run folder")->required();
   add_compute_options(c, a.compute);
 }
@@ -217,7 +217,7 @@ void add_model_options(CLI::App* c, Arguments& a) {
 }  // namespace
 
 void add_score_command(CLI::App& app, Selection& selection) {
-  auto a = std::make_shared<Arguments>();
+  auto a = std::make_shared<ScoreArguments>();
   CLI::App* c = add_command(
       app, selection, "score", "log P(completion | context) in nats",
       marked("  inkstone score run --context 'To be, or not' --completion ' to be'"),
@@ -237,7 +237,7 @@ void add_score_command(CLI::App& app, Selection& selection) {
 }
 
 void add_logits_command(CLI::App& app, Selection& selection) {
-  auto a = std::make_shared<Arguments>();
+  auto a = std::make_shared<ScoreArguments>();
   CLI::App* c = add_command(
       app, selection, "logits", "Logits as a NumPy file, for checking against other programs",
       marked("  inkstone logits run --tokens 1,2,3 -o logits.npy"), [a] { return run_logits(*a); });
@@ -256,7 +256,7 @@ void add_logits_command(CLI::App& app, Selection& selection) {
 }
 
 void add_eval_command(CLI::App& app, Selection& selection) {
-  auto a = std::make_shared<Arguments>();
+  auto a = std::make_shared<ScoreArguments>();
   CLI::App* c = add_command(app, selection, "eval", "Perplexity of a text",
                             marked("  inkstone eval run --task perplexity book.txt"),
                             [a] { return run_eval(*a); });

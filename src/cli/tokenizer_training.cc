@@ -17,7 +17,7 @@
 namespace inkstone::cli {
 namespace {
 
-struct TrainArguments {
+struct LearnArguments {
   std::vector<std::string> inputs, special_tokens = {std::string(kEndOfText)}, compare;
   std::string output, type = "bpe";
   int64_t vocab_size = 0, min_frequency = 2, max_token_length = 0, memory_mib = 768;
@@ -67,7 +67,7 @@ void refuse_folder_in_use(const std::filesystem::path& folder) {
   }
 }
 
-VocabularyOptions options_of(const TrainArguments& a) {
+VocabularyOptions options_of(const LearnArguments& a) {
   VocabularyOptions options;
   options.inputs.assign(a.inputs.begin(), a.inputs.end());
   options.read = a.reading.read_options();
@@ -87,7 +87,7 @@ VocabularyOptions options_of(const TrainArguments& a) {
   return options;
 }
 
-LearntVocabulary learn(const TrainArguments& a, TextSample& sample) {
+LearntVocabulary learn(const LearnArguments& a, TextSample& sample) {
   StatusLine status;
   return learn_vocabulary(options_of(a),
                           {.on_progress = LearningProgress(status),
@@ -104,7 +104,7 @@ std::vector<ComparedVocabulary> compare_all(std::vector<ComparedVocabulary> comp
   return compared;
 }
 
-Json train_json(const TrainArguments& a, const LearntVocabulary& learnt, const TextSample& sample,
+Json train_json(const LearnArguments& a, const LearntVocabulary& learnt, const TextSample& sample,
                 const std::vector<ComparedVocabulary>& compared) {
   const VocabularyReport& r = learnt.report;
   Json json{{"vocab_size", learnt.tokenizer.vocab_size()},
@@ -126,7 +126,7 @@ Json train_json(const TrainArguments& a, const LearntVocabulary& learnt, const T
   return json;
 }
 
-void print_report(const TrainArguments& a, const LearntVocabulary& learnt, const TextSample& sample,
+void print_report(const LearnArguments& a, const LearntVocabulary& learnt, const TextSample& sample,
                   const std::vector<ComparedVocabulary>& compared) {
   const VocabularyReport& r = learnt.report;
   note(message("{}: {} vocabulary of {} tokens from {} documents, {:.1f} MB", a.output, a.type,
@@ -145,7 +145,7 @@ void print_report(const TrainArguments& a, const LearntVocabulary& learnt, const
   print(comparison_table(compared, sample));
 }
 
-int train_tokenizer(const TrainArguments& a) {
+int train_tokenizer(const LearnArguments& a) {
   refuse_folder_in_use(a.output);
   // Fails now rather than after the training.
   for (const std::string& name : a.compare) Tokenizer::load(name);
@@ -198,7 +198,7 @@ int compare_tokenizers(const CompareArguments& a) {
   return kExitDone;
 }
 
-void add_bpe_options(CLI::App* train, TrainArguments& a) {
+void add_bpe_options(CLI::App* train, LearnArguments& a) {
   train->add_option("--vocab-size", a.vocab_size, "of bpe: at most so many tokens (50257)")
       ->check(whole_number(257, 10'000'000))
       ->type_name("N");
@@ -220,7 +220,7 @@ void add_bpe_options(CLI::App* train, TrainArguments& a) {
 }  // namespace
 
 void add_tokenizer_train_command(CLI::App& group, Selection& selection) {
-  auto a = std::make_shared<TrainArguments>();
+  auto a = std::make_shared<LearnArguments>();
   CLI::App* train = add_command(
       group, selection, "train", "Learn a vocabulary from text files",
       marked("  inkstone tokenizer train book.txt -o vocabulary --vocab-size 4096"),

@@ -102,7 +102,7 @@ size_t lower_word_end(std::string_view text, size_t at) {
 }
 
 // \s*[\r\n]+ | \s+(?!\S) | \s+
-size_t white_space_end(std::string_view text, size_t at) {
+size_t white_space_piece_end(std::string_view text, size_t at) {
   size_t end = at, last = at, after_line_end = at;
   Char c = char_at(text, at);
   for (; is_white_space(c.kind); c = char_at(text, end)) {
@@ -187,7 +187,7 @@ size_t WordPreTokenizer::piece_end(std::string_view text, size_t at) const {
   if (const size_t end = word_end(text, at); end > at) return end;
   if (const size_t end = numbers_end(text, at); end > at) return end;
   if (const size_t end = others_end(text, at); end > at) return end;
-  return white_space_end(text, at);
+  return white_space_piece_end(text, at);
 }
 
 void WordPreTokenizer::split(std::string_view text, const Take& take) const {

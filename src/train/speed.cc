@@ -1,13 +1,10 @@
 #include "train/speed.h"
 
 #include <algorithm>
-#include <chrono>
+
+#include "base/clock.h"
 
 namespace inkstone {
-
-double seconds_now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 Speed::Speed(Backend& backend, DType compute, const Work& of_step)
     : peak_(backend, compute), work_(of_step), measured_s_(seconds_now()) {}

@@ -36,7 +36,4 @@ class Speed {
   int64_t steps_ = 0;
 };
 
-// A clock that only goes forward, in seconds.
-double seconds_now();
-
 }  // namespace inkstone

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +18,15 @@
 #include "inkstone/error.h"
 #include "inkstone/runtime.h"
 #include "support.h"
+
+// What the pool gives its processor up by, in place of the C library's: it counts, too.
+namespace {
+thread_local int yields = 0;
+}
+extern "C" int sched_yield() noexcept {
+  ++yields;
+  return static_cast<int>(::syscall(SYS_sched_yield));
+}
 
 namespace inkstone {
 namespace {
@@ -143,6 +153,28 @@ TEST(ThreadPool, AThreadThatIsHeldUpHoldsUpItsPieceAlone) {
     }
     EXPECT_EQ(others, 99);
   });
+}
+
+// The system puts aside a thread that has worked for its whole time slice, in the middle of a piece
+// that all others then wait for. So a worker gives its processor up between two pieces, long before;
+// the caller, for whom all others wait anyway, does not.
+TEST(ThreadPool, AWorkerLetsOthersRunBetweenItsPieces) {
+  ThreadPool pool(2);
+  std::array<std::atomic<int>, 2> pieces{}, yields_before{}, yields_after{};
+  pool.parallel_each(20, [&](int64_t, int thread) {
+    const auto self = static_cast<size_t>(thread);
+    if (++pieces[self] == 1) yields_before[self] = yields;
+    yields_after[self] = yields;
+    const auto start = std::chrono::steady_clock::now();
+    const auto elapsed = [&] { return std::chrono::steady_clock::now() - start; };
+    while (elapsed() < std::chrono::milliseconds(2)) continue;
+    // The caller's pieces last until the worker has done some.
+    while (self == 0 && pieces[1] < 4 && elapsed() < std::chrono::seconds(20)) continue;
+  });
+  ASSERT_GT(pieces[0], 0);
+  ASSERT_GE(pieces[1], 4);
+  EXPECT_GT(yields_after[1], yields_before[1]);
+  EXPECT_EQ(yields_after[0], yields_before[0]);
 }
 
 // In every place: the first piece, the last, one of the caller's, one of another thread's.

@@ -6,22 +6,8 @@ namespace {
 
 class UsageTest : public Workspace {};
 
-const std::vector<Words> kCommands = {{"tokenizer", "train"},
-                                      {"tokenizer", "encode"},
-                                      {"tokenizer", "decode"},
-                                      {"prepare"},
-                                      {"train"},
-                                      {"finetune"},
-                                      {"generate"},
-                                      {"chat"},
-                                      {"score"},
-                                      {"logits"},
-                                      {"eval"},
-                                      {"info"},
-                                      {"bench"}};
-
 TEST_F(UsageTest, EveryCommandHasHelpWithAnExample) {
-  for (Words words : kCommands) {
+  for (Words words : commands()) {
     words.push_back("--help");
     const Outcome outcome = run_well(words);
     words.pop_back();
@@ -40,7 +26,7 @@ TEST_F(UsageTest, EveryCommandHasHelpWithAnExample) {
 
 TEST_F(UsageTest, TheProgramItselfHasHelpAndAVersion) {
   const Outcome help = run_well({"--help"});
-  for (const Words& words : kCommands)
+  for (const Words& words : commands())
     EXPECT_NE(help.out.find("\n  " + words[0] + " "), std::string::npos) << words[0];
   EXPECT_EQ(run_well({"--version"}).out.find("inkstone "), 0u);
   EXPECT_NE(run_well({"tokenizer", "--help"}).out.find("decode"), std::string::npos);

@@ -7,6 +7,24 @@
 namespace inkstone::test {
 namespace fs = std::filesystem;
 
+const std::vector<Words>& commands() {
+  static const std::vector<Words> all = {{"tokenizer", "train"},
+                                         {"tokenizer", "compare"},
+                                         {"tokenizer", "encode"},
+                                         {"tokenizer", "decode"},
+                                         {"prepare"},
+                                         {"train"},
+                                         {"finetune"},
+                                         {"generate"},
+                                         {"chat"},
+                                         {"score"},
+                                         {"logits"},
+                                         {"eval"},
+                                         {"info"},
+                                         {"bench"}};
+  return all;
+}
+
 std::string verses(int count) {
   std::string text;
   for (int i = 0; i < count; ++i) {

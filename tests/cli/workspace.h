@@ -13,6 +13,9 @@ namespace inkstone::test {
 
 using Words = std::vector<std::string>;
 
+// Every command of the program, those of `tokenizer` by both words.
+const std::vector<Words>& commands();
+
 // Verses that a small model learns in moments.
 std::string verses(int count);
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -19,13 +18,8 @@
 namespace inkstone {
 namespace {
 
-constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
 // What may tell whether a piece begins between two parts: more than a character on either side.
 constexpr size_t kBorder_bytes = 64;
-
-int64_t count_in(const Json& json, std::string_view key) {
-  return required(get_integer(json, key, 0, kMax), key);
-}
 
 // Bytes of the first `characters` characters of `text`, or of all of it when it has fewer. What it
 // has is subtracted from `characters`.

@@ -10,7 +10,7 @@
 namespace inkstone {
 namespace {
 
-constexpr size_t kPart_bytes = size_t{64} << 10;
+constexpr size_t kTextPart_bytes = size_t{64} << 10;
 constexpr size_t kBatch_bytes = size_t{4} << 20;
 
 int64_t size_of(const std::filesystem::path& path) {
@@ -40,7 +40,7 @@ std::optional<std::string_view> CorpusText::next() {
     if (!next_document()) return std::nullopt;
   }
   const std::string_view part = rest_.substr(
-      0, piece_size(rest_, std::min(kPart_bytes, rest_.size())));
+      0, piece_size(rest_, std::min(kTextPart_bytes, rest_.size())));
   rest_.remove_prefix(part.size());
   bytes_ += static_cast<int64_t>(part.size());
   return part;

@@ -1,7 +1,6 @@
 #include "corpus/prepare/dropped_log.h"
 
 #include <charconv>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -11,7 +10,6 @@
 namespace inkstone {
 namespace {
 
-constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
 constexpr size_t kFileBlock_bytes = size_t{1} << 20;
 
 // "line 17: no field 'text'" is one of many.
@@ -26,10 +24,6 @@ Message group_of(const Message& reason) {
   const std::string shown = reason.shown(), shown_place = place.shown();
   return {text.substr(place.english().size()),
           shown.starts_with(shown_place) ? shown.substr(shown_place.size()) : shown};
-}
-
-int64_t count_in(const Json& json, std::string_view key) {
-  return required(get_integer(json, key, 0, kMax), key);
 }
 
 }  // namespace

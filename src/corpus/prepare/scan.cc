@@ -1,6 +1,5 @@
 #include "corpus/prepare/scan.h"
 
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
@@ -16,12 +15,6 @@
 
 namespace inkstone {
 namespace {
-
-constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
-
-int64_t count_in(const Json& json, std::string_view key) {
-  return required(get_integer(json, key, 0, kMax), key);
-}
 
 ScanTotals scan_counts_of(const Json& json) {
   ScanTotals totals;

@@ -1,7 +1,6 @@
 #include "corpus/prepare/split_writer.h"
 
 #include <algorithm>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -9,11 +8,6 @@
 #include "corpus/folder_layout.h"
 
 namespace inkstone {
-namespace {
-
-constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
-
-}  // namespace
 
 Json to_json(const ShardReport& shard) {
   return {{"file", shard.file}, {"tokens", shard.tokens}, {"hash128", shard.hash128}};
@@ -25,11 +19,11 @@ SplitWriter::SplitWriter(std::filesystem::path folder, std::string split,
   if (state.is_null()) return;
   for (const Json& shard : state.at("shards")) {
     finished_.push_back({required(get_string(shard, "file"), "file"),
-                         required(get_integer(shard, "tokens", 0, kMax), "tokens"),
+                         count_in(shard, "tokens"),
                          required(get_string(shard, "hash128"), "hash128")});
     tokens_ += finished_.back().tokens;
   }
-  const int64_t open_tokens = required(get_integer(state, "open_tokens", 0, kMax), "open_tokens");
+  const int64_t open_tokens = count_in(state, "open_tokens");
   if (open_tokens > 0) open_shard(open_tokens);
   tokens_ += open_tokens;
 }

@@ -16,7 +16,7 @@
 namespace inkstone {
 namespace {
 
-constexpr size_t kBlock_bytes = 256 * 1024;
+constexpr size_t kArchiveBlock_bytes = 256 * 1024;
 constexpr size_t kTarMagic_at = 257;
 
 using Handle = std::unique_ptr<struct archive, decltype(&archive_read_free)>;
@@ -74,7 +74,7 @@ Message reason_to_leave_out(struct archive_entry* entry, std::string_view name) 
 
 struct Archive::Input {
   ReadBytes read;
-  std::unique_ptr<char[]> block = std::make_unique_for_overwrite<char[]>(kBlock_bytes);
+  std::unique_ptr<char[]> block = std::make_unique_for_overwrite<char[]>(kArchiveBlock_bytes);
   std::exception_ptr error;  // of `read`; no exception may pass through libarchive
   std::string_view content;  // of the current member, decompressed and not yet handed out
   int64_t content_at = 0;    // where that stands in the member
@@ -85,7 +85,7 @@ struct Archive::Input {
     auto& input = *static_cast<Input*>(self);
     *data = input.block.get();
     try {
-      return static_cast<la_ssize_t>(input.read(input.block.get(), kBlock_bytes));
+      return static_cast<la_ssize_t>(input.read(input.block.get(), kArchiveBlock_bytes));
     } catch (...) {
       input.error = std::current_exception();
       archive_set_error(archive, EIO, "reading failed");

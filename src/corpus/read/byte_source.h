@@ -1,7 +1,9 @@
 // Bytes of a file, a pipe or standard input, in order.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -19,6 +21,31 @@ ReadBytes read_from(std::string_view bytes);
 // only at the end. Grows with what comes, so that thousands of small inputs do not cost the memory
 // of large ones.
 size_t read_more(const ReadBytes& read, size_t size_bytes, std::string& text);
+
+// What a stream has made and not yet handed out.
+struct MadeText {
+  std::string text;
+  size_t at = 0;  // the first byte that is still to be handed out
+
+  // Hands out up to `size_bytes`, and returns how many these were: fewer only at the end. When there
+  // is nothing left, `make_more()` replaces the text; it returns false at the end.
+  template <typename F>
+  size_t read(char* out, size_t size_bytes, F&& make_more) {
+    size_t done = 0;
+    while (done < size_bytes) {
+      if (at == text.size()) {
+        at = 0;
+        text.clear();
+        if (!make_more()) break;
+      }
+      const size_t n = std::min(size_bytes - done, text.size() - at);
+      std::memcpy(out + done, text.data() + at, n);
+      at += n;
+      done += n;
+    }
+    return done;
+  }
+};
 
 class ByteSource {
  public:

@@ -246,23 +246,14 @@ size_t Utf8Stream::read(char* out, size_t size_bytes) {
 
 size_t Utf8Stream::read_converted(char* out, size_t size_bytes) {
   constexpr size_t kRaw_bytes = 64 * 1024;
-  size_t done = 0;
-  while (done < size_bytes) {
-    if (converted_at_ == converted_.size()) {
-      if (end_) break;
-      converted_.clear();
-      converted_at_ = 0;
-      raw_.resize(kRaw_bytes);
-      const size_t got = read_(raw_.data(), kRaw_bytes);
-      end_ = got < kRaw_bytes;
-      converter_->add({raw_.data(), got}, end_, converted_);
-    }
-    const size_t n = std::min(size_bytes - done, converted_.size() - converted_at_);
-    std::memcpy(out + done, converted_.data() + converted_at_, n);
-    converted_at_ += n;
-    done += n;
-  }
-  return done;
+  return converted_.read(out, size_bytes, [this] {
+    if (end_) return false;
+    raw_.resize(kRaw_bytes);
+    const size_t got = read_(raw_.data(), kRaw_bytes);
+    end_ = got < kRaw_bytes;
+    converter_->add({raw_.data(), got}, end_, converted_.text);
+    return true;
+  });
 }
 
 // ASCII up to the first byte beyond it, at which the encoding is decided.

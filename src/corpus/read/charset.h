@@ -80,8 +80,8 @@ class Utf8Stream {
   std::string encoding_;                  // the given one
   std::unique_ptr<Converter> converter_;  // from it; null for UTF-8
   std::unique_ptr<MixedText> mixed_;      // once an encoding is detected
-  std::string raw_, converted_;
-  size_t converted_at_ = 0;
+  std::string raw_;
+  MadeText converted_;
   bool end_ = false;
   int64_t line_ = 1;
 };

@@ -9,7 +9,7 @@
 namespace inkstone {
 namespace {
 
-constexpr size_t kBlock_bytes = 64 * 1024;
+constexpr size_t kCsvBlock_bytes = 64 * 1024;
 // Each reads the rest of the text again.
 constexpr int kMostRestarts = 100;
 
@@ -32,8 +32,8 @@ bool CsvRows::refill() {
   if (end_) return false;
   buffer_.clear();
   at_ = 0;
-  const size_t got = read_more(read_, kBlock_bytes, buffer_);
-  end_ = got < kBlock_bytes;
+  const size_t got = read_more(read_, kCsvBlock_bytes, buffer_);
+  end_ = got < kCsvBlock_bytes;
   return got > 0;
 }
 

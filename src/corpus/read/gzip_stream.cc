@@ -12,7 +12,7 @@
 namespace inkstone {
 namespace {
 
-constexpr size_t kBlock_bytes = 256 * 1024;
+constexpr size_t kGzipBlock_bytes = 256 * 1024;
 constexpr int kGzipOnly = 16 + MAX_WBITS;
 
 }  // namespace
@@ -28,8 +28,8 @@ struct GzipStream::Input {
   // False at the end of the compressed bytes.
   bool refill() {
     if (zlib.avail_in > 0) return true;
-    const size_t got = ended ? 0 : read(block.get(), kBlock_bytes);
-    ended = got < kBlock_bytes;
+    const size_t got = ended ? 0 : read(block.get(), kGzipBlock_bytes);
+    ended = got < kGzipBlock_bytes;
     zlib.next_in = reinterpret_cast<Bytef*>(block.get());
     zlib.avail_in = static_cast<uInt>(got);
     return got > 0;
@@ -47,7 +47,7 @@ struct GzipStream::Input {
   }
 
   ReadBytes read;
-  std::unique_ptr<char[]> block = std::make_unique_for_overwrite<char[]>(kBlock_bytes);
+  std::unique_ptr<char[]> block = std::make_unique_for_overwrite<char[]>(kGzipBlock_bytes);
   z_stream zlib{};
   bool ended = false;    // no more compressed bytes to read
   bool between = false;  // one file has ended, and the next not begun

@@ -11,14 +11,14 @@
 namespace inkstone {
 namespace {
 
-constexpr size_t kBlock_bytes = size_t{1} << 20;
+constexpr size_t kPageBlock_bytes = size_t{1} << 20;
 
 // All that `read` gives. A page that is too long is read to its end first.
 std::string read_page(const ReadBytes& read) {
   std::string page;
   bool too_long = false;
-  for (size_t got = kBlock_bytes; got == kBlock_bytes;) {
-    got = read_more(read, kBlock_bytes, page);
+  for (size_t got = kPageBlock_bytes; got == kPageBlock_bytes;) {
+    got = read_more(read, kPageBlock_bytes, page);
     too_long = too_long || page.size() > kLongestHtml_bytes;
     if (too_long) page.clear();
   }

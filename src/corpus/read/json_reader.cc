@@ -16,7 +16,7 @@
 namespace inkstone {
 namespace {
 
-constexpr size_t kBlock_bytes = 256 * 1024;
+constexpr size_t kJsonBlock_bytes = 256 * 1024;
 
 bool is_json_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
@@ -212,9 +212,9 @@ class JsonCutter {
     buffer_.erase(0, begin_);
     end_ = scan_ = buffer_.size();
     begin_ = 0;
-    const size_t got = read_more(read_, kBlock_bytes, buffer_);
+    const size_t got = read_more(read_, kJsonBlock_bytes, buffer_);
     end_ += got;
-    at_end_ = got < kBlock_bytes;
+    at_end_ = got < kJsonBlock_bytes;
     buffer_.append(simdjson::SIMDJSON_PADDING, ' ');
     return got > 0;
   }
@@ -318,7 +318,7 @@ simdjson::simdjson_result<Element> find_member(Element element, std::string_view
   return whole;
 }
 
-const char* name_of(simdjson::dom::element_type type) {
+const char* type_name(simdjson::dom::element_type type) {
   using Type = simdjson::dom::element_type;
   switch (type) {
     case Type::ARRAY: return marked("an array");
@@ -331,7 +331,7 @@ const char* name_of(simdjson::dom::element_type type) {
 }
 
 // The names in "a,b": without white space around them; at least one.
-std::vector<std::string> names_in(std::string_view list) {
+std::vector<std::string> field_names(std::string_view list) {
   std::vector<std::string> names;
   for (size_t at = 0; at <= list.size();) {
     const size_t end = std::min(list.find(',', at), list.size());
@@ -351,7 +351,7 @@ Message append_lines(Element value, std::string& text) {
     text.append(text.empty() ? "" : "\n").append(line);
     return "";
   }
-  if (!value.is_array()) return name_of(value.type());
+  if (!value.is_array()) return type_name(value.type());
   for (const Element element : simdjson::dom::array(value)) {
     if (const Message found = append_lines(element, text); !found.empty())
       return found.english().starts_with("an array") ? found : message("an array with {}", found);
@@ -362,7 +362,7 @@ Message append_lines(Element value, std::string& text) {
 class JsonReader : public RecordReader {
  public:
   JsonReader(ReadBytes read, std::string field, JsonFraming framing)
-      : cutter_(std::move(read), framing), field_(std::move(field)), fields_(names_in(field_)) {}
+      : cutter_(std::move(read), framing), field_(std::move(field)), fields_(field_names(field_)) {}
 
   bool next(Record& record) override {
     RawRecord raw;

@@ -1,8 +1,5 @@
 #include "corpus/read/line_stream.h"
 
-#include <algorithm>
-#include <cstring>
-
 namespace inkstone {
 namespace {
 
@@ -11,15 +8,7 @@ constexpr size_t kLineBlock_bytes = 256 * 1024;
 }  // namespace
 
 size_t LineStream::read(char* out, size_t size_bytes) {
-  size_t done = 0;
-  while (done < size_bytes) {
-    if (out_at_ == out_.size() && !make_more()) break;
-    const size_t n = std::min(size_bytes - done, out_.size() - out_at_);
-    std::memcpy(out + done, out_.data() + out_at_, n);
-    out_at_ += n;
-    done += n;
-  }
-  return done;
+  return out_.read(out, size_bytes, [this] { return make_more(); });
 }
 
 // Behind the first line that is whole; in_.size() when none is, npos when more must be read first.
@@ -36,19 +25,17 @@ size_t LineStream::line_end() const {
 
 // False at the end of the text.
 bool LineStream::make_more() {
-  out_.clear();
-  out_at_ = 0;
-  while (out_.empty()) {
+  while (out_.text.empty()) {
     if (in_at_ == in_.size() && end_) {
-      if (on_end_) std::exchange(on_end_, nullptr)(out_);
-      return !out_.empty();
+      if (on_end_) std::exchange(on_end_, nullptr)(out_.text);
+      return !out_.text.empty();
     }
     if (!end_) {
       in_.erase(0, std::exchange(in_at_, 0));
       end_ = read_more(read_, kLineBlock_bytes, in_) < kLineBlock_bytes;
     }
     for (size_t end = line_end(); in_at_ < in_.size() && end != in_.npos; end = line_end()) {
-      on_line_(std::string_view(in_).substr(in_at_, end - in_at_), out_);
+      on_line_(std::string_view(in_).substr(in_at_, end - in_at_), out_.text);
       in_at_ = end;
     }
   }

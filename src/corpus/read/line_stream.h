@@ -34,8 +34,9 @@ class LineStream {
   ReadBytes read_;
   OnLine on_line_;
   OnEnd on_end_;
-  std::string in_, out_;
-  size_t in_at_ = 0, out_at_ = 0;
+  std::string in_;
+  size_t in_at_ = 0;
+  MadeText out_;
   bool end_ = false;
 };
 

@@ -4,7 +4,6 @@
 #include <simdjson.h>
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "base/message.h"
@@ -17,7 +16,7 @@ constexpr size_t kMixedBlock_bytes = 256 * 1024;
 constexpr size_t kHeld_bytes = 64 * 1024;
 // Of what is not valid UTF-8: less does not tell an encoding, or a known one.
 constexpr size_t kLeastEvidence_bytes = 24, kLeastEvidenceOfKnown_bytes = 6;
-constexpr size_t kEvidence_bytes = 1200;
+constexpr size_t kMixedEvidence_bytes = 1200;
 constexpr size_t kLookedAhead_bytes = 8 * 1024;
 // A damaged text shall not be guessed at for ever.
 constexpr int kMostFailedGuesses = 64;
@@ -100,22 +99,12 @@ MixedText::MixedText(ReadBytes read, EncodingGuess guess, int64_t line)
 }
 
 size_t MixedText::read(char* out, size_t size_bytes) {
-  size_t done = 0;
-  while (done < size_bytes) {
-    if (out_at_ == out_.size() && !make_more()) break;
-    const size_t n = std::min(size_bytes - done, out_.size() - out_at_);
-    std::memcpy(out + done, out_.data() + out_at_, n);
-    out_at_ += n;
-    done += n;
-  }
-  return done;
+  return out_.read(out, size_bytes, [this] { return make_more(); });
 }
 
 // False at the end. Blocks are cut at the same places whatever the size of the reads.
 bool MixedText::make_more() {
-  out_.clear();
-  out_at_ = 0;
-  while (out_.empty() && !end_) {
+  while (out_.text.empty() && !end_) {
     in_.erase(0, std::exchange(in_at_, 0));
     const size_t wanted = kMixedBlock_bytes - in_.size();
     end_ = read_more(read_, wanted, in_) < wanted;
@@ -123,14 +112,14 @@ bool MixedText::make_more() {
     in_at_ = last == in_.npos ? in_.size() : last + 1;
     add_block(std::string_view(in_).substr(0, in_at_), end_);
   }
-  return !out_.empty();
+  return !out_.text.empty();
 }
 
 void MixedText::add_block(std::string_view block, bool is_end) {
   if (is_utf8_ && held_.empty() && simdjson::validate_utf8(block.data(), block.size())) {
     has_given_ = true;
     line_ += std::count(block.begin(), block.end(), '\n');
-    out_ += block;
+    out_.text += block;
   } else {
     for (std::string_view rest = block; !rest.empty();) {
       const std::string_view line = rest.substr(0, line_end_of(rest));
@@ -141,7 +130,7 @@ void MixedText::add_block(std::string_view block, bool is_end) {
   }
   if (!is_end) return;
   give_held(is_utf8_);
-  if (converter_) converter_->add("", true, out_);
+  if (converter_) converter_->add("", true, out_.text);
 }
 
 // `rest`: what follows, as far as it is known.
@@ -215,17 +204,17 @@ void MixedText::give(std::string_view bytes, bool is_utf8) {
     } else if (changes_++ == 0) {
       first_change_line_ = line_;
     }
-    if (converter_ && is_utf8) converter_->add("", true, out_);
+    if (converter_ && is_utf8) converter_->add("", true, out_.text);
     is_utf8_ = is_utf8;
   }
   has_given_ = has_given_ || beyond_ascii(bytes) > 0;
   if (is_utf8) {
-    out_ += bytes;
+    out_.text += bytes;
   } else {
     if (!converter_) converter_ = std::make_unique<Converter>(other_);
-    if (evidence_.size() < kEvidence_bytes)
-      evidence_ += encoding_evidence(bytes, kEvidence_bytes - evidence_.size());
-    converter_->add(bytes, false, out_);
+    if (evidence_.size() < kMixedEvidence_bytes)
+      evidence_ += encoding_evidence(bytes, kMixedEvidence_bytes - evidence_.size());
+    converter_->add(bytes, false, out_.text);
   }
 }
 

@@ -62,8 +62,9 @@ class MixedText {
   bool has_given_ = false;  // something beyond ASCII
   std::string held_;        // lines that may be either
   std::string evidence_;    // of the other encoding, so far
-  std::string in_, out_;
-  size_t in_at_ = 0, out_at_ = 0;
+  std::string in_;
+  size_t in_at_ = 0;
+  MadeText out_;
   bool end_ = false;
   int64_t line_, first_change_line_ = 0, changes_ = 0;
   int failed_guesses_ = 0;
