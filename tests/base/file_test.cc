@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdlib>
 #include <set>
 
 #include "base/append_file.h"
@@ -234,7 +235,24 @@ TEST(AtomicFile, AFolderThatIsNotThere) {
   EXPECT_EQ(thrown_by([&] { AtomicFile file(folder / "none/a"); }).code(), ErrorCode::kNotFound);
 }
 
-// As -o /dev/null and -o /dev/stdout are.
+// As -o /dev/null is: here a terminal, which this process made.
+TEST(AtomicFile, ADeviceStaysAndGetsTheBytes) {
+  const int terminal = ::posix_openpt(O_RDWR | O_NOCTTY);
+  ASSERT_GE(terminal, 0);
+  ASSERT_EQ(::grantpt(terminal), 0);
+  ASSERT_EQ(::unlockpt(terminal), 0);
+  const fs::path device = ::ptsname(terminal);
+  const int keeps_it_open = ::open(device.c_str(), O_RDWR | O_NOCTTY);
+  ASSERT_GE(keeps_it_open, 0);
+  write_file(device, "one two");
+  std::array<char, 16> bytes{};
+  EXPECT_EQ(::read(terminal, bytes.data(), bytes.size()), 7);
+  EXPECT_STREQ(bytes.data(), "one two");
+  ::close(keeps_it_open);
+  ::close(terminal);
+}
+
+// As -o /dev/stdout may be.
 TEST(AtomicFile, APipeStaysAndGetsTheBytes) {
   const ScratchFolder folder;
   const std::string pipe = (folder / "pipe").string();

@@ -53,22 +53,28 @@ TEST_F(LearnVocabulary, LearnsFromTheBytesWhenAskedTo) {
   EXPECT_FALSE(tokens_with(learn(book("\r\n")).tokenizer, '\r').empty());
 }
 
-// Two hundred words of random letters, each so many times: a merge is as frequent as its word.
+// Two hundred words of random letters, each so many times: a merge is as frequent as its word. The
+// last of them are rarer.
 TEST_F(LearnVocabulary, WarnsOfTokensThatHardlyOccur) {
   std::mt19937 random(7);
   std::vector<std::string> words(200, " ");
   for (std::string& word : words) {
     for (int i = 0; i < 8; ++i) word += static_cast<char>('a' + random() % 26);
   }
-  const auto warnings = [&](int64_t times) {
+  const auto warnings = [&](int64_t times, size_t rare = 0) {
     std::string text;
-    for (int64_t i = 0; i < times * 200; ++i) text += words[static_cast<size_t>(i % 200)];
+    for (size_t i = 0; i < words.size(); ++i) {
+      const bool is_rare = i + rare >= words.size();
+      for (int64_t n = is_rare ? kRareMerge - 1 : times; n > 0; --n) text += words[i];
+    }
     write_file(folder_ / "words.txt", text);
     options_.inputs = {folder_ / "words.txt"};
     options_.train.vocab_size = 1500;
     return learn_vocabulary(options_).report.warnings;
   };
   EXPECT_TRUE(warnings(kRareMerge).empty());
+  EXPECT_TRUE(warnings(kRareMerge, 10).empty()) << "few of them";
+  EXPECT_EQ(warnings(kRareMerge, 40).size(), 1u);
   ASSERT_EQ(warnings(kRareMerge - 1).size(), 1u);
   const std::string warning = warnings(kRareMerge - 1)[0].english();
   EXPECT_NE(warning.find("fewer than 5 times"), warning.npos) << warning;
