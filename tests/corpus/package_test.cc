@@ -68,8 +68,14 @@ TEST(Docx, IsOneDocumentWhateverItsNameAndPlace) {
   EXPECT_EQ(content_of("a", bytes).documents, Texts{"one\ntwo\n"});
   EXPECT_EQ(content_of("a.zip", bytes).documents, Texts{"one\ntwo\n"});
   EXPECT_EQ(content_of("a", bytes, {.format = InputFormat::kText}).documents, Texts{"one\ntwo\n"});
-  EXPECT_EQ(content_of("a.gz", test::compress(&archive_write_add_filter_gzip, bytes)).documents,
-            Texts{"one\ntwo\n"});
+  for (const auto filter : {&archive_write_add_filter_gzip, &archive_write_add_filter_xz,
+                            &archive_write_add_filter_zstd, &archive_write_add_filter_bzip2}) {
+    for (const char* name : {"a", "a.docx.xz"}) {
+      const auto compressed = content_of(name, test::compress(filter, bytes));
+      EXPECT_EQ(compressed.documents, Texts{"one\ntwo\n"});
+      EXPECT_EQ(compressed.dropped, Texts{});
+    }
+  }
   const auto inside = content_of("all.zip", zip({{"x/a.docx", bytes}, {"b.txt", "plain"}}));
   EXPECT_EQ(inside.documents, (Texts{"one\ntwo\n", "plain"}));
   EXPECT_EQ(inside.places, (Texts{"all.zip/x/a.docx#1", "all.zip/b.txt#1"}));

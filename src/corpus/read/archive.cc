@@ -27,7 +27,7 @@ std::string error_text(struct archive* archive) {
 }
 
 // Only what is linked in: other filters would start programs. Not gzip: GzipStream.
-Handle open_handle() {
+Handle open_compressed() {
   Handle handle(archive_read_new(), &archive_read_free);
   if (!handle) throw std::bad_alloc();
   archive_read_support_filter_bzip2(handle.get());
@@ -37,6 +37,13 @@ Handle open_handle() {
   archive_read_support_format_zip_streamable(handle.get());
   archive_read_support_format_raw(handle.get());
   archive_read_support_format_empty(handle.get());
+  return handle;
+}
+
+Handle open_archive() {
+  Handle handle = open_compressed();
+  archive_read_support_format_tar(handle.get());
+  archive_read_support_format_zip_streamable(handle.get());
   return handle;
 }
 
@@ -79,7 +86,9 @@ struct Archive::Input {
   std::string_view content;  // of the current member, decompressed and not yet handed out
   int64_t content_at = 0;    // where that stands in the member
   int64_t position = 0;      // where the next byte to hand out stands
-  Handle handle = open_handle();
+  Handle handle;
+
+  Input(ReadBytes bytes, Handle opened) : read(std::move(bytes)), handle(std::move(opened)) {}
 
   static la_ssize_t on_read(struct archive* archive, void* self, const void** data) {
     auto& input = *static_cast<Input*>(self);
@@ -120,8 +129,10 @@ std::string_view container_name(std::string_view head) {
   return "";
 }
 
-Archive::Archive(ReadBytes read) : input_(std::make_unique<Input>()) {
-  input_->read = std::move(read);
+Archive::Archive(ReadBytes read)
+    : Archive(std::make_unique<Input>(std::move(read), open_archive())) {}
+
+Archive::Archive(std::unique_ptr<Input> input) : input_(std::move(input)) {
   struct archive* handle = input_->handle.get();
   if (archive_read_open(handle, input_.get(), nullptr, &Input::on_read, nullptr) != ARCHIVE_OK) {
     input_->fail_damaged();
@@ -173,6 +184,15 @@ size_t Archive::read_some(char* out, size_t size_bytes) {
   }
   input.position += static_cast<int64_t>(n);
   return n;
+}
+
+ReadBytes decompress(ReadBytes compressed) {
+  using Input = Archive::Input;
+  const std::shared_ptr<Archive> file(
+      new Archive(std::make_unique<Input>(std::move(compressed), open_compressed())));
+  Archive::Member content;
+  if (!file->next(content)) return read_from("");
+  return [file](char* out, size_t size_bytes) { return file->read_some(out, size_bytes); };
 }
 
 }  // namespace inkstone

@@ -93,17 +93,15 @@ class FileSource : public DocumentSource {
   }
 
   void open_archive(std::shared_ptr<HeadedStream> stream) {
-    const bool gzip = container_name(stream->head()) == "gzip";
+    const std::string_view container = container_name(stream->head());
     ReadBytes read = [stream = std::move(stream)](char* out, size_t n) {
       return stream->read(out, n);
     };
     try {
-      if (gzip) {
-        gzip_ = std::make_shared<GzipStream>(std::move(read));
+      if (container != "zip" && container != "tar") {
+        decompressed_ = decompressed(container, std::move(read));
         // One read: what stands before a damage is given before it is found.
-        auto content = std::make_shared<HeadedStream>(
-            [gzip = gzip_](char* out, size_t n) { return gzip->read_some(out, n); },
-            kPackageHead_bytes);
+        auto content = std::make_shared<HeadedStream>(decompressed_, kPackageHead_bytes);
         if (is_package(content->head(), name_)) {
           pending_ = std::move(content);
           return;
@@ -114,6 +112,12 @@ class FileSource : public DocumentSource {
     } catch (const Error& e) {
       drop_source(name_, e.message());
     }
+  }
+
+  static ReadBytes decompressed(std::string_view container, ReadBytes read) {
+    if (container != "gzip") return decompress(std::move(read));
+    auto gzip = std::make_shared<GzipStream>(std::move(read));
+    return [gzip](char* out, size_t n) { return gzip->read_some(out, n); };
   }
 
   // False when the input has no more.
@@ -185,7 +189,7 @@ class FileSource : public DocumentSource {
     try {
       // A tar archive ends before its file: the checksum is still to come.
       std::array<char, 4096> rest;
-      while (gzip_ && gzip_->read_some(rest.data(), rest.size()) > 0) continue;
+      while (decompressed_ && decompressed_(rest.data(), rest.size()) > 0) continue;
     } catch (const Error& e) {
       drop_source(name_, reason_of_end(e.message()));
       archive_.reset();
@@ -247,7 +251,7 @@ class FileSource : public DocumentSource {
   SourceHooks hooks_;
   GuardedBytes raw_;                       // the input itself
   std::unique_ptr<Archive> archive_;       // null for a plain file
-  std::shared_ptr<GzipStream> gzip_;       // null for what is not in gzip
+  ReadBytes decompressed_;                 // null for what is not compressed
   GuardedBytes content_;                   // of the archive's current member
   std::shared_ptr<HeadedStream> pending_;  // a plain file that is not open yet
   std::unique_ptr<MemberReader> member_;
