@@ -23,7 +23,9 @@ using Handle = std::unique_ptr<struct archive, decltype(&archive_read_free)>;
 
 std::string error_text(struct archive* archive) {
   const char* text = archive_error_string(archive);
-  return text != nullptr ? text : "unknown error of libarchive";
+  std::string error = text != nullptr ? text : "unknown error of libarchive";
+  while (error.ends_with('\n')) error.pop_back();
+  return error;
 }
 
 // Only what is linked in: other filters would start programs. Not gzip: GzipStream.
@@ -33,8 +35,6 @@ Handle open_compressed() {
   archive_read_support_filter_bzip2(handle.get());
   archive_read_support_filter_xz(handle.get());
   archive_read_support_filter_zstd(handle.get());
-  archive_read_support_format_tar(handle.get());
-  archive_read_support_format_zip_streamable(handle.get());
   archive_read_support_format_raw(handle.get());
   archive_read_support_format_empty(handle.get());
   return handle;
