@@ -62,10 +62,28 @@ TEST(MixedText, ShortLinesGoWithWhatFollows) {
             Texts{kKingdoms + "第二回\n\n" + kKingdoms + kKingdoms});
 }
 
+TEST(MixedText, ShortLinesThatAreNothingElseAreUtf8) {
+  const std::string gbk = in_encoding(kKingdoms, "GB18030");
+  EXPECT_EQ(content_of("a", "第一章\n" + gbk).documents, Texts{"第一章\n" + kKingdoms});
+  EXPECT_EQ(content_of("a", kKingdoms + gbk + "第二章").documents,
+            Texts{kKingdoms + kKingdoms + "第二章"});
+}
+
+TEST(MixedText, AMarkSaysHowATextBegins) {
+  const std::string gbk = in_encoding(kKingdoms, "GB18030");
+  EXPECT_EQ(content_of("a", "\xEF\xBB\xBF" + kKingdoms + gbk).documents,
+            Texts{kKingdoms + kKingdoms});
+  EXPECT_EQ(content_of("a", gbk + "\xEF\xBB\xBF" + kKingdoms).documents,
+            Texts{kKingdoms + "\xEF\xBB\xBF" + kKingdoms});
+}
+
 TEST(MixedText, ALineMayHaveTwo) {
   const std::string gbk = in_encoding("周末七国分争，并入于秦。", "GB18030");
   EXPECT_EQ(content_of("a", in_encoding(kKingdoms, "GB18030") + gbk + kKingdoms).documents,
             Texts{kKingdoms + "周末七国分争，并入于秦。" + kKingdoms});
+  // Though it is all there is.
+  const std::string line = "及秦灭之后，楚汉分争，又并入于汉。";
+  EXPECT_EQ(content_of("a", gbk + line).documents, Texts{"周末七国分争，并入于秦。" + line});
 }
 
 TEST(MixedText, OneEncodingStaysOne) {
