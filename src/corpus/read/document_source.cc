@@ -1,7 +1,10 @@
 #include "corpus/read/document_source.h"
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "base/error.h"
@@ -52,6 +55,12 @@ struct GuardedBytes {
 };
 
 constexpr size_t kMemberEvidence_bytes = 4096, kPackageHead_bytes = 4096;
+
+// Characters from U+0800 on, which have three bytes or more in UTF-8.
+bool has_later_scripts(std::string_view utf8) {
+  return std::any_of(utf8.begin(), utf8.end(),
+                     [](char c) { return static_cast<uint8_t>(c) >= 0xE0; });
+}
 
 // A file: what it is shows in its first bytes.
 class FileSource : public DocumentSource {
@@ -163,13 +172,19 @@ class FileSource : public DocumentSource {
   }
 
   // How a member is called in reports. A name that is not in UTF-8 is in the encoding in which it,
-  // the names before it and the texts around it read best.
+  // the names before it and the texts around it read best. So is one that is UTF-8 by chance, as
+  // two bytes a character may be: 小说 in GBK is the letters С˵.
   std::string source_of(const std::string& member) {
     if (member.empty()) return name_;
-    if (is_valid_utf8(member)) return name_ + "/" + member;
     const std::string evidence = encoding_evidence(member);
+    const bool is_utf8 = is_valid_utf8(member);
+    if (evidence.empty() || (is_utf8 && (member_evidence_.empty() || has_later_scripts(member))))
+      return name_ + "/" + member;
     std::string name;
-    Converter(guess_encoding(evidence, member_evidence_).encoding).add(member, true, name);
+    Converter converter(guess_encoding(evidence, member_evidence_).encoding);
+    converter.add(member, true, name);
+    if (is_utf8 && (converter.replaced() > 0 || !has_later_scripts(name)))
+      return name_ + "/" + member;
     if (member_evidence_.size() < kMemberEvidence_bytes) member_evidence_ += evidence;
     return name_ + "/" + name;
   }
