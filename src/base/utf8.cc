@@ -123,6 +123,13 @@ int incomplete_utf8_tail(std::string_view text) {
   return 0;
 }
 
+std::string_view utf8_beginning(std::string_view text, size_t most_bytes) {
+  if (text.size() <= most_bytes) return text;
+  text = text.substr(0, most_bytes);
+  text.remove_suffix(static_cast<size_t>(incomplete_utf8_tail(text)));
+  return text;
+}
+
 Utf8State next_utf8_state(Utf8State state, uint8_t byte) {
   const auto between = [byte](uint8_t low, uint8_t high, Utf8State then) {
     return byte >= low && byte <= high ? then : Utf8State::kInvalid;

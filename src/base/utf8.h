@@ -42,6 +42,9 @@ std::string replace_invalid_utf8(std::string_view text);
 // complete. Streaming output holds these bytes back.
 int incomplete_utf8_tail(std::string_view text);
 
+// The beginning of `text`, at most so many bytes and no part of a character, to show it.
+std::string_view utf8_beginning(std::string_view text, size_t most_bytes);
+
 // Where a reader of UTF-8 stands between two bytes: the rows of Unicode 15, table 3-7.
 enum class Utf8State : uint8_t {
   kBoundary,  // between two characters

@@ -346,8 +346,10 @@ void add_chat_command(CLI::App& app, Selection& selection) {
       [a] { return Chat(*a).run(); });
   c->add_option("MODEL", a->model, "model or run folder")->required();
   c->add_option("--user-prefix", a->user_prefix,
-                "put before what you type, for models trained on dialogues");
-  c->add_option("--user-suffix", a->user_suffix, "put after what you type");
+                "put before what you type, for models trained on dialogues")
+      ->transform(text_as_typed());
+  c->add_option("--user-suffix", a->user_suffix, "put after what you type")
+      ->transform(text_as_typed());
   add_generate_options(c, a->generate);
   add_special_option(c, a->generate.special,
                      marked("the text of a special token, such as <|endoftext|>, in what you type: "

@@ -199,6 +199,15 @@ void use_words(const std::vector<std::string>& words) {
   }
 }
 
+std::string typed_text(const std::string& word) {
+  if (terminal_encoding() == nullptr) return word;
+  Encoding encoding(locale_encoding());
+  std::string text = encoding.decode(word);
+  if (encoding.encode(text) != word) return word;
+  std::erase(typed_words, word);
+  return text;
+}
+
 bool take_unshown() {
   Encoding* encoding = terminal_encoding();
   return encoding != nullptr && encoding->take_unencodable();

@@ -83,6 +83,10 @@ void note(const Message& text);
 // The words of the command, which a terminal showed as they are: print() and note() show them so.
 void use_words(const std::vector<std::string>& words);
 
+// What a word of the command says, as UTF-8: it is typed in the locale's encoding. Bytes that are
+// none of its characters stay as they are.
+std::string typed_text(const std::string& word);
+
 // Whether print() or note() met characters that the terminal lacks since the last call.
 bool take_unshown();
 

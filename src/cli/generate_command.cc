@@ -38,7 +38,8 @@ void add_generate_options(CLI::App* c, GenerateArguments& a) {
                 "how many last tokens it looks at; 0: all")
       ->capture_default_str();
   c->add_option("--stop", a.options.stop, "end before this text; may be given several times")
-      ->take_all();
+      ->take_all()
+      ->transform(text_as_typed());
   c->add_flag("--stop-keep", a.options.keep_stop,
               "the --stop text that ends a text stays at its end, such as a full stop");
   c->add_flag("--ignore-eos", a.options.ignore_end_of_text, "write on past the end mark");
@@ -309,7 +310,8 @@ void add_generate_command(CLI::App& app, Selection& selection) {
       [a] { return run(*a); });
   c->add_option("MODEL", a->model, "model or run folder")->required();
   c->add_option("--prompt", a->prompt,
-                "text to continue; - reads it from standard input; empty: a new document");
+                "text to continue; - reads it from standard input; empty: a new document")
+      ->transform(text_as_typed());
   c->add_option("--prompt-file", a->prompt_file, "file whose whole text is the prompt");
   c->add_option("--prompts-file", a->prompts_file,
                 "file with a prompt per line, or JSON lines with \"prompt\" (every line an object, "

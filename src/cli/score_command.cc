@@ -224,12 +224,14 @@ void add_score_command(CLI::App& app, Selection& selection) {
       [a] { return run_score(*a); });
   add_model_options(c, *a);
   c->add_option(
-      "--context", a->context,
-      "what comes before; empty: the beginning of a document. Blanks at its end are moved to "
-      "the completion, as lm-eval does: a word's first token holds the blank before it, and "
-      "parted from it the word is written as in no text that the model has seen");
+       "--context", a->context,
+       "what comes before; empty: the beginning of a document. Blanks at its end are moved to "
+       "the completion, as lm-eval does: a word's first token holds the blank before it, and "
+       "parted from it the word is written as in no text that the model has seen")
+      ->transform(text_as_typed());
   c->add_option("--completion", a->completion, "the text whose probability is asked for")
-      ->required();
+      ->required()
+      ->transform(text_as_typed());
   add_special_option(c, a->special,
                      marked("the text of a special token, such as <|endoftext|>, in context and "
                             "completion: taken as text, allowed as the token, or refused"));

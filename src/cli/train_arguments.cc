@@ -187,7 +187,8 @@ void add_report_options(CLI::App* c, TrainArguments& a) {
   c->add_option("--sample-every", o.sample_every, "steps between samples; 0: never")
       ->check(whole_number(0))
       ->capture_default_str();
-  c->add_option("--sample-prompt", o.sample_prompt, "text that the samples continue");
+  c->add_option("--sample-prompt", o.sample_prompt, "text that the samples continue")
+      ->transform(text_as_typed());
   c->add_option("--save-every", o.save_every, "steps between checkpoints")
       ->check(whole_number(1))
       ->capture_default_str();

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/message.h"
+#include "cli/command.h"
 
 namespace inkstone::cli {
 namespace {
@@ -53,6 +54,14 @@ CLI::Validator number_from(double low, double high) {
     return localized("found '{}', expected a number from {} to {}", text, low, high);
   };
   return {check, ""};
+}
+
+CLI::Validator text_as_typed() {
+  const auto decode = [](std::string& text) {
+    text = typed_text(text);
+    return std::string();
+  };
+  return {decode, ""};
 }
 
 CLI::Validator one_of(std::vector<std::string> words) {

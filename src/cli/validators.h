@@ -19,6 +19,9 @@ CLI::Validator whole_number(int64_t low, int64_t high = int64_t{1} << 40);
 CLI::Validator positive_number();
 CLI::Validator number_from(double low, double high);
 
+// For transform(): typed_text().
+CLI::Validator text_as_typed();
+
 // One of the words, which the help text shows as {a,b}.
 CLI::Validator one_of(std::vector<std::string> words);
 

@@ -69,7 +69,7 @@ std::vector<std::pair<std::string, std::string>> parse_merges(std::string_view t
     } else {
       fail(ErrorCode::kInvalidData,
            "merges: line {} is '{}', expected two tokens with a space between", number,
-           line.substr(0, 80));
+           utf8_beginning(line, 80));
     }
   }
   return merges;

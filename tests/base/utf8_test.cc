@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
 #include <set>
 #include <vector>
 
@@ -170,6 +171,13 @@ TEST(Utf8, TheIncompleteTailIsWhatMoreBytesCouldComplete) {
     });
   }
   EXPECT_EQ(incomplete_utf8_tail(""), 0);
+}
+
+TEST(Utf8, ABeginningEndsBetweenTwoCharacters) {
+  const std::string_view text = "却说abc";
+  const size_t expected[] = {0, 0, 0, 3, 3, 3, 6, 7, 8, 9, 9};
+  for (size_t most = 0; most < std::size(expected); ++most)
+    EXPECT_EQ(utf8_beginning(text, most), text.substr(0, expected[most])) << most;
 }
 
 // The state behind every beginning of a character says which bytes may follow: exactly those that

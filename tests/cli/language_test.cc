@@ -221,6 +221,26 @@ TEST_F(LanguageTest, AGbkTerminalGetsItsOwnEncodingAndAPipeUtf8) {
   EXPECT_TRUE(piped.err.starts_with("inkstone：错误：")) << piped.err;
 }
 
+TEST_F(LanguageTest, TextInTheCommandIsInTheLocalesEncoding) {
+  if (run_shell("localedef -i zh_CN -f GBK ./zh_CN.GBK", folder()).status != 0)
+    GTEST_SKIP() << "there is no localedef, or no zh_CN and GBK for it (package locales)";
+  make_run();
+  const auto use_gbk = [this] {
+    clear_language();
+    ::setenv("LOCPATH", folder().c_str(), 1);
+    ::setenv("LC_ALL", "zh_CN.GBK", 1);
+  };
+  const Outcome written = run_inkstone(
+      {.arguments = {"generate", "run", "--prompt", "\xC8\xB4\xCB\xB5", "--max-tokens", "0"},
+       .folder = folder(),
+       .in_child = use_gbk});
+  EXPECT_EQ(written.out, "却说\n") << "the bytes of 却说 in GBK are valid UTF-8 too";
+  RunningProgram shown({"generate", "run", "--prompt", "\xBA\xEC\xC2\xA5", "--max-tokens", "0"},
+                       folder(), RunningProgram::Terminal::kPseudo, use_gbk);
+  shown.wait_for("\xBA\xEC\xC2\xA5\r\n");  // 红楼, as it was typed
+  EXPECT_EQ(shown.finish(), 0) << shown.output();
+}
+
 TEST_F(LanguageTest, AStatusLineIsCutBetweenCharacters) {
   make_data();
   Words words = training("run", {"--steps", "200"});

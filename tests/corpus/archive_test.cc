@@ -100,6 +100,23 @@ TEST(Archive, ReadsNamesOfWindows) {
   }
 }
 
+TEST(Archive, ANameThatIsUtf8ByChanceIsReadAsItsNeighboursAre) {
+  const std::string novel = "\xD0\xA1\xCB\xB5.txt";  // 小说 in GBK
+  const auto places = [&](const std::string& name, const std::string& text) {
+    return content_of("a.zip", make_archive(&archive_write_set_format_zip,
+                                            &archive_write_add_filter_none, {{name, text}}))
+        .places;
+  };
+  const std::string gbk = "\xBB\xB0\xCB\xB5\xCC\xEC\xCF\xC2\xB4\xF3\xCA\xC6\xA3\xAC";
+  EXPECT_EQ(places(novel, gbk), Texts{"a.zip/小说.txt#1"});
+  EXPECT_EQ(places(novel, "ASCII"), Texts{"a.zip/" + novel + "#1"});
+  EXPECT_EQ(places("小说.txt", gbk), Texts{"a.zip/小说.txt#1"});
+  EXPECT_EQ(places("caf\xC3\xA9.txt",
+                   "d\xE9j\xE0 vu, \xE0 la fran\xE7"
+                   "aise, tr\xE8s bien"),
+            Texts{"a.zip/café.txt#1"});
+}
+
 TEST(Archive, ReadsTheExample) {
   INK_SHARED_DATA_OR_SKIP(path, "faults/zh/windows_gbk.zip");
   const auto content = content_of("a.zip", read_file(path));
@@ -181,6 +198,20 @@ TEST(Archive, NoticesAChangedBit) {
     ASSERT_EQ(content.dropped.size(), 1u) << name;
     EXPECT_TRUE(content.dropped[0].starts_with("a#0: damaged: ")) << content.dropped[0];
   }
+}
+
+TEST(Archive, AMemberWithAWrongChecksumIsReadAndReported) {
+  const auto stored = [](struct archive* out) {
+    const int result = archive_write_set_format_zip(out);
+    return result != ARCHIVE_OK ? result : archive_write_set_options(out, "zip:compression=store");
+  };
+  std::string zip = make_archive(stored, &archive_write_add_filter_none,
+                                 {{"one", "the first"}, {"two", "the second"}});
+  zip.replace(zip.find("first"), 5, "worst");
+  const auto content = content_of("a.zip", zip);
+  EXPECT_EQ(content.documents, (Texts{"the worst", "the second"}));
+  ASSERT_EQ(content.dropped.size(), 1u);
+  EXPECT_TRUE(content.dropped[0].starts_with("a.zip/one#0: damaged: ")) << content.dropped[0];
 }
 
 TEST(Archive, SaysWhatIsEncrypted) {

@@ -104,6 +104,12 @@ TEST(Csv, RowsOfOneColumnAreKeptWhole) {
                    "morning everyone' (--csv-column with this name: a header)",
                    "2 rows have ',' in their text and were kept whole, the first in line 2"}));
   EXPECT_EQ(content_of("a.csv", "text\na, b\n\"c, d\"\n").documents, (Texts{"a, b", "c, d"}));
+  // A long first row is shown by its first characters, whole ones.
+  const std::string verse = "秦川雄帝宅，函谷壯皇居。";
+  const auto verses = content_of("a.csv", verse + verse + "\n綺殿千尋起\n");
+  EXPECT_EQ(in_english(verses.facts.at(0).notes),
+            Texts{"one column, and its first row was taken for text, not for a header: '" + verse +
+                  "秦...' (--csv-column with this name: a header)"});
 }
 
 TEST(Csv, AWordAboveATextIsAHeader) {

@@ -78,7 +78,8 @@ TEST(DocumentSource, SaysWhatIsNoText) {
   for (const std::string& bytes :
        {std::string("\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1"), mobi, std::string("{\\rtf1\\ansi}"),
         std::string("%PDF-1.4\n"), std::string("\x89PNG\r\n\x1A\n"),
-        std::string("<?xml version='1.0'?>\n<FictionBook>"), std::string("Rar!\x1A\x07")}) {
+        std::string("<?xml version='1.0'?>\n<FictionBook>"), std::string("Rar!\x1A\x07"),
+        std::string("[Script Info]\n"), std::string("\xEF\xBB\xBF[Script Info]\r\n")}) {
     for (const char* encoding : {"", "GB18030"}) {
       const auto dropped = content_of("f", bytes, {.encoding = encoding}).dropped;
       ASSERT_EQ(dropped.size(), 1u) << bytes;

@@ -26,6 +26,11 @@ TEST(JsonLines, TheFieldMayLieInside) {
   EXPECT_EQ(deep.dropped,
             Texts{"a.jsonl#3: line 3: no field 'a.b.c'; there is 'a' (--json-field NAME, or "
                   "NAME,NAME)"});
+  // Names are shown in whole characters.
+  const auto chinese = content_of("a.jsonl", "{\"秦川雄帝宅函谷壯皇居綺殿千尋起\": \"x\"}\n");
+  EXPECT_EQ(chinese.dropped,
+            Texts{"a.jsonl#1: line 1: no field 'text'; there is '秦川雄帝宅函谷壯皇居綺殿千' "
+                  "(--json-field NAME, or NAME,NAME)"});
 }
 
 TEST(Json, AnArrayOfStringsIsLines) {

@@ -53,6 +53,13 @@ TEST_F(LearnVocabulary, LearnsFromTheBytesWhenAskedTo) {
   EXPECT_FALSE(tokens_with(learn(book("\r\n")).tokenizer, '\r').empty());
 }
 
+TEST_F(LearnVocabulary, WithoutAnyTextItSaysWhyAndWhatToDo) {
+  const Error error = test::thrown_by([&] { learn("%PDF-1.5\n"); });
+  EXPECT_EQ(error.code(), ErrorCode::kInvalidData);
+  EXPECT_TRUE(test::mentions(error, "no text found: all was left out: '"));
+  EXPECT_TRUE(test::mentions(error, "convert it to text first"));
+}
+
 // Two hundred words of random letters, each so many times: a merge is as frequent as its word. The
 // last of them are rarer.
 TEST_F(LearnVocabulary, WarnsOfTokensThatHardlyOccur) {

@@ -120,6 +120,8 @@ TEST(ListInputs, ListsNameInputs) {
   const auto list = write_text(scratch / "list",
                                b.string() + "\r\n\n" + (scratch / "*.txt").string());
   EXPECT_EQ(list_inputs({"@" + list.string()}), (Paths{b, a}));
+  const auto with_mark = write_text(scratch / "with_mark", "\xEF\xBB\xBF" + b.string() + "\r\n");
+  EXPECT_EQ(list_inputs({"@" + with_mark.string()}), Paths{b});
   const auto broken = write_text(scratch / "broken",
                                  a.string() + "\n" + (scratch / "gone").string() + "\n");
   const Error error = test::thrown_by([&] { list_inputs({"@" + broken.string()}); });

@@ -62,10 +62,31 @@ TEST(MixedText, ShortLinesGoWithWhatFollows) {
             Texts{kKingdoms + "第二回\n\n" + kKingdoms + kKingdoms});
 }
 
+TEST(MixedText, ShortLinesThatAreNothingElseAreUtf8) {
+  const std::string gbk = in_encoding(kKingdoms, "GB18030");
+  EXPECT_EQ(content_of("a", "第一章\n" + gbk).documents, Texts{"第一章\n" + kKingdoms});
+  EXPECT_EQ(content_of("a", kKingdoms + gbk + "第二章").documents,
+            Texts{kKingdoms + kKingdoms + "第二章"});
+}
+
+TEST(MixedText, AMarkSaysHowATextBegins) {
+  const std::string gbk = in_encoding(kKingdoms, "GB18030");
+  EXPECT_EQ(content_of("a", "\xEF\xBB\xBF" + kKingdoms + gbk).documents,
+            Texts{kKingdoms + kKingdoms});
+  EXPECT_EQ(content_of("a", gbk + "\xEF\xBB\xBF" + kKingdoms).documents,
+            Texts{kKingdoms + "\xEF\xBB\xBF" + kKingdoms});
+}
+
 TEST(MixedText, ALineMayHaveTwo) {
   const std::string gbk = in_encoding("周末七国分争，并入于秦。", "GB18030");
   EXPECT_EQ(content_of("a", in_encoding(kKingdoms, "GB18030") + gbk + kKingdoms).documents,
             Texts{kKingdoms + "周末七国分争，并入于秦。" + kKingdoms});
+  // Though it is all there is: as a whole it was Thai.
+  const std::string first =
+      "却说宝玉听了这话，不觉将昨晚的事都忘在九霄云外去了，便笑道：“你这话说得也奇！”";
+  const std::string second = "黛玉道：“我不过是随口一说，你倒当真了。”说着，便往潇湘馆去了。";
+  EXPECT_EQ(content_of("a", in_encoding(first, "GB18030") + second).documents,
+            Texts{first + second});
 }
 
 TEST(MixedText, OneEncodingStaysOne) {

@@ -68,8 +68,14 @@ TEST(Docx, IsOneDocumentWhateverItsNameAndPlace) {
   EXPECT_EQ(content_of("a", bytes).documents, Texts{"one\ntwo\n"});
   EXPECT_EQ(content_of("a.zip", bytes).documents, Texts{"one\ntwo\n"});
   EXPECT_EQ(content_of("a", bytes, {.format = InputFormat::kText}).documents, Texts{"one\ntwo\n"});
-  EXPECT_EQ(content_of("a.gz", test::compress(&archive_write_add_filter_gzip, bytes)).documents,
-            Texts{"one\ntwo\n"});
+  for (const auto filter : {&archive_write_add_filter_gzip, &archive_write_add_filter_xz,
+                            &archive_write_add_filter_zstd, &archive_write_add_filter_bzip2}) {
+    for (const char* name : {"a", "a.docx.xz"}) {
+      const auto compressed = content_of(name, test::compress(filter, bytes));
+      EXPECT_EQ(compressed.documents, Texts{"one\ntwo\n"});
+      EXPECT_EQ(compressed.dropped, Texts{});
+    }
+  }
   const auto inside = content_of("all.zip", zip({{"x/a.docx", bytes}, {"b.txt", "plain"}}));
   EXPECT_EQ(inside.documents, (Texts{"one\ntwo\n", "plain"}));
   EXPECT_EQ(inside.places, (Texts{"all.zip/x/a.docx#1", "all.zip/b.txt#1"}));
@@ -165,6 +171,24 @@ TEST(Docx, GivesWhatStandsBeforeTheDamage) {
   }
 }
 
+TEST(Docx, SaysWhyNoTextIsFound) {
+  const auto reason = [](const std::string& name, const std::string& bytes) {
+    const auto content = content_of(name, bytes);
+    EXPECT_EQ(content.documents, Texts{});
+    return content.dropped.size() == 1 ? content.dropped[0] : "";
+  };
+  std::string damaged = docx(paragraph("text that is compressed, and then damaged"));
+  const size_t document = damaged.find("word/document.xml");
+  damaged.replace(document + 60, 20, 20, '\xFF');
+  EXPECT_TRUE(reason("a.docx", damaged).starts_with("a.docx#0: damaged: "));
+  EXPECT_EQ(reason("a.docx", damaged).find('\n'), std::string::npos)
+      << "libarchive ends some with one";
+  const Files files = {{"[Content_Types].xml", "<Types/>"}, {"word/document.xml", kWordXml}};
+  EXPECT_EQ(reason("a.docx", test::make_archive(&archive_write_set_format_zip,
+                                                &archive_write_add_filter_none, files, "password")),
+            "a.docx#0: encrypted");
+}
+
 TEST(Docx, SaysWhatOtherPackagesAre) {
   const auto reason = [](const std::string& name, const Files& files) {
     const auto content = content_of(name, zip(files));
@@ -253,6 +277,17 @@ TEST(Epub, ChaptersComeInTheOrderOfTheSpine) {
   }
 }
 
+TEST(Epub, APageOfContentsIsKnownByItsNameToo) {
+  const auto content = content_of(
+      "a.epub",
+      zip(book("<package><manifest><item id=\"t\" href=\"Text/TOC.xhtml\"/><item id=\"a\" "
+               "href=\"Text/a.xhtml\"/></manifest><spine><itemref idref=\"t\"/><itemref "
+               "idref=\"a\"/></spine></package>",
+               {{"OEBPS/x/Text/TOC.xhtml", page("<p>contents</p>")},
+                {"OEBPS/x/Text/a.xhtml", page("<p>one</p>")}})));
+  EXPECT_EQ(content.documents, Texts{"one\n"});
+}
+
 TEST(Epub, WithoutASpineItsPagesComeByTheirNames) {
   const auto content = content_of("a.epub", zip(book("<package><manifest/><spine/></package>",
                                                      {{"OEBPS/ch10.xhtml", page("<p>ten</p>")},
@@ -263,6 +298,18 @@ TEST(Epub, WithoutASpineItsPagesComeByTheirNames) {
   EXPECT_EQ(in_english(content.facts[0].notes),
             Texts{"the book does not say in which order it is read; its pages were taken by their "
                   "names"});
+}
+
+TEST(Epub, ADamagedChapterCostsNoOther) {
+  std::string bytes = stored_zip(book(
+      "<package><manifest><item id=\"a\" href=\"a.xhtml\"/><item id=\"b\" href=\"b.xhtml\"/>"
+      "</manifest><spine><itemref idref=\"a\"/><itemref idref=\"b\"/></spine></package>",
+      {{"OEBPS/x/a.xhtml", page("<p>first</p>")}, {"OEBPS/x/b.xhtml", page("<p>second</p>")}}));
+  bytes.replace(bytes.find("first"), 5, "worst");
+  const auto content = content_of("a.epub", bytes);
+  EXPECT_EQ(content.documents, Texts{"worst\n\nsecond\n"});
+  ASSERT_EQ(content.dropped.size(), 1u);
+  EXPECT_TRUE(content.dropped[0].starts_with("a.epub#0: damaged: ")) << content.dropped[0];
 }
 
 TEST(Epub, SaysWhatIsEncryptedOrMissing) {
@@ -276,11 +323,20 @@ TEST(Epub, SaysWhatIsEncryptedOrMissing) {
                                  zip(book(package, {key, {"OEBPS/x/a.xhtml", page("<p>x</p>")}})));
   EXPECT_EQ(locked.dropped,
             Texts{"a.epub#0: an encrypted book (DRM), which only its own reader opens"});
+  const auto unreadable = content_of(
+      "a.epub", zip(book(package, {key, {"OEBPS/x/a.xhtml", std::string("\0\1\2", 3)}})));
+  EXPECT_EQ(unreadable.dropped, locked.dropped);
   const auto partly = content_of("a.epub",
                                  zip(book(package, {{"OEBPS/x/b.xhtml", page("<p>x</p>")}})));
   EXPECT_EQ(partly.documents, Texts{"x\n"});
   ASSERT_EQ(partly.facts.size(), 1u);
   EXPECT_EQ(in_english(partly.facts[0].notes), Texts{"1 of its chapters are not in the file"});
+  const auto unnamed = content_of(
+      "a.epub", zip(book("<package><manifest><item id=\"b\" href=\"b.xhtml\"/></manifest><spine>"
+                         "<itemref idref=\"b\"/><itemref idref=\"c\"/></spine></package>",
+                         {{"OEBPS/x/b.xhtml", page("<p>x</p>")}})));
+  ASSERT_EQ(unnamed.facts.size(), 1u);
+  EXPECT_EQ(in_english(unnamed.facts[0].notes), Texts{"1 of its chapters are not in the file"});
 }
 
 TEST(Package, NamesOfMembers) {

@@ -1,5 +1,8 @@
 #include "corpus/prepare/dropped_log.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <charconv>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -11,6 +14,7 @@ namespace inkstone {
 namespace {
 
 constexpr size_t kFileBlock_bytes = size_t{1} << 20;
+constexpr int64_t kNamedFiles = 10;
 
 // "line 17: no field 'text'" is one of many.
 Message group_of(const Message& reason) {
@@ -90,6 +94,26 @@ void DroppedLog::commit() {
   if (!file_) return;
   file_->write(std::exchange(waiting_, {}));
   file_->commit();
+}
+
+void fail_without_text(const std::vector<std::filesystem::path>& inputs, const DroppedLog& log) {
+  if (log.count() == 0) {
+    std::vector<std::string> names;
+    for (const auto& input : inputs) names.push_back(fmt::format("'{}'", input.string()));
+    fail(ErrorCode::kInvalidData, "no text found: there is no file in {}", fmt::join(names, ", "));
+  }
+  Message named;
+  int64_t more = log.count();
+  for (const DroppedDocument& d : log.examples()) {
+    if (log.count() - more == kNamedFiles) break;
+    --more;
+    const Message one = message("'{}' ({})", d.source, d.reason);
+    named = named.empty() ? one : message("{}, {}", named, one);
+  }
+  if (more > 0) {
+    fail(ErrorCode::kInvalidData, "no text found: all was left out: {} and {} more", named, more);
+  }
+  fail(ErrorCode::kInvalidData, "no text found: all was left out: {}", named);
 }
 
 }  // namespace inkstone

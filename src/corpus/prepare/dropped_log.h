@@ -48,4 +48,8 @@ class DroppedLog {
 
 Json to_json(const DroppedDocument& dropped);
 
+// Throws kInvalidData: in the inputs there is no text, and why.
+[[noreturn]] void fail_without_text(const std::vector<std::filesystem::path>& inputs,
+                                    const DroppedLog& log);
+
 }  // namespace inkstone

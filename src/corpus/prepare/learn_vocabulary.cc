@@ -1,12 +1,9 @@
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
 #include <optional>
 #include <utility>
 
-#include "base/error.h"
 #include "base/hash.h"
 #include "corpus/prepare/corpus_text.h"
+#include "corpus/prepare/dropped_log.h"
 #include "inkstone/prepare.h"
 #include "inkstone/vocabulary.h"
 
@@ -18,13 +15,21 @@ namespace {
 class TrainingText {
  public:
   TrainingText(const VocabularyOptions& options, const VocabularyObserver& observer)
-      : held_out_(options.held_out),
+      : inputs_(options.inputs),
+        held_out_(options.held_out),
         observer_(observer),
         corpus_(options.inputs, options.read, options.clean,
                 [this](const DroppedDocument& dropped) {
-                  ++left_out_;
+                  left_out_.add(dropped);
                   if (observer_.on_left_out) observer_.on_left_out(dropped);
                 }) {}
+
+  // The next part to learn from; nullopt at the end, and an error where there was no text at all.
+  std::optional<std::string> next_of_some() {
+    std::optional<std::string> part = next();
+    if (!part && corpus_.bytes() == 0) fail_without_text(inputs_, left_out_);
+    return part;
+  }
 
   std::optional<std::string> next() {
     while (const auto text = corpus_.next()) {
@@ -50,7 +55,7 @@ class TrainingText {
     report.documents = corpus_.documents();
     report.bytes = corpus_.bytes();
     report.held_out_bytes = held_out_bytes_;
-    report.left_out = left_out_;
+    report.left_out = left_out_.count();
     report.sources = corpus_.sources();
     return report;
   }
@@ -61,9 +66,11 @@ class TrainingText {
     return static_cast<double>(hash64(text) >> 11) < share * 0x1p53;
   }
 
+  const std::vector<std::filesystem::path>& inputs_;
   double held_out_;
   const VocabularyObserver& observer_;
-  int64_t left_out_ = 0, held_out_bytes_ = 0;
+  DroppedLog left_out_{"", nullptr};
+  int64_t held_out_bytes_ = 0;
   CorpusText corpus_;
 };
 
@@ -91,12 +98,6 @@ std::vector<Message> warnings_of(const TokenizerTrainReport& report,
   return list;
 }
 
-std::string named(const std::vector<std::filesystem::path>& inputs) {
-  std::vector<std::string> names;
-  for (const auto& input : inputs) names.push_back(input.string());
-  return fmt::format("'{}'", fmt::join(names, "', '"));
-}
-
 }  // namespace
 
 LearntVocabulary learn_vocabulary(const VocabularyOptions& options,
@@ -108,9 +109,7 @@ LearntVocabulary learn_vocabulary(const VocabularyOptions& options,
     text.progress(p.merges, p.merges_wanted);
   };
   TokenizerTrainReport report;
-  Tokenizer tokenizer = with_context(named(options.inputs), [&] {
-    return Tokenizer::train([&] { return text.next(); }, train, &report);
-  });
+  Tokenizer tokenizer = Tokenizer::train([&] { return text.next_of_some(); }, train, &report);
   while (text.next()) {  // a byte vocabulary needs no text; the counts are of all of it
   }
   VocabularyReport learnt = text.report();

@@ -1,6 +1,6 @@
 #include "inkstone/prepare.h"
 
-#include <fmt/ranges.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <limits>
@@ -32,7 +32,6 @@ constexpr int64_t kMaxShardTokens = std::numeric_limits<int32_t>::max();
 // GPT-2's context: fewer tokens than this do not fill one window.
 constexpr int64_t kUsualContext = 1024;
 // Left-out files that an error names.
-constexpr size_t kNamedFiles = 10;
 constexpr size_t kFrequentTokens = 50;
 
 void validate(const PrepareOptions& options, const Tokenizer& tokenizer) {
@@ -140,26 +139,6 @@ std::string fingerprint_of(const PrepareOptions& options, const Tokenizer& token
   for (const DroppedDocument& d : corpus.dropped)
     text += fmt::format("|{}|{}", d.source, d.reason.english());
   return hash128_hex(text);
-}
-
-[[noreturn]] void fail_without_text(const std::vector<fs::path>& inputs, const DroppedLog& log) {
-  if (log.count() == 0) {
-    std::vector<std::string> names;
-    for (const fs::path& input : inputs) names.push_back(fmt::format("'{}'", input.string()));
-    fail(ErrorCode::kInvalidData, "no text found: there is no file in {}", fmt::join(names, ", "));
-  }
-  Message named;
-  int64_t more = log.count();
-  for (const DroppedDocument& d : log.examples()) {
-    if (log.count() - more == kNamedFiles) break;
-    --more;
-    const Message one = message("'{}' ({})", d.source, d.reason);
-    named = named.empty() ? one : message("{}, {}", named, one);
-  }
-  if (more > 0) {
-    fail(ErrorCode::kInvalidData, "no text found: all was left out: {} and {} more", named, more);
-  }
-  fail(ErrorCode::kInvalidData, "no text found: all was left out: {}", named);
 }
 
 Message warning_of_invalid(int64_t documents, InvalidText policy) {

@@ -23,20 +23,27 @@ using Handle = std::unique_ptr<struct archive, decltype(&archive_read_free)>;
 
 std::string error_text(struct archive* archive) {
   const char* text = archive_error_string(archive);
-  return text != nullptr ? text : "unknown error of libarchive";
+  std::string error = text != nullptr ? text : "unknown error of libarchive";
+  while (error.ends_with('\n')) error.pop_back();
+  return error;
 }
 
 // Only what is linked in: other filters would start programs. Not gzip: GzipStream.
-Handle open_handle() {
+Handle open_compressed() {
   Handle handle(archive_read_new(), &archive_read_free);
   if (!handle) throw std::bad_alloc();
   archive_read_support_filter_bzip2(handle.get());
   archive_read_support_filter_xz(handle.get());
   archive_read_support_filter_zstd(handle.get());
-  archive_read_support_format_tar(handle.get());
-  archive_read_support_format_zip_streamable(handle.get());
   archive_read_support_format_raw(handle.get());
   archive_read_support_format_empty(handle.get());
+  return handle;
+}
+
+Handle open_archive() {
+  Handle handle = open_compressed();
+  archive_read_support_format_tar(handle.get());
+  archive_read_support_format_zip_streamable(handle.get());
   return handle;
 }
 
@@ -79,7 +86,10 @@ struct Archive::Input {
   std::string_view content;  // of the current member, decompressed and not yet handed out
   int64_t content_at = 0;    // where that stands in the member
   int64_t position = 0;      // where the next byte to hand out stands
-  Handle handle = open_handle();
+  bool has_warned = false;   // of the current member: what was handed out last is its damaged end
+  Handle handle;
+
+  Input(ReadBytes bytes, Handle opened) : read(std::move(bytes)), handle(std::move(opened)) {}
 
   static la_ssize_t on_read(struct archive* archive, void* self, const void** data) {
     auto& input = *static_cast<Input*>(self);
@@ -120,8 +130,10 @@ std::string_view container_name(std::string_view head) {
   return "";
 }
 
-Archive::Archive(ReadBytes read) : input_(std::make_unique<Input>()) {
-  input_->read = std::move(read);
+Archive::Archive(ReadBytes read)
+    : Archive(std::make_unique<Input>(std::move(read), open_archive())) {}
+
+Archive::Archive(std::unique_ptr<Input> input) : input_(std::move(input)) {
   struct archive* handle = input_->handle.get();
   if (archive_read_open(handle, input_.get(), nullptr, &Input::on_read, nullptr) != ARCHIVE_OK) {
     input_->fail_damaged();
@@ -136,6 +148,7 @@ bool Archive::next(Member& member) {
   const int result = archive_read_next_header(handle, &entry);
   input_->content = {};
   input_->content_at = input_->position = 0;
+  input_->has_warned = false;
   if (result == ARCHIVE_EOF) return false;
   if (result != ARCHIVE_OK && result != ARCHIVE_WARN) input_->fail_damaged();
   if (archive_format(handle) == ARCHIVE_FORMAT_RAW) {
@@ -151,12 +164,15 @@ bool Archive::next(Member& member) {
 size_t Archive::read_some(char* out, size_t size_bytes) {
   Input& input = *input_;
   while (input.content.empty()) {
+    if (input.has_warned) input.fail_damaged();
     const void* data = nullptr;
     size_t size = 0;
     la_int64_t offset = 0;
     const int result = archive_read_data_block(input.handle.get(), &data, &size, &offset);
     if (result == ARCHIVE_EOF) return 0;
-    if (result != ARCHIVE_OK) input.fail_damaged();
+    // A warning is that the member's size or checksum is wrong, and comes with its last bytes.
+    if (result != ARCHIVE_OK && (result != ARCHIVE_WARN || size == 0)) input.fail_damaged();
+    input.has_warned = result == ARCHIVE_WARN;
     input.content = {static_cast<const char*>(data), size};
     input.content_at = offset;
   }
@@ -173,6 +189,15 @@ size_t Archive::read_some(char* out, size_t size_bytes) {
   }
   input.position += static_cast<int64_t>(n);
   return n;
+}
+
+ReadBytes decompress(ReadBytes compressed) {
+  using Input = Archive::Input;
+  const std::shared_ptr<Archive> file(
+      new Archive(std::make_unique<Input>(std::move(compressed), open_compressed())));
+  Archive::Member content;
+  if (!file->next(content)) return read_from("");
+  return [file](char* out, size_t size_bytes) { return file->read_some(out, size_bytes); };
 }
 
 }  // namespace inkstone

@@ -42,8 +42,14 @@ class Archive {
   size_t read_some(char* out, size_t size_bytes);
 
  private:
+  friend ReadBytes decompress(ReadBytes compressed);
   struct Input;
+  explicit Archive(std::unique_ptr<Input> input);
   std::unique_ptr<Input> input_;
 };
+
+// What a file in xz, zstd or bzip2 holds, whatever that is: an archive in it is not opened. Throws
+// as Archive does, after all that could be decompressed.
+ReadBytes decompress(ReadBytes compressed);
 
 }  // namespace inkstone

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "corpus/read/csv_rows.h"
 #include "corpus/read/record_reader.h"
 
@@ -200,7 +201,7 @@ class CsvReader : public RecordReader {
   }
 
   static std::string shortened(std::string_view text) {
-    return std::string(text.substr(0, kLongestHeader_bytes)) +
+    return std::string(utf8_beginning(text, kLongestHeader_bytes)) +
            (text.size() > kLongestHeader_bytes ? "..." : "");
   }
 

@@ -1,7 +1,10 @@
 #include "corpus/read/document_source.h"
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "base/error.h"
@@ -53,6 +56,12 @@ struct GuardedBytes {
 
 constexpr size_t kMemberEvidence_bytes = 4096, kPackageHead_bytes = 4096;
 
+// Characters from U+0800 on, which have three bytes or more in UTF-8.
+bool has_later_scripts(std::string_view utf8) {
+  return std::any_of(utf8.begin(), utf8.end(),
+                     [](char c) { return static_cast<uint8_t>(c) >= 0xE0; });
+}
+
 // A file: what it is shows in its first bytes.
 class FileSource : public DocumentSource {
  public:
@@ -93,17 +102,15 @@ class FileSource : public DocumentSource {
   }
 
   void open_archive(std::shared_ptr<HeadedStream> stream) {
-    const bool gzip = container_name(stream->head()) == "gzip";
+    const std::string_view container = container_name(stream->head());
     ReadBytes read = [stream = std::move(stream)](char* out, size_t n) {
       return stream->read(out, n);
     };
     try {
-      if (gzip) {
-        gzip_ = std::make_shared<GzipStream>(std::move(read));
+      if (container != "zip" && container != "tar") {
+        decompressed_ = decompressed(container, std::move(read));
         // One read: what stands before a damage is given before it is found.
-        auto content = std::make_shared<HeadedStream>(
-            [gzip = gzip_](char* out, size_t n) { return gzip->read_some(out, n); },
-            kPackageHead_bytes);
+        auto content = std::make_shared<HeadedStream>(decompressed_, kPackageHead_bytes);
         if (is_package(content->head(), name_)) {
           pending_ = std::move(content);
           return;
@@ -114,6 +121,12 @@ class FileSource : public DocumentSource {
     } catch (const Error& e) {
       drop_source(name_, e.message());
     }
+  }
+
+  static ReadBytes decompressed(std::string_view container, ReadBytes read) {
+    if (container != "gzip") return decompress(std::move(read));
+    auto gzip = std::make_shared<GzipStream>(std::move(read));
+    return [gzip](char* out, size_t n) { return gzip->read_some(out, n); };
   }
 
   // False when the input has no more.
@@ -159,13 +172,19 @@ class FileSource : public DocumentSource {
   }
 
   // How a member is called in reports. A name that is not in UTF-8 is in the encoding in which it,
-  // the names before it and the texts around it read best.
+  // the names before it and the texts around it read best. So is one that is UTF-8 by chance, as
+  // two bytes a character may be: 小说 in GBK is the letters С˵.
   std::string source_of(const std::string& member) {
     if (member.empty()) return name_;
-    if (is_valid_utf8(member)) return name_ + "/" + member;
     const std::string evidence = encoding_evidence(member);
+    const bool is_utf8 = is_valid_utf8(member);
+    if (evidence.empty() || (is_utf8 && (member_evidence_.empty() || has_later_scripts(member))))
+      return name_ + "/" + member;
     std::string name;
-    Converter(guess_encoding(evidence, member_evidence_).encoding).add(member, true, name);
+    Converter converter(guess_encoding(evidence, member_evidence_).encoding);
+    converter.add(member, true, name);
+    if (is_utf8 && (converter.replaced() > 0 || !has_later_scripts(name)))
+      return name_ + "/" + member;
     if (member_evidence_.size() < kMemberEvidence_bytes) member_evidence_ += evidence;
     return name_ + "/" + name;
   }
@@ -185,7 +204,7 @@ class FileSource : public DocumentSource {
     try {
       // A tar archive ends before its file: the checksum is still to come.
       std::array<char, 4096> rest;
-      while (gzip_ && gzip_->read_some(rest.data(), rest.size()) > 0) continue;
+      while (decompressed_ && decompressed_(rest.data(), rest.size()) > 0) continue;
     } catch (const Error& e) {
       drop_source(name_, reason_of_end(e.message()));
       archive_.reset();
@@ -247,7 +266,7 @@ class FileSource : public DocumentSource {
   SourceHooks hooks_;
   GuardedBytes raw_;                       // the input itself
   std::unique_ptr<Archive> archive_;       // null for a plain file
-  std::shared_ptr<GzipStream> gzip_;       // null for what is not in gzip
+  ReadBytes decompressed_;                 // null for what is not compressed
   GuardedBytes content_;                   // of the archive's current member
   std::shared_ptr<HeadedStream> pending_;  // a plain file that is not open yet
   std::unique_ptr<MemberReader> member_;

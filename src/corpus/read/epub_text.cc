@@ -43,6 +43,11 @@ class EncryptionEvents : public XmlEvents {
   std::set<std::string> members_;
 };
 
+bool is_contents_name(std::string_view name) {
+  const std::string lower = lower_case(name.substr(name.rfind('/') + 1));
+  return lower.starts_with("nav.") || lower.starts_with("toc.");
+}
+
 // The package document: what is in the book, and in which order it is read.
 class PackageEvents : public XmlEvents {
  public:
@@ -62,14 +67,14 @@ class PackageEvents : public XmlEvents {
   }
   void end(std::string_view) override {}
 
-  // Each once.
+  // Each once. What the spine names and no item describes is called by its id.
   std::vector<std::string> chapters() const {
     std::vector<std::string> names;
     for (const std::string& id : spine_) {
       const auto item = items_.find(id);
-      if (item == items_.end() || contents_.contains(item->second)) continue;
-      if (std::find(names.begin(), names.end(), item->second) == names.end())
-        names.push_back(item->second);
+      const std::string& name = item == items_.end() ? id : item->second;
+      if (contents_.contains(name) || is_contents_name(name)) continue;
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
     }
     return names;
   }
@@ -86,11 +91,6 @@ class PackageEvents : public XmlEvents {
 bool is_page_name(std::string_view name) {
   const std::string lower = lower_case(name);
   return lower.ends_with(".xhtml") || lower.ends_with(".html") || lower.ends_with(".htm");
-}
-
-bool is_contents_name(std::string_view name) {
-  const std::string lower = lower_case(name.substr(name.rfind('/') + 1));
-  return lower.starts_with("nav.") || lower.starts_with("toc.");
 }
 
 // Of a book that does not say in which order it is read: its pages by their names.
@@ -116,27 +116,29 @@ std::string package_document_of(const Package& package) {
   return "";
 }
 
+// Of the members, those that are encrypted.
+std::set<std::string> encrypted_members(const Package& package) {
+  EncryptionEvents events;
+  if (const std::string* xml = package.find("META-INF/encryption.xml")) parse_xml(*xml, events);
+  return events.members();
+}
+
 struct Chapters {
   std::vector<std::string> names;
   bool by_name = false;
 };
 
-Chapters chapters_of(const Package& package) {
+Chapters chapters_of(const Package& package, const std::set<std::string>& encrypted) {
   const std::string document = package_document_of(package);
   PackageEvents events(document);
   if (!document.empty()) parse_xml(*package.find(document), events);
   const std::vector<std::string> names = events.chapters();
+  // What is encrypted is there, though it is no markup that the package holds.
   const bool any = std::any_of(names.begin(), names.end(), [&](const std::string& name) {
-    return package.find(name) != nullptr;
+    return encrypted.contains(name) || package.find(name) != nullptr;
   });
   if (any) return {.names = names};
   return {.names = pages_by_name(package, events.contents()), .by_name = true};
-}
-
-std::set<std::string> encrypted_members(const Package& package) {
-  EncryptionEvents events;
-  if (const std::string* xml = package.find("META-INF/encryption.xml")) parse_xml(*xml, events);
-  return events.members();
 }
 
 // What becomes of the chapters.
@@ -145,8 +147,8 @@ struct Book {
   int missing = 0, encrypted = 0, unreadable = 0;
 };
 
-Book read_book(const Package& package, const std::vector<std::string>& chapters) {
-  const std::set<std::string> encrypted = encrypted_members(package);
+Book read_book(const Package& package, const std::vector<std::string>& chapters,
+               const std::set<std::string>& encrypted) {
   Book book;
   for (const std::string& name : chapters) {
     const std::string* page = package.find(name);
@@ -183,8 +185,9 @@ Message notes_of_book(const Book& book, bool by_name) {
 }  // namespace
 
 PackageText epub_text(const Package& package) {
-  const Chapters chapters = chapters_of(package);
-  Book book = read_book(package, chapters.names);
+  const std::set<std::string> encrypted = encrypted_members(package);
+  const Chapters chapters = chapters_of(package, encrypted);
+  Book book = read_book(package, chapters.names, encrypted);
   PackageText result{.text = std::move(book.text), .why_not = ""};
   if (!result.text.empty()) {
     result.notes = notes_of_book(book, chapters.by_name);

@@ -420,7 +420,7 @@ class JsonReader : public RecordReader {
     int count = 0;
     for (const auto member : simdjson::dom::object(root)) {
       if (++count > 5) break;
-      names += fmt::format("{}'{}'", count > 1 ? ", " : "", member.key.substr(0, 40));
+      names += fmt::format("{}'{}'", count > 1 ? ", " : "", utf8_beginning(member.key, 40));
     }
     if (names.empty()) return message("no field '{}'; there is none", field_);
     return message("no field '{}'; there is {} (--json-field NAME, or NAME,NAME)", field_, names);

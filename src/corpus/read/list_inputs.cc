@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <map>
 #include <memory>
+#include <string_view>
 #include <utility>
 
 #include "base/error.h"
@@ -72,8 +73,9 @@ class InputWalker {
   void add_list(const fs::path& list) {
     const Message context = message("the list of inputs '{}'", list.string());
     const std::string text = with_context(context, [&] { return read_file(list); });
+    constexpr std::string_view kMark = "\xEF\xBB\xBF";  // which editors of Windows write
     int number = 0;
-    for (size_t at = 0; at < text.size();) {
+    for (size_t at = text.starts_with(kMark) ? kMark.size() : 0; at < text.size();) {
       const size_t end = std::min(text.find('\n', at), text.size());
       std::string line = text.substr(at, end - at);
       at = end + 1;

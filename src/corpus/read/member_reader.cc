@@ -269,7 +269,10 @@ std::unique_ptr<MemberReader> open_member(const std::string& name,
     return std::make_unique<RecordDocuments>(open_html(bytes_of(stream), start.encoding), nullptr,
                                              std::move(on_dropped));
   }
-  auto text = std::make_shared<Utf8Stream>(bytes_of(stream), start.encoding, hooks.neighbours);
+  // UTF-8's mark says how a text begins: what was put behind it may be in another encoding.
+  const bool begins_so = options.encoding.empty() && start.encoding == "UTF-8";
+  auto text = std::make_shared<Utf8Stream>(bytes_of(stream), begins_so ? "" : start.encoding,
+                                           hooks.neighbours);
   if (format == InputFormat::kText || format == InputFormat::kSubtitles ||
       format == InputFormat::kAuto)
     return open_text(std::move(text), format, options, hooks, std::move(on_dropped));

@@ -66,6 +66,14 @@ ValidParts valid_parts(std::string_view line) {
   return parts;
 }
 
+bool decodes(std::string_view bytes, const std::string& encoding) {
+  if (beyond_ascii(bytes) == 0) return true;
+  std::string text;
+  Converter converter(encoding);
+  converter.add(bytes, true, text);
+  return converter.replaced() == 0;
+}
+
 }  // namespace
 
 int64_t utf8_evidence(std::string_view line) {
@@ -84,7 +92,14 @@ std::string without_utf8_lines(std::string_view text) {
   while (!text.empty()) {
     const std::string_view line = text.substr(0, line_end_of(text));
     text.remove_prefix(line.size());
-    if (utf8_evidence(line) < kUtf8Line) rest += line;
+    const ValidParts parts = valid_parts(line);
+    if (parts.invalid == 0) {
+      if (parts.evidence < kUtf8Line) rest += line;
+      continue;
+    }
+    const size_t begin = parts.before >= kUtf8Line ? parts.first_invalid : 0;
+    const size_t end = parts.behind >= kUtf8Line ? parts.behind_last_invalid : line.size();
+    rest += line.substr(begin, end - begin);
   }
   return rest;
 }
@@ -218,7 +233,11 @@ void MixedText::give(std::string_view bytes, bool is_utf8) {
   }
 }
 
-void MixedText::give_held(bool is_utf8) { give(std::exchange(held_, {}), is_utf8); }
+// What is held is valid UTF-8, and so it is read where the other encoding has no characters for it.
+void MixedText::give_held(bool is_utf8) {
+  const std::string held = std::exchange(held_, {});
+  give(held, is_utf8 || !decodes(held, other_));
+}
 
 Message MixedText::note() const {
   if (changes_ == 0) return "";

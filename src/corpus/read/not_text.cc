@@ -30,6 +30,8 @@ constexpr Signature kSignatures[] = {
      marked(
          "DOC, XLS, PPT or another file of old Office programs; save it as DOCX or text first, for "
          "example by LibreOffice (soffice --convert-to docx)")},
+    {"[Script Info]"sv,
+     marked("ASS or SSA subtitles; convert them to SRT first, for example by ffmpeg")},
     {"{\\rtf"sv, marked("RTF; save it as DOCX or text first")},
     {"\xEA\x44RMION\xEE"sv, marked("KFX; convert it to EPUB first")},
     {"ITSF\3\0"sv, marked("CHM; convert it to HTML or EPUB first")},
@@ -94,11 +96,11 @@ std::string_view find_format(std::string_view head, std::span<const Signature> s
 }  // namespace
 
 std::string_view format_to_convert(std::string_view head) {
+  if (head.starts_with("\xEF\xBB\xBF")) head.remove_prefix(3);
   if (const auto format = find_format(head, kSignatures); !format.empty()) return format;
   if (head.starts_with("RIFF")) return find_format(head, kRiffFormats);
   const auto later = find_format(head, kLaterSignatures);
   if (!later.empty() && head.substr(0, 60).find('\0') != head.npos) return later;
-  if (head.starts_with("\xEF\xBB\xBF")) head.remove_prefix(3);
   if (!head.starts_with("<?xml")) return "";
   for (const Signature& format : kXmlFormats) {
     if (head.substr(0, 1024).find(format.bytes) != head.npos) return format.format;

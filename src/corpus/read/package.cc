@@ -103,6 +103,7 @@ Message why_no_office_text(const Package& package) {
     return marked("a workbook (XLSX); save its sheets as CSV first");
   if (types.find("presentationml") != types.npos)
     return marked("a presentation (PPTX); save its outline as text first");
+  if (!package.why_ended.empty()) return package.why_ended;
   return marked("a document whose text is not found; save it as DOCX or text first");
 }
 
@@ -140,30 +141,30 @@ Package read_package(ReadBytes zip) {
   try {
     Archive archive(std::move(zip));
     for (Archive::Member member; archive.next(member);) {
-      if (member.name.ends_with('/') || member.why_not.english() == "encrypted") continue;
+      if (member.name.ends_with('/')) continue;
+      if (member.why_not.english() == "encrypted") {
+        package.why_ended = member.why_not;
+        continue;
+      }
       std::replace(member.name.begin(), member.name.end(), '\\', '/');
       std::string content;
-      const auto keep = [&] {
-        const bool kept = is_markup(content) || member.name == "mimetype" ||
-                          member.name.ends_with(".iwa");
-        if (!kept || content.empty()) return;
-        held_bytes += content.size();
-        package.members.try_emplace(member.name, std::move(content));
-      };
       try {
         read_member(archive, content, kLongestPackage_bytes - held_bytes);
-      } catch (const Error&) {
-        keep();
-        throw;
+      } catch (const Error& e) {
+        if (package.why_ended.empty()) package.why_ended = e.message();
       }
-      keep();
+      const bool kept = is_markup(content) || member.name == "mimetype" ||
+                        member.name.ends_with(".iwa");
+      if (!kept || content.empty()) continue;
+      held_bytes += content.size();
+      package.members.try_emplace(member.name, std::move(content));
       if (held_bytes > kLongestPackage_bytes) {
         fail(ErrorCode::kInvalidData, "more than {} MiB of markup in one document",
              kLongestPackage_bytes >> 20);
       }
     }
   } catch (const Error& e) {
-    package.why_ended = e.message();
+    if (package.why_ended.empty()) package.why_ended = e.message();
   }
   return package;
 }

@@ -23,7 +23,7 @@ bool is_package(std::string_view head, std::string_view name);
 // The members that are markup, by name.
 struct Package {
   std::map<std::string, std::string> members;
-  Message why_ended;  // why it could not be read to its end; empty when it was
+  Message why_ended;  // why it could not be read to its end, or whole; empty when it was
 
   // Null where there is none. Names as in an archive, or as a browser would find them: case counts
   // only where both are there.
@@ -31,7 +31,7 @@ struct Package {
 };
 
 // Holds what a zip archive has of markup, by its beginning and not by its name. Throws nothing: a
-// damaged archive gives what stands before the damage.
+// damaged member gives what stands before the damage, an encrypted one nothing.
 Package read_package(ReadBytes zip);
 
 // What a package says.
