@@ -21,6 +21,7 @@ const std::set<std::string> kPaths = {"TEXT", "MODEL", "data", "tokenizer", "ini
 std::string whole_path(const std::string& word) {
   if (word == "-") return word;
   const bool list = word.starts_with('@') && !fs::exists(word);
+  if (word.size() == list) return word;  // an empty path, which is nowhere
   const std::string path = fs::absolute(word.substr(list)).lexically_normal().string();
   return list ? "@" + path : path;
 }

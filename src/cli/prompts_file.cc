@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/lenient_json.h"
 
 namespace inkstone::cli {
 namespace {
@@ -28,8 +29,21 @@ std::vector<Line> lines_of(std::string_view text) {
   return lines;
 }
 
+// A line that Python's json wrote need not be JSON.
+Json parse_line(std::string_view line) {
+  try {
+    return parse_json(line);
+  } catch (const Error&) {
+    std::string lenient(line);
+    repair_surrogates(lenient);
+    zero_numbers(lenient);
+    if (lenient == line) throw;
+    return parse_json(lenient);
+  }
+}
+
 std::string prompt_of(std::string_view line) {
-  const Json json = parse_json(line);
+  const Json json = parse_line(line);
   if (json.is_string()) return json.get<std::string>();
   if (!json.is_object()) {
     fail(ErrorCode::kInvalidData, "found a JSON {}, expected an object with \"prompt\"",

@@ -15,6 +15,8 @@ namespace inkstone::cli {
 namespace {
 namespace fs = std::filesystem;
 
+constexpr int64_t kMostMinutes = 10'000'000;  // 19 years
+
 // A preset by the amount of text: more parameters than the text can teach only memorise it.
 std::string preset_for(int64_t tokens) {
   if (tokens < 200'000) return "gpt-micro";
@@ -235,7 +237,7 @@ void add_training_options(CLI::App* c, TrainArguments& a) {
                     ? marked("in place of --steps: as many as this machine does in so many minutes")
                     : marked("choose the model and its training by what this machine does in so "
                              "many minutes; --steps and the sizes can then be left out"))
-      ->check(positive_number())
+      ->check(positive_number(kMostMinutes))
       ->type_name("N");
   CLI::Option* batch = c->add_option(
                             "--batch", o.batch,

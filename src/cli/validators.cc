@@ -38,11 +38,11 @@ CLI::Validator whole_number(int64_t low, int64_t high) {
   return {check, ""};
 }
 
-CLI::Validator positive_number() {
-  const auto check = [](std::string& text) {
+CLI::Validator positive_number(int64_t high) {
+  const auto check = [high](std::string& text) {
     const auto value = number_in<double>(text);
-    if (value && *value > 0) return std::string();
-    return localized("found '{}', expected a number above 0", text);
+    if (value && *value > 0 && *value <= static_cast<double>(high)) return std::string();
+    return localized("found '{}', expected a number above 0 and at most {}", text, high);
   };
   return {check, ""};
 }

@@ -16,7 +16,7 @@ namespace inkstone::cli {
 CLI::Validator whole_number(int64_t low, int64_t high = int64_t{1} << 40);
 
 // A number above 0; a number in the range.
-CLI::Validator positive_number();
+CLI::Validator positive_number(int64_t high);
 CLI::Validator number_from(double low, double high);
 
 // For transform(): typed_text().

@@ -125,6 +125,9 @@ TEST_F(GenerateTest, LinesAreJsonWhenEveryOneIsAnObject) {
   EXPECT_EQ(prompts("code.txt"), (Prompts{"{", "{x}"}));
   write("strings.jsonl", "{\"prompt\": \"2 little\"}\n\"4 \\u006cittle\"\n");
   EXPECT_EQ(prompts("strings.jsonl"), (Prompts{"2 little", "4 little"}));
+  write("python.jsonl",
+        "{\"score\": NaN, \"prompt\": \"2 NaN\"}\n{\"n\": 1e999, \"prompt\": \"3 \\ud800 1\"}\n");
+  EXPECT_EQ(prompts("python.jsonl"), (Prompts{"2 NaN", "3 \uFFFD 1"}));
 }
 
 TEST_F(GenerateTest, PromptsAreDecodedAsPrepareDecodesText) {

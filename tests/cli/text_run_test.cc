@@ -225,6 +225,11 @@ TEST_F(TextRunTest, RefusesWhatItCannotDoAndLeavesNothingBehind) {
   expect_refused(2, {"train", "book.txt"}, {"-o RUN is missing"});
   expect_refused(2, {"train", "book.txt", "--data", "data", "-o", "run"}, {"in place of TEXT"});
   expect_refused(1, {"train", "absent.txt", "-o", "run"}, {"absent.txt"});
+  expect_refused(1, {"train", "", "-o", "run"}, {"the input '' is not there"});
+  for (const char* minutes : {"inf", "1e300", "nan", "0"}) {
+    expect_refused(2, {"train", "book.txt", "-o", "run", "--minutes", minutes},
+                   {"--minutes", "expected a number above 0 and at most 10000000"});
+  }
   expect_refused(2, {"train", ".", "-o", "run"}, {"lies inside the text folder"});
   expect_refused(1, {"train", "book.txt", "--tokenizer", "absent", "-o", "run"}, {"absent"});
   expect_refused(2, {"train", "book.txt", "-o", "book.txt"}, {"book.txt", "not a folder"});

@@ -134,6 +134,26 @@ TEST(DetectEncoding, IsUnsureOfWhatMayBeAnything) {
   EXPECT_EQ(content_of("a", "ASCII").facts.at(0).encoding, "UTF-8");
 }
 
+// One letter at the very end could also be the beginning of one in UTF-8.
+TEST(DetectEncoding, TheLastByteAloneIsNoUtf8) {
+  const auto content = content_of("a", "Un caf\xE9");
+  EXPECT_NE(content.documents, Texts{"Un caf\uFFFD"});
+  EXPECT_TRUE(content.facts.at(0).is_unsure());
+  EXPECT_EQ(detect_encoding("ein sch\xC3\xB6ner caf\xC3").encoding, "UTF-8");
+}
+
+// A few bytes, or what no text has in the best encoding, make no sure guess.
+TEST(DetectEncoding, IsUnsureOfLittleAndOfWhatDoesNotFit) {
+  for (const auto& [text, encoding] :
+       {std::pair{"李白\n", "GB18030"},
+        {"東京\n", "EUC-JP"},
+        {"桜\n", "Shift_JIS"},
+        {"Die Straße war lang und die Bäume grün. Über den Wolken\n", "ibm-850"}}) {
+    const EncodingGuess guess = detect_encoding(encode(text, encoding));
+    EXPECT_LT(guess.certainty, kSureEncoding) << text << guess.encoding;
+  }
+}
+
 // Neighbours count only where a text does not tell.
 TEST(DetectEncoding, AsksTheNeighboursOfShortTexts) {
   const std::string czech = encode(
@@ -279,9 +299,10 @@ TEST(Encodings, MarksAndNulsTellUtf16) {
         content_of("a", encode("\uFEFF" + kChinese, encoding), {.encoding = encoding}).documents,
         Texts{kChinese});
   }
-  for (const char* encoding : {"UTF-16LE", "UTF-16BE"}) {
+  for (const char* encoding : {"UTF-16LE", "UTF-16BE", "UTF-32LE", "UTF-32BE"}) {
     for (const std::string& text :
-         {kGerman, kChinese, kJapanese + "\U0001F600\n", kRussian, kArabic, kHindi, kThai}) {
+         {kGerman, kChinese, kJapanese + "\U0001F600\n", kRussian, kArabic, kHindi, kThai,
+          std::string("без_пробелов"), std::string("你好\n")}) {
       EXPECT_EQ(content_of("a", encode(text, encoding)).documents, Texts{text}) << encoding;
     }
   }
@@ -303,6 +324,33 @@ TEST(Encodings, AStrayNulMakesNoUtf16) {
   EXPECT_EQ(content_of("a", gbk).documents, Texts{decode(gbk, "GB18030")});
 }
 
+// Too many NULs for a text, which as pairs of bytes would be Chinese.
+TEST(Encodings, AsciiWithNulsIsNoUtf16) {
+  for (const std::string& text :
+       {std::string("hi\0there", 8), std::string("a\0b\nc\n", 6),
+        std::string("so\0so\0so\0so\0", 12), "Это\1 строка\1" + std::string("\0\n", 2)}) {
+    for (int times : {1, 50}) {
+      std::string repeated;
+      for (int i = 0; i < times; ++i) repeated += text;
+      EXPECT_EQ(content_of("a", repeated).dropped,
+                Texts{"a#0: binary (--encoding NAME takes it as text)"})
+          << text << times;
+    }
+  }
+}
+
+TEST(Encodings, EscapesTellTheEncodingsOfMail) {
+  EXPECT_EQ(content_of("a", "mail: " + encode(kJapanese, "ISO-2022-JP")).documents,
+            Texts{"mail: " + kJapanese});
+  const std::string korean = encode(kKorean, "ISO-2022-KR");
+  EXPECT_EQ(content_of("a", korean).documents, Texts{kKorean});
+  EXPECT_EQ(content_of("a", korean).facts.at(0).encoding, "ISO-2022-KR");
+  const std::string colours = "\x1B[31mred\x1B[0m $B\n";
+  EXPECT_EQ(content_of("a", colours).documents, Texts{colours});
+  const std::string mixed = "\x1B$B " + kGerman;
+  EXPECT_EQ(content_of("a", mixed).documents, Texts{mixed});
+}
+
 TEST(Encodings, TheGivenOneMakesTextOfWhatLooksBinary) {
   const std::string nuls = std::string("a\0b\0\0\0", 6);
   EXPECT_EQ(content_of("a", nuls).dropped, Texts{"a#0: binary (--encoding NAME takes it as text)"});
@@ -319,9 +367,29 @@ TEST(Encodings, TheGivenOneIsTaken) {
       content_of("a.jsonl", encode("{\"text\": \"" + kChinese.substr(0, 30) + "\"}", "UTF-16"))
           .documents,
       Texts{kChinese.substr(0, 30)});
+  // What browsers read under these names, whichever of them is used.
+  const std::pair<const char*, const char*> kNames[] = {{"iso-8859-1", "\x93\x80\x94"},
+                                                        {"latin1", "\x93\x80\x94"},
+                                                        {"ascii", "\x93\x80\x94"},
+                                                        {"latin5", "\x93\x80\x94"}};
+  for (const auto& [name, bytes] : kNames)
+    EXPECT_EQ(content_of("a", bytes, {.encoding = name}).documents, Texts{"“€”"}) << name;
+  EXPECT_EQ(content_of("a", "\x8C\x63", {.encoding = "cp949"}).documents, Texts{"똠"});
   const Error error = test::thrown_by([] { content_of("a", "x", {.encoding = "klingon"}); });
   EXPECT_EQ(error.code(), ErrorCode::kUsage);
   EXPECT_TRUE(test::mentions(error, "no encoding 'klingon'"));
+}
+
+TEST(Encodings, WithoutAMarkTheTextTellsTheOrderOfItsBytes) {
+  for (const std::string family : {"UTF-16", "UTF-32"}) {
+    for (const char* order : {"LE", "BE"}) {
+      for (const std::string mark : {"", "\uFEFF"}) {
+        const std::string bytes = encode(mark + kGerman, (family + order).c_str());
+        EXPECT_EQ(content_of("a", bytes, {.encoding = family}).documents, Texts{kGerman})
+            << family << order << mark;
+      }
+    }
+  }
 }
 
 }  // namespace

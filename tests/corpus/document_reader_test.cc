@@ -86,6 +86,8 @@ std::string random_text(std::mt19937& random, size_t parts) {
                                        "<|endoftext|>",
                                        "\n<|endoftext|>\n",
                                        "\n<|endoftext|>\r\n",
+                                       "\r<|endoftext|>\r",
+                                       "\xE2\x80\xA8<|endoftext|>\xC2\x85",
                                        "<|endof",
                                        "text|>",
                                        "\n<"};
@@ -105,9 +107,24 @@ TEST(DocumentReader, OnlyAWholeLineSeparates) {
   EXPECT_EQ(documents_of("<|endoftext|>\none"), Documents{"one"});
   for (const std::string text :
        {"one <|endoftext|>\ntwo", "one\n<|endoftext|> \ntwo", "one\n <|endoftext|>\ntwo",
-        "one\n<|endoftext|><|endoftext|>\ntwo", "one\n<|endoftext|>\rtwo", "<|endoftext|>one",
-        "one\n<|endoftext|", "one<|endoftext|>"}) {
+        "one\n<|endoftext|><|endoftext|>\ntwo", "<|endoftext|>one", "one\n<|endoftext|",
+        "one<|endoftext|>", "one\n<|endoftext|>\xE2\x80", "one\xC2\xA0<|endoftext|>\ntwo"}) {
     EXPECT_EQ(documents_of(text), Documents{text});
+  }
+}
+
+// What cleaning makes "\n" of ends a line here too, wherever the blocks are cut.
+TEST(DocumentReader, EveryLineEndSeparates) {
+  for (const std::string end :
+       {"\n", "\r\n", "\r", "\v", "\f", "\xC2\x85", "\xE2\x80\xA8", "\xE2\x80\xA9"}) {
+    const std::string text = "one" + end + "<|endoftext|>" + end + "two" + end + "<|endoftext|>" +
+                             end + "three<|endoftext|>" + end;
+    const Documents documents = {"one" + end, "two" + end, "three<|endoftext|>" + end};
+    for (size_t piece_bytes = 1; piece_bytes < text.size() + 2; ++piece_bytes) {
+      Documents found;
+      for (const auto& pieces : pieces_of(text, piece_bytes)) found.push_back(joined(pieces));
+      EXPECT_EQ(found, documents) << testing::PrintToString(end) << piece_bytes;
+    }
   }
 }
 

@@ -117,6 +117,50 @@ TEST(JsonLines, TakesNumbersAsPythonWritesThem) {
   EXPECT_TRUE(content.dropped[1].starts_with("a.jsonl#5: line 5: malformed JSON"));
 }
 
+// As JSON allows them, and no others.
+TEST(JsonLines, TakesNumbersThatNoDoubleHolds) {
+  const auto content = content_of(
+      "a.jsonl",
+      "{\"a\": 1e999, \"b\": [-1.5E+400,-0,2e-9], \"text\": \"1e999\"}\n"
+      "{\"a\": 01, \"text\": \"x\"}\n{\"a\": 0x1, \"text\": \"x\"}\n{\"a\": 1., \"text\": \"x\"}\n"
+      "{\"a\": 1e, \"text\": \"x\"}\n{\"a\": -, \"text\": \"x\"}\n{\"a\": 1NaN, \"text\": "
+      "\"x\"}\n");
+  EXPECT_EQ(content.documents, Texts{"1e999"});
+  EXPECT_EQ(content.dropped.size(), 6u);
+}
+
+// As Python's json does.
+TEST(JsonLines, OfEqualMembersTheLastCounts) {
+  const auto content = content_of("a.jsonl",
+                                  "{\"text\": \"one\", \"text\": \"two\"}\n"
+                                  "{\"text\": {\"text\": 1}, \"text\": \"three\"}\n");
+  EXPECT_EQ(content.documents, (Texts{"two", "three"}));
+}
+
+TEST(JsonLines, LinesMayEndInCarriageReturns) {
+  const std::string lines = "{\"text\": \"one\"}\r{\"text\": bad}\r\r{\"text\": \"two\"}\r";
+  for (const char* name : {"a.jsonl", "a.json"}) {
+    const auto content = content_of(name, lines);
+    EXPECT_EQ(content.documents, (Texts{"one", "two"})) << name;
+    ASSERT_EQ(content.dropped.size(), 1u) << name;
+    EXPECT_TRUE(content.dropped[0].starts_with(name + std::string("#2: line 2: malformed")));
+  }
+}
+
+// A string ends with its line, for JSON has none that goes on.
+TEST(Json, AMissingQuoteLosesOneRecord) {
+  for (const std::string text :
+       {"[\n  {\"text\": \"one\"},\n  {\"text\": \"open},\n  {\"text\": \"two\"}\n]\n",
+        "[\n{\n\"text\": \"one\"\n},\n{\n\"text\": \"open,\n\"x\": [1]\n},\n{\n\"text\": "
+        "\"two\"\n}\n]\n",
+        "[\n{\"text\": \"one\"},\n{\"text\": \"a\nb\\\nc\"},\n{\"text\": \"two\"}\n]\n",
+        "[\n\"one\",\n\"open,\n\"two\"\n]\n"}) {
+    const auto content = content_of("a.json", text);
+    EXPECT_EQ(content.documents, (Texts{"one", "two"})) << text;
+    EXPECT_EQ(content.dropped.size(), 1u) << text;
+  }
+}
+
 TEST(Json, ABadFirstLineDoesNotTakeTheOthers) {
   const auto content = content_of("a.json",
                                   "{\"text\": \"open}\n{\"text\": \"one\"}\n{\"text\": \"two\"}\n");

@@ -120,8 +120,12 @@ TEST(ListInputs, ListsNameInputs) {
   const auto list = write_text(scratch / "list",
                                b.string() + "\r\n\n" + (scratch / "*.txt").string());
   EXPECT_EQ(list_inputs({"@" + list.string()}), (Paths{b, a}));
-  const auto with_mark = write_text(scratch / "with_mark", "\xEF\xBB\xBF" + b.string() + "\r\n");
-  EXPECT_EQ(list_inputs({"@" + with_mark.string()}), Paths{b});
+  // As editors of Windows write lists.
+  const std::string marked = "\xEF\xBB\xBF" + a.string() + "\n";
+  EXPECT_EQ(list_inputs({"@" + write_text(scratch / "marked", marked).string()}), Paths{a});
+  std::string wide = "\xFF\xFE";
+  for (const char c : a.string() + "\r\n") wide += {c, '\0'};
+  EXPECT_EQ(list_inputs({"@" + write_text(scratch / "wide", wide).string()}), Paths{a});
   const auto broken = write_text(scratch / "broken",
                                  a.string() + "\n" + (scratch / "gone").string() + "\n");
   const Error error = test::thrown_by([&] { list_inputs({"@" + broken.string()}); });

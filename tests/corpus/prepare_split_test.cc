@@ -130,5 +130,20 @@ TEST_F(PrepareSplit, WarnsWhenThePartsAreFarFromTheFraction) {
             "their content, and these are too few or too unequal to come nearer");
 }
 
+// Twice the fraction validates, and nearly nothing trains.
+TEST_F(PrepareSplit, WarnsWhenTooLittleTrains) {
+  const auto choose = [](size_t size, bool validates) {
+    std::string text(size, 'a');
+    while (hash_validates(hash64(text), 0.5) != validates) ++text[0];
+    return text;
+  };
+  write_text(scratch / "in/long", choose(5000, true));
+  write_text(scratch / "in/short", choose(9, false));
+  EXPECT_TRUE(run({scratch / "in"}, 0.5)
+                  .warnings.at(0)
+                  .english()
+                  .starts_with("99.8 % of the text validate, and 50 % were asked for"));
+}
+
 }  // namespace
 }  // namespace inkstone

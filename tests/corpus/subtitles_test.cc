@@ -95,12 +95,16 @@ Texts divided(const std::string& text, const std::string& separator) {
 TEST(Separators, BlankLines) {
   EXPECT_EQ(divided("\n\n一\n二\n\n \u3000\r\n\n三\r\n\t\n四", "blank"),
             (Texts{"一\n二\n", "三\r\n", "四"}));
-  EXPECT_EQ(divided("a\r\rb", "blank"), (Texts{"a\r\n", "b"}));
+  for (const std::string end : {"\r", "\v", "\f", "\u0085", "\u2028", "\u2029"}) {
+    EXPECT_EQ(divided("a" + end + "b" + end + end + "c", "blank"),
+              (Texts{"a" + end + "b" + end, "c"}));
+  }
   EXPECT_EQ(divided("a\n\nb", ""), Texts{"a\n\nb"});
 }
 
 TEST(Separators, EachLine) {
   EXPECT_EQ(divided("一\n\n二\n三", "line"), (Texts{"一\n", "二\n", "三"}));
+  EXPECT_EQ(divided("一\u2028二\u0085三", "line"), (Texts{"一\u2028", "二\u0085", "三"}));
   const auto content = content_of("a", "x\n\n \ny\n", {.separator = "line"});
   EXPECT_EQ(content.places, (Texts{"a#1", "a#2"}));
   EXPECT_EQ(content.dropped, Texts{});

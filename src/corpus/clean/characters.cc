@@ -65,10 +65,6 @@ size_t skip_plain_three_bytes(const uint8_t* bytes, size_t at, size_t size) {
   return at;
 }
 
-bool is_newline_function(uint32_t c) {
-  return (c >= 0x0A && c <= 0x0D) || c == 0x85 || c == 0x2028 || c == 0x2029;
-}
-
 bool is_control(uint32_t c) {
   return (c < 0x20 && c != '\t') || (c >= 0x7F && c <= 0x9F) || c == 0xFEFF;
 }
@@ -127,6 +123,11 @@ class Rewriter {
 };
 
 }  // namespace
+
+bool is_newline_function(uint32_t code_point) {
+  return (code_point >= 0x0A && code_point <= 0x0D) || code_point == 0x85 || code_point == 0x2028 ||
+         code_point == 0x2029;
+}
 
 size_t find_unclean_character(std::string_view text, size_t at) {
   const auto* bytes = reinterpret_cast<const uint8_t*>(text.data());

@@ -16,15 +16,18 @@ struct CharacterOptions {
   bool control_characters = true;
 };
 
+// LF, VT, FF, CR, U+0085, U+2028 and U+2029: the newline functions of Unicode 15, section 5.8. All
+// of them end a line for a reader.
+bool is_newline_function(uint32_t code_point);
+
 // The position of the first character at or behind `at` (the start of a character) that
 // clean_characters may have to change; text.size() if there is none. Near memory speed on ASCII.
 size_t find_unclean_character(std::string_view text, size_t at = 0);
 
 // Cleans `text` in place; `spare` lends its memory. What was done is added to `counts`.
 //   invalid: as InvalidText says; kDrop leaves the bytes, and the caller looks at the count.
-//   line_ends: the newline functions of Unicode 15, section 5.8, become \n: CR LF, CR, VT, FF,
-//     U+0085, U+2028 and U+2029. All of them end a line for a reader, and GPT-2's vocabulary has
-//     a token for \n alone.
+//   line_ends: the newline functions, and CR LF, become \n: GPT-2's vocabulary has a token for \n
+//     alone.
 //   control_characters: removed are U+0000 to U+001F but \t and the newline functions above (they
 //     are line_ends' business), U+007F to U+009F but U+0085, and U+FEFF (a byte order mark,
 //     wherever files were joined).

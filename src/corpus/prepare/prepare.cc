@@ -184,7 +184,8 @@ std::vector<Message> warnings_of(const ScanTotals& totals, const PrepareReport& 
   }
   if (const double share = validation_share(report);
       options.val_fraction > 0 && report.val.tokens > 0 &&
-      (share < options.val_fraction / 2 || share > 2 * options.val_fraction)) {
+      (share < options.val_fraction / 2 || share > 2 * options.val_fraction ||
+       1 - share < (1 - options.val_fraction) / 2)) {
     warnings.push_back(message(
         "{:.3g} % of the text validate, and {:.3g} % were asked for: whole documents are chosen by "
         "their content, and these are too few or too unequal to come nearer",

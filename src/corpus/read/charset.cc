@@ -63,32 +63,12 @@ bool is_plausible(UChar32 c) {
   return u_isdefined(c) && u_charType(c) != U_PRIVATE_USE_CHAR && !U_IS_SURROGATE(c);
 }
 
-// True if all of `head` is plausible text in UTF-16 (a pair that its end cuts is).
-bool reads_as_utf16(std::string_view head, bool big_endian) {
-  const auto unit = [&](size_t at) {
-    const auto first = static_cast<uint8_t>(head[at]), second = static_cast<uint8_t>(head[at + 1]);
-    return static_cast<uint16_t>(big_endian ? first << 8 | second : second << 8 | first);
-  };
-  if (head.size() < 2 || (head.size() % 2 != 0 && head.size() < kHead_bytes)) return false;
-  for (size_t at = 0; at + 1 < head.size(); at += 2) {
-    const uint16_t lead = unit(at);
-    UChar32 c = lead;
-    if (U16_IS_LEAD(lead)) {
-      if (at + 3 >= head.size()) break;
-      at += 2;
-      const uint16_t trail = unit(at);
-      if (!U16_IS_TRAIL(trail)) return false;
-      c = U16_GET_SUPPLEMENTARY(lead, trail);
-    }
-    if (!is_plausible(c)) return false;
-  }
-  return true;
-}
-
 // At least ten valid sequences for each that is not. Text in another encoding is valid by chance
-// alone.
+// alone. A sequence that the end cuts counts only where it is all there is.
 bool is_mostly_utf8(std::string_view text) {
-  text.remove_suffix(static_cast<size_t>(incomplete_utf8_tail(text)));
+  const auto tail = static_cast<size_t>(incomplete_utf8_tail(text));
+  const bool is_whole = text.size() < kHead_bytes;
+  text.remove_suffix(tail);
   int64_t valid = 0, invalid = 0;
   for (size_t at = 0; at < text.size();) {
     if (is_ascii(text[at])) {
@@ -99,7 +79,66 @@ bool is_mostly_utf8(std::string_view text) {
     ++(step.ok ? valid : invalid);
     at += static_cast<size_t>(step.size_bytes);
   }
-  return invalid == 0 || valid >= 10 * invalid;
+  if (valid + invalid == 0) return tail == 0 || !is_whole;
+  return valid >= 10 * invalid;
+}
+
+uint32_t unit_at(std::string_view head, size_t at, size_t unit_bytes, bool big_endian) {
+  uint32_t unit = 0;
+  for (size_t i = 0; i < unit_bytes; ++i) {
+    const size_t from = at + (big_endian ? i : unit_bytes - 1 - i);
+    unit = unit << 8 | static_cast<uint8_t>(head[from]);
+  }
+  return unit;
+}
+
+bool has_whole_units(std::string_view head, size_t unit_bytes) {
+  return head.size() >= unit_bytes && (head.size() % unit_bytes == 0 || head.size() >= kHead_bytes);
+}
+
+// True if all of `head` is plausible text in UTF-16 (a pair that its end cuts is). ASCII and UTF-8
+// with control characters among them would be mostly Chinese by chance, which itself is UTF-8 in a
+// few characters at most.
+bool reads_as_utf16(std::string_view head, bool big_endian) {
+  if (!has_whole_units(head, 2)) return false;
+  constexpr size_t kByChance_characters = 8;
+  size_t characters = 0, far = 0;
+  bool odd_nul = false;  // of another character than line ends and blanks
+  for (size_t at = 0; at + 1 < head.size(); at += 2) {
+    const uint32_t lead = unit_at(head, at, 2, big_endian);
+    auto c = static_cast<UChar32>(lead);
+    if (U16_IS_LEAD(lead)) {
+      if (at + 3 >= head.size()) break;
+      at += 2;
+      const uint32_t trail = unit_at(head, at, 2, big_endian);
+      if (!U16_IS_TRAIL(trail)) return false;
+      c = U16_GET_SUPPLEMENTARY(lead, trail);
+    }
+    if (!is_plausible(c)) return false;
+    ++characters;
+    far += c >= 0x2000;
+    odd_nul |= (c < 0x100 || (c & 0xFF) == 0) && !u_isUWhiteSpace(c);
+  }
+  if (2 * far <= characters || (far <= kByChance_characters && !odd_nul)) return true;
+  return !is_mostly_utf8(head);
+}
+
+// The same in UTF-32.
+bool reads_as_utf32(std::string_view head, bool big_endian) {
+  if (!has_whole_units(head, 4)) return false;
+  for (size_t at = 0; at + 3 < head.size(); at += 4) {
+    const uint32_t c = unit_at(head, at, 4, big_endian);
+    if (c > 0x10FFFF || !is_plausible(static_cast<UChar32>(c))) return false;
+  }
+  return true;
+}
+
+// The encoding of mail whose escape sequences say where two bytes are a character; "": none.
+std::string encoding_with_escapes(std::string_view head) {
+  const bool escapes = head.find('\x1B') != head.npos;
+  if (!escapes || !std::all_of(head.begin(), head.end(), is_ascii)) return "";
+  if (head.find("\x1B$B") != head.npos || head.find("\x1B$@") != head.npos) return "ISO-2022-JP";
+  return head.find("\x1B$)C") != head.npos ? "ISO-2022-KR" : "";
 }
 
 size_t count_controls(std::string_view head) {
@@ -121,47 +160,65 @@ bool has_many_controls(std::string_view head) {
   return count_controls(head) > std::max<size_t>(head.size() / 20, 3);
 }
 
-// What a text with NULs is: "" a text in an encoding that contains ASCII, nullopt none. ASCII and
-// UTF-8 come first: with a few NULs they would be Chinese in UTF-16 by chance.
-std::optional<std::string> encoding_with_nuls(std::string_view head) {
+// What a text with NULs or many other control characters is: "" a text in an encoding that contains
+// ASCII, nullopt none. ASCII and UTF-8 with a few NULs come first.
+std::optional<std::string> encoding_with_controls(std::string_view head) {
   const bool few = has_few_controls(head);
   if (few && is_mostly_utf8(head)) return "";
-  if (reads_as_utf16(head, false)) return "UTF-16LE";
-  if (reads_as_utf16(head, true)) return "UTF-16BE";
+  for (const bool big_endian : {false, true}) {
+    const char* ending = big_endian ? "BE" : "LE";
+    if (reads_as_utf32(head, big_endian)) return std::string("UTF-32") + ending;
+    if (reads_as_utf16(head, big_endian)) return std::string("UTF-16") + ending;
+  }
   return few ? std::optional<std::string>("") : std::nullopt;
 }
 
-std::string superset_of(const std::string& name) {
+// The name of the converter that ICU has for a label; "" when it has none.
+std::string_view converter_of(const char* label) {
   UErrorCode error = U_ZERO_ERROR;
-  const char* registered = ucnv_getStandardName(name.c_str(), "IANA", &error);
-  const std::string label = U_SUCCESS(error) && registered != nullptr ? registered : name;
+  const char* name = ucnv_getAlias(label, 0, &error);
+  return U_SUCCESS(error) && name != nullptr ? name : "";
+}
+
+std::string superset_of(const std::string& name) {
   constexpr std::pair<const char*, const char*> kSupersets[] = {
-      {"ISO-8859-1", "windows-1252"},
-      {"US-ASCII", "windows-1252"},
-      {"ISO-8859-9", "windows-1254"},
-      {"GB2312", "GB18030"},
-      {"GBK", "GB18030"},
-      {"Big5", "Big5-HKSCS"},
-      {"Shift_JIS", "windows-31j"},
-      {"EUC-KR", "windows-949"},
-      {"TIS-620", "windows-874"},
-      {"cp950", "Big5-HKSCS"},
-      {"windows-950", "Big5-HKSCS"},
-      {"MS950", "Big5-HKSCS"},
+      {"ISO-8859-1", "windows-1252"}, {"US-ASCII", "windows-1252"}, {"ISO-8859-9", "windows-1254"},
+      {"GB2312", "GB18030"},          {"GBK", "GB18030"},           {"Big5", "Big5-HKSCS"},
+      {"cp950", "Big5-HKSCS"},        {"Shift_JIS", "windows-31j"}, {"EUC-KR", "windows-949"},
+      {"cp949", "windows-949"},       {"TIS-620", "windows-874"},   {"cp874", "windows-874"},
+      {"ISO-8859-11", "windows-874"},
   };
+  const std::string_view converter = converter_of(name.c_str());
   for (const auto& [known, superset] : kSupersets) {
-    if (same_encoding(label, known)) return superset;
+    if (!converter.empty() && converter == converter_of(known)) return superset;
   }
   return name;
+}
+
+// "UTF-16" and "UTF-32" leave the order of the bytes to a mark, and `head` has none: the order in
+// which it reads as text, else little-endian, as Windows and browsers take them.
+std::string with_byte_order(const std::string& given, std::string_view head) {
+  const bool wide = same_encoding(given, "UTF-32");
+  if (!wide && !same_encoding(given, "UTF-16")) return given;
+  const auto reads = wide ? reads_as_utf32 : reads_as_utf16;
+  return std::string(wide ? "UTF-32" : "UTF-16") +
+         (!reads(head, false) && reads(head, true) ? "BE" : "LE");
+}
+
+// True if a byte order mark of this encoding says no other than `given`.
+bool agrees(const char* mark, const std::string& given) {
+  return given.empty() || same_encoding(given, mark) ||
+         (std::string_view(mark).starts_with("UTF-16") && same_encoding(given, "UTF-16")) ||
+         (std::string_view(mark).starts_with("UTF-32") && same_encoding(given, "UTF-32"));
 }
 
 }  // namespace
 
 TextStart examine_text(std::string_view head, const std::string& given) {
-  TextStart start{.why_not = "", .encoding = given, .mark_bytes = 0};
+  TextStart start{.why_not = "", .encoding = with_byte_order(given, head), .mark_bytes = 0};
   for (const Mark& mark : kMarks) {
     if (!head.starts_with(mark.bytes)) continue;
-    if (given.empty() || same_encoding(given, mark.encoding)) {
+    if (agrees(mark.encoding, given)) {
       start.encoding = mark.encoding;
       start.mark_bytes = mark.bytes.size();
     }
@@ -176,12 +233,13 @@ TextStart examine_text(std::string_view head, const std::string& given) {
   } else if (const auto format = format_to_convert(head); !format.empty()) {
     start.why_not = message("no text ({})", Message(std::string(format)));
   } else if (start.encoding.empty()) {
-    const bool has_nuls = head.find('\0') != head.npos;
-    const auto encoding = has_nuls ? encoding_with_nuls(head) : std::optional<std::string>("");
-    if (!encoding || (!has_nuls && has_many_controls(head))) {
-      start.why_not = marked("binary (--encoding NAME takes it as text)");
-    } else {
+    start.encoding = encoding_with_escapes(head);
+    if (!start.encoding.empty()) return start;
+    if (head.find('\0') == head.npos && !has_many_controls(head)) return start;
+    if (const auto encoding = encoding_with_controls(head)) {
       start.encoding = *encoding;
+    } else {
+      start.why_not = marked("binary (--encoding NAME takes it as text)");
     }
   }
   return start;

@@ -23,9 +23,10 @@ struct TextStart {
 };
 
 // Judges a file by its first kHead_bytes, or all of it when it is shorter. Without a `given`
-// encoding, a byte order mark decides. Of what has NUL bytes and none: a few control characters are
-// no harm, for cleaning removes them wherever they stand; else it is UTF-16 when all of `head`
-// reads as assigned characters in it, else binary. All else is left to Utf8Stream.
+// encoding, a byte order mark decides, or the escape sequences of ISO-2022-JP and -KR. Of what has
+// NUL bytes, or many other control characters, and no mark: a few are no harm, for cleaning removes
+// them wherever they stand; else it is UTF-32 or UTF-16 when all of `head` reads as assigned
+// characters in it, else binary. All else is left to Utf8Stream.
 TextStart examine_text(std::string_view head, const std::string& given);
 
 // Evidence (encoding_evidence) of texts that most likely are in the same encoding; asked for when

@@ -5,6 +5,7 @@
 
 #include "base/utf8.h"
 #include "corpus/read/byte_source.h"
+#include "corpus/read/line_stream.h"
 #include "inkstone/tokenizer.h"
 #include "tokenizer/pre_tokenizer.h"
 
@@ -93,14 +94,16 @@ std::optional<DocumentReader::Separator> DocumentReader::find_separator() {
   const size_t mark = kEndOfText.size();
   for (size_t at = text.find(kEndOfText, searched_); at != text.npos;
        at = text.find(kEndOfText, at + 1)) {
-    if (at != begin_ && text[at - 1] != '\n') continue;
-    const std::string_view rest = text.substr(at + mark, 2);
-    const bool line_feed = rest.starts_with("\n"), both = rest == "\r\n",
-               open = rest.empty() || rest == "\r";
-    if (!line_feed && !both && !open) continue;
+    if (at != begin_ && trailing_line_end(text.substr(0, at)) == 0) continue;
+    const std::string_view rest = text.substr(at + mark, kLongestLineEnd_bytes);
+    if (!end_ && rest.size() < kLongestLineEnd_bytes) {
+      searched_ = at;
+      return std::nullopt;
+    }
+    const size_t line_end = leading_line_end(rest);
+    if (line_end == 0 && !rest.empty()) continue;
     searched_ = at;
-    if (open && !end_) return std::nullopt;
-    return Separator{at, open ? text.size() : at + mark + (both ? 2 : 1)};
+    return Separator{at, at + mark + line_end};
   }
   const size_t undecided = end_ ? 0 : mark - 1;  // a mark may begin in these last bytes
   searched_ = std::max(searched_, text.size() - std::min(text.size(), undecided));

@@ -23,10 +23,10 @@ struct DocumentPiece {
 // What becomes of documents that are nothing but ASCII white space.
 enum class BlankDocuments { kLeaveOut, kKeep };
 
-// Cuts a text into documents at lines that are exactly "<|endoftext|>" (ended by "\n", "\r\n" or
-// the end of the text), and documents longer than `piece_bytes` into pieces of about that size.
-// Such a line belongs to no document; all else is kept byte for byte. BlankDocuments::kKeep gives
-// every document that a separator ends, the empty ones too.
+// Cuts a text into documents at lines that are exactly "<|endoftext|>" (lines end as in
+// line_stream.h, or with the text), and documents longer than `piece_bytes` into pieces of about
+// that size. Such a line belongs to no document; all else is kept byte for byte.
+// BlankDocuments::kKeep gives every document that a separator ends, the empty ones too.
 //
 // A cut never changes the ids: encoding the pieces one by one gives what encoding the document
 // gives. It stands before an ASCII white space character whose predecessor is no white space.

@@ -150,7 +150,8 @@ Characters decode(std::string_view bytes, const char* encoding) {
   for (int32_t at = 0; U_SUCCESS(error) && at < size;) {
     UChar32 c = 0;
     U16_NEXT(units.data(), at, size, c);
-    characters.push_back(c);
+    constexpr UChar32 kIcuLost = 0x1A;  // what ICU makes of a single byte that means nothing
+    characters.push_back(c == kIcuLost ? 0xFFFD : c);
   }
   return characters;
 }
@@ -425,14 +426,27 @@ const Scores& scores_of_neighbours(std::string_view evidence) {
   return scores;
 }
 
+// More than one in fifty characters beyond ASCII is a control character or could not be decoded:
+// the text is in an encoding that is no candidate, or much damaged.
+bool does_not_fit(const Characters& text) {
+  const auto odd = std::count_if(text.begin(), text.end(),
+                                 [](UChar32 c) { return c == 0xFFFD || (c >= 0x7F && c < 0xA0); });
+  const auto beyond = std::count_if(text.begin(), text.end(), [](UChar32 c) { return c >= 0x80; });
+  return 50 * odd > beyond;
+}
+
 // The share of right guesses at this distance to the next, on the texts of docs/decisions/0011:
-// 0.67 below 0.1, 0.81 to 0.2, 0.96 to 0.3, 0.98 to 0.4, 0.995 above.
-double certainty_of(double distance) { return 1 - 0.45 * std::exp(-distance / 0.13); }
+// 0.67 below 0.1, 0.81 to 0.2, 0.96 to 0.3, 0.98 to 0.4, 0.995 above. Of a few bytes less follows.
+double certainty_of(double distance, size_t evidence_bytes) {
+  constexpr double kEnough_bytes = 12;
+  const double part = std::min(1.0, static_cast<double>(evidence_bytes) / kEnough_bytes);
+  return 1 - 0.45 * std::exp(-part * distance / 0.13);
+}
 
 }  // namespace
 
 std::string encoding_evidence(std::string_view text, size_t limit_bytes) {
-  constexpr std::string_view kSpaces = " \t\r\n\f\v";
+  constexpr std::string_view kSpaces = " \t\r\n\f\v\x1A";  // Ctrl-Z ended texts of DOS
   std::string evidence;
   for (size_t at = 0; at < text.size() && evidence.size() < limit_bytes;) {
     const size_t begin = std::min(text.find_first_not_of(kSpaces, at), text.size());
@@ -468,7 +482,10 @@ EncodingGuess guess_encoding(std::string_view evidence, std::string_view neighbo
   const auto next = std::find_if(scored.begin(), scored.end(),
                                  [&](const Scored& other) { return other.text != best.text; });
   const double distance = next != scored.end() ? best.score - next->score : 1;
-  return {.encoding = best.candidate->encoding, .certainty = certainty_of(distance)};
+  const double certainty = certainty_of(distance, std::max(evidence.size(), neighbours.size()));
+  constexpr double kDoubtful = 0.8;
+  return {.encoding = best.candidate->encoding,
+          .certainty = does_not_fit(best.text) ? std::min(certainty, kDoubtful) : certainty};
 }
 
 }  // namespace inkstone

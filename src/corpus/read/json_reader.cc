@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/lenient_json.h"
 #include "base/utf8.h"
 #include "corpus/read/record_reader.h"
 
@@ -27,6 +28,66 @@ struct RawRecord {
   Message why_not;        // as in Record, without the line
 };
 
+// Finds where an object, an array or a string ends, by brackets and quotes alone. No string goes on
+// in the next line: one that is open there ends, and the value with it when the next line begins
+// like it, so that a missing quote loses no other record.
+class ValueEnd {
+ public:
+  ValueEnd(char first, char line_end) : first_(first), line_end_(line_end) {}
+
+  // Behind the value, which goes on at `at`; `end` when it does not end before.
+  const char* find(const char* at, const char* end) {
+    for (; at < end; ++at) {
+      if (in_string_) {
+        while (!escaped_ && at < end && *at != '"' && *at != '\\' && *at != line_end_) ++at;
+        if (at == end) break;
+        step_in_string(*at);
+        found_ = !in_string_ && depth_ == 0;
+        if (found_) return *at == line_end_ ? at : at + 1;
+        continue;
+      }
+      if (broken_ && !is_json_space(*at)) {
+        broken_ = false;
+        found_ = *at == first_;
+        if (found_) return at;
+      }
+      step(*at);
+      found_ = !in_string_ && depth_ == 0;
+      if (found_) return at + 1;
+    }
+    return end;
+  }
+
+  bool is_found() const { return found_; }
+
+ private:
+  void step(char c) {
+    if (c == '"') {
+      in_string_ = true;
+    } else if (c == '{' || c == '[') {
+      ++depth_;
+    } else if (c == '}' || c == ']') {
+      --depth_;
+    }
+  }
+
+  void step_in_string(char c) {
+    if (c == line_end_) {
+      in_string_ = false;
+      broken_ = true;
+    } else if (c == '"' && !escaped_) {
+      in_string_ = false;
+    }
+    escaped_ = c == '\\' && !escaped_ && in_string_;
+  }
+
+  char first_, line_end_;
+  int64_t depth_ = 0;
+  bool in_string_ = false, escaped_ = false;
+  bool broken_ = false;  // a string was open at the last line's end
+  bool found_ = false;
+};
+
 // Cuts a stream into values by their brackets and quotes alone, or by lines.
 class JsonCutter {
  public:
@@ -40,7 +101,7 @@ class JsonCutter {
     const bool found = mode_ == Mode::kLines ? next_line(record) : next_value(record);
     // One value in a line: so are the others, and a malformed one then ends with its line.
     if (found && mode_ == Mode::kFirstValue) {
-      mode_ = record.text.find('\n') == record.text.npos ? Mode::kLines : Mode::kValues;
+      mode_ = record.text.find(line_end_) == record.text.npos ? Mode::kLines : Mode::kValues;
       scan_ = begin_;
     }
     return found;
@@ -60,7 +121,8 @@ class JsonCutter {
 
   bool next_line(RawRecord& record) {
     for (bool more = true; more;) {
-      const char* found = static_cast<const char*>(std::memchr(data() + scan_, '\n', end_ - scan_));
+      const char* found = static_cast<const char*>(
+          std::memchr(data() + scan_, line_end_, end_ - scan_));
       if (found == nullptr && (more = refill())) continue;
       const size_t line_end = found != nullptr ? static_cast<size_t>(found - data()) : end_;
       const bool blank = !dropping_ &&
@@ -125,34 +187,11 @@ class JsonCutter {
   bool scan_value() {
     const char first = buffer_[begin_];
     if (first != '{' && first != '[' && first != '"') return scan_scalar();
-    int64_t depth = 0;
-    bool in_string = false, escaped = false;
+    ValueEnd value_end(first, line_end_);
     do {
-      const char *at = data() + scan_, *const end = data() + end_;
-      for (; at < end; ++at) {
-        if (escaped) {
-          escaped = false;
-          continue;
-        }
-        if (in_string) {
-          while (at < end && *at != '"' && *at != '\\') ++at;
-          if (at == end) break;
-          escaped = *at == '\\';
-          in_string = escaped;
-        } else if (*at == '"') {
-          in_string = true;
-        } else if (*at == '{' || *at == '[') {
-          ++depth;
-        } else if (*at == '}' || *at == ']') {
-          --depth;
-        } else {
-          continue;
-        }
-        if (depth == 0 && !in_string) {
-          scan_ = static_cast<size_t>(at - data()) + 1;
-          return true;
-        }
-      }
+      const char* found = value_end.find(data() + scan_, data() + end_);
+      scan_ = static_cast<size_t>(found - data());
+      if (value_end.is_found()) return true;
     } while (refill());
     return false;
   }
@@ -160,9 +199,9 @@ class JsonCutter {
   // A first line that leaves a bracket or a quotation mark open would take all others with it.
   bool looks_like_lines() const {
     const std::string_view rest(buffer_.data() + begin_, end_ - begin_);
-    const size_t line_end = std::min(rest.find('\n'), rest.size());
+    const size_t line_end = std::min(rest.find(line_end_), rest.size());
     return (rest[0] == '{' || rest[0] == '"') &&
-           rest.substr(line_end).substr(0, 2) == std::string("\n") + rest[0];
+           rest.substr(line_end).substr(0, 2) == std::string({line_end_, rest[0]});
   }
 
   // A number, a word, or what is no JSON: up to the next comma, bracket or space.
@@ -180,13 +219,13 @@ class JsonCutter {
   void skip_spaces() {
     do {
       for (; begin_ < end_ && is_json_space(buffer_[begin_]); ++begin_)
-        line_ += buffer_[begin_] == '\n' ? 1 : 0;
+        line_ += buffer_[begin_] == line_end_ ? 1 : 0;
       scan_ = begin_;
     } while (begin_ == end_ && refill());
   }
 
   void count_lines(size_t from, size_t to) {
-    line_ += std::count(data() + from, data() + to, '\n');
+    line_ += std::count(data() + from, data() + to, line_end_);
   }
 
   void take(size_t end, RawRecord& record) {
@@ -215,8 +254,15 @@ class JsonCutter {
     const size_t got = read_more(read_, kJsonBlock_bytes, buffer_);
     end_ += got;
     at_end_ = got < kJsonBlock_bytes;
+    if (line_end_ == 0) find_line_end();
     buffer_.append(simdjson::SIMDJSON_PADDING, ' ');
     return got > 0;
+  }
+
+  // CR in a text of which the first block has no LF.
+  void find_line_end() {
+    const bool has_lf = buffer_.find('\n') != buffer_.npos;
+    line_end_ = !has_lf && buffer_.find('\r') != buffer_.npos ? '\r' : '\n';
   }
 
   char* data() { return buffer_.data(); }
@@ -228,89 +274,37 @@ class JsonCutter {
   size_t scan_ = 0;     // the value that begins at begin_ reaches at least here
   size_t end_ = 0;      // of what has been read
   int64_t line_ = 1;    // of begin_
+  char line_end_ = 0;   // 0: nothing has been read
   bool dropping_ = false, at_end_ = false;
 };
-
-// The value of four hexadecimal digits at text[at], or -1.
-int hex_value(std::string_view text, size_t at) {
-  if (at + 4 > text.size()) return -1;
-  int value = 0;
-  for (const char c : text.substr(at, 4)) {
-    const int digit = c >= '0' && c <= '9'   ? c - '0'
-                      : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                      : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                             : -1;
-    if (digit < 0) return -1;
-    value = 16 * value + digit;
-  }
-  return value;
-}
-
-// The code unit of the escape \uXXXX at text[at], or -1.
-int escaped_unit(std::string_view text, size_t at) {
-  return at < text.size() && text.substr(at, 2) == "\\u" ? hex_value(text, at + 2) : -1;
-}
-
-bool is_surrogate(int unit) { return unit >= 0xD800 && unit < 0xE000; }
-bool is_pair(int lead, int trail) {
-  return lead >= 0xD800 && lead < 0xDC00 && trail >= 0xDC00 && trail < 0xE000;
-}
-
-// Replaces each escaped surrogate without its partner by \uFFFD, in place; returns how many there
-// were.
-int64_t repair_surrogates(std::string& json) {
-  constexpr size_t kEscape_bytes = 6;
-  int64_t repaired = 0;
-  for (size_t at = json.find('\\'); at < json.size(); at = json.find('\\', at)) {
-    const int unit = escaped_unit(json, at);
-    if (is_pair(unit, escaped_unit(json, at + kEscape_bytes))) {
-      at += 2 * kEscape_bytes;
-    } else if (is_surrogate(unit)) {
-      json.replace(at + 2, 4, "FFFD");
-      at += kEscape_bytes;
-      ++repaired;
-    } else {
-      at += 2;
-    }
-  }
-  return repaired;
-}
 
 // True if an escape in `json` may be a surrogate: \ud8 to \udf.
 bool may_have_surrogates(std::string_view json) {
   return json.find("\\ud") != json.npos || json.find("\\uD") != json.npos;
 }
 
-// Python's json writes numbers that JSON has no word for; another field than the text may well hold
-// one. Each outside strings becomes 0, with spaces up to its length. False when there is none.
-bool replace_python_numbers(std::string& json) {
-  constexpr std::string_view kNames[] = {"NaN", "-Infinity", "Infinity"};
-  bool any = false;
-  for (size_t at = 0; at < json.size(); ++at) {
-    if (json[at] == '"') {
-      for (++at; at < json.size() && json[at] != '"'; ++at) at += json[at] == '\\' ? 1 : 0;
-      continue;
-    }
-    for (const std::string_view name : kNames) {
-      if (json.compare(at, name.size(), name) != 0) continue;
-      std::fill_n(json.begin() + static_cast<std::ptrdiff_t>(at), name.size(), ' ');
-      json[at] = '0';
-      any = true;
-    }
-  }
-  return any;
-}
-
 using Element = simdjson::dom::element;
+
+// Of several members with the same name the last one, as Python's json takes it.
+simdjson::simdjson_result<Element> last_member(Element element, std::string_view name) {
+  simdjson::dom::object object;
+  if (const auto error = element.get(object)) return error;
+  simdjson::simdjson_result<Element> found(simdjson::NO_SUCH_FIELD);
+  for (const auto member : object) {
+    if (member.key == name) found = simdjson::simdjson_result<Element>(Element(member.value));
+  }
+  return found;
+}
 
 // The member `field` of an object: by its whole name, else, at each dot, inside the member that
 // stands before it.
 simdjson::simdjson_result<Element> find_member(Element element, std::string_view field) {
-  const auto whole = element[field];
+  const auto whole = last_member(element, field);
   if (whole.error() != simdjson::NO_SUCH_FIELD) return whole;
   for (size_t dot = field.find('.'); dot != field.npos; dot = field.find('.', dot + 1)) {
     Element inner;
-    if (element[field.substr(0, dot)].get(inner) != simdjson::SUCCESS || !inner.is_object())
+    if (last_member(element, field.substr(0, dot)).get(inner) != simdjson::SUCCESS ||
+        !inner.is_object())
       continue;
     const auto found = find_member(inner, field.substr(dot + 1));
     if (found.error() == simdjson::SUCCESS) return found;
@@ -386,8 +380,11 @@ class JsonReader : public RecordReader {
     }
     record.replaced += repair_surrogates(repaired);
     if (record.replaced > 0) error = parser_.parse(repaired).get(root);
-    if (error && replace_python_numbers(repaired)) error = parser_.parse(repaired).get(root);
-    return error ? read_large_numbers(repaired, error, record) : text_of(root, record);
+    if (error) {
+      zero_numbers(repaired);
+      error = parser_.parse(repaired).get(root);
+    }
+    return error ? read_deep(repaired, error, record) : text_of(root, record);
   }
 
   Message text_of(Element root, Record& record) const {
@@ -426,12 +423,11 @@ class JsonReader : public RecordReader {
     return message("no field '{}'; there is {} (--json-field NAME, or NAME,NAME)", field_, names);
   }
 
-  // simdjson refuses integers that no 64 bits hold, with an error that its versions name otherwise;
-  // another field may well have one. `why_not`: what it said.
-  Message read_large_numbers(std::string_view json, simdjson::error_code why_not, Record& record) {
-    constexpr int kDeepest = 1000;  // dump() is recursive; simdjson takes 1024
-    const auto handler = [](int depth, nlohmann::json::parse_event_t event, nlohmann::json& value) {
-      if (event == nlohmann::json::parse_event_t::value && value.is_number()) value = 0;
+  // simdjson takes 1024 levels, and the text hardly lies among the deepest. `why_not`: what it
+  // said.
+  Message read_deep(std::string_view json, simdjson::error_code why_not, Record& record) {
+    constexpr int kDeepest = 1000;  // dump() is recursive
+    const auto handler = [](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
       return depth < kDeepest;
     };
     const auto clean = nlohmann::json::parse(json, handler, false);

@@ -1,5 +1,10 @@
 #include "corpus/read/line_stream.h"
 
+#include <algorithm>
+
+#include "base/utf8.h"
+#include "corpus/clean/characters.h"
+
 namespace inkstone {
 namespace {
 
@@ -13,14 +18,16 @@ size_t LineStream::read(char* out, size_t size_bytes) {
 
 // Behind the first line that is whole; in_.size() when none is, npos when more must be read first.
 size_t LineStream::line_end() const {
-  const size_t at = in_.find_first_of("\r\n", in_at_);
-  if (at == in_.npos || (at - in_at_ >= kLongestLine_bytes)) {
-    if (in_.size() - in_at_ >= kLongestLine_bytes) return in_at_ + kLongestLine_bytes;
-    return end_ ? in_.size() : in_.npos;
+  const std::string_view text = in_;
+  const size_t longest = in_at_ + kLongestLine_bytes;
+  // What a line end may begin with.
+  for (size_t at = text.find_first_of("\n\r\v\f\xC2\xE2", in_at_);
+       at < std::min(text.size(), longest); at = text.find_first_of("\n\r\v\f\xC2\xE2", at + 1)) {
+    if (!end_ && text.size() - at < kLongestLineEnd_bytes) return text.npos;
+    if (const size_t size = leading_line_end(text.substr(at)); size > 0) return at + size;
   }
-  if (in_[at] == '\n') return at + 1;
-  if (at + 1 == in_.size()) return end_ ? at + 1 : in_.npos;
-  return in_[at + 1] == '\n' ? at + 2 : at + 1;
+  if (text.size() >= longest) return longest;
+  return end_ ? text.size() : text.npos;
 }
 
 // False at the end of the text.
@@ -42,10 +49,23 @@ bool LineStream::make_more() {
   return true;
 }
 
+size_t leading_line_end(std::string_view text) {
+  if (text.empty()) return 0;
+  const Utf8Step step = decode_utf8(text, 0);
+  if (!step.ok || !is_newline_function(step.code_point)) return 0;
+  return text.starts_with("\r\n") ? 2 : static_cast<size_t>(step.size_bytes);
+}
+
+size_t trailing_line_end(std::string_view text) {
+  for (size_t size = kLongestLineEnd_bytes; size > 0; --size) {
+    if (text.size() >= size && leading_line_end(text.substr(text.size() - size)) == size)
+      return size;
+  }
+  return 0;
+}
+
 std::string_view without_line_end(std::string_view line) {
-  if (line.ends_with('\n')) line.remove_suffix(1);
-  if (line.ends_with('\r')) line.remove_suffix(1);
-  return line;
+  return line.substr(0, line.size() - trailing_line_end(line));
 }
 
 }  // namespace inkstone

@@ -11,8 +11,17 @@
 
 namespace inkstone {
 
-// Calls on_line(line, out, is_last) for each line, with its end ("\n", "\r\n", "\r", none at the
-// end of the text), and gives what it appends to `out`. At the end of the text on_end(out) is
+inline constexpr size_t kLongestLineEnd_bytes = 3;
+
+// The bytes of the line end that `text` begins with: a newline function (clean/characters.h), or
+// CR LF. 0: it begins with none.
+size_t leading_line_end(std::string_view text);
+
+// The same of the line end that `text` ends with.
+size_t trailing_line_end(std::string_view text);
+
+// Calls on_line(line, out) for each line, with its end (none at the end of the text), and gives
+// what it appends to `out`. At the end of the text on_end(out) is
 // called. A line longer than kLongestLine_bytes comes in parts, the first of which is called a
 // line.
 class LineStream {

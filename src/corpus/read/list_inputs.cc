@@ -12,6 +12,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "corpus/read/charset.h"
+#include "corpus/read/read_text.h"
 
 namespace inkstone {
 namespace fs = std::filesystem;
@@ -70,12 +72,17 @@ class InputWalker {
     return path != "-" && !is_link(path) && (error == ENOENT || error == ENOTDIR);
   }
 
+  // Its bytes, for names of files need be in no encoding, but for a byte order mark.
+  static std::string text_of_list(const fs::path& list) {
+    std::string bytes = read_file(list);
+    return examine_text(bytes, "").mark_bytes > 0 ? read_text(list) : bytes;
+  }
+
   void add_list(const fs::path& list) {
     const Message context = message("the list of inputs '{}'", list.string());
-    const std::string text = with_context(context, [&] { return read_file(list); });
-    constexpr std::string_view kMark = "\xEF\xBB\xBF";  // which editors of Windows write
+    const std::string text = with_context(context, [&] { return text_of_list(list); });
     int number = 0;
-    for (size_t at = text.starts_with(kMark) ? kMark.size() : 0; at < text.size();) {
+    for (size_t at = 0; at < text.size();) {
       const size_t end = std::min(text.find('\n', at), text.size());
       std::string line = text.substr(at, end - at);
       at = end + 1;

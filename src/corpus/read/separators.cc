@@ -113,9 +113,9 @@ class TextDivider {
     if (kind == LineKind::kDivides) return;
     // A mark stands in a line of its own.
     if (std::exchange(divides_, false))
-      out.append(ends_in_newline_ ? "" : "\n").append(kEndOfText).append("\n");
+      out.append(ends_in_line_end_ ? "" : "\n").append(kEndOfText).append("\n");
     out += line;
-    ends_in_newline_ = line.ends_with('\n');
+    ends_in_line_end_ = is_whole;
     has_text_ = true;
     is_alone_ = is_alone_ || kind == LineKind::kAlone;
     if (is_whole) divides_ = std::exchange(is_alone_, false);
@@ -127,7 +127,7 @@ class TextDivider {
   bool divides_ = false;   // a document ends before the next line
   bool in_line_ = false;   // what comes belongs to a line that was too long
   bool is_alone_ = false;  // the present line is a document
-  bool ends_in_newline_ = true;
+  bool ends_in_line_end_ = true;
 };
 
 }  // namespace
