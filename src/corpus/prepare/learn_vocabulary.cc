@@ -1,7 +1,9 @@
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
 
 #include "base/hash.h"
+#include "base/message.h"
 #include "corpus/prepare/corpus_text.h"
 #include "corpus/prepare/dropped_log.h"
 #include "inkstone/prepare.h"
