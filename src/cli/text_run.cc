@@ -9,6 +9,7 @@
 #include <functional>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -46,8 +47,9 @@ void refuse_run_inside_text(const TextRun& t) {
   }
 }
 
-// The folder, locked, with the record of the command in it. A folder that was made here goes again
-// when the command fails before there is anything to go on with.
+// The folder, locked, with the record of the command in it. A record that was written here goes
+// again, and a folder that was made here, when the command fails before there is anything to go on
+// with.
 class ClaimedRun {
  public:
   ClaimedRun(const fs::path& run, const CommandRecord& command) : run_(run), lock_(claim(run)) {
@@ -57,10 +59,11 @@ class ClaimedRun {
     } else {
       require_empty();
       write_command_record(command, run);
+      wrote_ = true;
     }
   }
   ~ClaimedRun() {
-    if (kept_) return;
+    if (kept_ || !wrote_) return;
     std::error_code ignored;
     const auto entries = std::distance(fs::directory_iterator(run_, ignored),
                                        fs::directory_iterator());
@@ -88,21 +91,29 @@ class ClaimedRun {
   }
 
   fs::path run_;
-  bool made_ = false, kept_ = false;
+  bool made_ = false, wrote_ = false, kept_ = false;
   FolderLock lock_;
 };
 
+// Nothing is kept of an empty one, so that the text can still be given.
 void keep_standard_input(const fs::path& kept, const TrainDisplay& display) {
-  make_folders(kept.parent_path());
-  AtomicFile file(kept);
+  std::optional<AtomicFile> file;
   std::array<char, 1 << 16> bytes{};
   for (ssize_t n = 0; (n = ::read(STDIN_FILENO, bytes.data(), bytes.size())) != 0;) {
     if (display.stop_requested()) throw Interrupted{};
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) fail(ErrorCode::kInputOutput, "cannot read standard input: {}", errno_text(errno));
-    file.write(bytes.data(), static_cast<size_t>(n));
+    if (!file) {
+      make_folders(kept.parent_path());
+      file.emplace(kept);
+    }
+    file->write(bytes.data(), static_cast<size_t>(n));
   }
-  file.commit();
+  if (!file) {
+    fail(ErrorCode::kInvalidData,
+         "standard input is empty, and '-' stands for it: give it the text");
+  }
+  file->commit();
 }
 
 // Standard input as a file of the run, and the other inputs as they are.

@@ -199,6 +199,7 @@ void CheckpointFolder::repair_links(const TrainerState& state) const {
     const fs::path target = fs::path("checkpoints") / path(step).filename();
     std::error_code ignored;
     if (fs::read_symlink(run_ / name, ignored) == target) return;
+    remove_copy(run_ / name);
     if (fs::exists(path(step))) {
       point_link(run_ / name, target);
     } else {
@@ -207,6 +208,18 @@ void CheckpointFolder::repair_links(const TrainerState& state) const {
   };
   link("last", state.step);
   if (state.best_val_loss) link("best", state.best_step);
+}
+
+void CheckpointFolder::remove_copy(const fs::path& link) const {
+  if (fs::is_symlink(link) || !fs::exists(link / kChecksums)) return;
+  const std::string sums = read_file(link / kChecksums);
+  for (const int64_t step : steps()) {
+    const fs::path original = path(step) / kChecksums;
+    if (!fs::exists(original) || read_file(original) != sums) continue;
+    std::error_code ignored;
+    fs::remove_all(link, ignored);
+    return;
+  }
 }
 
 void CheckpointFolder::remove_old(int64_t keep, int64_t best_step) const {

@@ -65,7 +65,8 @@ class CheckpointFolder {
   void read_moments(int64_t step, const Network& network, const Optimizer& optimizer) const;
 
   // Points RUN/last at state.step, and RUN/best at state.best_step if that checkpoint is there
-  // (else RUN/best goes): a killed process may have left them behind.
+  // (else RUN/best goes): a killed process may have left them behind, and a copy of the run that
+  // followed its links has folders there.
   void repair_links(const TrainerState& state) const;
 
   // Moves checkpoints after `step`, which are damaged, out of the way (step-NNNNNNN.damaged).
@@ -73,6 +74,8 @@ class CheckpointFolder {
 
  private:
   void remove_old(int64_t keep, int64_t best_step) const;
+  // Removes what stands in place of a link when it is a copy of a checkpoint that is here.
+  void remove_copy(const std::filesystem::path& link) const;
 
   std::filesystem::path run_, folder_;
 };

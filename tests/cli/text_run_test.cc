@@ -148,6 +148,15 @@ TEST_F(TextRunTest, StandardInputIsKeptForTheSecondReading) {
   EXPECT_EQ(read("piped/last/model.safetensors"), read("named/last/model.safetensors"));
   EXPECT_EQ(read("piped/data/train_000000.bin"), read("named/data/train_000000.bin"));
   run_well(words);  // goes on, and needs no input
+  // Killed before it had read all.
+  std::vector<fs::path> made;
+  for (const auto& entry : fs::directory_iterator(*this / "piped")) {
+    if (entry.path().filename() != "command.json") made.push_back(entry.path());
+  }
+  for (const fs::path& path : made) fs::remove_all(path);
+  expect_refused(1, {"train", "--resume", "piped"}, {"standard input is empty"});
+  run_well({"train", "--resume", "piped"}, read("book.txt"));
+  EXPECT_EQ(read("piped/last/model.safetensors"), read("named/last/model.safetensors"));
 }
 
 TEST_F(TextRunTest, JsonTellsOfEveryStage) {

@@ -148,6 +148,7 @@ TEST(DetectEncoding, IsUnsureOfLittleAndOfWhatDoesNotFit) {
        {std::pair{"李白\n", "GB18030"},
         {"東京\n", "EUC-JP"},
         {"桜\n", "Shift_JIS"},
+        {"one ÿþ and ÿ\n", "windows-1252"},
         {"Die Straße war lang und die Bäume grün. Über den Wolken\n", "ibm-850"}}) {
     const EncodingGuess guess = detect_encoding(encode(text, encoding));
     EXPECT_LT(guess.certainty, kSureEncoding) << text << guess.encoding;
@@ -302,7 +303,7 @@ TEST(Encodings, MarksAndNulsTellUtf16) {
   for (const char* encoding : {"UTF-16LE", "UTF-16BE", "UTF-32LE", "UTF-32BE"}) {
     for (const std::string& text :
          {kGerman, kChinese, kJapanese + "\U0001F600\n", kRussian, kArabic, kHindi, kThai,
-          std::string("без_пробелов"), std::string("你好\n")}) {
+          std::string("без_пробелов"), std::string("Все пробелы"), std::string("你好\n")}) {
       EXPECT_EQ(content_of("a", encode(text, encoding)).documents, Texts{text}) << encoding;
     }
   }

@@ -96,6 +96,20 @@ TEST_F(CheckpointTest, LeftoversOfAKilledWriteAreRemoved) {
   EXPECT_FALSE(fs::exists(run / "checkpoints/step-0000030.99-0.tmp"));
 }
 
+TEST_F(CheckpointTest, ACopyThatFollowedTheLinksGoesOn) {
+  const fs::path copy = scratch / "copy";
+  fs::copy(run, copy, fs::copy_options::recursive);
+  ASSERT_FALSE(fs::is_symlink(copy / "last"));
+  EXPECT_EQ(resume({.run = copy, .steps = 24}).step, 24);
+  EXPECT_EQ(fs::read_symlink(copy / "last"), "checkpoints/step-0000024");
+  EXPECT_TRUE(fs::is_symlink(copy / "best"));
+  // A folder of somebody's is none of these.
+  fs::remove(copy / "last");
+  fs::create_directory(copy / "last");
+  const Error error = test::thrown_by([&] { resume({.run = copy, .steps = 30}); });
+  EXPECT_TRUE(test::mentions(error, "Is a directory"));
+}
+
 TEST_F(CheckpointTest, NoCheckpointAtAll) {
   EXPECT_EQ(test::thrown_by([&] { resume({.run = scratch / "nowhere"}); }).code(),
             ErrorCode::kNotFound);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bitset>
 #include <cstring>
 #include <optional>
 #include <utility>
@@ -133,6 +134,27 @@ bool reads_as_utf32(std::string_view head, bool big_endian) {
   return true;
 }
 
+// How many alphabets, or parts of one that is large, the characters of `head` are from.
+size_t count_alphabets(std::string_view head, size_t unit_bytes, bool big_endian) {
+  std::bitset<256> found;
+  for (size_t at = 0; at + unit_bytes <= head.size(); at += unit_bytes)
+    found.set((unit_at(head, at, unit_bytes, big_endian) >> 8) & 0xFF);
+  return found.count();
+}
+
+// "LE" or "BE": in which order of the bytes `head` is text in UTF-16 or UTF-32; in both, that of
+// fewer alphabets.
+std::optional<std::string> byte_order(std::string_view head, std::string_view family) {
+  const bool wide = family == "UTF-32";
+  const auto reads = wide ? reads_as_utf32 : reads_as_utf16;
+  const size_t unit_bytes = wide ? 4 : 2;
+  const bool little = reads(head, false), big = reads(head, true);
+  if (!little && !big) return std::nullopt;
+  const bool is_big = big && (!little || count_alphabets(head, unit_bytes, true) <
+                                             count_alphabets(head, unit_bytes, false));
+  return is_big ? "BE" : "LE";
+}
+
 // The encoding of mail whose escape sequences say where two bytes are a character; "": none.
 std::string encoding_with_escapes(std::string_view head) {
   const bool escapes = head.find('\x1B') != head.npos;
@@ -165,10 +187,8 @@ bool has_many_controls(std::string_view head) {
 std::optional<std::string> encoding_with_controls(std::string_view head) {
   const bool few = has_few_controls(head);
   if (few && is_mostly_utf8(head)) return "";
-  for (const bool big_endian : {false, true}) {
-    const char* ending = big_endian ? "BE" : "LE";
-    if (reads_as_utf32(head, big_endian)) return std::string("UTF-32") + ending;
-    if (reads_as_utf16(head, big_endian)) return std::string("UTF-16") + ending;
+  for (const char* family : {"UTF-32", "UTF-16"}) {
+    if (const auto order = byte_order(head, family)) return family + *order;
   }
   return few ? std::optional<std::string>("") : std::nullopt;
 }
@@ -198,11 +218,10 @@ std::string superset_of(const std::string& name) {
 // "UTF-16" and "UTF-32" leave the order of the bytes to a mark, and `head` has none: the order in
 // which it reads as text, else little-endian, as Windows and browsers take them.
 std::string with_byte_order(const std::string& given, std::string_view head) {
-  const bool wide = same_encoding(given, "UTF-32");
-  if (!wide && !same_encoding(given, "UTF-16")) return given;
-  const auto reads = wide ? reads_as_utf32 : reads_as_utf16;
-  return std::string(wide ? "UTF-32" : "UTF-16") +
-         (!reads(head, false) && reads(head, true) ? "BE" : "LE");
+  for (const char* family : {"UTF-32", "UTF-16"}) {
+    if (same_encoding(given, family)) return family + byte_order(head, family).value_or("LE");
+  }
+  return given;
 }
 
 // True if a byte order mark of this encoding says no other than `given`.

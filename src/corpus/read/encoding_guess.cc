@@ -426,11 +426,12 @@ const Scores& scores_of_neighbours(std::string_view evidence) {
   return scores;
 }
 
-// More than one in fifty characters beyond ASCII is a control character or could not be decoded:
-// the text is in an encoding that is no candidate, or much damaged.
+// More than one in fifty characters beyond ASCII is a control character, for private use or could
+// not be decoded: the text is in an encoding that is no candidate, or much damaged.
 bool does_not_fit(const Characters& text) {
-  const auto odd = std::count_if(text.begin(), text.end(),
-                                 [](UChar32 c) { return c == 0xFFFD || (c >= 0x7F && c < 0xA0); });
+  const auto odd = std::count_if(text.begin(), text.end(), [](UChar32 c) {
+    return c == 0xFFFD || (c >= 0x7F && c < 0xA0) || u_charType(c) == U_PRIVATE_USE_CHAR;
+  });
   const auto beyond = std::count_if(text.begin(), text.end(), [](UChar32 c) { return c >= 0x80; });
   return 50 * odd > beyond;
 }
