@@ -200,6 +200,16 @@ TEST(Archive, NoticesAChangedBit) {
   }
 }
 
+TEST(Archive, AMemberWithAWrongChecksumIsReadAndReported) {
+  std::string zip = make_archive(&archive_write_set_format_zip, &archive_write_add_filter_none,
+                                 {{"one", "the first"}, {"two", "the second"}});
+  zip[zip.find("PK\x07\x08") + 4] ^= 1;  // behind the first member (APPNOTE.TXT 4.3.9)
+  const auto content = content_of("a.zip", zip);
+  EXPECT_EQ(content.documents, (Texts{"the first", "the second"}));
+  ASSERT_EQ(content.dropped.size(), 1u);
+  EXPECT_TRUE(content.dropped[0].starts_with("a.zip/one#0: damaged: ")) << content.dropped[0];
+}
+
 TEST(Archive, SaysWhatIsEncrypted) {
   const std::string zip = make_archive(&archive_write_set_format_zip,
                                        &archive_write_add_filter_none, {{"secret.txt", "x"}},

@@ -181,7 +181,8 @@ TEST(Docx, SaysWhyNoTextIsFound) {
   const size_t document = damaged.find("word/document.xml");
   damaged.replace(document + 60, 20, 20, '\xFF');
   EXPECT_TRUE(reason("a.docx", damaged).starts_with("a.docx#0: damaged: "));
-  EXPECT_EQ(reason("a.docx", damaged).find('\n'), std::string::npos) << "libarchive ends some with one";
+  EXPECT_EQ(reason("a.docx", damaged).find('\n'), std::string::npos)
+      << "libarchive ends some with one";
   const Files files = {{"[Content_Types].xml", "<Types/>"}, {"word/document.xml", kWordXml}};
   EXPECT_EQ(reason("a.docx", test::make_archive(&archive_write_set_format_zip,
                                                 &archive_write_add_filter_none, files, "password")),
@@ -297,6 +298,18 @@ TEST(Epub, WithoutASpineItsPagesComeByTheirNames) {
   EXPECT_EQ(in_english(content.facts[0].notes),
             Texts{"the book does not say in which order it is read; its pages were taken by their "
                   "names"});
+}
+
+TEST(Epub, ADamagedChapterCostsNoOther) {
+  std::string bytes = zip(book(
+      "<package><manifest><item id=\"a\" href=\"a.xhtml\"/><item id=\"b\" href=\"b.xhtml\"/>"
+      "</manifest><spine><itemref idref=\"a\"/><itemref idref=\"b\"/></spine></package>",
+      {{"OEBPS/x/a.xhtml", page("<p>first</p>")}, {"OEBPS/x/b.xhtml", page("<p>second</p>")}}));
+  bytes[bytes.find("PK\x07\x08", bytes.find("a.xhtml")) + 4] ^= 1;  // its checksum
+  const auto content = content_of("a.epub", bytes);
+  EXPECT_EQ(content.documents, Texts{"first\n\nsecond\n"});
+  ASSERT_EQ(content.dropped.size(), 1u);
+  EXPECT_TRUE(content.dropped[0].starts_with("a.epub#0: damaged: ")) << content.dropped[0];
 }
 
 TEST(Epub, SaysWhatIsEncryptedOrMissing) {

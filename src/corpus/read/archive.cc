@@ -86,6 +86,7 @@ struct Archive::Input {
   std::string_view content;  // of the current member, decompressed and not yet handed out
   int64_t content_at = 0;    // where that stands in the member
   int64_t position = 0;      // where the next byte to hand out stands
+  bool has_warned = false;   // of the current member: what was handed out last is its damaged end
   Handle handle;
 
   Input(ReadBytes bytes, Handle opened) : read(std::move(bytes)), handle(std::move(opened)) {}
@@ -147,6 +148,7 @@ bool Archive::next(Member& member) {
   const int result = archive_read_next_header(handle, &entry);
   input_->content = {};
   input_->content_at = input_->position = 0;
+  input_->has_warned = false;
   if (result == ARCHIVE_EOF) return false;
   if (result != ARCHIVE_OK && result != ARCHIVE_WARN) input_->fail_damaged();
   if (archive_format(handle) == ARCHIVE_FORMAT_RAW) {
@@ -162,12 +164,15 @@ bool Archive::next(Member& member) {
 size_t Archive::read_some(char* out, size_t size_bytes) {
   Input& input = *input_;
   while (input.content.empty()) {
+    if (input.has_warned) input.fail_damaged();
     const void* data = nullptr;
     size_t size = 0;
     la_int64_t offset = 0;
     const int result = archive_read_data_block(input.handle.get(), &data, &size, &offset);
     if (result == ARCHIVE_EOF) return 0;
-    if (result != ARCHIVE_OK) input.fail_damaged();
+    // A warning is that the member's size or checksum is wrong, and comes with its last bytes.
+    if (result != ARCHIVE_OK && (result != ARCHIVE_WARN || size == 0)) input.fail_damaged();
+    input.has_warned = result == ARCHIVE_WARN;
     input.content = {static_cast<const char*>(data), size};
     input.content_at = offset;
   }

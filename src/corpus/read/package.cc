@@ -148,20 +148,16 @@ Package read_package(ReadBytes zip) {
       }
       std::replace(member.name.begin(), member.name.end(), '\\', '/');
       std::string content;
-      const auto keep = [&] {
-        const bool kept = is_markup(content) || member.name == "mimetype" ||
-                          member.name.ends_with(".iwa");
-        if (!kept || content.empty()) return;
-        held_bytes += content.size();
-        package.members.try_emplace(member.name, std::move(content));
-      };
       try {
         read_member(archive, content, kLongestPackage_bytes - held_bytes);
-      } catch (const Error&) {
-        keep();
-        throw;
+      } catch (const Error& e) {
+        if (package.why_ended.empty()) package.why_ended = e.message();
       }
-      keep();
+      const bool kept = is_markup(content) || member.name == "mimetype" ||
+                        member.name.ends_with(".iwa");
+      if (!kept || content.empty()) continue;
+      held_bytes += content.size();
+      package.members.try_emplace(member.name, std::move(content));
       if (held_bytes > kLongestPackage_bytes) {
         fail(ErrorCode::kInvalidData, "more than {} MiB of markup in one document",
              kLongestPackage_bytes >> 20);

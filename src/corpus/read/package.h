@@ -31,7 +31,7 @@ struct Package {
 };
 
 // Holds what a zip archive has of markup, by its beginning and not by its name. Throws nothing: a
-// damaged archive gives what stands before the damage, an encrypted one what is not encrypted.
+// damaged member gives what stands before the damage, an encrypted one nothing.
 Package read_package(ReadBytes zip);
 
 // What a package says.
