@@ -83,7 +83,7 @@ TEST(Docx, IsOneDocumentWhateverItsNameAndPlace) {
 
 TEST(Docx, KeepsInsertionsAndLeavesOutDeletions) {
   EXPECT_EQ(text_of_docx("<w:p>" + run("a") + "<w:ins>" + run("b") +
-                         "</w:ins><w:del><w:r><w:delText>c</w:delText></w:r></w:del>"
+                         "</w:ins><w:del><w:r><w:delText>c</w:delText><w:tab/></w:r></w:del>"
                          "<w:moveFrom>" +
                          run("d") + "</w:moveFrom><w:moveTo>" + run("e") +
                          "</w:moveTo></w:p>"
