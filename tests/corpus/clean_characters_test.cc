@@ -122,9 +122,9 @@ TEST(CleanCharacters, RandomBytesAgreeWithTheSlowDecoder) {
 }
 
 TEST(Normalize, NfkcCjkKeepsEastAsianPunctuation) {
-  const std::string text = "“你好，世界！”：？；（ＡＢ１２）…… ～　﹏︵﹁，ｶﾞ①㎡ﬁ";
+  const std::string text = "“你好，世界！”：？；（ＡＢ１２）……‥ ～　﹏︵﹁，ｶﾞ①㎡ﬁ";
   EXPECT_EQ(clean(text, {.normalization = Normalization::kNfkcCjk}).text,
-            "“你好，世界！”：？；（AB12）…… ～　﹏︵﹁，ガ1m2fi");
+            "“你好，世界！”：？；（AB12）……‥ ～　﹏︵﹁，ガ1m2fi");
   EXPECT_EQ(clean("你好，世界！：？", {.normalization = Normalization::kNfkc}).text,
             "你好,世界!:?");
   EXPECT_EQ(clean("e\u0301，e\u0301", {.normalization = Normalization::kNfkcCjk}).text, "é，é");
