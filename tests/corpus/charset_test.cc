@@ -1,8 +1,6 @@
 // Encodings: detection and conversion.
 #include "corpus/read/charset.h"
 
-#include <unicode/ucnv.h>
-
 #include "base/file.h"
 #include "read_support.h"
 #include "support.h"
@@ -11,20 +9,8 @@ namespace inkstone {
 namespace {
 using test::compress;
 using test::content_of;
+using test::encoded;
 using Texts = std::vector<std::string>;
-
-// UTF-8 text in another encoding; characters that it lacks are left out.
-std::string encode(const std::string& text, const char* encoding) {
-  UErrorCode error = U_ZERO_ERROR;
-  std::string bytes(text.size() * 4 + 16, '\0');
-  const int32_t size = ucnv_convert(encoding, "UTF-8", bytes.data(),
-                                    static_cast<int32_t>(bytes.size()), text.data(),
-                                    static_cast<int32_t>(text.size()), &error);
-  EXPECT_TRUE(U_SUCCESS(error)) << u_errorName(error);
-  bytes.resize(static_cast<size_t>(size));
-  std::erase(bytes, '\x1A');  // what the encoding lacks
-  return bytes;
-}
 
 std::string decode(std::string_view bytes, const std::string& encoding) {
   Utf8Stream stream(read_from(bytes), encoding);
@@ -82,7 +68,7 @@ TEST(DetectEncoding, FindsTheUsualOnesInASentence) {
     for (const int times : {1, 20}) {
       std::string repeated;
       for (int i = 0; i < times; ++i) repeated += text;
-      const std::string bytes = encode(repeated, encoding);
+      const std::string bytes = encoded(repeated, encoding);
       EXPECT_EQ(decode(bytes, detect_encoding(bytes).encoding), repeated)
           << encoding << " x " << times << " taken for " << detect_encoding(bytes).encoding;
       EXPECT_EQ(content_of("a", bytes).documents, Texts{repeated}) << encoding;
@@ -110,7 +96,7 @@ TEST(DetectEncoding, FindsOneOfEachAlphabet) {
       {"ibm-866", "Жили-были старик со старухой у самого синего моря.\n"},
       {"KOI8-U", "Жили собі дід і баба, їли хліб із сіллю, і її всі любили, їхню курочку.\n"}};
   for (const auto& [encoding, text] : kSamples) {
-    const std::string bytes = encode(text, encoding);
+    const std::string bytes = encoded(text, encoding);
     const EncodingGuess guess = detect_encoding(bytes);
     EXPECT_EQ(decode(bytes, guess.encoding), text) << encoding << " for " << guess.encoding;
     EXPECT_GE(guess.certainty, kSureEncoding) << encoding << text;
@@ -119,7 +105,7 @@ TEST(DetectEncoding, FindsOneOfEachAlphabet) {
 
 TEST(DetectEncoding, FindsChineseInElevenBytes) {
   const std::string text = "你好，世界\n";
-  const std::string bytes = encode(text, "GB18030");
+  const std::string bytes = encoded(text, "GB18030");
   EXPECT_EQ(decode(bytes, detect_encoding(bytes).encoding), text);
 }
 
@@ -150,25 +136,25 @@ TEST(DetectEncoding, IsUnsureOfLittleAndOfWhatDoesNotFit) {
         {"桜\n", "Shift_JIS"},
         {"one ÿþ and ÿ\n", "windows-1252"},
         {"Die Straße war lang und die Bäume grün. Über den Wolken\n", "ibm-850"}}) {
-    const EncodingGuess guess = detect_encoding(encode(text, encoding));
+    const EncodingGuess guess = detect_encoding(encoded(text, encoding));
     EXPECT_LT(guess.certainty, kSureEncoding) << text << guess.encoding;
   }
 }
 
 // Neighbours count only where a text does not tell.
 TEST(DetectEncoding, AsksTheNeighboursOfShortTexts) {
-  const std::string czech = encode(
+  const std::string czech = encoded(
       "Příliš žluťoučký kůň úpěl ďábelské ódy. Nejstarší byl chytrý.\n", "windows-1250");
-  const std::string name = encode("Šíma\n", "windows-1250");
+  const std::string name = encoded("Šíma\n", "windows-1250");
   const EncodingGuess with = detect_encoding(name, [&] { return evidence_of(czech); });
   EXPECT_EQ(decode(name, with.encoding), "Šíma\n");
   EXPECT_GE(with.certainty, kSureEncoding);
-  const std::string chinese = encode(kChinese, "GB18030");
+  const std::string chinese = encoded(kChinese, "GB18030");
   EXPECT_EQ(decode(chinese, detect_encoding(chinese, [&] { return evidence_of(czech); }).encoding),
             kChinese);
   EXPECT_EQ(evidence_of(kChinese), "");
   EXPECT_EQ(evidence_of(compress(&archive_write_add_filter_gzip, kChinese)), "");
-  EXPECT_EQ(evidence_of(encode(kChinese, "UTF-16")), "");
+  EXPECT_EQ(evidence_of(encoded(kChinese, "UTF-16")), "");
 }
 
 // Verses of a dozen characters, of which each alone may be Arabic or Hebrew.
@@ -186,10 +172,10 @@ TEST(DetectEncoding, ReadsAFolderOfVersesAsItsNeighboursAre) {
   const std::pair<const char*, size_t> kAllowed[] = {{"GB18030", 4}, {"Big5", 8}};
   for (const auto& [encoding, most_wrong] : kAllowed) {
     std::string evidence;
-    for (size_t i = 0; i < 64; ++i) evidence += evidence_of(encode(verses[i], encoding));
+    for (size_t i = 0; i < 64; ++i) evidence += evidence_of(encoded(verses[i], encoding));
     size_t wrong = 0, wrong_alone = 0, sure_and_wrong = 0;
     for (const std::string& verse : verses) {
-      const std::string bytes = encode(verse, encoding);
+      const std::string bytes = encoded(verse, encoding);
       const std::string right = decode(bytes, encoding);
       const auto with = detect_encoding(bytes, [&] { return evidence; });
       const auto alone = detect_encoding(bytes);
@@ -206,10 +192,10 @@ TEST(DetectEncoding, ReadsAFolderOfVersesAsItsNeighboursAre) {
 // A file that tells clearly is not overruled by its folder.
 TEST(DetectEncoding, NeighboursDoNotOverruleAClearText) {
   std::string chinese;
-  for (int i = 0; i < 40; ++i) chinese += evidence_of(encode(kChinese, "GB18030"));
+  for (int i = 0; i < 40; ++i) chinese += evidence_of(encoded(kChinese, "GB18030"));
   for (const auto& [text, encoding] :
        {std::pair{kRussian, "windows-1251"}, {kJapanese, "Shift_JIS"}, {kGerman, "windows-1252"}}) {
-    const std::string bytes = encode(text, encoding);
+    const std::string bytes = encoded(text, encoding);
     EXPECT_EQ(decode(bytes, detect_encoding(bytes, [&] { return chinese; }).encoding), text);
   }
 }
@@ -223,7 +209,7 @@ TEST(DetectEncoding, FindsChineseInItsEncodings) {
     const char* encoding;
   };
   for (const auto& [path, encoding] : {Case{novel, "GB18030"}, Case{poems, "Big5"}}) {
-    const std::string bytes = encode(read_file(path).substr(0, 2'000'000), encoding);
+    const std::string bytes = encoded(read_file(path).substr(0, 2'000'000), encoding);
     for (const auto& [size, most_wrong_percent] :
          {std::pair<size_t, int>{65536, 0}, {4096, 0}, {400, 2}, {100, 10}}) {
       int wrong = 0, all = 0;
@@ -258,7 +244,7 @@ TEST(Utf8Stream, DecidesAtTheFirstByteBeyondAscii) {
        {size_t{0}, size_t{1}, size_t{65535}, size_t{65536}, size_t{1'048'575}, size_t{3'000'000}}) {
     const std::string ascii(before, 'x');
     const std::string tail(200'000, 'y');
-    EXPECT_EQ(content_of("a", ascii + encode(kChinese, "GB18030") + tail).documents,
+    EXPECT_EQ(content_of("a", ascii + encoded(kChinese, "GB18030") + tail).documents,
               Texts{ascii + kChinese + tail});
     EXPECT_EQ(content_of("a", ascii + kChinese + tail).documents, Texts{ascii + kChinese + tail});
   }
@@ -269,7 +255,7 @@ TEST(Utf8Stream, ConvertsAcrossBlocks) {
   for (int i = 0; i < 9000; ++i)
     text += kChinese + "\U0001F600" + std::string(static_cast<size_t>(i % 7), 'x');
   for (const char* encoding : {"GB18030", "UTF-16LE", "UTF-16BE", "UTF-32LE"}) {
-    const std::string bytes = encode(text, encoding);
+    const std::string bytes = encoded(text, encoding);
     for (const size_t step : {size_t{1} << 20, size_t{777}}) {
       Utf8Stream stream(read_from(bytes), encoding);
       std::string decoded, part(step, '\0');
@@ -284,8 +270,8 @@ TEST(Utf8Stream, ConvertsAcrossBlocks) {
 }
 
 TEST(Utf8Stream, ReplacesAndCountsWhatCannotBeDecoded) {
-  const std::string bytes = encode(kChinese, "GB18030") + "<|endoftext|>\n\xFF\xFF" +
-                            encode(kChinese, "GB18030") + "\xD6";
+  const std::string bytes = encoded(kChinese, "GB18030") + "<|endoftext|>\n\xFF\xFF" +
+                            encoded(kChinese, "GB18030") + "\xD6";
   const auto content = content_of("a", bytes, {.encoding = "GB18030"});
   EXPECT_EQ(content.documents, (Texts{kChinese, "\uFFFD\uFFFD" + kChinese + "\uFFFD"}));
   EXPECT_EQ(content.replaced, (std::vector<int64_t>{0, 3}));
@@ -294,17 +280,17 @@ TEST(Utf8Stream, ReplacesAndCountsWhatCannotBeDecoded) {
 TEST(Encodings, MarksAndNulsTellUtf16) {
   for (const char* encoding :
        {"UTF-16LE", "UTF-16BE", "UTF-32LE", "UTF-32BE", "GB18030", "UTF-8"}) {
-    EXPECT_EQ(content_of("a", encode("\uFEFF" + kChinese, encoding)).documents, Texts{kChinese})
+    EXPECT_EQ(content_of("a", encoded("\uFEFF" + kChinese, encoding)).documents, Texts{kChinese})
         << encoding;
     EXPECT_EQ(
-        content_of("a", encode("\uFEFF" + kChinese, encoding), {.encoding = encoding}).documents,
+        content_of("a", encoded("\uFEFF" + kChinese, encoding), {.encoding = encoding}).documents,
         Texts{kChinese});
   }
   for (const char* encoding : {"UTF-16LE", "UTF-16BE", "UTF-32LE", "UTF-32BE"}) {
     for (const std::string& text :
          {kGerman, kChinese, kJapanese + "\U0001F600\n", kRussian, kArabic, kHindi, kThai,
           std::string("без_пробелов"), std::string("Все пробелы"), std::string("你好\n")}) {
-      EXPECT_EQ(content_of("a", encode(text, encoding)).documents, Texts{text}) << encoding;
+      EXPECT_EQ(content_of("a", encoded(text, encoding)).documents, Texts{text}) << encoding;
     }
   }
   EXPECT_EQ(content_of("a", "\xFF\xFE").dropped, Texts{"a#0: empty"});
@@ -321,7 +307,7 @@ TEST(Encodings, AStrayNulMakesNoUtf16) {
       EXPECT_EQ(content_of("a", with_nul).documents, Texts{with_nul}) << text << at;
     }
   }
-  const std::string gbk = encode(kChinese, "GB18030").insert(40, 1, '\0');
+  const std::string gbk = encoded(kChinese, "GB18030").insert(40, 1, '\0');
   EXPECT_EQ(content_of("a", gbk).documents, Texts{decode(gbk, "GB18030")});
 }
 
@@ -341,9 +327,9 @@ TEST(Encodings, AsciiWithNulsIsNoUtf16) {
 }
 
 TEST(Encodings, EscapesTellTheEncodingsOfMail) {
-  EXPECT_EQ(content_of("a", "mail: " + encode(kJapanese, "ISO-2022-JP")).documents,
+  EXPECT_EQ(content_of("a", "mail: " + encoded(kJapanese, "ISO-2022-JP")).documents,
             Texts{"mail: " + kJapanese});
-  const std::string korean = encode(kKorean, "ISO-2022-KR");
+  const std::string korean = encoded(kKorean, "ISO-2022-KR");
   EXPECT_EQ(content_of("a", korean).documents, Texts{kKorean});
   EXPECT_EQ(content_of("a", korean).facts.at(0).encoding, "ISO-2022-KR");
   const std::string colours = "\x1B[31mred\x1B[0m $B\n";
@@ -361,11 +347,11 @@ TEST(Encodings, TheGivenOneMakesTextOfWhatLooksBinary) {
 TEST(Encodings, TheGivenOneIsTaken) {
   EXPECT_EQ(content_of("a", "\xE4\xF6", {.encoding = "windows-1251"}).documents,
             Texts{"\u0434\u0446"});
-  EXPECT_EQ(content_of("a.csv", encode("id,text\n1," + kChinese, "GB18030"), {.encoding = "gbk"})
+  EXPECT_EQ(content_of("a.csv", encoded("id,text\n1," + kChinese, "GB18030"), {.encoding = "gbk"})
                 .documents,
             Texts{kChinese.substr(0, kChinese.size() - 1)});
   EXPECT_EQ(
-      content_of("a.jsonl", encode("{\"text\": \"" + kChinese.substr(0, 30) + "\"}", "UTF-16"))
+      content_of("a.jsonl", encoded("{\"text\": \"" + kChinese.substr(0, 30) + "\"}", "UTF-16"))
           .documents,
       Texts{kChinese.substr(0, 30)});
   // What browsers read under these names, whichever of them is used.
@@ -385,7 +371,7 @@ TEST(Encodings, WithoutAMarkTheTextTellsTheOrderOfItsBytes) {
   for (const std::string family : {"UTF-16", "UTF-32"}) {
     for (const char* order : {"LE", "BE"}) {
       for (const std::string mark : {"", "\uFEFF"}) {
-        const std::string bytes = encode(mark + kGerman, (family + order).c_str());
+        const std::string bytes = encoded(mark + kGerman, (family + order).c_str());
         EXPECT_EQ(content_of("a", bytes, {.encoding = family}).documents, Texts{kGerman})
             << family << order << mark;
       }

@@ -10,17 +10,8 @@
 namespace inkstone {
 namespace {
 using test::content_of;
+using test::encoded;
 using Texts = std::vector<std::string>;
-
-std::string in_encoding(const std::string& text, const char* encoding) {
-  UErrorCode error = U_ZERO_ERROR;
-  std::string bytes(text.size() * 4 + 16, '\0');
-  bytes.resize(static_cast<size_t>(ucnv_convert(encoding, "UTF-8", bytes.data(),
-                                                static_cast<int32_t>(bytes.size()), text.data(),
-                                                static_cast<int32_t>(text.size()), &error)));
-  EXPECT_TRUE(U_SUCCESS(error));
-  return bytes;
-}
 
 const std::string kKingdoms =
     "话说天下大势，分久必合，合久必分。\n周末七国分争，并入于秦。\n及秦灭之后，楚汉分争，又并入于汉"
@@ -34,7 +25,7 @@ TEST(MixedText, EachPartIsReadInItsOwn) {
   const std::tuple<std::string, const char*> kSamples[] = {
       {kKingdoms, "GB18030"}, {kCat, "Shift_JIS"}, {kFamilies, "windows-1251"}};
   for (const auto& [text, encoding] : kSamples) {
-    const std::string other = in_encoding(text + text, encoding);
+    const std::string other = encoded(text + text, encoding);
     for (const bool utf8_first : {false, true}) {
       const std::string utf8 = "Chapter\n" + text;
       const std::string bytes = utf8_first ? utf8 + other : other + utf8;
@@ -49,7 +40,7 @@ TEST(MixedText, EachPartIsReadInItsOwn) {
 }
 
 TEST(MixedText, TheNoteSaysWhere) {
-  const auto content = content_of("a", "\n" + in_encoding(kKingdoms, "GB18030") + kKingdoms);
+  const auto content = content_of("a", "\n" + encoded(kKingdoms, "GB18030") + kKingdoms);
   ASSERT_EQ(content.facts.size(), 1u);
   EXPECT_EQ(in_english(content.facts[0].notes),
             Texts{"in two encodings: GB18030, from line 5 on UTF-8"});
@@ -57,20 +48,20 @@ TEST(MixedText, TheNoteSaysWhere) {
 }
 
 TEST(MixedText, ShortLinesGoWithWhatFollows) {
-  const std::string gbk = in_encoding(kKingdoms, "GB18030");
+  const std::string gbk = encoded(kKingdoms, "GB18030");
   EXPECT_EQ(content_of("a", gbk + "第二回\n\n" + kKingdoms + gbk).documents,
             Texts{kKingdoms + "第二回\n\n" + kKingdoms + kKingdoms});
 }
 
 TEST(MixedText, ShortLinesThatAreNothingElseAreUtf8) {
-  const std::string gbk = in_encoding(kKingdoms, "GB18030");
+  const std::string gbk = encoded(kKingdoms, "GB18030");
   EXPECT_EQ(content_of("a", "第一章\n" + gbk).documents, Texts{"第一章\n" + kKingdoms});
   EXPECT_EQ(content_of("a", kKingdoms + gbk + "第二章").documents,
             Texts{kKingdoms + kKingdoms + "第二章"});
 }
 
 TEST(MixedText, AMarkSaysHowATextBegins) {
-  const std::string gbk = in_encoding(kKingdoms, "GB18030");
+  const std::string gbk = encoded(kKingdoms, "GB18030");
   EXPECT_EQ(content_of("a", "\xEF\xBB\xBF" + kKingdoms + gbk).documents,
             Texts{kKingdoms + kKingdoms});
   EXPECT_EQ(content_of("a", gbk + "\xEF\xBB\xBF" + kKingdoms).documents,
@@ -78,21 +69,21 @@ TEST(MixedText, AMarkSaysHowATextBegins) {
 }
 
 TEST(MixedText, ALineMayHaveTwo) {
-  const std::string gbk = in_encoding("周末七国分争，并入于秦。", "GB18030");
-  EXPECT_EQ(content_of("a", in_encoding(kKingdoms, "GB18030") + gbk + kKingdoms).documents,
+  const std::string gbk = encoded("周末七国分争，并入于秦。", "GB18030");
+  EXPECT_EQ(content_of("a", encoded(kKingdoms, "GB18030") + gbk + kKingdoms).documents,
             Texts{kKingdoms + "周末七国分争，并入于秦。" + kKingdoms});
   // Though it is all there is: as a whole it was Thai.
   const std::string first =
       "却说宝玉听了这话，不觉将昨晚的事都忘在九霄云外去了，便笑道：“你这话说得也奇！”";
   const std::string second = "黛玉道：“我不过是随口一说，你倒当真了。”说着，便往潇湘馆去了。";
-  EXPECT_EQ(content_of("a", in_encoding(first, "GB18030") + second).documents,
+  EXPECT_EQ(content_of("a", encoded(first, "GB18030") + second).documents,
             Texts{first + second});
 }
 
 TEST(MixedText, OneEncodingStaysOne) {
   // Lines that are valid UTF-8 by chance; damage; and text that is all in one.
-  const std::string chance = in_encoding("联通\n", "GB18030") +
-                             in_encoding(kKingdoms + kMoon, "GB18030");
+  const std::string chance = encoded("联通\n", "GB18030") +
+                             encoded(kKingdoms + kMoon, "GB18030");
   EXPECT_EQ(content_of("a", chance).documents, Texts{"联通\n" + kKingdoms + kMoon});
   EXPECT_EQ(in_english(content_of("a", chance).facts.at(0).notes), Texts{});
   std::string damaged;
@@ -106,7 +97,7 @@ TEST(MixedText, OneEncodingStaysOne) {
 TEST(MixedText, IsTheSameWhateverTheSizeOfTheReads) {
   std::string bytes;
   for (int i = 0; i < 3000; ++i) {
-    bytes += i / 100 % 2 == 0 ? kKingdoms : in_encoding(kKingdoms, "GB18030");
+    bytes += i / 100 % 2 == 0 ? kKingdoms : encoded(kKingdoms, "GB18030");
     if (i % 7 == 0) bytes += "\xFF\n";
   }
   const auto read_in = [&](size_t step) {

@@ -4,6 +4,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <gtest/gtest.h>
+#include <unicode/ucnv.h>
 
 #include <cstring>
 #include <memory>
@@ -16,6 +17,20 @@
 #include "inkstone/message.h"
 
 namespace inkstone::test {
+
+// UTF-8 text in another encoding; characters that it lacks are left out.
+inline std::string encoded(const std::string& text, const char* encoding) {
+  UErrorCode error = U_ZERO_ERROR;
+  std::string bytes(text.size() * 4 + 16, '\0');
+  const int32_t size = ucnv_convert(encoding, "UTF-8", bytes.data(),
+                                    static_cast<int32_t>(bytes.size()), text.data(),
+                                    static_cast<int32_t>(text.size()), &error);
+  EXPECT_TRUE(U_SUCCESS(error)) << u_errorName(error);
+  bytes.resize(static_cast<size_t>(size));
+  // What the encoding lacks.
+  if (!std::string_view(encoding).starts_with("UTF")) std::erase(bytes, '\x1A');
+  return bytes;
+}
 
 // All that a source gives.
 struct SourceContent {

@@ -1,27 +1,17 @@
 // Texts that are read whole: one text whatever its encoding and line ends, and nothing left out.
 #include "corpus/read/read_text.h"
 
-#include <unicode/ucnv.h>
-
 #include "base/file.h"
+#include "read_support.h"
 #include "support.h"
 
 namespace inkstone {
 namespace {
 
+using test::encoded;
 using Texts = std::vector<std::string>;
 
 const std::string kChinese = "床前明月光，疑是地上霜。\n举头望明月，低头思故乡。\n";
-
-std::string encoded(const std::string& text, const char* encoding) {
-  UErrorCode error = U_ZERO_ERROR;
-  std::string bytes(text.size() * 4 + 16, '\0');
-  bytes.resize(static_cast<size_t>(ucnv_convert(encoding, "UTF-8", bytes.data(),
-                                                static_cast<int32_t>(bytes.size()), text.data(),
-                                                static_cast<int32_t>(text.size()), &error)));
-  EXPECT_TRUE(U_SUCCESS(error));
-  return bytes;
-}
 
 class ReadText : public ::testing::Test {
  protected:
