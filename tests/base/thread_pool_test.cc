@@ -156,8 +156,8 @@ TEST(ThreadPool, AThreadThatIsHeldUpHoldsUpItsPieceAlone) {
 }
 
 // The system puts aside a thread that has worked for its whole time slice, in the middle of a piece
-// that all others then wait for. So a worker gives its processor up between two pieces, long before;
-// the caller, for whom all others wait anyway, does not.
+// that all others then wait for. So a worker gives its processor up between two pieces, long
+// before; the caller, for whom all others wait anyway, does not.
 TEST(ThreadPool, AWorkerLetsOthersRunBetweenItsPieces) {
   ThreadPool pool(2);
   std::array<std::atomic<int>, 2> pieces{}, yields_before{}, yields_after{};

@@ -76,14 +76,12 @@ TEST(MixedText, ALineMayHaveTwo) {
   const std::string first =
       "却说宝玉听了这话，不觉将昨晚的事都忘在九霄云外去了，便笑道：“你这话说得也奇！”";
   const std::string second = "黛玉道：“我不过是随口一说，你倒当真了。”说着，便往潇湘馆去了。";
-  EXPECT_EQ(content_of("a", encoded(first, "GB18030") + second).documents,
-            Texts{first + second});
+  EXPECT_EQ(content_of("a", encoded(first, "GB18030") + second).documents, Texts{first + second});
 }
 
 TEST(MixedText, OneEncodingStaysOne) {
   // Lines that are valid UTF-8 by chance; damage; and text that is all in one.
-  const std::string chance = encoded("联通\n", "GB18030") +
-                             encoded(kKingdoms + kMoon, "GB18030");
+  const std::string chance = encoded("联通\n", "GB18030") + encoded(kKingdoms + kMoon, "GB18030");
   EXPECT_EQ(content_of("a", chance).documents, Texts{"联通\n" + kKingdoms + kMoon});
   EXPECT_EQ(in_english(content_of("a", chance).facts.at(0).notes), Texts{});
   std::string damaged;

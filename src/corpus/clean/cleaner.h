@@ -30,7 +30,8 @@ struct CleanResult {
 //
 // Cleaning what has been cleaned changes nothing and keeps it: each step leaves text on which it
 // does nothing again, and undoes none before it. (Two exceptions: InvalidText::kKeep, see
-// clean_characters; and ChineseConversion, which knows the words of the other way of writing alone.)
+// clean_characters; and ChineseConversion, which knows the words of the other way of writing
+// alone.)
 class Cleaner {
  public:
   // Memory that is used again from one document to the next: a few times the longest document.

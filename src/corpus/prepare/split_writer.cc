@@ -18,8 +18,7 @@ SplitWriter::SplitWriter(std::filesystem::path folder, std::string split,
     : folder_(std::move(folder)), split_(std::move(split)), options_(options) {
   if (state.is_null()) return;
   for (const Json& shard : state.at("shards")) {
-    finished_.push_back({required(get_string(shard, "file"), "file"),
-                         count_in(shard, "tokens"),
+    finished_.push_back({required(get_string(shard, "file"), "file"), count_in(shard, "tokens"),
                          required(get_string(shard, "hash128"), "hash128")});
     tokens_ += finished_.back().tokens;
   }

@@ -27,8 +27,8 @@ struct MadeText {
   std::string text;
   size_t at = 0;  // the first byte that is still to be handed out
 
-  // Hands out up to `size_bytes`, and returns how many these were: fewer only at the end. When there
-  // is nothing left, `make_more()` replaces the text; it returns false at the end.
+  // Hands out up to `size_bytes`, and returns how many these were: fewer only at the end. When
+  // there is nothing left, `make_more()` replaces the text; it returns false at the end.
   template <typename F>
   size_t read(char* out, size_t size_bytes, F&& make_more) {
     size_t done = 0;
