@@ -201,15 +201,11 @@ TEST(Archive, NoticesAChangedBit) {
 }
 
 TEST(Archive, AMemberWithAWrongChecksumIsReadAndReported) {
-  const auto stored = [](struct archive* out) {
-    const int result = archive_write_set_format_zip(out);
-    return result != ARCHIVE_OK ? result : archive_write_set_options(out, "zip:compression=store");
-  };
-  std::string zip = make_archive(stored, &archive_write_add_filter_none,
+  std::string zip = make_archive(&archive_write_set_format_zip, &archive_write_add_filter_none,
                                  {{"one", "the first"}, {"two", "the second"}});
-  zip.replace(zip.find("first"), 5, "worst");
+  zip[zip.find("PK\x07\x08") + 4] ^= 1;  // behind the first member (APPNOTE.TXT 4.3.9)
   const auto content = content_of("a.zip", zip);
-  EXPECT_EQ(content.documents, (Texts{"the worst", "the second"}));
+  EXPECT_EQ(content.documents, (Texts{"the first", "the second"}));
   ASSERT_EQ(content.dropped.size(), 1u);
   EXPECT_TRUE(content.dropped[0].starts_with("a.zip/one#0: damaged: ")) << content.dropped[0];
 }
