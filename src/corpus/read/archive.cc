@@ -82,11 +82,11 @@ Message reason_to_leave_out(struct archive_entry* entry, std::string_view name) 
 struct Archive::Input {
   ReadBytes read;
   std::unique_ptr<char[]> block = std::make_unique_for_overwrite<char[]>(kArchiveBlock_bytes);
-  std::exception_ptr error;  // of `read`; no exception may pass through libarchive
-  std::string_view content;  // of the current member, decompressed and not yet handed out
-  int64_t content_at = 0;    // where that stands in the member
-  int64_t position = 0;      // where the next byte to hand out stands
-  bool has_warned = false;   // of the current member: what was handed out last is its damaged end
+  std::exception_ptr error;   // of `read`; no exception may pass through libarchive
+  std::string_view content;   // of the current member, decompressed and not yet handed out
+  int64_t content_at = 0;     // where that stands in the member
+  int64_t position = 0;       // where the next byte to hand out stands
+  bool ends_damaged = false;  // the current member, with what was handed out last
   Handle handle;
 
   Input(ReadBytes bytes, Handle opened) : read(std::move(bytes)), handle(std::move(opened)) {}
@@ -148,7 +148,7 @@ bool Archive::next(Member& member) {
   const int result = archive_read_next_header(handle, &entry);
   input_->content = {};
   input_->content_at = input_->position = 0;
-  input_->has_warned = false;
+  input_->ends_damaged = false;
   if (result == ARCHIVE_EOF) return false;
   if (result != ARCHIVE_OK && result != ARCHIVE_WARN) input_->fail_damaged();
   if (archive_format(handle) == ARCHIVE_FORMAT_RAW) {
@@ -164,15 +164,17 @@ bool Archive::next(Member& member) {
 size_t Archive::read_some(char* out, size_t size_bytes) {
   Input& input = *input_;
   while (input.content.empty()) {
-    if (input.has_warned) input.fail_damaged();
+    if (input.ends_damaged) input.fail_damaged();
     const void* data = nullptr;
     size_t size = 0;
     la_int64_t offset = 0;
     const int result = archive_read_data_block(input.handle.get(), &data, &size, &offset);
     if (result == ARCHIVE_EOF) return 0;
-    // A warning is that the member's size or checksum is wrong, and comes with its last bytes.
-    if (result != ARCHIVE_OK && (result != ARCHIVE_WARN || size == 0)) input.fail_damaged();
-    input.has_warned = result == ARCHIVE_WARN;
+    // With its last bytes comes what is wrong with a member's size or checksum: a warning from
+    // libarchive 3.6, a failure from 3.7.
+    const bool is_damaged_end = size > 0 && (result == ARCHIVE_WARN || result == ARCHIVE_FAILED);
+    if (result != ARCHIVE_OK && !is_damaged_end) input.fail_damaged();
+    input.ends_damaged = is_damaged_end;
     input.content = {static_cast<const char*>(data), size};
     input.content_at = offset;
   }
