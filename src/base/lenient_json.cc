@@ -92,8 +92,10 @@ void zero_numbers(std::string& json) {
       continue;
     }
     const size_t size = number_size(std::string_view(json).substr(at));
-    if (size > 0 && stands_alone(at, at + size))
-      json.replace(at, size, "0" + std::string(size - 1, ' '));
+    if (size > 0 && stands_alone(at, at + size)) {
+      json.replace(at, size, size, ' ');
+      json[at] = '0';
+    }
     at += std::max<size_t>(size, 1);
   }
 }

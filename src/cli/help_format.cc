@@ -78,7 +78,7 @@ std::string HelpFormatter::make_option(const CLI::Option* option, bool is_positi
 std::string HelpFormatter::row(const std::string& name, const std::string& description) const {
   std::string text = left_aligned("  " + name, column_width_);
   if (!description.empty() && text_columns("  " + name) >= column_width_)
-    text += "\n" + std::string(column_width_, ' ');
+    text.append("\n").append(column_width_, ' ');
   return text + translated(description) + "\n";
 }
 
