@@ -37,7 +37,8 @@ endif()
 # Headers and their templates cost more than half of compiling a file. As one file a layer takes a third of the time from
 # nothing; but then a file that forgets an include compiles all the same, and one that changes takes its layer with it.
 # So this is on where everything is built once (--preset release), and off where people work and where CI compiles it all.
-# Names in unnamed namespaces must differ within a layer; of a test program, ALONE names the sources where they do not.
+# Names in unnamed namespaces must differ within a layer. ALONE names sources that are compiled by themselves all the same:
+# inner loops, since GCC inlines less in a large unit, and of a test program those where names do not differ.
 function(inkstone_unity target)
   set_target_properties(${target} PROPERTIES UNITY_BUILD ${INKSTONE_UNITY} UNITY_BUILD_BATCH_SIZE 16)
   set_source_files_properties(${ARGN} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
@@ -48,14 +49,14 @@ if(CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
 endif()
 
-# inkstone_layer(NAME SOURCES file... [LINK public...] [PRIVATE_LINK private...])
+# inkstone_layer(NAME SOURCES file... [ALONE file...] [LINK public...] [PRIVATE_LINK private...])
 # A layer is one folder of src/ as a static library; LINK names the layers it may include.
 function(inkstone_layer name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SOURCES;ALONE;LINK;PRIVATE_LINK" ${ARGN})
   add_library(inkstone_${name} STATIC ${ARG_SOURCES})
   target_link_libraries(inkstone_${name} PUBLIC inkstone_options ${ARG_LINK} PRIVATE ${ARG_PRIVATE_LINK})
   set_property(GLOBAL APPEND PROPERTY INKSTONE_LAYERS inkstone_${name})
-  inkstone_unity(inkstone_${name})
+  inkstone_unity(inkstone_${name} ${ARG_ALONE})
 endfunction()
 
 # inkstone_test(NAME SOURCES file... [ALONE file...] LINK layers... [TIMEOUT seconds])

@@ -163,6 +163,13 @@ def trainer_states():
     yield "late", compact(state | {"elapsed_s": 1e300, "best_val_loss": None, "planned_steps": 1 << 40})
 
 
+def metrics():
+    line = {"step": 10, "loss": 4.5, "lr": 1e-3, "grad_norm": 1.0, "tokens_per_s": 900.0, "elapsed_s": 3.5}
+    evaluated = line | {"step": 20, "val_loss": 4.25, "val_nats_per_character": 3.5, "val_bits_per_byte": 1.7}
+    yield "cut", compact(line) + b"\n" + compact(evaluated) + b"\n" + compact(evaluated)[:30]
+    yield "odd", b"[]\n\n" + compact({"step": "3", "val_loss": 1}) + b"\r\n" + compact({"step": 5, "val_loss": None})
+
+
 def command_records():
     record = {"program": "inkstone", "command": "train", "given": {"TEXT": ["/book.txt", "-"], "steps": ["300"]}}
     yield "train", compact(record)
@@ -328,7 +335,7 @@ TARGETS = {
     "json": jsons, "hf_config": hf_configs, "special_roles": special_roles, "prompts": prompts,
     "conversation": conversations, "jsonl": jsonl, "csv": csv, "archive": archives, "html": html, "charset": charsets,
     "package": packages, "subtitles": subtitles,
-    "run_json": runs, "trainer_state": trainer_states,
+    "run_json": runs, "trainer_state": trainer_states, "metrics": metrics,
     "command_record": command_records, "history": histories, "terminal": terminals, "report": reports,
 }
 

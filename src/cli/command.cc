@@ -25,6 +25,14 @@
 namespace inkstone::cli {
 namespace {
 
+// A list that is cut has lost tokens.
+void require_closed_lists(std::string_view text) {
+  const auto opened = std::ranges::count(text, '['), closed = std::ranges::count(text, ']');
+  if (opened == closed) return;
+  fail(ErrorCode::kInvalidData, "found {} '[' and {} ']', expected as many: is the list cut?",
+       opened, closed);
+}
+
 int threads_of_command = 0;
 
 volatile std::sig_atomic_t interrupted = 0, second_ends = 1;
@@ -150,6 +158,7 @@ SpecialTokens special_tokens(const std::string& special) {
 }
 
 std::vector<TokenId> parse_token_ids(std::string_view text) {
+  require_closed_lists(text);
   std::vector<TokenId> ids;
   for (size_t i = 0; i < text.size();) {
     if (std::string_view(" \t\r\n,[]").find(text[i]) != std::string_view::npos) {

@@ -68,6 +68,7 @@ void add_chat_command(CLI::App& app, Selection& selection);
 void add_score_command(CLI::App& app, Selection& selection);
 void add_logits_command(CLI::App& app, Selection& selection);
 void add_eval_command(CLI::App& app, Selection& selection);
+void add_compare_command(CLI::App& app, Selection& selection);
 void add_info_command(CLI::App& app, Selection& selection);
 void add_bench_command(CLI::App& app, Selection& selection);
 

@@ -6,7 +6,6 @@
 #include <optional>
 #include <span>
 #include <string_view>
-#include <sstream>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -17,6 +16,7 @@
 #include "formats/hf_config.h"
 #include "formats/token_shard.h"
 #include "inkstone/model.h"
+#include "train/run_summary.h"
 
 namespace inkstone::cli {
 namespace {
@@ -30,22 +30,8 @@ Json describe_model(const fs::path& folder) {
           {"vocab_size", c.vocab_size}, {"parameters", c.parameter_count()}};
 }
 
-// What metrics.jsonl says of the evaluation at a step by measures that vocabularies share.
-Json losses_per_text(const fs::path& run, int64_t step) {
-  Json found = Json::object();
-  if (!fs::exists(run / "metrics.jsonl")) return found;
-  std::istringstream lines(read_file(run / "metrics.jsonl"));
-  for (std::string line; std::getline(lines, line);) {
-    const Json json = Json::parse(line, nullptr, false);  // a kill may have cut the last one
-    if (!json.is_object() || !json.contains("step") || json["step"] != step) continue;
-    for (const char* key : {"val_loss", "val_nats_per_character", "val_bits_per_byte"}) {
-      if (json.contains(key)) found[key] = json[key];
-    }
-  }
-  return found;
-}
-
 Json describe_run(const fs::path& run) {
+  const RunMetrics metrics = read_run_metrics(run);
   Json json = {{"kind", marked("run")}, {"path", run.string()}};
   for (const char* link : {"last", "best"}) {
     if (!fs::exists(run / link)) continue;
@@ -54,7 +40,7 @@ Json describe_run(const fs::path& run) {
     json[link] = {
         {"step", step},
         {"best_val_loss", state.contains("best_val_loss") ? state["best_val_loss"] : Json()}};
-    json[link].update(losses_per_text(run, step));
+    if (const auto evaluation = metrics.at(step)) json[link].update(to_json(*evaluation));
   }
   if (fs::exists(run / "last")) json["model"] = describe_model(run / "last");
   return json;

@@ -216,4 +216,18 @@ fs::path prepare_text_run(const TextRun& t, const CommandRecord& command, TrainD
   return data;
 }
 
+void tell_newer_texts(const fs::path& run, const CommandRecord& command, TrainDisplay& display) {
+  const auto texts = command.given.find("TEXT");
+  if (texts == command.given.end() || !is_prepared(data_folder(run))) return;
+  const auto made = fs::last_write_time(data_folder(run) / kReportName);
+  for (const std::string& text : texts->second) {
+    std::error_code ignored;
+    if (!fs::is_regular_file(text, ignored) || fs::last_write_time(text, ignored) <= made) continue;
+    display.say(
+        message("inkstone: note: '{}' is newer than the shards that were made of it: the run goes "
+                "on with these; for the text as it is now choose another -o",
+                text));
+  }
+}
+
 }  // namespace inkstone::cli

@@ -31,4 +31,9 @@ struct TextRun {
 std::filesystem::path prepare_text_run(const TextRun& text, const CommandRecord& command,
                                        TrainDisplay& display);
 
+// Says of a text that was written again after the run's shards were made that the run goes on with
+// the shards.
+void tell_newer_texts(const std::filesystem::path& run, const CommandRecord& command,
+                      TrainDisplay& display);
+
 }  // namespace inkstone::cli

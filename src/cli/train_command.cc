@@ -43,6 +43,7 @@ int run_command(const TrainArguments& a, const CLI::App& command) {
   TrainDisplay display(a.json, interrupt);
   TrainObserver observer = display.observer();
   observer.on_begin = [&](const fs::path& run) { write_command_record(record, run); };
+  tell_newer_texts(a.run, record, display);
   if (read_command_record(a.run) && can_resume(a.run))
     return display.finish(resume(resume_options(a, a.run), observer), a.run);
   try {

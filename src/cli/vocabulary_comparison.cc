@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <numeric>
-#include <utility>
 
 #include "base/message.h"
 #include "base/thread_pool.h"
@@ -13,12 +12,6 @@
 
 namespace inkstone::cli {
 namespace {
-
-// With the columns that their numbers take.
-constexpr std::pair<const char*, size_t> kHeadings[] = {{marked("size"), 10},
-                                                        {marked("tokens"), 10},
-                                                        {marked("bytes/token"), 11},
-                                                        {marked("ratio"), 6}};
 
 double ratio(int64_t a, int64_t b) {
   return static_cast<double>(a) / static_cast<double>(std::max<int64_t>(1, b));
@@ -47,19 +40,15 @@ ComparedVocabulary measure_vocabulary(const std::string& name, const Tokenizer& 
 
 std::string comparison_table(const std::vector<ComparedVocabulary>& compared,
                              const TextSample& sample) {
-  const std::string name = translated(marked("vocabulary"));
-  size_t width = std::max<size_t>(10, text_columns(name));
-  for (const ComparedVocabulary& c : compared) width = std::max(width, text_columns(c.name));
-  std::string table = left_aligned(name, width);
-  for (const auto& [heading, columns] : kHeadings)
-    table += "  " + right_aligned(translated(heading), columns);
-  table += "\n";
+  std::vector<std::vector<std::string>> rows = {
+      {translated(marked("vocabulary")), translated(marked("size")), translated(marked("tokens")),
+       translated(marked("bytes/token")), translated(marked("ratio"))}};
   for (const ComparedVocabulary& c : compared) {
-    table += left_aligned(c.name, width) +
-             fmt::format("  {:>10}  {:>10}  {:>11.3f}  {:>6.3f}\n", c.vocab_size, c.tokens,
-                         ratio(sample.bytes(), c.tokens), ratio(c.tokens, compared.front().tokens));
+    rows.push_back({c.name, std::to_string(c.vocab_size), std::to_string(c.tokens),
+                    fmt::format("{:.3f}", ratio(sample.bytes(), c.tokens)),
+                    fmt::format("{:.3f}", ratio(c.tokens, compared.front().tokens))});
   }
-  return table;
+  return aligned_table(rows);
 }
 
 Json comparison_json(const std::vector<ComparedVocabulary>& compared, const TextSample& sample) {

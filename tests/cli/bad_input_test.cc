@@ -126,6 +126,8 @@ TEST_F(BadInputTest, TokenIdsThatDoNotExist) {
   make_data();
   expect_refused(1, {"tokenizer", "decode", "--tokenizer", "vocabulary"}, {"999999", "vocabulary"},
                  "1 2 999999");
+  expect_refused(1, {"tokenizer", "decode", "--tokenizer", "vocabulary"}, {"1 '['", "0 ']'", "cut"},
+                 "[1, 2");
   expect_refused(1, {"tokenizer", "decode", "--tokenizer", "vocabulary"}, {"'hello'", "token id"},
                  "hello");
   expect_refused(1, {"tokenizer", "decode", "--tokenizer", "vocabulary", "--format", "u16"},

@@ -15,13 +15,6 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-std::vector<Json> json_lines(const std::string& text) {
-  std::vector<Json> lines;
-  std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) lines.push_back(Json::parse(line));
-  return lines;
-}
-
 void expect_keys(const Json& json, const Words& keys) {
   for (const std::string& key : keys)
     EXPECT_TRUE(json.contains(key)) << "no '" << key << "' in " << json.dump();

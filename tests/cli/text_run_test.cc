@@ -140,6 +140,19 @@ TEST_F(TextRunTest, CtrlCBeforeTheTrainingSaysHowToGoOn) {
   EXPECT_NE(resumed.out.find("\"end\""), std::string::npos) << resumed.err;
 }
 
+TEST_F(TextRunTest, ATextThatWasChangedSinceIsTold) {
+  run_well(train_text("run"));
+  const auto says_newer = [&] {
+    const std::string told = run_well(train_text("run")).err;
+    return told.find("book.txt' is newer than the shards") != std::string::npos;
+  };
+  fs::last_write_time(*this / "book.txt", fs::last_write_time(*this / "run/data/report.json"));
+  EXPECT_FALSE(says_newer());
+  fs::last_write_time(*this / "book.txt", fs::last_write_time(*this / "run/data/report.json") +
+                                              std::chrono::seconds(1));
+  EXPECT_TRUE(says_newer());
+}
+
 TEST_F(TextRunTest, StandardInputIsKeptForTheSecondReading) {
   Words words = train_text("piped");
   words[1] = "-";

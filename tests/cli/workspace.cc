@@ -1,6 +1,8 @@
 #include "workspace.h"
 
 #include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "base/file.h"
 
@@ -20,9 +22,17 @@ const std::vector<Words>& commands() {
                                          {"score"},
                                          {"logits"},
                                          {"eval"},
+                                         {"compare"},
                                          {"info"},
                                          {"bench"}};
   return all;
+}
+
+std::vector<nlohmann::json> json_lines(const std::string& text) {
+  std::vector<nlohmann::json> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(nlohmann::json::parse(line));
+  return lines;
 }
 
 std::string verses(int count) {

@@ -1,6 +1,8 @@
 // What the tests of the program share: texts, a prepared corpus, a small trained run.
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
+
 #include <filesystem>
 #include <map>
 #include <string>
@@ -18,6 +20,9 @@ const std::vector<Words>& commands();
 
 // Verses that a small model learns in moments.
 std::string verses(int count);
+
+// The objects of `--json` and of metrics.jsonl.
+std::vector<nlohmann::json> json_lines(const std::string& text);
 
 // Every file below a folder with its content, every link with its target: to see that nothing was
 // damaged.

@@ -94,6 +94,21 @@ TEST(Csv, TheBeginningTellsTheDelimiter) {
                    "(--no-header: it is text)"}));
 }
 
+TEST(Csv, ExcelNamesTheDelimiterInTheFirstLine) {
+  const auto content = content_of("a.csv", "sep=|\r\nid|text\r\n1|a,b;c\r\n2\r\n");
+  EXPECT_EQ(content.documents, Texts{"a,b;c"});
+  EXPECT_EQ(content.dropped, Texts{"a.csv#2: line 4: 1 column, and column 2 is wanted"});
+  EXPECT_EQ(in_english(content.facts.at(0).notes),
+            (Texts{"the first line names the delimiter: '|'",
+                   "the first row was taken for a header: 'id', 'text'; the text is column 2 "
+                   "(--no-header: it is text)"}));
+  // What is told on the command line counts; a longer line is a text.
+  EXPECT_EQ(content_of("a.csv", "sep=;\nid,text\n1,a;b\n", {.csv_delimiter = ','}).documents,
+            Texts{"a;b"});
+  EXPECT_EQ(content_of("a.csv", "sep=;;\nsep=; is what Excel writes\n").documents,
+            (Texts{"sep=;;", "sep=; is what Excel writes"}));
+}
+
 TEST(Csv, RowsOfOneColumnAreKeptWhole) {
   const auto content = content_of(
       "a.csv", "Good morning everyone\nI like cats, dogs, and birds\nWhat a day\nWell, that was\n");

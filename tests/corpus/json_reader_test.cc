@@ -55,6 +55,25 @@ TEST(Json, AnArrayOfStringsIsLines) {
             Texts{"whole name"});
 }
 
+TEST(JsonLines, JsonOfAnotherKindUnderTheirNameIsRead) {
+  EXPECT_EQ(
+      content_of("a.jsonl", "\n[\n  {\n    \"text\": \"one\"\n  },\n  {\"text\": \"two\"}\n]\n")
+          .documents,
+      (Texts{"one", "two"}));
+  EXPECT_EQ(
+      content_of("a.jsonl", "{\r\n\t\"text\": \"one\"\r\n}\r\n{\r\n\t\"text\": \"two\"\r\n}\r\n")
+          .documents,
+      (Texts{"one", "two"}));
+  EXPECT_EQ(content_of("a.jsonl", "[\n\"one\",\n\"two\"\n]").documents, (Texts{"one", "two"}));
+  // A first line that is broken costs itself alone.
+  for (const char* broken : {"{", "[", "{ ", "[\r"}) {
+    const auto lines = content_of(
+        "a.jsonl", std::string(broken) + "\n{\"text\": \"one\"}\n{\"text\": \"two\"}\n");
+    EXPECT_EQ(lines.documents, (Texts{"one", "two"})) << broken;
+    EXPECT_EQ(lines.dropped.size(), 1u) << broken;
+  }
+}
+
 TEST(JsonLines, DropsWhatIsMalformedWithItsLine) {
   const auto content = content_of(
       "a.jsonl",

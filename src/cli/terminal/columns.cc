@@ -46,4 +46,20 @@ std::string right_aligned(std::string_view text, size_t columns) {
   return blanks_to(text, columns) + std::string(text);
 }
 
+std::string aligned_table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(row.size());
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], text_columns(row[i]));
+  }
+  std::string table;
+  for (const auto& row : rows) {
+    for (size_t i = 0; i < row.size(); ++i)
+      table += i == 0 ? left_aligned(row[i], widths[i]) : "  " + right_aligned(row[i], widths[i]);
+    table.erase(table.find_last_not_of(' ') + 1);
+    table += '\n';
+  }
+  return table;
+}
+
 }  // namespace inkstone::cli

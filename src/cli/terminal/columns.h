@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace inkstone::cli {
 
@@ -16,5 +17,9 @@ std::string within_columns(std::string_view text, size_t columns);
 // Filled up with blanks to so many columns, or longer.
 std::string left_aligned(std::string_view text, size_t columns);
 std::string right_aligned(std::string_view text, size_t columns);
+
+// Lines of cells, two blanks apart, as wide as their widest; the first column stands to the left,
+// the others to the right. All rows have the same number of cells, the first one of some width.
+std::string aligned_table(const std::vector<std::vector<std::string>>& rows);
 
 }  // namespace inkstone::cli

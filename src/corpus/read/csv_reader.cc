@@ -98,6 +98,7 @@ class CsvReader : public RecordReader {
   // Looks at the beginning, which is read again.
   void start() {
     read_more(read_, kSniffed_bytes, head_);
+    take_named_delimiter();
     Sniffed best;
     for (const char delimiter : options_.delimiters) {
       const Sniffed found = sniff(head_, delimiter, options_.column);
@@ -114,7 +115,20 @@ class CsvReader : public RecordReader {
           head_at_ += n;
           return n == size_bytes ? n : n + read_(out + n, size_bytes - n);
         },
-        delimiter_);
+        delimiter_, first_line_);
+  }
+
+  // "sep=;" alone in the first line: how Excel names the delimiter.
+  void take_named_delimiter() {
+    constexpr std::string_view kName = "sep=";
+    const size_t size_bytes = std::min(head_.find_first_of("\r\n"), head_.size());
+    if (!head_.starts_with(kName) || size_bytes != kName.size() + 1) return;
+    const char named = head_[kName.size()];
+    if (named == '"') return;
+    if (options_.delimiters.size() > 1) options_.delimiters = named;
+    notes_.push_back(message("the first line names the delimiter: {}", delimiter_name(named)));
+    head_.erase(0, size_bytes + (head_.substr(size_bytes, 2) == "\r\n" ? 2 : 1));
+    first_line_ = 2;
   }
 
   bool next_row() {
@@ -216,6 +230,7 @@ class CsvReader : public RecordReader {
   ReadBytes read_;
   std::string head_;
   size_t head_at_ = 0;
+  int64_t first_line_ = 1;  // that the rows begin in
   std::optional<CsvRows> rows_;
   char delimiter_ = ',';
   bool is_single_ = false;  // one column: a row is text as a whole

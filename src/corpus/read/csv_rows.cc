@@ -26,7 +26,8 @@ int64_t count_line_ends(std::string_view text) {
 
 }  // namespace
 
-CsvRows::CsvRows(ReadBytes read, char delimiter) : read_(std::move(read)), delimiter_(delimiter) {}
+CsvRows::CsvRows(ReadBytes read, char delimiter, int64_t first_line)
+    : read_(std::move(read)), delimiter_(delimiter), line_(first_line) {}
 
 bool CsvRows::refill() {
   if (end_) return false;

@@ -28,7 +28,8 @@ class CsvRows {
  public:
   static constexpr size_t kMostColumns = 10'000;
 
-  CsvRows(ReadBytes read, char delimiter);
+  // first_line: the number of the line in which the text begins.
+  CsvRows(ReadBytes read, char delimiter, int64_t first_line = 1);
 
   // False at the end. Bad input never throws.
   bool next(CsvRow& row);
@@ -54,7 +55,7 @@ class CsvRows {
   State state_ = State::kStartField;
   std::string field_;
   bool is_too_long_ = false, row_ended_ = false, after_return_ = false;
-  int64_t line_ = 1;
+  int64_t line_;
   int restarts_ = 0;
 };
 

@@ -92,8 +92,7 @@ class ValueEnd {
 class JsonCutter {
  public:
   JsonCutter(ReadBytes read, JsonFraming framing)
-      : read_(std::move(read)),
-        mode_(framing == JsonFraming::kLines ? Mode::kLines : Mode::kUnknown) {}
+      : read_(std::move(read)), are_lines_(framing == JsonFraming::kLines) {}
 
   bool next(RawRecord& record) {
     record.why_not = {};
@@ -112,11 +111,22 @@ class JsonCutter {
 
   void start() {
     skip_spaces();
-    mode_ = Mode::kFirstValue;
-    if (begin_ < end_ && buffer_[begin_] == '[') {
+    mode_ = are_lines_ && !is_spread_over_lines() ? Mode::kLines : Mode::kFirstValue;
+    if (mode_ == Mode::kFirstValue && begin_ < end_ && buffer_[begin_] == '[') {
       mode_ = Mode::kArray;
       ++begin_;
     }
+  }
+
+  // JSON of some other kind under the name of JSON lines: a bracket stands alone in the first line,
+  // and what may follow it in the next.
+  bool is_spread_over_lines() const {
+    const std::string_view text(buffer_.data() + begin_, end_ - begin_);
+    if (!text.starts_with('[') && !text.starts_with('{')) return false;
+    const size_t behind = std::min(text.find_first_not_of(" \t\r\n", 1), text.size());
+    if (text.substr(0, behind).find(line_end_) == text.npos) return false;
+    return text.substr(behind).starts_with('"') ||
+           (text[0] == '[' && text.substr(behind).starts_with('{'));
   }
 
   bool next_line(RawRecord& record) {
@@ -268,7 +278,8 @@ class JsonCutter {
   char* data() { return buffer_.data(); }
 
   ReadBytes read_;
-  Mode mode_;
+  bool are_lines_;
+  Mode mode_ = Mode::kUnknown;
   std::string buffer_;  // its last SIMDJSON_PADDING bytes are never text
   size_t begin_ = 0;    // of what has not been returned
   size_t scan_ = 0;     // the value that begins at begin_ reaches at least here

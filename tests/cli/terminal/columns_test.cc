@@ -28,5 +28,12 @@ TEST(Columns, AlignsByColumns) {
   EXPECT_EQ(right_aligned("too long", 6), "too long");
 }
 
+TEST(Columns, ATableIsAsWideAsItsWidestCells) {
+  EXPECT_EQ(aligned_table({{"run", "损失", ""}, {"红楼梦", "4.25", "*"}}),
+            "run     损失\n"
+            "红楼梦  4.25  *\n");
+  EXPECT_EQ(aligned_table({}), "");
+}
+
 }  // namespace
 }  // namespace inkstone::cli

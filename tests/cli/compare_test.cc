@@ -1,0 +1,107 @@
+// `compare`: runs beside each other.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "workspace.h"
+
+namespace inkstone::test {
+namespace {
+using Json = nlohmann::json;
+
+class CompareTest : public Workspace {
+ protected:
+  // Words of the table's lines.
+  static std::vector<Words> table(const std::string& text) {
+    std::vector<Words> rows;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+      std::istringstream words(line);
+      rows.emplace_back(std::istream_iterator<std::string>(words),
+                        std::istream_iterator<std::string>());
+    }
+    return rows;
+  }
+  // The last evaluation of a run that was told to evaluate at its end.
+  Json last_line(const std::string& run) const {
+    return json_lines(read(run + "/metrics.jsonl")).back();
+  }
+};
+
+TEST_F(CompareTest, ShowsOptionsThatDifferAndTheBestLosses) {
+  make_data();
+  run_well(training("a", {"--steps", "10", "--eval-every", "10", "--sample-every", "5"}));
+  run_well(training("b", {"--steps", "20", "--eval-every", "20", "--lr", "0.004"}));
+  const Outcome compared = run_well({"compare", "a", "b"});
+  const auto rows = table(compared.out);
+  ASSERT_EQ(rows.size(), 3u) << compared.out;
+  const auto heading = [&](const std::string& word) {
+    return std::ranges::count(rows[0], word) == 1;
+  };
+  EXPECT_TRUE(heading("lr") && heading("steps")) << compared.out;
+  EXPECT_FALSE(heading("batch") || heading("sample_every") || heading("model.layers"))
+      << compared.out;
+  for (const auto& [row, run] : {std::pair{rows[1], "a"}, std::pair{rows[2], "b"}}) {
+    EXPECT_EQ(row[0], run);
+    const Json line = last_line(run);
+    for (const char* key : {"val_loss", "val_nats_per_character", "val_bits_per_byte"})
+      EXPECT_EQ(std::ranges::count(row, fmt::format("{:.4f}", line[key].get<double>())), 1) << key;
+  }
+  const size_t better = last_line("a")["val_loss"] < last_line("b")["val_loss"] ? 1 : 2;
+  EXPECT_EQ(rows[better].back(), "*") << compared.out;
+  EXPECT_NE(rows[3 - better].back(), "*") << compared.out;
+  EXPECT_EQ(compared.err, "") << "the same tokens: nothing to warn of";
+}
+
+TEST_F(CompareTest, RunsOfTwoVocabulariesCompareByCharacters) {
+  make_data(verses(60), "bpe");
+  run_well(training("a", {"--steps", "10", "--eval-every", "10"}));
+  make_data(verses(60), "byte");
+  run_well(training("b", {"--steps", "10", "--eval-every", "10"}));
+  const Outcome compared = run_well({"compare", "a", "b"});
+  const auto rows = table(compared.out);
+  EXPECT_EQ(rows[0][1], "model.vocab_size") << compared.out;
+  const size_t better = last_line("a")["val_nats_per_character"] <
+                                last_line("b")["val_nats_per_character"]
+                            ? 1
+                            : 2;
+  EXPECT_EQ(rows[better].back(), "*") << compared.out;
+  EXPECT_NE(compared.err.find("not evaluated on the same tokens"), std::string::npos);
+}
+
+TEST_F(CompareTest, PrintsAnObjectForEachRun) {
+  make_data();
+  run_well(training("a", {"--steps", "10", "--eval-every", "10"}));
+  run_well(training("b", {"--steps", "10", "--eval-every", "0"}));
+  const auto objects = json_lines(run_well({"compare", "b", "a", "--json"}).out);
+  ASSERT_EQ(objects.size(), 2u);
+  const Json options = Json::parse(read("a/run.json"))["options"];
+  const Json &b = objects[0], &a = objects[1];
+  EXPECT_EQ(a["run"], "a");
+  EXPECT_EQ(a["step"], 10);
+  EXPECT_EQ(a["options"]["lr"], options["lr"]);
+  EXPECT_EQ(a["options"]["model.layers"], options["model"]["layers"]);
+  EXPECT_EQ(a["best"]["val_loss"], last_line("a")["val_loss"]);
+  EXPECT_EQ(a["last"], a["best"]);
+  EXPECT_GT(a["parameters"], 0);
+  EXPECT_GT(a["tokens"], 0);
+  EXPECT_FALSE(b.contains("best"));
+  const auto rows = table(run_well({"compare", "b", "a"}).out);
+  EXPECT_EQ(rows[1].back(), "-") << "no loss, no best";
+  EXPECT_NE(rows[2].back(), "*");
+}
+
+TEST_F(CompareTest, RefusesWhatIsNoRun) {
+  make_run();
+  expect_refused(1, {"compare", "run", "data"}, {"'data'", "run.json"});
+  expect_refused(1, {"compare", "absent"}, {"'absent'", "run.json"});
+  expect_refused(2, {"compare"}, {"RUN"});
+  write("run/run.json", "{\"options\": 3");
+  expect_refused(1, {"compare", "run"}, {"run.json"});
+}
+
+}  // namespace
+}  // namespace inkstone::test
