@@ -187,6 +187,8 @@ HWY_EXPORT(nt_bf16_bf16);
 
 namespace {
 constexpr int64_t kRowsOfBlock = 64;
+// A piece takes a moment only: who has none left waits for the others, and should not fall asleep.
+constexpr int64_t kColumnsOfBlock = 256;
 
 void check(const Matmul& op, int64_t b_columns, int64_t b_inner) {
   INK_CHECK(
@@ -232,7 +234,9 @@ void matmul_rows_nn(Context& context, const Matmul& op) {
 void matmul_rows_nt(Context& context, const Matmul& op) {
   check(op, op.b.shape[0], op.b.shape[1]);
   const bool a_bf16 = op.a.dtype == DType::kBF16, c_bf16 = op.c.dtype == DType::kBF16;
-  context.pool.parallel_for(op.c.shape[1], 64, [&](int64_t begin, int64_t end, int) {
+  const int64_t N = op.c.shape[1], blocks = (N + kColumnsOfBlock - 1) / kColumnsOfBlock;
+  context.pool.parallel_each(blocks, [&](int64_t block, int) {
+    const int64_t begin = block * kColumnsOfBlock, end = std::min(N, begin + kColumnsOfBlock);
     if (a_bf16 && c_bf16) HWY_DYNAMIC_DISPATCH(nt_bf16_bf16)(op, begin, end);
     if (a_bf16 && !c_bf16) HWY_DYNAMIC_DISPATCH(nt_bf16_f32)(op, begin, end);
     if (!a_bf16 && c_bf16) HWY_DYNAMIC_DISPATCH(nt_f32_bf16)(op, begin, end);
