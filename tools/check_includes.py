@@ -29,7 +29,7 @@ PUBLIC = {
     "error.h": "base",
     "message.h": "base",
     "runtime.h": "base",
-    "model_config.h": "formats",
+    "model_config.h": "base",
     "tokenizer.h": "formats",
     "reading.h": "corpus",
     "cleaning.h": "corpus",

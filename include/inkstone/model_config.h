@@ -9,6 +9,15 @@
 
 namespace inkstone {
 
+// Between the two products of the MLP. By Hugging Face's names: gelu_new, gelu_fast and
+// gelu_pytorch_tanh are the first.
+enum class Activation {
+  kGeluTanh,  // 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))): GPT-2's
+  kGelu,      // x Phi(x) = 0.5 x (1 + erf(x / sqrt(2))) (Hendrycks and Gimpel 2016)
+  kRelu,      // max(x, 0)
+  kSilu,      // x / (1 + e^-x) (also called swish)
+};
+
 // Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", section 2.3.
 struct ModelConfig {
   int64_t layers = 12;         // L
@@ -19,12 +28,17 @@ struct ModelConfig {
   double layer_norm_epsilon = 1e-5;
   double initializer_range = 0.02;
   bool scale_attention_by_inverse_layer = false;  // HF: scale_attn_by_inverse_layer_idx
+  int64_t inner = 0;  // width of the MLP between its products; 0: 4 C (HF: n_inner)
+  Activation activation = Activation::kGeluTanh;  // HF: activation_function
+  bool tied_output = true;  // the output layer is the token embedding (HF: tie_word_embeddings)
+  bool biases = true;       // of products and normalisations
 
   bool operator==(const ModelConfig&) const = default;
 
   int64_t head_size() const { return width / heads; }
-  // VC + TC + L(12C^2 + 13C) + 2C: every parameter once; the output layer shares the token
-  // embedding.
+  int64_t inner_width() const { return inner > 0 ? inner : 4 * width; }  // I
+  // VC + TC + L(4C^2 + 2CI + 2C) + C, with VC more for an output layer of its own and
+  // L(7C + I) + C for biases: every parameter once.
   int64_t parameter_count() const;
 };
 
