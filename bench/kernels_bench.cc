@@ -82,8 +82,10 @@ void add_activations(DType type) {
   const DropoutMask dropout{.rate = 0.1f, .seed = 1, .site = 1};
   add(layer_norm_forward_case({.N = N, .C = C, .type = type, .delta = true}));
   add(layer_norm_backward_case({.N = N, .C = C, .type = type}));
-  add(gelu_forward_case(N * 4 * C, type));
-  add(gelu_backward_case(N * 4 * C, type));
+  for (const Activation kind : kActivations) {
+    add(activation_forward_case({kind, N * 4 * C, type}));
+    add(activation_backward_case({kind, N * 4 * C, type}));
+  }
   add(dropout_case(N * C, type, dropout));
   add(add_case(N * C, type));
   add(cast_case(N * C, type));

@@ -54,7 +54,7 @@ def check(binary, model_folder, vocabulary, scratch):
     for i, text in enumerate(TEXTS):
         file = scratch / f"{i}.txt"
         file.write_bytes(text.encode())
-        ours = run(binary, "tokenizer", "encode", "--tokenizer", model_folder, "--format", "text", "--special", "allow",
+        ours = run(binary, "tokenizer", "encode", "--raw", "--tokenizer", model_folder, "--format", "text", "--special", "allow",
                    file)
         ours = [int(x) for x in ours.split()]
         theirs = tokenizer(text)["input_ids"]

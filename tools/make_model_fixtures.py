@@ -13,7 +13,7 @@ import argparse
 import pathlib
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import GPT2Config, GPT2LMHeadModel
 
 # name: (layers, heads, width, context, vocabulary, batch, window, extra configuration)
@@ -21,9 +21,28 @@ SHAPES = {
     "two_layers": (2, 3, 48, 16, 97, 3, 16, {}),
     "one_head_odd_width": (1, 1, 17, 40, 31, 2, 33, {}),
     "inverse_layer_scale": (3, 4, 36, 24, 53, 2, 7, {"scale_attn_by_inverse_layer_idx": True}),
+    "erf_narrow_untied": (2, 2, 24, 16, 43, 2, 12,
+                          {"activation_function": "gelu", "n_inner": 40, "tie_word_embeddings": False}),
+    "relu_no_biases": (2, 2, 20, 12, 37, 2, 9, {"activation_function": "relu"}),
+    "silu_wide": (1, 2, 16, 12, 29, 2, 9, {"activation_function": "silu", "n_inner": 72}),
     "gpt2": (12, 12, 768, 1024, 50257, 4, 64, {}),
 }
+NO_BIASES = {"relu_no_biases"}  # as nanoGPT's bias=False: the file has none
 STEPS = 10
+
+
+def without_biases(model, folder):
+    """Zero and no parameters any more; the file that was saved loses them."""
+    for name, parameter in model.named_parameters():
+        if name.endswith(".bias"):
+            parameter.data.zero_()
+            parameter.requires_grad_(False)
+    file = str(folder / "model.safetensors")
+    save_file({n: t for n, t in load_file(file).items() if not n.endswith(".bias")}, file, {"format": "pt"})
+
+
+def trained(model):
+    return [(n.removeprefix("transformer."), p) for n, p in model.named_parameters() if p.requires_grad]
 
 
 def make_model(layers, heads, width, context, vocab, extra):
@@ -42,8 +61,8 @@ def loss_of(model, tokens):
 
 
 def adamw_steps(model, batches):
-    decay = [p for p in model.parameters() if p.dim() >= 2]
-    rest = [p for p in model.parameters() if p.dim() < 2]
+    decay = [p for _, p in trained(model) if p.dim() >= 2]
+    rest = [p for _, p in trained(model) if p.dim() < 2]
     optimizer = torch.optim.AdamW([{"params": decay, "weight_decay": 0.1}, {"params": rest, "weight_decay": 0.0}],
                                   lr=1e-3, betas=(0.9, 0.999), eps=1e-8)
     losses = []
@@ -54,8 +73,7 @@ def adamw_steps(model, batches):
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-    moments = {n.removeprefix("transformer."): optimizer.state[p]["exp_avg_sq"].double().norm().reshape(1)
-               for n, p in model.named_parameters()}
+    moments = {n: optimizer.state[p]["exp_avg_sq"].double().norm().reshape(1) for n, p in trained(model)}
     return losses, moments
 
 
@@ -64,10 +82,12 @@ def make(name, folder):
     torch.manual_seed(20260)
     model = make_model(layers, heads, width, context, vocab, extra)
     model.save_pretrained(folder)
+    if name in NO_BIASES:
+        without_biases(model, folder)
     batches = torch.randint(vocab, (STEPS, batch, window + 1))
     logits, loss = loss_of(model, batches[0])
     loss.backward()
-    golden = {"grad." + n.removeprefix("transformer."): p.grad.clone() for n, p in model.named_parameters()}
+    golden = {"grad." + n: p.grad.clone() for n, p in trained(model)}
     golden["tokens"] = batches.to(torch.int32)
     golden["logits"] = logits.detach().contiguous()
     golden["loss"] = loss.detach().reshape(1)

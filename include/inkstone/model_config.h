@@ -18,6 +18,11 @@ enum class Activation {
   kSilu,      // x / (1 + e^-x) (also called swish)
 };
 
+// As Hugging Face's activation_function: "gelu_new", "gelu", "relu", "silu"; of several names for
+// one the first. nullopt for a name that is none.
+std::string_view activation_name(Activation activation);
+std::optional<Activation> activation_by_name(std::string_view name);
+
 // Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", section 2.3.
 struct ModelConfig {
   int64_t layers = 12;         // L

@@ -213,9 +213,7 @@ void bench_train(Backend& backend, const BenchOptions& options, const Machine& m
                           T, gradients);
     optimizer.step(gradients, {.lr = 1e-4, .weight_decay = 0.1, .clip = 1.0}, step++);
   });
-  const double matrices = static_cast<double>(12 * config.layers * config.width * config.width +
-                                              config.vocab_size * config.width);
-  result.flops = 6 * matrices * result.tokens;
+  result.flops = 6 * static_cast<double>(network.table().multiplied_count()) * result.tokens;
   result.floor_ms = (result.flops / machine.gemm_flops +
                      28.0 * static_cast<double>(config.parameter_count()) / machine.bytes_per_s) *
                     1e3;
@@ -238,7 +236,8 @@ void bench_prefill(Backend& backend, const BenchOptions& options, const Machine&
     decoder.truncate(0, 0);
     decoder.prefill(0, tokens);
   });
-  result.flops = 2.0 * static_cast<double>(12 * config.layers * config.width * config.width * T);
+  const int64_t of_layers = network.table().multiplied_count() - config.vocab_size * config.width;
+  result.flops = 2.0 * static_cast<double>(of_layers * T);
   result.floor_ms = result.flops / machine.gemm_flops * 1e3;
   report.print(result);
 }

@@ -13,9 +13,9 @@
 #include "base/json.h"
 #include "base/utf8.h"
 #include "cli/command.h"
-#include "formats/hf_config.h"
 #include "formats/token_shard.h"
 #include "inkstone/model.h"
+#include "model/network.h"
 #include "train/run_summary.h"
 
 namespace inkstone::cli {
@@ -23,7 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 Json describe_model(const fs::path& folder) {
-  const ModelConfig c = read_hf_config(folder / "config.json");
+  const ModelConfig c = load_config(folder);
   return {{"kind", marked("model")},    {"path", folder.string()},
           {"layers", c.layers},         {"heads", c.heads},
           {"width", c.width},           {"context", c.context},

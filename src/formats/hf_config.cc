@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -62,43 +64,30 @@ void require_gpt2(const Json& json) {
          pruned->dump());
   }
   require_switch(json, "scale_attn_weights", true);
-  if (!get_boolean(json, "tie_word_embeddings").value_or(true)) {
-    fail(
-        ErrorCode::kUnsupported,
-        "'tie_word_embeddings' is false: an output layer of its own is not supported yet, only one "
-        "that is tied to the embedding");
-  }
   require_switch(json, "add_cross_attention", false);
   require_switch(json, "is_encoder_decoder", false);
 }
 
-// Both names stand for GPT-2's tanh form. Source: transformers.activations.ACT2FN.
-void require_activation(const Json& json) {
-  constexpr std::array<std::string_view, 2> kKnown = {"gelu_new", "gelu_pytorch_tanh"};
-  const std::string name = get_string(json, "activation_function").value_or("gelu_new");
-  if (std::ranges::find(kKnown, name) != kKnown.end()) return;
-  fail(ErrorCode::kUnsupported,
-       "'activation_function' is '{}', which is not supported yet: only 'gelu_new' and "
-       "'gelu_pytorch_tanh' are",
-       name);
-}
+// The first name of each is what a config.json of ours says. Source:
+// transformers.activations.ACT2FN.
+using NamedActivation = std::pair<std::string_view, Activation>;
+constexpr NamedActivation kActivations[] = {
+    {"gelu_new", Activation::kGeluTanh},  {"gelu_pytorch_tanh", Activation::kGeluTanh},
+    {"gelu_fast", Activation::kGeluTanh}, {"gelu", Activation::kGelu},
+    {"relu", Activation::kRelu},          {"silu", Activation::kSilu},
+    {"swish", Activation::kSilu}};
 
-void require_shape(const Json& json, const ModelConfig& config) {
-  if (config.width % config.heads != 0) {
-    fail(ErrorCode::kInvalidData, "'n_embd' is {}, expected a multiple of 'n_head', {}",
-         config.width, config.heads);
-  }
-  const int64_t inner = get_integer(json, "n_inner", 1, 4 * kWidth.highest)
-                            .value_or(4 * config.width);
-  if (inner != 4 * config.width) {
-    fail(ErrorCode::kUnsupported, "'n_inner' is {}, only 4 * n_embd = {} is supported", inner,
-         4 * config.width);
-  }
+Activation activation_of(const Json& json) {
+  const std::string name = get_string(json, "activation_function").value_or("gelu_new");
+  if (const auto activation = activation_by_name(name)) return *activation;
+  std::string known;
+  for (const auto& [key, activation] : kActivations)
+    known += (known.empty() ? "" : ", ") + std::string(key);
+  fail(ErrorCode::kUnsupported, "'activation_function' is '{}', expected one of {}", name, known);
 }
 
 ModelConfig config_of(const Json& json) {
   require_gpt2(json);
-  require_activation(json);
   ModelConfig config;  // holds GPT2Config's defaults
   config.layers = get_size(json, kLayers).value_or(config.layers);
   config.heads = get_size(json, kHeads).value_or(config.heads);
@@ -108,6 +97,10 @@ ModelConfig config_of(const Json& json) {
   config.context = get_size(json, kContext)
                        .value_or(get_size(json, kOldContext).value_or(config.context));
   config.vocab_size = get_size(json, kVocabulary).value_or(config.vocab_size);
+  config.inner = get_integer(json, "n_inner", 1, 4 * kWidth.highest).value_or(0);
+  if (config.inner == 4 * config.width) config.inner = 0;  // the same, said
+  config.activation = activation_of(json);
+  config.tied_output = get_boolean(json, "tie_word_embeddings").value_or(true);
   config.layer_norm_epsilon = get_number(json, "layer_norm_epsilon", 0, 1)
                                   .value_or(config.layer_norm_epsilon);
   config.initializer_range = get_number(json, "initializer_range", 0, 100)
@@ -116,7 +109,10 @@ ModelConfig config_of(const Json& json) {
                                                 .value_or(false);
   // It changes the order of the arithmetic, not the result: only its type is checked.
   get_boolean(json, "reorder_and_upcast_attn");
-  require_shape(json, config);
+  if (config.width % config.heads != 0) {
+    fail(ErrorCode::kInvalidData, "'n_embd' is {}, expected a multiple of 'n_head', {}",
+         config.width, config.heads);
+  }
   return config;
 }
 
@@ -127,7 +123,7 @@ constexpr std::array kDropoutKeys = {"attn_pdrop", "embd_pdrop", "resid_pdrop"};
 Json new_config(const ModelConfig& config, const HfConfigExtras& extras) {
   const Json end = extras.end_of_text ? Json(*extras.end_of_text) : Json(nullptr);
   const double dropout = extras.dropout.value_or(0.1);
-  return {{"activation_function", "gelu_new"},
+  return {{"activation_function", std::string(activation_name(config.activation))},
           {"architectures", Json::array({"GPT2LMHeadModel"})},
           {"attn_pdrop", dropout},
           {"bos_token_id", end},
@@ -139,14 +135,14 @@ Json new_config(const ModelConfig& config, const HfConfigExtras& extras) {
           {"n_ctx", config.context},
           {"n_embd", config.width},
           {"n_head", config.heads},
-          {"n_inner", nullptr},
+          {"n_inner", config.inner > 0 ? Json(config.inner) : Json(nullptr)},
           {"n_layer", config.layers},
           {"n_positions", config.context},
           {"reorder_and_upcast_attn", false},
           {"resid_pdrop", dropout},
           {"scale_attn_by_inverse_layer_idx", config.scale_attention_by_inverse_layer},
           {"scale_attn_weights", true},
-          {"tie_word_embeddings", true},
+          {"tie_word_embeddings", config.tied_output},
           {"torch_dtype", "float32"},
           {"use_cache", true},
           {"vocab_size", config.vocab_size}};
@@ -197,6 +193,16 @@ std::vector<TokenId> ids_of(const Json& json, const char* key) {
 }
 
 }  // namespace
+
+std::string_view activation_name(Activation activation) {
+  return std::ranges::find(kActivations, activation, &NamedActivation::second)->first;
+}
+
+std::optional<Activation> activation_by_name(std::string_view name) {
+  const auto found = std::ranges::find(kActivations, name, &NamedActivation::first);
+  if (found == std::end(kActivations)) return std::nullopt;
+  return found->second;
+}
 
 ModelConfig parse_hf_config(std::string_view json) { return config_of(parse_json_object(json)); }
 

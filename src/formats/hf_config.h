@@ -13,12 +13,12 @@
 namespace inkstone {
 
 // Reads config.json. Unknown keys are ignored; a value that would change the numbers and is not
-// implemented (another activation than gelu_new / gelu_pytorch_tanh, cross attention, an n_inner
-// other than 4 n_embd, untied embeddings, another model_type, quantised weights, ...) throws
-// kUnsupported and is named. Sizes outside the program's limits and values of the wrong type throw
-// kInvalidData. Missing keys take the defaults of Transformers' GPT2Config, n_positions first that
-// of n_ctx, its old name; hidden_size, max_position_embeddings, num_attention_heads and
-// num_hidden_layers are understood too. Errors name the file.
+// implemented (an activation that is not one of ours, cross attention, another model_type,
+// quantised weights, ...) throws kUnsupported and is named. Sizes outside the program's limits and
+// values of the wrong type throw kInvalidData. Missing keys take the defaults of Transformers'
+// GPT2Config, n_positions first that of n_ctx, its old name; hidden_size, max_position_embeddings,
+// num_attention_heads and num_hidden_layers are understood too. Whether there are biases no
+// config.json says: `biases` is true. Errors name the file.
 ModelConfig read_hf_config(const std::filesystem::path& path);
 
 // The same for the text of a config.json.

@@ -18,6 +18,7 @@
 #include <string>
 
 #include "inkstone/message.h"
+#include "inkstone/model_config.h"
 #include "inkstone/runtime.h"
 #include "tensor/view.h"
 
@@ -46,37 +47,50 @@ struct EmbeddingBackward {
   View dwte, dwpe;  // accumulated into
 };
 
-// s = x + delta (s = x without delta); y = (s - mean) * rstd * weight + bias per row, with the
-// biased variance, rstd = 1/sqrt(variance + epsilon). Source: Ba et al. 2016, arXiv:1607.06450.
+// s = x + delta (s = x without delta); y = (s - mean) * rstd * weight + bias per row (without bias:
+// (s - mean) * rstd * weight), with the biased variance, rstd = 1/sqrt(variance + epsilon). Source:
+// Ba et al. 2016, arXiv:1607.06450.
 struct LayerNormForward {
-  ConstView x;             // [N,C] f32
-  ConstView delta = {};    // [N,C] activation type, optional
-  View sum = {};           // [N,C] f32, written if delta is given; may be x itself
-  ConstView weight, bias;  // [C] f32
+  ConstView x;           // [N,C] f32
+  ConstView delta = {};  // [N,C] activation type, optional
+  View sum = {};         // [N,C] f32, written if delta is given; may be x itself
+  ConstView weight;      // [C] f32
+  ConstView bias = {};   // [C] f32; may be absent
   float epsilon = 1e-5f;
   View y;           // [N,C] activation type
   View mean, rstd;  // [N] f32
 };
 
 // dx += the gradient through the normalisation (the residual path is in dx already);
-// dweight (+)= sum_n dy * (s - mean) * rstd; dbias (+)= sum_n dy.
+// dweight (+)= sum_n dy * (s - mean) * rstd; dbias (+)= sum_n dy, not computed where it is absent.
 struct LayerNormBackward {
   ConstView dy;  // [N,C] activation type
   ConstView sum, weight, mean, rstd;
   View dx;                  // [N,C] f32, accumulated into
-  View dweight, dbias;      // [C] f32
+  View dweight;             // [C] f32
+  View dbias = {};          // [C] f32; may be absent
   bool accumulate = false;  // of dweight and dbias
 };
 
-// y = 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))). Source: Hendrycks and Gimpel 2016,
-// arXiv:1606.08415. y may be x itself.
-struct GeluForward {
+// y = f(x), of activation type; y may be x itself. f by kind:
+//   kGeluTanh  0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
+//   kGelu      x Phi(x), Phi(x) = 0.5 (1 + erf(x / sqrt(2)))
+//   kRelu      max(x, 0)
+//   kSilu      x / (1 + e^-x)
+// Sources: Hendrycks and Gimpel 2016, arXiv:1606.08415 (all but relu).
+struct ActivationForward {
+  Activation kind;
   ConstView x;
   View y;
 };
 
-// dx = dy * gelu'(x); dx may be dy itself.
-struct GeluBackward {
+// dx = dy * f'(x); dx may be dy itself. f' by kind:
+//   kGeluTanh  s + x 2u' s (1 - s), s = 1 / (1 + e^-2u), u = sqrt(2/pi) (x + 0.044715 x^3)
+//   kGelu      Phi(x) + x phi(x), phi(x) = e^(-x^2/2) / sqrt(2 pi)
+//   kRelu      1 where x > 0, else 0 (also at 0, as PyTorch has it)
+//   kSilu      s (1 + x (1 - s)), s = 1 / (1 + e^-x)
+struct ActivationBackward {
+  Activation kind;
   ConstView x, dy;
   View dx;
 };
@@ -231,8 +245,8 @@ class Backend {
   virtual void embedding_backward(const EmbeddingBackward& op) = 0;
   virtual void layer_norm_forward(const LayerNormForward& op) = 0;
   virtual void layer_norm_backward(const LayerNormBackward& op) = 0;
-  virtual void gelu_forward(const GeluForward& op) = 0;
-  virtual void gelu_backward(const GeluBackward& op) = 0;
+  virtual void activation_forward(const ActivationForward& op) = 0;
+  virtual void activation_backward(const ActivationBackward& op) = 0;
   // x = x * mask / (1 - rate), in place; x f32 or bf16. Applied to a gradient it is its own
   // backward pass.
   virtual void dropout(View x, const DropoutMask& mask) = 0;

@@ -33,6 +33,20 @@ void matmul(const MatmulSizes& s, const Matrix& a, const Matrix& b, In bias, Out
   }
 }
 
+double gelu_tanh_derivative(double x) {
+  const double t = std::tanh(kRoot * (x + kCubic * x * x * x));
+  return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * kRoot * (1 + 3 * kCubic * x * x);
+}
+
+// Phi, by erfc rather than erf: digits for negative x too.
+double normal_distribution(double x) { return 0.5 * std::erfc(-x / std::numbers::sqrt2); }
+double normal_density(double x) { return std::exp(-0.5 * x * x) / std::sqrt(2 * std::numbers::pi); }
+
+double silu_derivative(double x) {
+  const double s = 1 / (1 + std::exp(-x));
+  return s * (1 + x * (1 - s));
+}
+
 // Where q (part 0), k (1) or v (2) of head h lies in qkv [B,T,3C]: element (t, e) of the head is
 // data[t * 3C + e].
 struct Head {
@@ -154,7 +168,7 @@ void layer_norm_forward(In s, In weight, In bias, double epsilon, Out y, Out mea
     for (const double x : row) squares += (x - mean[n]) * (x - mean[n]);
     rstd[n] = 1 / std::sqrt(squares / static_cast<double>(C) + epsilon);
     for (int64_t c = 0; c < C; ++c)
-      y[n * C + c] = (row[c] - mean[n]) * rstd[n] * weight[c] + bias[c];
+      y[n * C + c] = (row[c] - mean[n]) * rstd[n] * weight[c] + (bias.empty() ? 0 : bias[c]);
   }
 }
 
@@ -169,18 +183,31 @@ void layer_norm_backward(In dy, In s, In weight, In mean, In rstd, const LayerNo
       average_g += g(c) / static_cast<double>(C);
       average_gz += g(c) * z(c) / static_cast<double>(C);
       to.dweight[c] += dy[n * C + c] * z(c);
-      to.dbias[c] += dy[n * C + c];
+      if (!to.dbias.empty()) to.dbias[c] += dy[n * C + c];
     }
     for (int64_t c = 0; c < C; ++c)
       to.dx[n * C + c] += rstd[n] * (g(c) - average_g - z(c) * average_gz);
   }
 }
 
-double gelu(double x) { return 0.5 * x * (1 + std::tanh(kRoot * (x + kCubic * x * x * x))); }
+double activation(Activation kind, double x) {
+  switch (kind) {
+    case Activation::kGeluTanh: return 0.5 * x * (1 + std::tanh(kRoot * (x + kCubic * x * x * x)));
+    case Activation::kGelu: return x * normal_distribution(x);
+    case Activation::kRelu: return x > 0 ? x : 0;
+    case Activation::kSilu: return x / (1 + std::exp(-x));
+  }
+  return 0;
+}
 
-double gelu_derivative(double x) {
-  const double t = std::tanh(kRoot * (x + kCubic * x * x * x));
-  return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * kRoot * (1 + 3 * kCubic * x * x);
+double activation_derivative(Activation kind, double x) {
+  switch (kind) {
+    case Activation::kGeluTanh: return gelu_tanh_derivative(x);
+    case Activation::kGelu: return normal_distribution(x) + x * normal_density(x);
+    case Activation::kRelu: return x > 0 ? 1 : 0;
+    case Activation::kSilu: return silu_derivative(x);
+  }
+  return 0;
 }
 
 double dropout_factor(const DropoutMask& mask, uint64_t row, uint32_t column) {

@@ -41,17 +41,18 @@ void embedding_forward(Indices tokens, Indices positions, In wte, In wpe, Out x)
 // dwte[tokens[n],:] += dx[n,:];  dwpe[positions[n],:] += dx[n,:].
 void embedding_backward(Indices tokens, Indices positions, In dx, Out dwte, Out dwpe);
 
-// y = (s - mean) rstd weight + bias per row of s [N,C]; the residual s = x + delta is add above.
+// y = (s - mean) rstd weight + bias per row of s [N,C]; bias may be absent; the residual
+// s = x + delta is add above.
 void layer_norm_forward(In s, In weight, In bias, double epsilon, Out y, Out mean, Out rstd);
 struct LayerNormGradients {
   Out dx;              // [N,C], accumulated into
-  Out dweight, dbias;  // [C], accumulated into
+  Out dweight, dbias;  // [C], accumulated into; dbias may be absent
 };
 void layer_norm_backward(In dy, In s, In weight, In mean, In rstd, const LayerNormGradients& to);
 
-// 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) and its derivative.
-double gelu(double x);
-double gelu_derivative(double x);
+// f(x) and f'(x) of ActivationForward and ActivationBackward.
+double activation(Activation kind, double x);
+double activation_derivative(Activation kind, double x);
 
 // 1/(1 - rate) if element (row, column) is kept, else 0; see dropout_hash.h.
 double dropout_factor(const DropoutMask& mask, uint64_t row, uint32_t column);

@@ -1,5 +1,6 @@
 #include "model/block.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "model/training_pass.h"
@@ -8,7 +9,7 @@ namespace inkstone {
 
 BlockActivations plan_block(Arena& arena, const ModelConfig& config, DType act,
                             const PassShape& shape) {
-  const int64_t N = shape.rows(), C = config.width;
+  const int64_t N = shape.rows(), C = config.width, I = config.inner_width();
   BlockActivations a;
   a.x1 = arena.take(DType::kF32, {N, C});
   a.ln1 = arena.take(act, {N, C});
@@ -21,8 +22,8 @@ BlockActivations plan_block(Arena& arena, const ModelConfig& config, DType act,
   a.ln2 = arena.take(act, {N, C});
   a.mean2 = arena.take(DType::kF32, {N});
   a.rstd2 = arena.take(DType::kF32, {N});
-  a.fc = arena.take(act, {N, 4 * C});
-  a.gelu = arena.take(act, {N, 4 * C});
+  a.fc = arena.take(act, {N, I});
+  a.activated = arena.take(act, {N, I});
   return a;
 }
 
@@ -33,7 +34,7 @@ BackwardScratch plan_scratch(Arena& arena, const Network& network, const PassSha
   s.dx = arena.take(DType::kF32, {N, C});
   s.dbranch = arena.take(act, {N, C});
   s.dnorm = arena.take(act, {N, C});
-  s.wide = arena.take(act, {N, 4 * C});
+  s.wide = arena.take(act, {N, std::max(network.config().inner_width(), 3 * C)});
   const int64_t bytes = network.backend().attention_backward_scratch_bytes(
       {shape.batch, shape.context, 3 * C}, network.config().heads);
   s.attention = arena.take(DType::kF32, {bytes / size_bytes(DType::kF32)});
@@ -92,8 +93,8 @@ void block_forward(const Network& network, int64_t layer, const PassShape& shape
                      .b = network.operand(rows.fc_weight),
                      .c = a.fc,
                      .bias = network.master(rows.fc_bias)});
-  backend.gelu_forward({.x = a.fc, .y = a.gelu});
-  backend.matmul_nn({.a = a.gelu,
+  backend.activation_forward({.kind = network.config().activation, .x = a.fc, .y = a.activated});
+  backend.matmul_nn({.a = a.activated,
                      .b = network.operand(rows.fc_proj_weight),
                      .c = branch,
                      .bias = network.master(rows.fc_proj_bias)});
@@ -128,7 +129,7 @@ void linear_backward(const Network& network, const LinearBackward& op, const Gra
   backend.matmul_nt({.a = op.dy, .b = network.operand(op.weight), .c = op.dx});
   backend.matmul_tn(
       {.a = op.x, .b = op.dy, .c = gradients.row(op.weight), .accumulate = accumulate});
-  backend.sum_rows(op.dy, gradients.row(op.bias), accumulate);
+  if (op.bias != kNoRow) backend.sum_rows(op.dy, gradients.row(op.bias), accumulate);
 }
 
 }  // namespace
@@ -139,19 +140,21 @@ void block_backward(const Network& network, int64_t layer, const PassShape& shap
   Backend& backend = network.backend();
   const LayerRows& rows = network.table().layer(layer);
   const int64_t N = shape.rows(), C = network.config().width;
+  const View dinner = {s.wide.data, s.wide.dtype, a.fc.shape};
 
   const ConstView dmlp = branch_gradient(backend, s, dropout.mlp_branch(layer));
   linear_backward(network,
-                  {.x = a.gelu,
+                  {.x = a.activated,
                    .dy = dmlp,
-                   .dx = s.wide,
+                   .dx = dinner,
                    .weight = rows.fc_proj_weight,
                    .bias = rows.fc_proj_bias},
                   gradients, accumulate);
-  backend.gelu_backward({.x = a.fc, .dy = s.wide, .dx = s.wide});
+  backend.activation_backward(
+      {.kind = network.config().activation, .x = a.fc, .dy = dinner, .dx = dinner});
   linear_backward(
       network,
-      {.x = a.ln2, .dy = s.wide, .dx = s.dnorm, .weight = rows.fc_weight, .bias = rows.fc_bias},
+      {.x = a.ln2, .dy = dinner, .dx = s.dnorm, .weight = rows.fc_weight, .bias = rows.fc_bias},
       gradients, accumulate);
   backend.layer_norm_backward({.dy = s.dnorm,
                                .sum = a.x2,

@@ -2,7 +2,7 @@
 // backward.
 //
 // The residual sums are done inside the normalisation that reads them: a branch leaves its result
-// in `delta`, and the next normalisation adds it. Legend: N = B*T rows, C channels.
+// in `delta`, and the next normalisation adds it. Legend: N = B*T rows, C channels, I of the MLP.
 #pragma once
 
 #include <cstdint>
@@ -24,14 +24,14 @@ struct BlockActivations {
   View qkv, attention, lse;  // [N,3C] act, [N,C] act, [B,NH,T] f32
   View x2;                   // [N,C] f32
   View ln2, mean2, rstd2;
-  View fc, gelu;  // [N,4C] act: before and after GELU
+  View fc, activated;  // [N,I] act: before and after the activation
 };
 
 struct BackwardScratch {
   View dx;         // [N,C] f32: gradient of the residual stream
   View dbranch;    // [N,C] act: gradient of a branch's result
   View dnorm;      // [N,C] act: gradient of a normalisation's result, or of the attention's
-  View wide;       // [N,4C] act; its first 3C columns' worth of memory serves dqkv
+  View wide;       // [N,max(I,3C)] act: gradient in the MLP, then that of q, k and v
   View attention;  // f32, AttentionBackward::scratch
 };
 

@@ -32,13 +32,17 @@ void check_range(std::string_view field, int64_t value, int64_t high) {
 }  // namespace
 
 int64_t ModelConfig::parameter_count() const {
-  return (vocab_size + context) * width + layers * (12 * width * width + 13 * width) + 2 * width;
+  const int64_t C = width, I = inner_width(), embedding = vocab_size * C;
+  const int64_t weights = layers * (4 * C * C + 2 * C * I + 2 * C) + C;
+  return embedding + context * C + weights + (tied_output ? 0 : embedding) +
+         (biases ? layers * (7 * C + I) + C : 0);
 }
 
 void validate(const ModelConfig& config) {
   check_range("layers", config.layers, 1000);
   check_range("heads", config.heads, 1024);
   check_range("width", config.width, 65536);
+  check_range("inner", config.inner_width(), 4 * 65536);
   check_range("context", config.context, 1 << 20);
   check_range("vocab_size", config.vocab_size, 10'000'000);
   if (config.width % config.heads != 0) {

@@ -25,7 +25,7 @@ struct RowScratch {
   View x;                         // [n,C] f32
   View norm, attention, branch;   // [n,C] act
   View mean, rstd;                // [n] f32
-  View qkv, wide;                 // [n,3C], [n,4C] act
+  View qkv, inner;                // [n,3C], [n,I] act
   View lse;                       // [1,NH,n] f32
 };
 
@@ -42,7 +42,7 @@ RowScratch plan_rows(Arena& arena, const ModelConfig& config, DType act, int64_t
   s.mean = arena.take(DType::kF32, {n});
   s.rstd = arena.take(DType::kF32, {n});
   s.qkv = arena.take(act, {n, 3 * C});
-  s.wide = arena.take(act, {n, 4 * C});
+  s.inner = arena.take(act, {n, config.inner_width()});
   s.lse = arena.take(DType::kF32, {1, config.heads, n});
   return s;
 }
@@ -174,9 +174,10 @@ struct Decoder::Impl {
       attend(l, fresh);
       multiply(rows.attention, r.attn_proj_weight, r.attn_proj_bias, rows.branch);
       normalise(r.ln_2_weight, r.ln_2_bias, true);
-      multiply(rows.norm, r.fc_weight, r.fc_bias, rows.wide);
-      backend().gelu_forward({.x = rows.wide, .y = rows.wide});
-      multiply(rows.wide, r.fc_proj_weight, r.fc_proj_bias, rows.branch);
+      multiply(rows.norm, r.fc_weight, r.fc_bias, rows.inner);
+      backend().activation_forward(
+          {.kind = network.config().activation, .x = rows.inner, .y = rows.inner});
+      multiply(rows.inner, r.fc_proj_weight, r.fc_proj_bias, rows.branch);
     }
     normalise(table.ln_f_weight(), table.ln_f_bias(), true);
   }
@@ -187,7 +188,7 @@ struct Decoder::Impl {
       const int64_t n = std::min(kFewRows, count - done);
       const View part = logits.rows(0, n);
       backend().matmul_rows_nt({.a = rows.norm.rows(begin + done, n),
-                                .b = network.operand(network.table().wte()),
+                                .b = network.operand(network.table().output()),
                                 .c = part});
       backend().copy_to_host(part, out + done * vocab_size());
     }

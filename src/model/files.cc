@@ -85,10 +85,6 @@ bool is_mask(std::string_view name) {
 
 const StoredTensor& checked_tensor(const StoredWeights& stored, const ParameterRow& row) {
   const StoredTensor* tensor = stored.find(row.name);
-  if (tensor == nullptr && row.name.ends_with(".bias")) {
-    fail(ErrorCode::kUnsupported,
-         "tensor '{}' is missing: a model without biases is not supported yet", row.name);
-  }
   if (tensor == nullptr) {
     fail(ErrorCode::kMismatch, "tensor '{}' is missing, config.json implies it with shape {}",
          row.name, to_string(row.shape));
@@ -109,9 +105,18 @@ bool is_of_the_network(std::string_view name) {
   return std::ranges::any_of(kParts, [&](const char* part) { return name.starts_with(part); });
 }
 
+// config.json does not say it: a file of nanoGPT's without biases has none at all.
+bool has_biases(const StoredWeights& stored) {
+  return std::ranges::any_of(stored.all(), [](const auto& entry) {
+    return entry.first.ends_with(".bias") && !is_mask(entry.first) &&
+           is_of_the_network(entry.first);
+  });
+}
+
 // Every stored tensor is a parameter, a mask, or the output layer tied to the embedding, or belongs
 // to something built on top. Returns the last.
-std::vector<std::string> find_extra(const StoredWeights& stored, const ParameterTable& table) {
+std::vector<std::string> find_extra(const StoredWeights& stored, const ParameterTable& table,
+                                    int64_t layers) {
   std::set<std::string_view> known;
   for (const ParameterRow& row : table.rows()) known.insert(row.name);
   std::vector<std::string> extra;
@@ -120,7 +125,7 @@ std::vector<std::string> find_extra(const StoredWeights& stored, const Parameter
     if (is_of_the_network(name)) {
       fail(ErrorCode::kMismatch,
            "tensor '{}' has no place in the model that config.json describes ({} layers)", name,
-           (table.rows().size() - 4) / 12);
+           layers);
     }
     extra.push_back(name);
   }
@@ -142,9 +147,9 @@ void check_tied_output(const StoredWeights& stored) {
   if (head == nullptr || embedding == nullptr) return;
   if (head->dtype != embedding->dtype || head->bytes.size() != embedding->bytes.size() ||
       !std::equal(head->bytes.begin(), head->bytes.end(), embedding->bytes.begin())) {
-    fail(ErrorCode::kUnsupported,
-         "'lm_head.weight' differs from 'wte.weight': an output layer of its own is not supported "
-         "yet, only one that is tied to the embedding");
+    fail(ErrorCode::kMismatch,
+         "'lm_head.weight' differs from 'wte.weight', and config.json says that they are tied: "
+         "'tie_word_embeddings' false there makes it an output layer of its own");
   }
 }
 
@@ -175,26 +180,31 @@ void read_row(const StoredTensor& tensor, View to, Backend& backend) {
 
 }  // namespace
 
-ModelConfig load_config(const fs::path& folder) { return read_hf_config(folder / "config.json"); }
+ModelConfig load_config(const fs::path& folder) {
+  ModelConfig config = read_hf_config(folder / "config.json");
+  config.biases = has_biases(StoredWeights(folder));
+  return config;
+}
 
 std::unique_ptr<Network> load_network(Backend& backend, const fs::path& folder, DType compute,
                                       const std::function<void(const Message&)>& on_message) {
-  const ModelConfig config = load_config(folder);
+  ModelConfig config = read_hf_config(folder / "config.json");
   HfConfigFiles files = read_hf_config_files(folder);
   check_special_ids(folder, files, config, on_message);
   const StoredWeights stored(folder);
+  config.biases = has_biases(stored);
   return with_context(message("loading {}", stored.files_text()), [&] {
     const ParameterTable table(config);
     // Before anything is allocated.
     for (const ParameterRow& row : table.rows()) checked_tensor(stored, row);
-    const auto extra = find_extra(stored, table);
-    check_tied_output(stored);
+    const auto extra = find_extra(stored, table, config.layers);
+    if (config.tied_output) check_tied_output(stored);
     if (!extra.empty() && on_message) {
       on_message(message("{}: {}", stored.files_text(), left_out_text(extra)));
     }
     auto network = std::make_unique<Network>(backend, config, compute);
     network->set_files(std::move(files));
-    for (int row = 0; row < static_cast<int>(table.rows().size()); ++row) {
+    for (int row = 0; row < table.count(); ++row) {
       with_context(message("tensor '{}'", table[row].name), [&] {
         read_row(checked_tensor(stored, table[row]), network->master(row), backend);
       });
@@ -208,14 +218,15 @@ void save_weights(const Network& network, const fs::path& path) {
   Backend& backend = network.backend();
   std::vector<std::vector<float>> copies;  // of memory that the host cannot read
   std::vector<TensorToStore> tensors;
-  for (int row = 0; row < static_cast<int>(network.table().rows().size()); ++row) {
+  for (int row = 0; row < network.table().count(); ++row) {
     const ParameterRow& r = network.table()[row];
     const View values = network.master(row);
     if (!backend.shares_host_memory()) {
       copies.emplace_back(r.shape.count());
       backend.copy_to_host(values, copies.back().data());
     }
-    TensorToStore tensor{.name = "transformer." + r.name,
+    const bool is_on_top = row == network.table().output() && !network.config().tied_output;
+    TensorToStore tensor{.name = (is_on_top ? "" : "transformer.") + r.name,
                          .dtype = DType::kF32,
                          .shape = {},
                          .data = backend.shares_host_memory() ? values.data : copies.back().data()};

@@ -18,6 +18,7 @@ Network::Network(Backend& backend, const ModelConfig& config, DType compute)
 }
 
 View Network::master(int row) const {
+  if (row == kNoRow) return {};
   const ParameterRow& r = table_[row];
   return master_.view(DType::kF32, r.shape, r.offset * size_bytes(DType::kF32));
 }
@@ -34,7 +35,7 @@ View Network::operand(int row) const {
 }
 
 void Network::refresh_copies() {
-  for (int row = 0; row < static_cast<int>(table_.rows().size()); ++row) {
+  for (int row = 0; row < table_.count(); ++row) {
     if (const View to = copy(row)) backend_->cast(master(row), to);
   }
 }
@@ -42,7 +43,7 @@ void Network::refresh_copies() {
 void Network::initialise(uint64_t seed) {
   const double residual_scale = 1.0 / std::sqrt(2.0 * static_cast<double>(config_.layers));
   std::vector<float> values;
-  for (int row = 0; row < static_cast<int>(table_.rows().size()); ++row) {
+  for (int row = 0; row < table_.count(); ++row) {
     const ParameterRow& r = table_[row];
     values.assign(r.shape.count(), r.initialisation == Initialisation::kOne ? 1.0f : 0.0f);
     if (r.initialisation == Initialisation::kNormal ||

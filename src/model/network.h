@@ -29,7 +29,8 @@ class Network {
   const HfConfigFiles& files() const { return files_; }
   void set_files(HfConfigFiles files) { files_ = std::move(files); }
 
-  // The float32 weights of a row; all rows at once (padding is zero and must stay so).
+  // The float32 weights of a row (kNoRow: an empty view); all rows at once (padding is zero and
+  // must stay so).
   View master(int row) const;
   View flat_master() const { return master_.view(DType::kF32, {table_.flat_count()}); }
   // What a GEMM reads: the bf16 copy in mixed precision, else the master weights.
@@ -55,10 +56,10 @@ class Network {
 // A folder of Hugging Face's format: config.json and model.safetensors (or its sharded index).
 // Throws kNotFound, kInvalidData or kMismatch ("tensor 'h.3.attn.c_attn.weight' has shape [768,
 // 2303], config.json implies [768, 2304]"); names may carry the prefixes "transformer.", "module."
-// and
-// "_orig_mod."; attn.bias and attn.masked_bias are masks and ignored; an lm_head.weight must equal
-// wte. Tensors of something built on top of GPT-2 (a value head, a classifier) are left out, and
-// named to on_message.
+// and "_orig_mod."; attn.bias and attn.masked_bias are masks and ignored; an lm_head.weight must
+// equal wte where config.json ties them. A file in which no part of GPT-2 has a bias is a model
+// without biases. Tensors of something built on top of GPT-2 (a value head, a classifier) are left
+// out, and named to on_message.
 ModelConfig load_config(const std::filesystem::path& folder);
 std::unique_ptr<Network> load_network(Backend& backend, const std::filesystem::path& folder,
                                       DType compute,

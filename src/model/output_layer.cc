@@ -51,7 +51,7 @@ void output_forward(const Network& network, ConstView x, ConstView targets,
   for_each_block(x.shape[0], scratch.logits.shape[0], [&](int64_t begin, int64_t count) {
     const View logits = part(scratch.logits, 0, count);
     backend.matmul_nt(
-        {.a = part(x, begin, count), .b = network.operand(network.table().wte()), .c = logits});
+        {.a = part(x, begin, count), .b = network.operand(network.table().output()), .c = logits});
     backend.cross_entropy({.logits = logits,
                            .targets = part(targets, begin, count),
                            .losses = part(losses, begin, count)});
@@ -61,19 +61,21 @@ void output_forward(const Network& network, ConstView x, ConstView targets,
 void output_forward_backward(const Network& network, const OutputBackward& op,
                              const OutputScratch& scratch, const Gradients& gradients) {
   Backend& backend = network.backend();
-  const int wte = network.table().wte();
+  const int output = network.table().output();
   for_each_block(op.x.shape[0], scratch.logits.shape[0], [&](int64_t begin, int64_t count) {
     const View logits = part(scratch.logits, 0, count), dlogits = part(scratch.dlogits, 0, count);
     const ConstView x = part(op.x, begin, count);
-    backend.matmul_nt({.a = x, .b = network.operand(wte), .c = logits});
+    backend.matmul_nt({.a = x, .b = network.operand(output), .c = logits});
     backend.cross_entropy({.logits = logits,
                            .targets = part(op.targets, begin, count),
                            .losses = part(op.losses, begin, count),
                            .dlogits = dlogits,
                            .gradient_scale = op.gradient_scale});
-    backend.matmul_nn({.a = dlogits, .b = network.operand(wte), .c = part(op.dx, begin, count)});
-    backend.matmul_tn(
-        {.a = dlogits, .b = x, .c = gradients.row(wte), .accumulate = op.accumulate || begin > 0});
+    backend.matmul_nn({.a = dlogits, .b = network.operand(output), .c = part(op.dx, begin, count)});
+    backend.matmul_tn({.a = dlogits,
+                       .b = x,
+                       .c = gradients.row(output),
+                       .accumulate = op.accumulate || begin > 0});
   });
 }
 

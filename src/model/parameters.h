@@ -32,7 +32,10 @@ struct ParameterRow {
   int64_t offset;  // first element in the flat buffer, a multiple of 16
 };
 
-// Rows of one transformer layer, as indices into the table.
+// Where a model has no such row: no bias.
+inline constexpr int kNoRow = -1;
+
+// Rows of one transformer layer, as indices into the table; of biases kNoRow where there are none.
 struct LayerRows {
   int ln_1_weight, ln_1_bias, attn_weight, attn_bias, attn_proj_weight, attn_proj_bias;
   int ln_2_weight, ln_2_bias, fc_weight, fc_bias, fc_proj_weight, fc_proj_bias;
@@ -44,13 +47,18 @@ class ParameterTable {
 
   const std::vector<ParameterRow>& rows() const { return rows_; }
   const ParameterRow& operator[](int row) const { return rows_[row]; }
+  int count() const { return static_cast<int>(rows_.size()); }
   const LayerRows& layer(int64_t l) const { return layers_[l]; }
   int wte() const { return 0; }
   int wpe() const { return 1; }
-  int ln_f_weight() const { return static_cast<int>(rows_.size()) - 2; }
-  int ln_f_bias() const { return static_cast<int>(rows_.size()) - 1; }
+  int ln_f_weight() const { return ln_f_weight_; }
+  int ln_f_bias() const { return ln_f_bias_; }
+  // The output layer [V,C]: the token embedding where they are tied.
+  int output() const { return output_; }
   // Elements of a flat buffer that holds all rows, padding included.
   int64_t flat_count() const { return flat_count_; }
+  // Elements of the matrices that every token is multiplied with.
+  int64_t multiplied_count() const;
 
  private:
   int add(std::string name, const Shape& shape, Initialisation initialisation, bool multiplied,
@@ -58,6 +66,7 @@ class ParameterTable {
 
   std::vector<ParameterRow> rows_;
   std::vector<LayerRows> layers_;
+  int ln_f_weight_ = kNoRow, ln_f_bias_ = kNoRow, output_ = kNoRow;
   int64_t flat_count_ = 0;
 };
 

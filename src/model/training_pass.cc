@@ -12,6 +12,7 @@ Gradients::Gradients(const Network& network)
       buffer_(network.backend(), network.table().flat_count() * size_bytes(DType::kF32)) {}
 
 View Gradients::row(int row) const {
+  if (row == kNoRow) return {};
   const ParameterRow& r = network_->table()[row];
   return buffer_.view(DType::kF32, r.shape, r.offset * size_bytes(DType::kF32));
 }
@@ -134,8 +135,12 @@ struct TrainingPass::Impl {
       block_backward(network, l, shape, memory.blocks[l], s, gradients, batch.accumulate, dropout);
     }
     if (dropout.rate > 0) backend.dropout(s.dx, dropout.embedding());
-    // dwte holds the output layer's term by now; dwpe starts here.
-    if (!batch.accumulate) backend.fill_zero(gradients.row(table.wpe()));
+    // Where the output layer is tied, dwte holds its term by now; what no term stands in starts
+    // here.
+    if (!batch.accumulate) {
+      backend.fill_zero(gradients.row(table.wpe()));
+      if (table.output() != table.wte()) backend.fill_zero(gradients.row(table.wte()));
+    }
     backend.embedding_backward({.tokens = memory.tokens,
                                 .positions = memory.positions,
                                 .dx = s.dx,
@@ -188,8 +193,8 @@ int64_t TrainingPass::planned_bytes(const Network& network, int64_t batch, int64
 }
 
 double training_flops(const ModelConfig& config, int64_t tokens, int64_t context) {
-  const auto C = static_cast<double>(config.width), L = static_cast<double>(config.layers);
-  const double matrices = L * 12 * C * C + static_cast<double>(config.vocab_size) * C;
+  const auto C = static_cast<double>(config.width), L = static_cast<double>(config.layers),
+             matrices = static_cast<double>(ParameterTable(config).multiplied_count());
   // Q K^T and P V: 2 products of 2 T/2 C flops per token forward, twice that backward.
   const double attention = L * 6 * static_cast<double>(context) * C;
   return static_cast<double>(tokens) * (6 * matrices + attention);

@@ -52,7 +52,7 @@ void save_moments(const Network& network, const Optimizer& optimizer, const fs::
     tensors.push_back(
         {.name = name, .dtype = DType::kF32, .shape = std::move(shape), .data = data});
   };
-  for (int row = 0; row < static_cast<int>(network.table().rows().size()); ++row) {
+  for (int row = 0; row < network.table().count(); ++row) {
     add("exp_avg." + network.table()[row].name, optimizer.m(row));
     if (const View v = optimizer.v(row)) add("exp_avg_sq." + network.table()[row].name, v);
   }
@@ -280,7 +280,7 @@ void CheckpointFolder::read_moments(int64_t step, const Network& network,
     copy_as_f32(tensor, values);
     network.backend().copy_from_host(values.data(), to);
   };
-  for (int row = 0; row < static_cast<int>(network.table().rows().size()); ++row) {
+  for (int row = 0; row < network.table().count(); ++row) {
     read("exp_avg." + network.table()[row].name, optimizer.m(row));
     if (const View v = optimizer.v(row)) read("exp_avg_sq." + network.table()[row].name, v);
   }

@@ -69,7 +69,7 @@ double Optimizer::step(const Gradients& gradients, const OptimizerStep& options,
   if (!std::isfinite(norm)) return norm;
   const double scale = options.clip > 0 ? std::min(1.0, options.clip / (norm + 1e-6)) : 1.0;
   const auto t = static_cast<double>(step + 1);
-  for (int row = 0; row < static_cast<int>(network_->table().rows().size()); ++row) {
+  for (int row = 0; row < network_->table().count(); ++row) {
     const ParameterRow& r = network_->table()[row];
     const double weight_decay = r.decay ? options.weight_decay : 0;
     if (is_muons(row)) {

@@ -174,7 +174,11 @@ Json to_json(const ModelConfig& c) {
           {"vocab_size", c.vocab_size},
           {"layer_norm_epsilon", c.layer_norm_epsilon},
           {"initializer_range", c.initializer_range},
-          {"scale_attention_by_inverse_layer", c.scale_attention_by_inverse_layer}};
+          {"scale_attention_by_inverse_layer", c.scale_attention_by_inverse_layer},
+          {"inner", c.inner},
+          {"activation", std::string(activation_name(c.activation))},
+          {"tied_output", c.tied_output},
+          {"biases", c.biases}};
 }
 
 namespace {
@@ -254,6 +258,15 @@ ModelConfig model_from_json(const Json& json) {
   c.initializer_range = number("initializer_range");
   c.scale_attention_by_inverse_layer = required(
       get_boolean(json, "scale_attention_by_inverse_layer"), "scale_attention_by_inverse_layer");
+  // Those that follow an earlier version's run does not have.
+  c.inner = get_integer(json, "inner", 0, kMost).value_or(c.inner);
+  if (const auto name = get_string(json, "activation")) {
+    const auto activation = activation_by_name(*name);
+    if (!activation) fail(ErrorCode::kInvalidData, "'activation' is '{}', which is none", *name);
+    c.activation = *activation;
+  }
+  c.tied_output = get_boolean(json, "tied_output").value_or(c.tied_output);
+  c.biases = get_boolean(json, "biases").value_or(c.biases);
   return c;
 }
 

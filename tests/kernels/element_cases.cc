@@ -72,73 +72,160 @@ OperationCase sum_of_squares_case(int64_t count) {
 
 namespace {
 
-// s = 1/(1 + e^(-2u)), u = sqrt(2/pi) (x + 0.044715 x^3): six roundings in u, hence 12 |u| units in
-// the exponential.
+// s = 1/(1 + e^-t) of a t that is off by t_error.
 struct Logistic {
   double s, relative_error;
-  explicit Logistic(double x) {
-    const double inner = 0.7978845608028654 * (x + 0.044715 * x * x * x);
-    s = 1 / (1 + std::exp(-2 * inner));
-    relative_error = (1 - s) * (12 * std::fabs(inner) * kUnit + kExponential) + 2 * kUnit;
+  Logistic(double t, double t_error) : s(1 / (1 + std::exp(-t))) {
+    relative_error = (1 - s) * (t_error + kExponential) + 2 * kUnit;
   }
 };
 
 // The exponential stops at e^88.37, so that far below zero something up to |x| 2^-127 remains of 0;
-// and the reference itself, 1 + tanh, rounds at 2^-52.
-double gelu_floor(double x) { return (1 + std::fabs(x)) * (kSmallest + 0x1p-51); }
+// and the reference itself, 1 + tanh or 1 - s, rounds at 2^-52.
+double logistic_floor(double x) { return (1 + std::fabs(x)) * (kSmallest + 0x1p-51); }
 
-double gelu_bound(double x, double y) {
-  return std::fabs(y) * (Logistic(x).relative_error + 2 * kUnit) + gelu_floor(x);
+// t = 2 sqrt(2/pi) (x + 0.044715 x^3): six roundings.
+struct GeluTanhBounds {
+  double x, slope;  // of t
+  Logistic l;
+  explicit GeluTanhBounds(double at)
+      : x(at), slope(2 * kRoot * (1 + 3 * 0.044715 * x * x)), l(t(), 6 * kUnit * std::fabs(t())) {}
+
+  double value(double y) const {
+    return std::fabs(y) * (l.relative_error + 2 * kUnit) + logistic_floor(x);
+  }
+  // s + x slope s (1 - s).
+  double derivative() const {
+    const double s_error = l.s * l.relative_error;
+    const double product_error = std::fabs(x) * slope *
+                                 ((1 - l.s) * (s_error + 8 * kUnit * l.s) +
+                                  l.s * (s_error + kUnit));
+    const double second = std::fabs(x) * slope * l.s * (1 - l.s);
+    return s_error + product_error + 2 * kUnit * (l.s + second) + logistic_floor(x) * (1 + slope);
+  }
+
+ private:
+  static constexpr double kRoot = 0.7978845608028654;
+  double t() const { return 2 * kRoot * (x + 0.044715 * x * x * x); }
+};
+
+struct SiluBounds {
+  double x;
+  Logistic l;
+  explicit SiluBounds(double at) : x(at), l(at, 0) {}
+
+  double value(double y) const { return std::fabs(y) * l.relative_error + logistic_floor(x); }
+  // s + (x s)(e s), e = e^-x: three products and a sum, in which s stands twice.
+  double derivative() const {
+    const double second = std::fabs(x) * l.s * (1 - l.s);
+    return l.s * l.relative_error + second * (2 * l.relative_error + kExponential + 3 * kUnit) +
+           kUnit * (l.s + second) + logistic_floor(x);
+  }
+};
+
+// With a = |x|, e = e^(-a^2/2), whose exponent rounds once, and the tail Q = Phi(-a) = e R.
+struct GeluBounds {
+  // Of R, relative: ten steps of two roundings each, damped by |w| <= 1, and three in w: 17 units
+  // at most where all of them add up, found by running the sum of their bounds along a; the
+  // polynomial's 0.5 u.
+  static constexpr double kTail = 18 * kUnit;
+
+  double x, a, e, tail, e_relative;
+  explicit GeluBounds(double at)
+      : x(at),
+        a(std::fabs(x)),
+        e(std::exp(-a * a / 2)),
+        tail(0.5 * std::erfc(a / std::sqrt(2.0))),
+        e_relative(a * a / 2 * kUnit + kExponential) {}
+
+  double floor() const { return (1 + a) * kSmallest; }
+  // max(x, 0) - a (e R).
+  double value(double y) const {
+    return a * tail * (e_relative + kTail + 2 * kUnit) + kUnit * std::fabs(y) + floor();
+  }
+  // D = e (R - c a), whose constant and product round, or 1 - D.
+  double derivative() const {
+    const double second = a * e * 0.3989422804014327, D = std::fabs(tail - second);
+    return tail * kTail + 2 * kUnit * second + D * (e_relative + 2 * kUnit) + kUnit * (1 + D) +
+           floor();
+  }
+};
+
+double value_bound(Activation kind, double x, double y) {
+  switch (kind) {
+    case Activation::kGeluTanh: return GeluTanhBounds(x).value(y);
+    case Activation::kGelu: return GeluBounds(x).value(y);
+    case Activation::kRelu: return -1;  // exact
+    case Activation::kSilu: return SiluBounds(x).value(y);
+  }
+  return 0;
 }
 
-// gelu' = s + x slope s (1 - s), slope = 2 u'.
-double gelu_derivative_bound(double x) {
-  const Logistic l(x);
-  const double slope = 2 * 0.7978845608028654 * (1 + 3 * 0.044715 * x * x),
-               s_error = l.s * l.relative_error;
-  const double product_error = std::fabs(x) * slope *
-                               ((1 - l.s) * (s_error + 8 * kUnit * l.s) + l.s * (s_error + kUnit));
-  const double second = std::fabs(x) * slope * l.s * (1 - l.s);
-  return s_error + product_error + 2 * kUnit * (l.s + second) + gelu_floor(x) * (1 + slope);
+// Of dy f'(x).
+double gradient_bound(Activation kind, double x, double dy, double dx) {
+  double derivative = 0;
+  switch (kind) {
+    case Activation::kGeluTanh: derivative = GeluTanhBounds(x).derivative(); break;
+    case Activation::kGelu: derivative = GeluBounds(x).derivative(); break;
+    case Activation::kRelu: return -1;  // exact
+    case Activation::kSilu: derivative = SiluBounds(x).derivative(); break;
+  }
+  return std::fabs(dy) * derivative + kUnit * std::fabs(dx) + kSmallest;
+}
+
+struct ActivationKind {
+  const char* name;
+  double forward_flops, backward_flops;  // per element
+};
+constexpr ActivationKind kKinds[] = {
+    {"gelu_tanh", 30, 40}, {"gelu", 50, 55}, {"relu", 1, 1}, {"silu", 25, 30}};
+
+std::string text(const ActivationCase& c) {
+  return fmt::format("{} [{}] {} +-{}", kKinds[static_cast<int>(c.kind)].name, c.count,
+                     name(c.type), c.range);
 }
 
 }  // namespace
 
-OperationCase gelu_forward_case(int64_t count, DType type, double range) {
+OperationCase activation_forward_case(const ActivationCase& c) {
   enum { kX, kY };
-  return {.name = "gelu_forward",
-          .what = fmt::format("[{}] {} +-{}", count, name(type), range),
-          .tensors = {{"x", type, {count}, Role::kInput, -range, range},
-                      {"y", type, {count}, Role::kOutput}},
-          .run = [](Backend& backend, Views t) { backend.gelu_forward({.x = t[kX], .y = t[kY]}); },
-          .expect =
-              [](Values& v) {
-                for (size_t i = 0; i < v[kX].size(); ++i) v[kY][i] = reference::gelu(v[kX][i]);
-                v.set_bound(kY, [&](int64_t i) { return gelu_bound(v[kX][i], v[kY][i]); });
-              },
-          .flops = 30.0 * static_cast<double>(count)};
+  return {
+      .name = "activation_forward",
+      .what = text(c),
+      .tensors = {{"x", c.type, {c.count}, Role::kInput, -c.range, c.range},
+                  {"y", c.type, {c.count}, Role::kOutput}},
+      .run = [c](Backend& backend,
+                 Views t) { backend.activation_forward({.kind = c.kind, .x = t[kX], .y = t[kY]}); },
+      .expect =
+          [c](Values& v) {
+            for (size_t i = 0; i < v[kX].size(); ++i)
+              v[kY][i] = reference::activation(c.kind, v[kX][i]);
+            v.set_bound(kY, [&](int64_t i) { return value_bound(c.kind, v[kX][i], v[kY][i]); });
+          },
+      .flops = kKinds[static_cast<int>(c.kind)].forward_flops * static_cast<double>(c.count)};
 }
 
-OperationCase gelu_backward_case(int64_t count, DType type, double range) {
+OperationCase activation_backward_case(const ActivationCase& c) {
   enum { kX, kDy, kDx };
-  return {.name = "gelu_backward",
-          .what = fmt::format("[{}] {} +-{}", count, name(type), range),
-          .tensors = {{"x", type, {count}, Role::kInput, -range, range},
-                      {"dy", type, {count}},
-                      {"dx", type, {count}, Role::kOutput}},
-          .run = [](Backend& backend,
-                    Views t) { backend.gelu_backward({.x = t[kX], .dy = t[kDy], .dx = t[kDx]}); },
-          .expect =
-              [](Values& v) {
-                for (size_t i = 0; i < v[kX].size(); ++i) {
-                  v[kDx][i] = v[kDy][i] * reference::gelu_derivative(v[kX][i]);
-                }
-                v.set_bound(kDx, [&](int64_t i) {
-                  const double dy = std::fabs(v[kDy][i]), dx = std::fabs(v[kDx][i]);
-                  return dy * gelu_derivative_bound(v[kX][i]) + kUnit * dx + kSmallest;
-                });
-              },
-          .flops = 40.0 * static_cast<double>(count)};
+  return {
+      .name = "activation_backward",
+      .what = text(c),
+      .tensors = {{"x", c.type, {c.count}, Role::kInput, -c.range, c.range},
+                  {"dy", c.type, {c.count}},
+                  {"dx", c.type, {c.count}, Role::kOutput}},
+      .run =
+          [c](Backend& backend, Views t) {
+            backend.activation_backward({.kind = c.kind, .x = t[kX], .dy = t[kDy], .dx = t[kDx]});
+          },
+      .expect =
+          [c](Values& v) {
+            for (size_t i = 0; i < v[kX].size(); ++i)
+              v[kDx][i] = v[kDy][i] * reference::activation_derivative(c.kind, v[kX][i]);
+            v.set_bound(kDx, [&](int64_t i) {
+              return gradient_bound(c.kind, v[kX][i], v[kDy][i], v[kDx][i]);
+            });
+          },
+      .flops = kKinds[static_cast<int>(c.kind)].backward_flops * static_cast<double>(c.count)};
 }
 
 // Which elements are zero is exact; 1/(1 - rate) and the product round three times.

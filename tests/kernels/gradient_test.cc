@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "base/rng.h"
+#include "kernels/operation_case.h"
 #include "kernels/reference.h"
 
 namespace inkstone::test {
@@ -151,19 +152,53 @@ TEST(Gradient, LayerNormWithResidual) {
        }});
 }
 
-TEST(Gradient, Gelu) {
-  check_gradient({{normals(40, 1)},
+TEST(Gradient, LayerNormWithoutBias) {
+  constexpr int64_t N = 3, C = 7;
+  static const auto forward = [](const std::vector<Doubles>& in, Doubles& mean, Doubles& rstd) {
+    Doubles y(N * C);
+    reference::layer_norm_forward(in[0], in[1], {}, 1e-5, y, mean, rstd);
+    return y;
+  };
+  check_gradient({{normals(N * C, 1), normals(C, 2)},
                   [](const auto& in) {
-                    Doubles y = in[0];
-                    for (double& x : y) x = reference::gelu(2 * x);
-                    return y;
+                    Doubles mean(N), rstd(N);
+                    return forward(in, mean, rstd);
                   },
                   [](const auto& in, const Doubles& dy) {
-                    Doubles dx = dy;
-                    for (size_t i = 0; i < dx.size(); ++i)
-                      dx[i] *= 2 * reference::gelu_derivative(2 * in[0][i]);
-                    return std::vector<Doubles>{dx};
+                    Doubles mean(N), rstd(N), dx(N * C), dweight(C);
+                    forward(in, mean, rstd);
+                    reference::layer_norm_backward(dy, in[0], in[1], mean, rstd, {dx, dweight, {}});
+                    return std::vector<Doubles>{dx, dweight};
                   }});
+}
+
+// None of the 40 numbers is so near to 0 that a step crosses relu's edge.
+TEST(Gradient, Activation) {
+  for (const Activation kind : kActivations) {
+    SCOPED_TRACE(static_cast<int>(kind));
+    check_gradient({{normals(40, 1)},
+                    [kind](const auto& in) {
+                      Doubles y = in[0];
+                      for (double& x : y) x = reference::activation(kind, 2 * x);
+                      return y;
+                    },
+                    [kind](const auto& in, const Doubles& dy) {
+                      Doubles dx = dy;
+                      for (size_t i = 0; i < dx.size(); ++i)
+                        dx[i] *= 2 * reference::activation_derivative(kind, 2 * in[0][i]);
+                      return std::vector<Doubles>{dx};
+                    }});
+  }
+}
+
+// The kinds are those that they are called: their definitions at -1.5, computed with mpmath.
+TEST(Formula, ActivationsAtOnePoint) {
+  constexpr double kX = -1.5;
+  EXPECT_NEAR(reference::activation(Activation::kGeluTanh, kX), -0.1004284230197671, 1e-15);
+  EXPECT_NEAR(reference::activation(Activation::kGelu, kX), -0.1002108019032871, 1e-15);
+  EXPECT_EQ(reference::activation(Activation::kRelu, kX), 0);
+  EXPECT_NEAR(reference::activation(Activation::kSilu, kX), -0.2736382857095345, 1e-15);
+  EXPECT_EQ(reference::activation_derivative(Activation::kRelu, 0), 0);
 }
 
 TEST(Gradient, DropoutIsItsOwn) {

@@ -37,20 +37,23 @@ TEST(Kernels, SumOfSquares) {
   for (const int64_t count : {1, 2, 17, 769, 65537, 200003}) check(sum_of_squares_case(count));
 }
 
-TEST(Kernels, GeluForward) {
-  for (const DType type : kTypes) {
-    for (const int64_t count : {1, 17, 769, 4099}) check(gelu_forward_case(count, type));
-    check(gelu_forward_case(4099, type, 100));
-    check(gelu_forward_case(4099, type, 1e-3));
+std::vector<ActivationCase> activation_grid() {
+  std::vector<ActivationCase> cases;
+  for (const Activation kind : kActivations) {
+    for (const DType type : kTypes) {
+      for (const int64_t count : {1, 17, 769, 4099}) cases.push_back({kind, count, type});
+      for (const double range : {100.0, 16.0, 1e-3}) cases.push_back({kind, 4099, type, range});
+    }
   }
+  return cases;
 }
 
-TEST(Kernels, GeluBackward) {
-  for (const DType type : kTypes) {
-    for (const int64_t count : {1, 17, 769, 4099}) check(gelu_backward_case(count, type));
-    check(gelu_backward_case(4099, type, 100));
-    check(gelu_backward_case(4099, type, 1e-3));
-  }
+TEST(Kernels, ActivationForward) {
+  for (const ActivationCase& c : activation_grid()) check(activation_forward_case(c));
+}
+
+TEST(Kernels, ActivationBackward) {
+  for (const ActivationCase& c : activation_grid()) check(activation_backward_case(c));
 }
 
 TEST(Kernels, Dropout) {
@@ -117,6 +120,8 @@ TEST(Kernels, LayerNormForward) {
         for (const int64_t N : {1, 2, 33}) {
           check(layer_norm_forward_case({.N = N, .C = C, .type = type, .delta = delta}));
         }
+        check(
+            layer_norm_forward_case({.N = 5, .C = C, .type = type, .delta = delta, .bias = false}));
         // Mean/std 1000.
         check(layer_norm_forward_case({.N = 3, .C = C, .type = type, .delta = delta, .mean = 577}));
       }
@@ -131,6 +136,8 @@ TEST(Kernels, LayerNormBackward) {
         for (const int64_t N : {1, 33, 130}) {
           check(layer_norm_backward_case({.N = N, .C = C, .type = type, .accumulate = accumulate}));
         }
+        check(layer_norm_backward_case(
+            {.N = 67, .C = C, .type = type, .accumulate = accumulate, .bias = false}));
       }
     }
   }

@@ -188,7 +188,8 @@ void expect_layer_norm_forward(Values& v, const LayerNormCase& c) {
   enum { kX, kWeight, kBias, kY, kMean, kRstd, kDelta, kSum };
   Doubles s = v[kX];
   if (c.delta) reference::add(s, v[kDelta]);
-  reference::layer_norm_forward(s, v[kWeight], v[kBias], double{1e-5f}, v[kY], v[kMean], v[kRstd]);
+  reference::layer_norm_forward(s, v[kWeight], c.bias ? reference::In(v[kBias]) : reference::In(),
+                                double{1e-5f}, v[kY], v[kMean], v[kRstd]);
   std::vector<RowErrors> errors;
   for (int64_t n = 0; n < c.N; ++n) {
     const auto row = std::span(s).subspan(n * c.C, c.C);
@@ -215,8 +216,8 @@ OperationCase layer_norm_forward_case(const LayerNormCase& c) {
   enum { kX, kWeight, kBias, kY, kMean, kRstd, kDelta, kSum };
   OperationCase result{
       .name = "layer_norm_forward",
-      .what = fmt::format("N={} C={} {}{} mean={}", c.N, c.C, name(c.type), c.delta ? " delta" : "",
-                          c.mean),
+      .what = fmt::format("N={} C={} {}{}{} mean={}", c.N, c.C, name(c.type),
+                          c.delta ? " delta" : "", c.bias ? "" : " no bias", c.mean),
       .tensors = {{"x", DType::kF32, {c.N, c.C}, Role::kInput, c.mean - 1, c.mean + 1},
                   {"weight", DType::kF32, {c.C}},
                   {"bias", DType::kF32, {c.C}},
@@ -229,7 +230,7 @@ OperationCase layer_norm_forward_case(const LayerNormCase& c) {
                                         .delta = c.delta ? t[kDelta] : View{},
                                         .sum = c.delta ? t[kSum] : View{},
                                         .weight = t[kWeight],
-                                        .bias = t[kBias],
+                                        .bias = c.bias ? t[kBias] : View{},
                                         .y = t[kY],
                                         .mean = t[kMean],
                                         .rstd = t[kRstd]});
@@ -269,7 +270,8 @@ void bound_layer_norm_dx(Values& v, const Doubles& old, const LayerNormCase& c) 
 void expect_layer_norm_backward(Values& v, const LayerNormCase& c) {
   const Doubles old_dx = v[kDx];
   const Doubles zeros(c.C, 0.0);
-  if (!c.accumulate) v[kDweight] = v[kDbias] = zeros;
+  if (!c.accumulate) v[kDweight] = zeros;
+  if (!c.accumulate && c.bias) v[kDbias] = zeros;
   // Sums of magnitudes: z and dy replaced by theirs (mean 0 and rstd 1 leave z as it is).
   Doubles z(c.N * c.C), unused(c.N * c.C), dweight = absolute(v[kDweight]),
                                            dbias = absolute(v[kDbias]);
@@ -277,11 +279,13 @@ void expect_layer_norm_backward(Values& v, const LayerNormCase& c) {
     z[i] = std::fabs(v[kS][i] - v[kMean][i / c.C]) * v[kRstd][i / c.C];
   reference::layer_norm_backward(absolute(v[kDy]), z, v[kWeight], Doubles(c.N, 0.0),
                                  Doubles(c.N, 1.0), {unused, dweight, dbias});
-  reference::layer_norm_backward(v[kDy], v[kS], v[kWeight], v[kMean], v[kRstd],
-                                 {v[kDx], v[kDweight], v[kDbias]});
+  reference::layer_norm_backward(
+      v[kDy], v[kS], v[kWeight], v[kMean], v[kRstd],
+      {v[kDx], v[kDweight], c.bias ? reference::Out(v[kDbias]) : reference::Out()});
   v.set_bound(kDweight,
               [&](int64_t i) { return static_cast<double>(c.N + 4) * kUnit * dweight[i]; });
-  v.set_bound(kDbias, [&](int64_t i) { return static_cast<double>(c.N + 1) * kUnit * dbias[i]; });
+  if (c.bias)
+    v.set_bound(kDbias, [&](int64_t i) { return static_cast<double>(c.N + 1) * kUnit * dbias[i]; });
   bound_layer_norm_dx(v, old_dx, c);
 }
 
@@ -290,8 +294,8 @@ void expect_layer_norm_backward(Values& v, const LayerNormCase& c) {
 OperationCase layer_norm_backward_case(const LayerNormCase& c) {
   const Role sums = c.accumulate ? Role::kUpdated : Role::kOutput;
   return {.name = "layer_norm_backward",
-          .what = fmt::format("N={} C={} {}{}", c.N, c.C, name(c.type),
-                              c.accumulate ? " accumulate" : ""),
+          .what = fmt::format("N={} C={} {}{}{}", c.N, c.C, name(c.type),
+                              c.accumulate ? " accumulate" : "", c.bias ? "" : " no bias"),
           .tensors = {{"dy", c.type, {c.N, c.C}},
                       {"sum", DType::kF32, {c.N, c.C}, Role::kInput, c.mean - 1, c.mean + 1},
                       {"weight", DType::kF32, {c.C}},
@@ -299,7 +303,7 @@ OperationCase layer_norm_backward_case(const LayerNormCase& c) {
                       {"rstd", DType::kF32, {c.N}, Role::kInput, 0.5, 2},
                       {"dx", DType::kF32, {c.N, c.C}, Role::kUpdated},
                       {"dweight", DType::kF32, {c.C}, sums},
-                      {"dbias", DType::kF32, {c.C}, sums}},
+                      {"dbias", DType::kF32, {c.C}, c.bias ? sums : Role::kInput}},
           .run =
               [c](Backend& backend, Views t) {
                 backend.layer_norm_backward({.dy = t[kDy],
@@ -309,7 +313,7 @@ OperationCase layer_norm_backward_case(const LayerNormCase& c) {
                                              .rstd = t[kRstd],
                                              .dx = t[kDx],
                                              .dweight = t[kDweight],
-                                             .dbias = t[kDbias],
+                                             .dbias = c.bias ? t[kDbias] : View{},
                                              .accumulate = c.accumulate});
               },
           .expect = [c](Values& v) { expect_layer_norm_backward(v, c); },

@@ -88,8 +88,6 @@ OperationCase cast_case(int64_t count, DType to);
 OperationCase sum_rows_case(int64_t rows, int64_t columns, DType type, bool accumulate);
 // sum_of_squares, its number as a tensor of one f64 element.
 OperationCase sum_of_squares_case(int64_t count);
-OperationCase gelu_forward_case(int64_t count, DType type, double range = 8);
-OperationCase gelu_backward_case(int64_t count, DType type, double range = 8);
 OperationCase dropout_case(int64_t count, DType type, const DropoutMask& mask);
 OperationCase adamw_case(int64_t count, bool copy, double gradient_range = 1);
 
@@ -99,6 +97,17 @@ struct MuonCase {
   double gradient_range = 1;
 };
 OperationCase muon_case(const MuonCase& c);
+
+constexpr Activation kActivations[] = {Activation::kGeluTanh, Activation::kGelu, Activation::kRelu,
+                                       Activation::kSilu};
+struct ActivationCase {
+  Activation kind;
+  int64_t count;
+  DType type = DType::kF32;
+  double range = 8;  // of x
+};
+OperationCase activation_forward_case(const ActivationCase& c);
+OperationCase activation_backward_case(const ActivationCase& c);
 
 struct EmbeddingSizes {
   int64_t N, C, V, T;
@@ -111,6 +120,7 @@ struct LayerNormCase {
   DType type = DType::kF32;
   bool delta = false, accumulate = false;
   double mean = 0;  // x lies in [mean - 1, mean + 1)
+  bool bias = true;
 };
 OperationCase layer_norm_forward_case(const LayerNormCase& c);
 OperationCase layer_norm_backward_case(const LayerNormCase& c);

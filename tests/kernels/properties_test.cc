@@ -6,6 +6,7 @@
 #include <new>
 
 #include "kernels/harness.h"
+#include "kernels/reference.h"
 #include "support.h"
 
 namespace inkstone::test {
@@ -115,20 +116,25 @@ TEST(Properties, CachedAttentionIsAttention) {
   }
 }
 
-TEST(Properties, GeluInPlace) {
-  for (const DType type : kTypes) {
-    const OperationCase forward = gelu_forward_case(1037, type),
-                        backward = gelu_backward_case(1037, type);
-    for_every_instruction_set([&] {
-      const CaseMemory f(forward, 0), b(backward, 0);
-      forward.run(cpu(), f.views());
-      backward.run(cpu(), b.views());
-      cpu().gelu_forward({.x = f.views()[0], .y = f.views()[0]});
-      cpu().gelu_backward({.x = b.views()[0], .dy = b.views()[1], .dx = b.views()[1]});
-      EXPECT_EQ(f.bytes(0), f.bytes(1));
-      EXPECT_EQ(b.bytes(1), b.bytes(2));
-    });
-  }
+void check_activation_in_place(Activation kind, DType type) {
+  const OperationCase forward = activation_forward_case({kind, 1037, type}),
+                      backward = activation_backward_case({kind, 1037, type});
+  const CaseMemory f(forward, 0), b(backward, 0);
+  const Views t = b.views();
+  forward.run(cpu(), f.views());
+  backward.run(cpu(), t);
+  cpu().activation_forward({.kind = kind, .x = f.views()[0], .y = f.views()[0]});
+  cpu().activation_backward({.kind = kind, .x = t[0], .dy = t[1], .dx = t[1]});
+  EXPECT_EQ(f.bytes(0), f.bytes(1)) << forward.what;
+  EXPECT_EQ(b.bytes(1), b.bytes(2)) << backward.what;
+}
+
+TEST(Properties, ActivationInPlace) {
+  for_every_instruction_set([] {
+    for (const Activation kind : kActivations) {
+      for (const DType type : kTypes) check_activation_in_place(kind, type);
+    }
+  });
 }
 
 TEST(Properties, LayerNormSumInPlace) {
@@ -201,17 +207,36 @@ TEST(Properties, EqualHugeLogits) {
   });
 }
 
-TEST(Properties, GeluAtExtremes) {
-  for_every_instruction_set([] {
-    std::vector<float> x = {-1e8f, -100, -20, -0.0f, 0, 20, 100, 1e8f}, y(x.size()), dx(x.size());
-    const std::vector<float> ones(x.size(), 1);
-    const Shape shape{static_cast<int64_t>(x.size())};
-    cpu().gelu_forward({.x = view(x.data(), shape), .y = view(y.data(), shape)});
-    cpu().gelu_backward(
-        {.x = view(x.data(), shape), .dy = view(ones.data(), shape), .dx = view(dx.data(), shape)});
-    for (size_t i = 0; i < x.size(); ++i) {
-      EXPECT_NEAR(y[i], std::max(x[i], 0.0f), 1e-30) << x[i];
-      EXPECT_NEAR(dx[i], x[i] == 0 ? 0.5 : x[i] > 0 ? 1 : 0, 1e-12) << x[i];
+struct Activated {
+  std::vector<float> y, slope;
+};
+
+Activated activate(Activation kind, const std::vector<float>& x) {
+  Activated result{std::vector<float>(x.size()), std::vector<float>(x.size(), 1)};
+  const Shape shape{static_cast<int64_t>(x.size())};
+  const View slope = view(result.slope.data(), shape);
+  cpu().activation_forward(
+      {.kind = kind, .x = view(x.data(), shape), .y = view(result.y.data(), shape)});
+  cpu().activation_backward({.kind = kind, .x = view(x.data(), shape), .dy = slope, .dx = slope});
+  return result;
+}
+
+TEST(Properties, ActivationsAtExtremes) {
+  const std::vector<float> x = {-1e8f, -100, -20, -0.0f, 0, 20, 100, 1e8f};
+  for_every_instruction_set([&] {
+    for (const Activation kind : kActivations) {
+      const Activated a = activate(kind, x);
+      for (size_t i = 0; i < x.size(); ++i) {
+        const double y = reference::activation(kind, x[i]),
+                     slope = reference::activation_derivative(kind, x[i]);
+        EXPECT_NEAR(a.y[i], y, 1e-30 + 1e-6 * std::fabs(y)) << x[i];
+        EXPECT_NEAR(a.slope[i], slope, 1e-12 + 1e-6 * std::fabs(slope)) << x[i];
+      }
+      const Activated beyond = activate(kind, {kInfinity, -kInfinity});
+      EXPECT_EQ(beyond.y[0], kInfinity);
+      EXPECT_LE(beyond.y[1], 0);
+      if (kind != Activation::kGelu && kind != Activation::kRelu) continue;
+      EXPECT_EQ(beyond.slope, (std::vector<float>{1, 0}));
     }
   });
 }
@@ -250,8 +275,14 @@ TEST(Properties, NaNPassesOn) {
     for (const int64_t e : {3, 36}) {
       SCOPED_TRACE(e);
       for (const DType type : kTypes) {
-        EXPECT_TRUE(passes_nan_on(gelu_forward_case(37, type), 0, e, 1, e));
-        EXPECT_TRUE(passes_nan_on(gelu_backward_case(37, type), 0, e, 2, e));
+        for (const Activation kind : kActivations) {
+          OperationCase backward = activation_backward_case({kind, 37, type});
+          EXPECT_TRUE(passes_nan_on(activation_forward_case({kind, 37, type}), 0, e, 1, e));
+          // Relu's slope asks x for its sign alone.
+          EXPECT_EQ(passes_nan_on(backward, 0, e, 2, e), kind != Activation::kRelu);
+          backward.tensors[0].low = 1;
+          EXPECT_TRUE(passes_nan_on(backward, 1, e, 2, e));
+        }
         EXPECT_TRUE(passes_nan_on(add_case(37, type), 1, e, 0, e));
         EXPECT_TRUE(passes_nan_on(sum_rows_case(3, 37, type, false), 0, e, 1, e));
         const AttentionCase wide{.B = 1, .T = 2, .NH = 1, .HS = 37, .type = type};
@@ -342,7 +373,11 @@ TEST(Properties, WrongSizesAndTypesAreRefused) {
         cpu().cache_store({f32({2, 6}), index, index, f32({2, 1, 3, 2}), f32({2, 1, 3, 2})});
       },
       "index");
-  refuses([&] { cpu().gelu_forward({.x = f32({2, 3}), .y = bf}); }, "types");
+  refuses(
+      [&] {
+        cpu().activation_forward({.kind = Activation::kRelu, .x = f32({2, 3}), .y = bf});
+      },
+      "types");
   refuses([&] { cpu().add(bf, f32({2, 3})); }, "type");
   refuses([&] { cpu().dropout(f32({4}), {.rate = 1}); }, "rate");
   const View square = f32({2, 2}), scratch = f32({64});

@@ -39,6 +39,24 @@ TEST_F(DecoderTest, TokenByTokenEqualsWholeText) {
   EXPECT_EQ(decoder.length(0), static_cast<int64_t>(text.size()));
 }
 
+TEST(Decoder, TokenByTokenEqualsWholeTextOfEveryKindOfLayer) {
+  for (const auto& folder : test::golden_folders()) {
+    for (const ComputeType compute : {ComputeType::kF32, ComputeType::kBF16}) {
+      const Model model = Model::load(folder, {.compute = compute});
+      const std::vector<TokenId> text = {3, 0, 17, 5, 3};
+      Decoder decoder(*model.impl().network, 1, 5);
+      std::vector<float> steps, logits(model.config().vocab_size);
+      for (const TokenId token : text) {
+        decoder.step(std::array{int64_t{0}}, std::array{token}, logits);
+        steps.insert(steps.end(), logits.begin(), logits.end());
+      }
+      EXPECT_LT(test::relative_worst(steps, model.logits(text)),
+                compute == ComputeType::kF32 ? 1e-5 : 4 * 0x1p-8)
+          << folder;
+    }
+  }
+}
+
 TEST_F(DecoderTest, PrefillInTwoPartsEqualsWholeText) {
   Decoder decoder(*model.impl().network, 2, 16);
   decoder.prefill(1, std::span(text).first(4));

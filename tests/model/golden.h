@@ -50,7 +50,8 @@ struct Golden {
 // The committed fixtures, and one more folder that INKSTONE_GOLDEN_MODEL may name (the 124M shape).
 inline std::vector<std::filesystem::path> golden_folders() {
   std::vector<std::filesystem::path> folders;
-  for (const char* name : {"two_layers", "one_head_odd_width", "inverse_layer_scale"}) {
+  for (const char* name : {"two_layers", "one_head_odd_width", "inverse_layer_scale", "erf_narrow_untied",
+                           "relu_no_biases", "silu_wide"}) {
     folders.push_back(fixture("model/" + std::string(name)));
   }
   if (const char* more = ::getenv("INKSTONE_GOLDEN_MODEL")) folders.emplace_back(more);
@@ -71,11 +72,11 @@ inline double float32_bound(int64_t terms, int64_t operations) {
 // A layer has two branches of two products each, and two for attention; the output layer is one.
 inline int64_t forward_operations(const ModelConfig& c) { return 6 * c.layers + 1; }
 inline double forward_bound(const ModelConfig& c) {
-  return float32_bound(std::max(4 * c.width, c.context), forward_operations(c));
+  return float32_bound(std::max(c.inner_width(), c.context), forward_operations(c));
 }
 // A gradient goes through them and back; those of weights add over the tokens of the batch.
 inline double backward_bound(const ModelConfig& c, int64_t tokens) {
-  return float32_bound(std::max({4 * c.width, c.context, tokens}), 2 * forward_operations(c));
+  return float32_bound(std::max({c.inner_width(), c.context, tokens}), 2 * forward_operations(c));
 }
 
 // |a - b| / |b| in the Euclidean norm.

@@ -52,7 +52,7 @@ TEST_P(GoldenModel, LossAndEveryGradientEqualAutograd) {
   const double bound = test::backward_bound(model.config(), static_cast<int64_t>(inputs.size()));
   EXPECT_DOUBLE_EQ(pass.forward(inputs, targets, golden.context), sum);
   double worst = 0;
-  for (int row = 0; row < static_cast<int>(network.table().rows().size()); ++row) {
+  for (int row = 0; row < network.table().count(); ++row) {
     const std::string& name = network.table()[row].name;
     std::vector<float> gradient(network.table()[row].shape.count());
     network.backend().copy_to_host(gradients.row(row), gradient.data());
@@ -104,7 +104,7 @@ TEST_P(GoldenModel, MixedPrecisionStaysClose) {
   const double expected_loss = golden.floats("loss")[0];
   EXPECT_LT(std::fabs(sum / count - expected_loss) / expected_loss, std::exp2(-8));
   double difference = 0, norm = 0;
-  for (int row = 0; row < static_cast<int>(network.table().rows().size()); ++row) {
+  for (int row = 0; row < network.table().count(); ++row) {
     std::vector<float> gradient(network.table()[row].shape.count());
     network.backend().copy_to_host(gradients.row(row), gradient.data());
     const auto expected = golden.floats("grad." + network.table()[row].name);
@@ -113,7 +113,10 @@ TEST_P(GoldenModel, MixedPrecisionStaysClose) {
       norm += double{expected[i]} * expected[i];
     }
   }
-  EXPECT_LT(std::sqrt(difference / norm), 4 * std::exp2(-8));
+  // Relu's derivative jumps: it is another one where a rounding, 2^-8 of its size, takes an input
+  // across 0, in one unit of 2^8.
+  const bool jumps = model.config().activation == Activation::kRelu;
+  EXPECT_LT(std::sqrt(difference / norm), jumps ? std::exp2(-4) : 4 * std::exp2(-8));
   std::printf("bf16: loss %.2e, gradient %.2e\n",
               std::fabs(sum / count - expected_loss) / expected_loss, std::sqrt(difference / norm));
 }

@@ -37,7 +37,7 @@ void expect_second_moments(const test::Golden& golden, const Network& network,
   if (network.config().layers < 12) {
     ASSERT_LT(bound, 1.3e-5);  // in a large model it would not be seen
   }
-  for (int row = 0; row < static_cast<int>(network.table().rows().size()); ++row) {
+  for (int row = 0; row < network.table().count(); ++row) {
     const View v = optimizer.v(row);
     double sum = 0;
     for (int64_t i = 0; i < v.count(); ++i) sum += std::pow(double{v.as<float>()[i]}, 2);
@@ -125,7 +125,7 @@ TEST(Optimizer, MuonActsOnTheMatricesOfTheLayers) {
   Gradients gradients(network);
   Optimizer optimizer(network, OptimizerKind::kMuon);
   std::vector<std::vector<float>> before;
-  for (int row = 0; row < static_cast<int>(network.table().rows().size()); ++row) {
+  for (int row = 0; row < network.table().count(); ++row) {
     const View w = network.master(row);
     before.emplace_back(w.as<float>(), w.as<float>() + w.count());
     for (int64_t i = 0; i < w.count(); ++i)
@@ -133,7 +133,7 @@ TEST(Optimizer, MuonActsOnTheMatricesOfTheLayers) {
   }
   optimizer.step(gradients, {.lr = 1e-3, .beta1 = 0, .beta2 = 0, .muon_lr = 1e-2}, 0);
   int64_t by_muon = 0;
-  for (int row = 0; row < static_cast<int>(network.table().rows().size()); ++row) {
+  for (int row = 0; row < network.table().count(); ++row) {
     const ParameterRow& r = network.table()[row];
     const bool of_layer = r.name.starts_with("h.") && r.shape.rank() == 2;
     SCOPED_TRACE(r.name);

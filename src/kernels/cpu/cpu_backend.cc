@@ -76,8 +76,12 @@ class CpuBackend final : public Backend {
   void layer_norm_backward(const LayerNormBackward& op) override {
     cpu::layer_norm_backward(context_, op);
   }
-  void gelu_forward(const GeluForward& op) override { cpu::gelu_forward(context_, op); }
-  void gelu_backward(const GeluBackward& op) override { cpu::gelu_backward(context_, op); }
+  void activation_forward(const ActivationForward& op) override {
+    cpu::activation_forward(context_, op);
+  }
+  void activation_backward(const ActivationBackward& op) override {
+    cpu::activation_backward(context_, op);
+  }
   void dropout(View x, const DropoutMask& mask) override { cpu::dropout(context_, x, mask); }
   void add(View x, ConstView delta) override { cpu::add(context_, x, delta); }
   void attention_forward(const AttentionForward& op) override {

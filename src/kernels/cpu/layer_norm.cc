@@ -56,7 +56,7 @@ float variance(const float* s, float mean, size_t C) {
 template <typename T>
 void forward_rows(const LayerNormForward& op, int64_t begin, int64_t end) {
   const size_t C = op.x.shape.last();
-  const float *weight = op.weight.as<float>(), *bias = op.bias.as<float>();
+  const float *weight = op.weight.as<float>(), *bias = op.bias ? op.bias.as<float>() : nullptr;
   for (int64_t n = begin; n < end; ++n) {
     const float* x = op.x.as<float>() + n * C;
     const T* delta = op.delta ? op.delta.as<T>() + n * C : nullptr;
@@ -71,12 +71,13 @@ void forward_rows(const LayerNormForward& op, int64_t begin, int64_t end) {
     for_vectors(
         C,
         [&](size_t i) {
-          store(hn::MulAdd(hn::Mul(hn::Sub(load(s + i), m), r), load(weight + i), load(bias + i)),
-                y + i);
+          const VF z = hn::Mul(hn::Sub(load(s + i), m), r), w = load(weight + i);
+          store(bias != nullptr ? hn::MulAdd(z, w, load(bias + i)) : hn::Mul(z, w), y + i);
         },
         [&](size_t i, size_t k) {
-          const VF z = hn::Mul(hn::Sub(load_part(s + i, k), m), r);
-          store_part(hn::MulAdd(z, load_part(weight + i, k), load_part(bias + i, k)), y + i, k);
+          const VF z = hn::Mul(hn::Sub(load_part(s + i, k), m), r), w = load_part(weight + i, k);
+          store_part(bias != nullptr ? hn::MulAdd(z, w, load_part(bias + i, k)) : hn::Mul(z, w),
+                     y + i, k);
         });
   }
 }
@@ -88,7 +89,7 @@ void forward_bf16(const LayerNormForward& op, int64_t begin, int64_t end) {
 }
 
 // One row: dx += rstd (g - mean(g) - z mean(g z)) with g = dy * weight and z the normalised value;
-// adds dy * z and dy to the block's sums.
+// adds dy * z and, where there is a dbias, dy to the block's sums.
 template <typename T>
 void backward_row(const LayerNormBackward& op, int64_t n, float* dweight, float* dbias) {
   const size_t C = op.dx.shape.last();
@@ -97,26 +98,25 @@ void backward_row(const LayerNormBackward& op, int64_t n, float* dweight, float*
   float* dx = op.dx.as<float>() + n * C;
   const VF m = hn::Set(F32(), op.mean.as<float>()[n]), r = hn::Set(F32(), op.rstd.as<float>()[n]);
   VF sum_g = hn::Zero(F32()), sum_gz = sum_g;
-  const auto first = [&](VF x, VF d, VF w, VF& dw, VF& db) {
+  const auto first = [&](VF x, VF d, VF w, VF dw) {  // returns the new dw
     const VF z = hn::Mul(hn::Sub(x, m), r), g = hn::Mul(d, w);
     sum_g = hn::Add(sum_g, g);
     sum_gz = hn::MulAdd(g, z, sum_gz);
-    dw = hn::MulAdd(d, z, dw);
-    db = hn::Add(db, d);
+    return hn::MulAdd(d, z, dw);
   };
   for_vectors(
       C,
       [&](size_t i) {
-        VF dw = load(dweight + i), db = load(dbias + i);
-        first(load(s + i), load(dy + i), load(weight + i), dw, db);
-        store(dw, dweight + i);
-        store(db, dbias + i);
+        const VF d = load(dy + i);
+        store(first(load(s + i), d, load(weight + i), load(dweight + i)), dweight + i);
+        if (dbias != nullptr) store(hn::Add(load(dbias + i), d), dbias + i);
       },
       [&](size_t i, size_t k) {
-        VF dw = load_part(dweight + i, k), db = load_part(dbias + i, k);
-        first(load_part(s + i, k), load_part(dy + i, k), load_part(weight + i, k), dw, db);
-        store_part(dw, dweight + i, k);
-        store_part(db, dbias + i, k);
+        const VF d = load_part(dy + i, k);
+        store_part(
+            first(load_part(s + i, k), d, load_part(weight + i, k), load_part(dweight + i, k)),
+            dweight + i, k);
+        if (dbias != nullptr) store_part(hn::Add(load_part(dbias + i, k), d), dbias + i, k);
       });
   const VF a = hn::Set(F32(), sum_of(sum_g) / static_cast<float>(C));
   const VF b = hn::Set(F32(), sum_of(sum_gz) / static_cast<float>(C));
@@ -157,7 +157,7 @@ HWY_EXPORT(backward_rows_bf16);
 
 void layer_norm_forward(Context& context, const LayerNormForward& op) {
   const int64_t C = op.x.shape.last(), N = op.x.count() / C;
-  INK_CHECK(op.weight.count() == C && op.bias.count() == C && op.y.count() == N * C,
+  INK_CHECK(op.weight.count() == C && (!op.bias || op.bias.count() == C) && op.y.count() == N * C,
             "layer norm: sizes");
   INK_CHECK(op.mean.count() == N && op.rstd.count() == N, "layer norm: statistics");
   INK_CHECK(!op.delta || (op.delta.dtype == op.y.dtype && op.sum.count() == N * C),
@@ -176,14 +176,15 @@ void layer_norm_backward(Context& context, const LayerNormBackward& op) {
   const int64_t C = op.dx.shape.last(), N = op.dx.count() / C,
                 blocks = (N + kBlockRows - 1) / kBlockRows;
   INK_CHECK(op.dy.count() == N * C && op.sum.count() == N * C && op.dweight.count() == C &&
-                op.dbias.count() == C,
+                (!op.dbias || op.dbias.count() == C),
             "layer norm: sizes");
-  float* const partial = context.partial.take(blocks * 2 * C);  // [blocks, 2, C]
-  std::fill(partial, partial + blocks * 2 * C, 0.0f);
+  const int64_t sums = op.dbias ? 2 : 1;
+  float* const partial = context.partial.take(blocks * sums * C);  // [blocks, sums, C]
+  std::fill(partial, partial + blocks * sums * C, 0.0f);
   context.pool.parallel_for(blocks, 1, [&](int64_t first, int64_t last, int) {
     for (int64_t block = first; block < last; ++block) {
       const int64_t begin = block * kBlockRows, end = std::min(N, begin + kBlockRows);
-      float *dw = partial + block * 2 * C, *db = dw + C;
+      float *dw = partial + block * sums * C, *db = op.dbias ? dw + C : nullptr;
       if (op.dy.dtype == DType::kBF16) {
         HWY_DYNAMIC_DISPATCH(backward_rows_bf16)(op, begin, end, dw, db);
       } else {
@@ -191,16 +192,15 @@ void layer_norm_backward(Context& context, const LayerNormBackward& op) {
       }
     }
   });
-  float *dweight = op.dweight.as<float>(), *dbias = op.dbias.as<float>();
-  for (int64_t c = 0; c < C; ++c) {
-    float w = op.accumulate ? dweight[c] : 0.0f, b = op.accumulate ? dbias[c] : 0.0f;
-    for (int64_t block = 0; block < blocks; ++block) {
-      w += partial[block * 2 * C + c];
-      b += partial[block * 2 * C + C + c];
+  const auto add_blocks = [&](const float* of_block, float* to) {
+    for (int64_t c = 0; c < C; ++c) {
+      float sum = op.accumulate ? to[c] : 0.0f;
+      for (int64_t block = 0; block < blocks; ++block) sum += of_block[block * sums * C + c];
+      to[c] = sum;
     }
-    dweight[c] = w;
-    dbias[c] = b;
-  }
+  };
+  add_blocks(partial, op.dweight.as<float>());
+  if (op.dbias) add_blocks(partial + C, op.dbias.as<float>());
 }
 
 }  // namespace inkstone::cpu
