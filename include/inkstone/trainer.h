@@ -97,6 +97,7 @@ void validate(const TrainOptions& options);
 // What a step reports. Loss in nats per token.
 struct StepReport {
   int64_t step = 0, steps = 0;  // steps done, steps planned
+  int64_t tokens = 0;           // trained on so far
   double loss = 0;              // mean over the steps since the last report
   double lr = 0, grad_norm = 0;
   // Of the steps alone since the last report: not of evaluations, samples and checkpoints.
@@ -105,6 +106,7 @@ struct StepReport {
   // Of the fastest that this machine was seen to multiply matrices: 0 to 1.
   double gemm_fraction = 0;
   std::optional<double> val_loss;
+  int64_t val_tokens = 0;  // whose mean loss it is
   // The same loss by measures that do not depend on the vocabulary, of exactly the text that was
   // validated on. A character is a code point.
   std::optional<double> val_nats_per_character, val_bits_per_byte;

@@ -3,12 +3,13 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 #include <string_view>
 
+#include "base/error.h"
 #include "base/json.h"
 #include "base/message.h"
 #include "cli/command.h"
@@ -22,7 +23,6 @@ namespace {
 struct ComparedRun {
   std::string name;
   Json options;  // flat: {"model.layers": 4, "lr": 0.001, ...}
-  int64_t parameters = 0, tokens = 0;
   std::optional<Evaluation> best;
   RunSummary summary;
 };
@@ -44,63 +44,96 @@ Json flat(const Json& options) {
   return result;
 }
 
+// Without those that had no effect.
+Json effective_options(const TrainOptions& o) {
+  Json options = flat(to_json(o));
+  if (o.optimizer != OptimizerKind::kMuon) options.erase("muon_lr");
+  if (o.schedule != Schedule::kWsd) options.erase("decay_fraction");
+  return options;
+}
+
 ComparedRun compared_run(const std::string& name) {
   RunSummary summary = read_run_summary(name);
-  const TrainOptions& o = summary.options;
-  const int64_t window = o.context > 0 ? o.context : o.model.context;
   return {.name = name,
-          .options = flat(to_json(o)),
-          .parameters = o.model.parameter_count(),
-          .tokens = summary.metrics.step * tokens_per_step(o, window),
+          .options = effective_options(summary.options),
           .best = summary.metrics.best(),
           .summary = std::move(summary)};
 }
 
+// Those that can be read; of the others it is said why not. Throws the last one's error when none
+// can.
+std::vector<ComparedRun> readable_runs(const std::vector<std::string>& names) {
+  std::vector<ComparedRun> runs;
+  for (const std::string& name : names) {
+    try {
+      runs.push_back(compared_run(name));
+    } catch (const Error& e) {
+      if (runs.empty() && name == names.back()) throw;
+      note(message("inkstone: left out: {}", e.message()));
+    }
+  }
+  return runs;
+}
+
 std::vector<std::string> differing_options(const std::vector<ComparedRun>& runs) {
   std::vector<std::string> keys;
-  for (const auto& [key, value] : runs.front().options.items()) {
-    if (std::ranges::count(kNoPartOfTheRecipe, key) > 0) continue;
-    if (!std::ranges::all_of(
-            runs, [&, &k = key, &v = value](const auto& run) { return run.options[k] == v; })) {
+  for (const ComparedRun& run : runs) {
+    for (const auto& [key, value] : run.options.items()) {
+      const auto has_same = [&, &k = key, &v = value](const ComparedRun& other) {
+        return other.options.contains(k) && other.options[k] == v;
+      };
+      if (std::ranges::count(kNoPartOfTheRecipe, key) > 0 || std::ranges::count(keys, key) > 0 ||
+          std::ranges::all_of(runs, has_same)) {
+        continue;
+      }
       keys.push_back(key);
     }
   }
   return keys;
 }
 
-// Whether all were evaluated on the same tokens.
-bool share_evaluation(const std::vector<ComparedRun>& runs) {
-  std::set<std::string> evaluated;
-  for (const ComparedRun& run : runs) {
-    evaluated.insert(run.summary.data_fingerprint + " " + run.options.at("eval_tokens").dump() +
-                     run.options.at("weights").dump());
-  }
-  return evaluated.size() == 1 && !runs.front().summary.data_fingerprint.empty();
+// How many bytes and characters an evaluation was of, by its losses of the same text; nullopt: it
+// does not say.
+std::optional<std::string> evaluated_text(const Evaluation& e) {
+  if (!e.val_tokens || !e.val_nats_per_character || !e.val_bits_per_byte) return std::nullopt;
+  const double nats = e.val_loss * static_cast<double>(*e.val_tokens);
+  return fmt::format("{:.0f} {:.0f}", nats / *e.val_nats_per_character,
+                     nats / std::log(2.0) / *e.val_bits_per_byte);
 }
 
-// The measure that shows which run is best: per character where vocabularies may differ. Nothing is
-// best where a run lacks it.
-std::optional<double> measure(const ComparedRun& run, bool same_tokens) {
-  if (!run.best) return std::nullopt;
-  return same_tokens ? run.best->val_loss : run.best->val_nats_per_character;
+// Whether all that have a loss have it of one text, as far as can be told.
+bool share_text(const std::vector<ComparedRun>& runs) {
+  std::set<std::string> texts;
+  for (const ComparedRun& run : runs) {
+    if (!run.best) continue;
+    const auto text = evaluated_text(*run.best);
+    if (!text) return false;
+    texts.insert(*text);
+  }
+  return texts.size() <= 1;
 }
 
-std::optional<double> best_measure(const std::vector<ComparedRun>& runs, bool same_tokens) {
-  double least = std::numeric_limits<double>::infinity();
+// The lowest loss per character of several that compare.
+std::optional<double> lowest_loss(const std::vector<ComparedRun>& runs) {
+  std::vector<double> losses;
   for (const ComparedRun& run : runs) {
-    const auto own = measure(run, same_tokens);
-    if (!own) return std::nullopt;
-    least = std::min(least, *own);
+    if (run.best && run.best->val_nats_per_character)
+      losses.push_back(*run.best->val_nats_per_character);
   }
-  return least;
+  if (losses.size() < 2 || !share_text(runs)) return std::nullopt;
+  return std::ranges::min(losses);
 }
 
 std::string number_text(const std::optional<double>& value) {
   return value ? fmt::format("{:.4f}", *value) : "-";
 }
 
-std::string option_text(const Json& value) {
-  return value.is_string() ? value.get<std::string>() : value.dump();
+std::string option_text(const Json& options, const std::string& key) {
+  if (!options.contains(key)) return "-";
+  const Json& value = options[key];
+  if (value.is_number_float()) return fmt::format("{:.4g}", value.get<double>());
+  if (!value.is_string()) return value.dump();
+  return value.get<std::string>().empty() ? "-" : value.get<std::string>();
 }
 
 using Row = std::vector<std::string>;
@@ -120,10 +153,11 @@ Row heading_row(const Row& keys) {
 Row row_of(const ComparedRun& run, const Row& keys, bool is_best) {
   const RunMetrics& metrics = run.summary.metrics;
   Row row = {run.name};
-  for (const std::string& key : keys) row.push_back(option_text(run.options.at(key)));
-  row.insert(row.end(), {std::to_string(run.parameters),
+  for (const std::string& key : keys) row.push_back(option_text(run.options, key));
+  row.insert(row.end(), {std::to_string(run.summary.options.model.parameter_count()),
                          fmt::format("{}/{}", metrics.step, run.summary.options.steps),
-                         std::to_string(run.tokens), duration_text(metrics.elapsed_s)});
+                         metrics.tokens ? std::to_string(*metrics.tokens) : "-",
+                         duration_text(metrics.elapsed_s)});
   if (const auto& best = run.best) {
     row.insert(row.end(),
                {std::to_string(best->step), number_text(best->val_loss),
@@ -135,45 +169,43 @@ Row row_of(const ComparedRun& run, const Row& keys, bool is_best) {
   return row;
 }
 
-std::string table_of(const std::vector<ComparedRun>& runs, bool same_tokens) {
+std::string table_of(const std::vector<ComparedRun>& runs) {
   const Row keys = differing_options(runs);
-  const auto best = best_measure(runs, same_tokens);
+  const auto lowest = lowest_loss(runs);
   std::vector<Row> rows = {heading_row(keys)};
-  for (const ComparedRun& run : runs)
-    rows.push_back(row_of(run, keys, best && measure(run, same_tokens) == best));
+  for (const ComparedRun& run : runs) {
+    const bool is_best = lowest && run.best && run.best->val_nats_per_character == lowest;
+    rows.push_back(row_of(run, keys, is_best));
+  }
   return aligned_table(rows);
 }
 
 Json run_json(const ComparedRun& run) {
   const RunMetrics& metrics = run.summary.metrics;
   Json json = {{"run", run.name},
-               {"parameters", run.parameters},
+               {"parameters", run.summary.options.model.parameter_count()},
                {"step", metrics.step},
-               {"tokens", run.tokens},
                {"elapsed_s", metrics.elapsed_s},
                {"data_fingerprint", run.summary.data_fingerprint},
                {"options", run.options}};
+  if (metrics.tokens) json["tokens"] = *metrics.tokens;
   if (run.best) json["best"] = to_json(*run.best);
   if (!metrics.evaluations.empty()) json["last"] = to_json(metrics.evaluations.back());
   return json;
 }
 
 int compare(const std::vector<std::string>& names, bool json) {
-  std::vector<ComparedRun> runs;
-  for (const std::string& name : names) runs.push_back(compared_run(name));
+  const std::vector<ComparedRun> runs = readable_runs(names);
   if (json) {
-    for (const ComparedRun& run : runs) {
+    for (const ComparedRun& run : runs)
       print(run_json(run).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
-    }
     return kExitDone;
   }
-  const bool same_tokens = share_evaluation(runs);
-  print(table_of(runs, same_tokens));
-  if (!same_tokens) {
+  print(table_of(runs));
+  if (!share_text(runs)) {
     note(
-        marked("inkstone: note: these runs were not evaluated on the same tokens; losses per "
-               "character and per byte still compare where the held-out text is the same, and "
-               "`inkstone eval RUN FILE` measures each on one text"));
+        marked("inkstone: note: these runs were not, or not surely, evaluated on the same text, so "
+               "that their losses do not compare: `inkstone eval RUN FILE` measures each on one"));
   }
   return kExitDone;
 }
@@ -186,11 +218,12 @@ void add_compare_command(CLI::App& app, Selection& selection) {
     bool json = false;
   };
   auto a = std::make_shared<Arguments>();
-  CLI::App* c = add_command(app, selection, "compare",
-                            "Runs beside each other: options that differ, best losses",
-                            marked("  inkstone compare run wider_run\n"
-                                   "  inkstone compare runs/* --json"),
-                            [a] { return compare(a->runs, a->json); });
+  CLI::App* c = add_command(
+      app, selection, "compare",
+      "Runs beside each other: options that differ, best losses (*: the lowest)",
+      marked("  inkstone compare run wider_run\n"
+             "  inkstone compare runs/* --json"),
+      [a] { return compare(a->runs, a->json); });
   c->add_option("RUN", a->runs, "folders that `train -o` or `finetune -o` made")->required();
   c->add_flag("--json", a->json, "print a JSON object for each run");
 }

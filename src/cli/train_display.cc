@@ -38,16 +38,13 @@ void add_if_known(Json& json, const char* key, std::optional<double> value) {
 }
 
 Json step_json(const StepReport& r) {
-  Json json = {{"event", "step"},
-               {"step", r.step},
-               {"steps", r.steps},
-               {"loss", r.loss},
-               {"lr", r.lr},
-               {"grad_norm", r.grad_norm},
-               {"tokens_per_s", r.tokens_per_s},
-               {"elapsed_s", r.elapsed_s},
-               {"gemm_fraction", r.gemm_fraction}};
+  Json json = {{"event", "step"},          {"step", r.step},
+               {"steps", r.steps},         {"tokens", r.tokens},
+               {"loss", r.loss},           {"lr", r.lr},
+               {"grad_norm", r.grad_norm}, {"tokens_per_s", r.tokens_per_s},
+               {"elapsed_s", r.elapsed_s}, {"gemm_fraction", r.gemm_fraction}};
   add_if_known(json, "val_loss", r.val_loss);
+  if (r.val_loss) json["val_tokens"] = r.val_tokens;
   add_if_known(json, "val_nats_per_character", r.val_nats_per_character);
   add_if_known(json, "val_bits_per_byte", r.val_bits_per_byte);
   for (const auto& [name, loss] : r.val_losses) json["val_loss_" + name] = loss;

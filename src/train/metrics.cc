@@ -51,14 +51,12 @@ MetricsLog::~MetricsLog() {
 }
 
 void MetricsLog::write(const StepReport& r) {
-  nlohmann::ordered_json line = {{"step", r.step},
-                                 {"loss", r.loss},
-                                 {"lr", r.lr},
-                                 {"grad_norm", r.grad_norm},
-                                 {"tokens_per_s", r.tokens_per_s},
+  nlohmann::ordered_json line = {{"step", r.step},           {"tokens", r.tokens},
+                                 {"loss", r.loss},           {"lr", r.lr},
+                                 {"grad_norm", r.grad_norm}, {"tokens_per_s", r.tokens_per_s},
                                  {"elapsed_s", r.elapsed_s}};
   if (r.gemm_fraction > 0) line["gemm_fraction"] = r.gemm_fraction;
-  if (r.val_loss) line["val_loss"] = *r.val_loss;
+  if (r.val_loss) line["val_loss"] = *r.val_loss, line["val_tokens"] = r.val_tokens;
   if (r.val_nats_per_character) line["val_nats_per_character"] = *r.val_nats_per_character;
   if (r.val_bits_per_byte) line["val_bits_per_byte"] = *r.val_bits_per_byte;
   for (const auto& [name, loss] : r.val_losses) line["val_loss_" + name] = loss;

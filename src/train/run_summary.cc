@@ -15,41 +15,75 @@ namespace inkstone {
 namespace fs = std::filesystem;
 namespace {
 
-std::optional<double> number_of(const nlohmann::json& line, const char* key) {
+std::optional<double> number_of(const nlohmann::json& line, const char* key, double low = -1e9) {
   const auto found = line.find(key);
   if (found == line.end() || !found->is_number()) return std::nullopt;
-  return found->get<double>();
+  const double number = found->get<double>();
+  return number >= low && number <= 1e9 ? std::optional(number) : std::nullopt;
+}
+
+std::optional<int64_t> count_of(const nlohmann::json& line, const char* key) {
+  constexpr double kMost = 0x1p53;
+  const auto found = line.find(key);
+  if (found == line.end() || !found->is_number_integer()) return std::nullopt;
+  const double number = found->get<double>();
+  return number >= 0 && number <= kMost ? std::optional(static_cast<int64_t>(number))
+                                        : std::nullopt;
 }
 
 void add_line(const nlohmann::json& line, RunMetrics& metrics) {
-  if (!line.is_object() || !line.contains("step") || !line["step"].is_number_integer()) return;
-  metrics.step = line["step"].get<int64_t>();
-  metrics.elapsed_s = number_of(line, "elapsed_s").value_or(metrics.elapsed_s);
+  const auto step = line.is_object() ? count_of(line, "step") : std::nullopt;
+  if (!step) return;
+  metrics.step = *step;
+  metrics.tokens = count_of(line, "tokens");
+  metrics.elapsed_s = number_of(line, "elapsed_s", 0).value_or(metrics.elapsed_s);
   if (const auto val_loss = number_of(line, "val_loss")) {
     metrics.evaluations.push_back(
         {.step = metrics.step,
          .val_loss = *val_loss,
+         .val_tokens = count_of(line, "val_tokens"),
          .val_nats_per_character = number_of(line, "val_nats_per_character"),
          .val_bits_per_byte = number_of(line, "val_bits_per_byte")});
   }
 }
 
-// Of the last checkpoint: a run that was resumed may have other options than it began with.
-std::optional<TrainOptions> options_of_last(const fs::path& run) {
+// A run that was resumed may have other options in its last checkpoint than it began with.
+RunSummary summary_of(const fs::path& run) {
   const fs::path file = run / "last" / "trainer_state.json";
-  if (!fs::exists(file)) return std::nullopt;
+  if (!fs::exists(file)) {
+    RunDescription description = read_run_description(run);
+    return {.run = run,
+            .options = std::move(description.options),
+            .data_fingerprint = std::move(description.data_fingerprint),
+            .metrics = {}};
+  }
   const Json json = read_json(file);
   return with_context(message("reading '{}'", file.string()), [&] {
-    TrainOptions options = trainer_state_from_json(json).options;
-    place_in_run(options, run);
-    return options;
+    TrainerState state = trainer_state_from_json(json);
+    place_in_run(state.options, run);
+    return RunSummary{.run = run,
+                      .options = std::move(state.options),
+                      .data_fingerprint = std::move(state.data_fingerprint),
+                      .metrics = {}};
   });
+}
+
+// They were valid when the run began.
+void require_valid(const TrainOptions& options) {
+  try {
+    validate(options);
+    validate(options.model);
+  } catch (const Error& e) {
+    throw Error(ErrorCode::kInvalidData,
+                message("the options of the run '{}': {}", options.run.string(), e.message()));
+  }
 }
 
 }  // namespace
 
 Json to_json(const Evaluation& e) {
   Json json = {{"step", e.step}, {"val_loss", e.val_loss}};
+  if (e.val_tokens) json["val_tokens"] = *e.val_tokens;
   if (e.val_nats_per_character) json["val_nats_per_character"] = *e.val_nats_per_character;
   if (e.val_bits_per_byte) json["val_bits_per_byte"] = *e.val_bits_per_byte;
   return json;
@@ -80,20 +114,20 @@ std::optional<Evaluation> RunMetrics::at(int64_t wanted) const {
   return found == evaluations.end() ? std::nullopt : std::optional(*found);
 }
 
-RunSummary read_run_summary(const fs::path& run) {
-  if (!has_run_description(run)) {
+RunSummary read_run_summary(const fs::path& path) {
+  const auto run = run_of_model(path);
+  if (!run && fs::exists(path / "command.json")) {
+    fail(ErrorCode::kNotFound,
+         "the run '{0}' has not begun to train: go on with train --resume {0}", path.string());
+  }
+  if (!run) {
     fail(ErrorCode::kNotFound,
          "there is no run at '{}': expected a folder with run.json, which `train -o` makes",
-         run.string());
+         path.string());
   }
-  RunDescription description = read_run_description(run);
-  RunSummary summary = {.options = options_of_last(run).value_or(std::move(description.options)),
-                        .data_fingerprint = std::move(description.data_fingerprint),
-                        .metrics = read_run_metrics(run)};
-  with_context(message("reading the options of the run '{}'", run.string()), [&] {
-    validate(summary.options);
-    validate(summary.options.model);
-  });
+  RunSummary summary = summary_of(*run);
+  require_valid(summary.options);
+  summary.metrics = read_run_metrics(*run);
   return summary;
 }
 

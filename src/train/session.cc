@@ -232,6 +232,13 @@ int64_t Session::most_eval_tokens() const {
   return options().eval_tokens > 0 ? options().eval_tokens : kMostEvalTokens;
 }
 
+int64_t Session::evaluated_tokens() const {
+  int64_t tokens = 0;
+  for (const TokenStream& stream : data_.val())
+    tokens += stream.count() < 2 ? 0 : predicted_tokens(stream, most_eval_tokens());
+  return tokens;
+}
+
 // The mean over the data sets; with several, each one's loss too.
 double Session::evaluate() {
   speed_->pause();
@@ -265,6 +272,7 @@ void Session::report(const StepOutcome& outcome, std::optional<double> val_loss)
   StepReport r{
       .step = state_.step,
       .steps = options().steps,
+      .tokens = state_.step * tokens_per_step(),
       .loss = state_.loss_sum / static_cast<double>(std::max<int64_t>(1, state_.loss_count)),
       .lr = outcome.lr,
       .grad_norm = outcome.grad_norm,
@@ -274,6 +282,7 @@ void Session::report(const StepOutcome& outcome, std::optional<double> val_loss)
                       static_cast<double>(options().steps - state_.step),
       .gemm_fraction = rate.gemm_fraction,
       .val_loss = val_loss,
+      .val_tokens = val_loss ? evaluated_tokens() : 0,
       .val_nats_per_character = {},
       .val_bits_per_byte = {},
       .val_losses = last_val_losses_};

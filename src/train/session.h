@@ -65,6 +65,7 @@ class Session {
   void keep_to_the_clock();
   bool after_step(const StepOutcome& outcome);
   int64_t most_eval_tokens() const;
+  int64_t evaluated_tokens() const;
   double evaluate();
   bool note_evaluation(double val_loss);
   void report(const StepOutcome& outcome, std::optional<double> val_loss);

@@ -100,8 +100,9 @@ TEST_F(MainJobTest, MetricsHaveTheKeysThatScriptsRelyOn) {
   const auto lines = json_lines(read("run/metrics.jsonl"));
   ASSERT_EQ(lines.size(), 6u);
   for (const Json& line : lines) {
-    expect_keys(line, {"step", "loss", "lr", "grad_norm", "tokens_per_s", "elapsed_s"});
-    for (const char* key : {"val_loss", "val_nats_per_character", "val_bits_per_byte"})
+    expect_keys(line, {"step", "tokens", "loss", "lr", "grad_norm", "tokens_per_s", "elapsed_s"});
+    for (const char* key :
+         {"val_loss", "val_tokens", "val_nats_per_character", "val_bits_per_byte"})
       EXPECT_EQ(line.contains(key), line["step"].get<int64_t>() % 20 == 0) << key;
   }
   EXPECT_LT(lines.back()["loss"].get<double>(), lines.front()["loss"].get<double>());

@@ -65,12 +65,31 @@ TEST(JsonLines, JsonOfAnotherKindUnderTheirNameIsRead) {
           .documents,
       (Texts{"one", "two"}));
   EXPECT_EQ(content_of("a.jsonl", "[\n\"one\",\n\"two\"\n]").documents, (Texts{"one", "two"}));
-  // A first line that is broken costs itself alone.
-  for (const char* broken : {"{", "[", "{ ", "[\r"}) {
-    const auto lines = content_of(
-        "a.jsonl", std::string(broken) + "\n{\"text\": \"one\"}\n{\"text\": \"two\"}\n");
-    EXPECT_EQ(lines.documents, (Texts{"one", "two"})) << broken;
-    EXPECT_EQ(lines.dropped.size(), 1u) << broken;
+  EXPECT_EQ(content_of("a.jsonl", "[\n{\"text\": \"one\"}\n]\n").documents, Texts{"one"});
+}
+
+TEST(JsonLines, ABrokenFirstLineCostsItselfAlone) {
+  struct Case {
+    std::string text;
+    Texts documents;
+    size_t dropped;
+  };
+  const std::string one = "{\"text\": \"one\"}\n", two = "{\"text\": \"two\"}\n";
+  for (const Case& c : std::vector<Case>{
+           {"{\n" + one + two, {"one", "two"}, 1},
+           {"[\n" + one + two, {"one", "two"}, 1},
+           {"{ \n" + one + two, {"one", "two"}, 1},
+           {"{\n\"string 0\"\n\"string 1\"\n", {"string 0", "string 1"}, 1},
+           {"[\n\"string 0\"\n\"string 1\"\n", {"string 0", "string 1"}, 1},
+           {"[\n" + one + "{\"text\": \"broken\"\n" + two, {"one", "two"}, 2},
+           {"[\n" + one + "{\"text\": \"broken\"}]\n" + two, {"one", "two"}, 2},
+           {"{\n\"text\": \"zero\"\n}\n" + one + "{\"text\": \"broken\"\n" + two,
+            {"zero", "one", "two"},
+            1},
+       }) {
+    const auto lines = content_of("a.jsonl", c.text);
+    EXPECT_EQ(lines.documents, c.documents) << c.text;
+    EXPECT_EQ(lines.dropped.size(), c.dropped) << c.text;
   }
 }
 

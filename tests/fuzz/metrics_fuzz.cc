@@ -8,6 +8,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace inkstone;
   const RunMetrics metrics = run_metrics_from_jsonl(fuzz::as_text(data, size));
+  fuzz::require(metrics.step >= 0 && metrics.elapsed_s >= 0, "nothing is below 0");
   const auto best = metrics.best();
   fuzz::require(best.has_value() == !metrics.evaluations.empty(), "a best one of any");
   if (!best) return 0;

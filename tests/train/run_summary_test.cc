@@ -14,16 +14,21 @@ namespace fs = std::filesystem;
 TEST(RunMetrics, TakesEvaluationsAndTheLastStep) {
   const RunMetrics metrics = run_metrics_from_jsonl(
       "{\"step\":10,\"loss\":5.0,\"elapsed_s\":1.5,\"val_loss\":4.0}\n"
-      "{\"step\":20,\"loss\":4.0,\"elapsed_s\":2.5,\"val_loss\":3.0,\"val_nats_per_character\":2.0,"
+      "{\"step\":20,\"loss\":4.0,\"elapsed_s\":2.5,\"val_loss\":3.0,\"val_tokens\":7,"
+      "\"val_nats_per_character\":2.0,"
       "\"val_bits_per_byte\":1.0}\n"
-      "{\"step\":30,\"loss\":3.5,\"elapsed_s\":4.0}\n");
+      "{\"step\":30,\"tokens\":90,\"loss\":3.5,\"elapsed_s\":4.0}\n");
   EXPECT_EQ(metrics.step, 30);
+  EXPECT_EQ(metrics.tokens, 90);
   EXPECT_EQ(metrics.elapsed_s, 4.0);
   ASSERT_EQ(metrics.evaluations.size(), 2u);
   const Evaluation first = {
       .step = 10, .val_loss = 4.0, .val_nats_per_character = {}, .val_bits_per_byte = {}};
-  const Evaluation second = {
-      .step = 20, .val_loss = 3.0, .val_nats_per_character = 2.0, .val_bits_per_byte = 1.0};
+  const Evaluation second = {.step = 20,
+                             .val_loss = 3.0,
+                             .val_tokens = 7,
+                             .val_nats_per_character = 2.0,
+                             .val_bits_per_byte = 1.0};
   EXPECT_EQ(metrics.at(10), first);
   EXPECT_EQ(metrics.best(), second);
   EXPECT_EQ(metrics.at(30), std::nullopt);
@@ -38,8 +43,11 @@ TEST(RunMetrics, TheFirstOfEqualLossesIsTheBest) {
 TEST(RunMetrics, PassesOverWhatIsNoReport) {
   const RunMetrics metrics = run_metrics_from_jsonl(
       "\n[]\n{\"step\":\"7\",\"val_loss\":1}\nno json\n{\"step\":8,\"val_loss\":null}\n"
-      "{\"step\":9,\"elapsed_s\":\"long\"}\n{\"step\":10,\"val_lo");
+      "{\"step\":9,\"elapsed_s\":-1e300,\"tokens\":1e300}\n{\"step\":-1}\n"
+      "{\"step\":4611686018427387904,\"val_loss\":1}\n{\"step\":10,\"val_lo");
   EXPECT_EQ(metrics.step, 9);
+  EXPECT_EQ(metrics.elapsed_s, 0);
+  EXPECT_EQ(metrics.tokens, std::nullopt);
   EXPECT_TRUE(metrics.evaluations.empty());
   EXPECT_EQ(metrics.best(), std::nullopt);
 }
@@ -77,13 +85,13 @@ TEST_F(RunSummaryTest, RefusesWhatIsNoRun) {
   EXPECT_TRUE(test::mentions(absent, "run.json")) << absent.what();
 
   TrainOptions o = test::tiny_run(scratch / "data", scratch / "run");
-  o.steps = 2;
   train(o);
   fs::remove(scratch / "run" / "last");
   Json json = read_json(scratch / "run" / "run.json");
   json["options"]["batch"] = 0;  // nothing may be divided by it
   write_json(scratch / "run" / "run.json", json);
   const Error odd = test::thrown_by([&] { read_run_summary(scratch / "run"); });
+  EXPECT_EQ(odd.code(), ErrorCode::kInvalidData);
   EXPECT_TRUE(test::mentions(odd, "batch")) << odd.what();
 }
 

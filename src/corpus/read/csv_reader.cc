@@ -1,6 +1,7 @@
 // Tables: which column of which rows is text.
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <cstring>
 #include <optional>
@@ -124,9 +125,11 @@ class CsvReader : public RecordReader {
     const size_t size_bytes = std::min(head_.find_first_of("\r\n"), head_.size());
     if (!head_.starts_with(kName) || size_bytes != kName.size() + 1) return;
     const char named = head_[kName.size()];
-    if (named == '"') return;
-    if (options_.delimiters.size() > 1) options_.delimiters = named;
-    notes_.push_back(message("the first line names the delimiter: {}", delimiter_name(named)));
+    if (named != '\t' && (!std::ispunct(static_cast<unsigned char>(named)) || named == '"')) return;
+    if (options_.delimiters.size() > 1) {
+      options_.delimiters = named;
+      notes_.push_back(message("the first line names the delimiter: {}", delimiter_name(named)));
+    }
     head_.erase(0, size_bytes + (head_.substr(size_bytes, 2) == "\r\n" ? 2 : 1));
     first_line_ = 2;
   }

@@ -99,7 +99,7 @@ class JsonCutter {
     if (mode_ == Mode::kUnknown) start();
     const bool found = mode_ == Mode::kLines ? next_line(record) : next_value(record);
     // One value in a line: so are the others, and a malformed one then ends with its line.
-    if (found && mode_ == Mode::kFirstValue) {
+    if (found && (mode_ == Mode::kFirstValue || (mode_ == Mode::kValues && are_lines_))) {
       mode_ = record.text.find(line_end_) == record.text.npos ? Mode::kLines : Mode::kValues;
       scan_ = begin_;
     }
@@ -119,14 +119,22 @@ class JsonCutter {
   }
 
   // JSON of some other kind under the name of JSON lines: a bracket stands alone in the first line,
-  // and what may follow it in the next.
+  // and the next one goes on as it would inside it, not as a record by itself.
   bool is_spread_over_lines() const {
     const std::string_view text(buffer_.data() + begin_, end_ - begin_);
     if (!text.starts_with('[') && !text.starts_with('{')) return false;
-    const size_t behind = std::min(text.find_first_not_of(" \t\r\n", 1), text.size());
-    if (text.substr(0, behind).find(line_end_) == text.npos) return false;
-    return text.substr(behind).starts_with('"') ||
-           (text[0] == '[' && text.substr(behind).starts_with('{'));
+    const auto skip = [&](size_t at) {
+      return std::min(text.find_first_not_of(" \t\r\n", at), text.size());
+    };
+    const size_t second = skip(1);
+    if (text.substr(0, second).find(line_end_) == text.npos) return false;
+    const size_t second_end = std::min(text.find(line_end_, second), text.size());
+    const std::string_view line = text.substr(second, second_end - second);
+    if (text[0] == '{') return line.starts_with('"') && line.find("\":") != line.npos;
+    if (!line.starts_with('"') && !line.starts_with('{')) return false;
+    const char last = line[line.find_last_not_of(" \t\r")];
+    const bool is_record = line.size() > 1 && last == (line[0] == '{' ? '}' : '"');
+    return !is_record || !text.substr(skip(second_end)).starts_with(line[0]);
   }
 
   bool next_line(RawRecord& record) {
