@@ -50,8 +50,8 @@ struct Golden {
 // The committed fixtures, and one more folder that INKSTONE_GOLDEN_MODEL may name (the 124M shape).
 inline std::vector<std::filesystem::path> golden_folders() {
   std::vector<std::filesystem::path> folders;
-  for (const char* name : {"two_layers", "one_head_odd_width", "inverse_layer_scale", "erf_narrow_untied",
-                           "relu_no_biases", "silu_wide"}) {
+  for (const char* name : {"two_layers", "one_head_odd_width", "inverse_layer_scale",
+                           "erf_narrow_untied", "relu_no_biases", "silu_wide"}) {
     folders.push_back(fixture("model/" + std::string(name)));
   }
   if (const char* more = ::getenv("INKSTONE_GOLDEN_MODEL")) folders.emplace_back(more);
