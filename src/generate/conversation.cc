@@ -68,7 +68,7 @@ struct Conversation::Impl {
     const size_t prompt_first = window.first;
     Sequence sequence(generator.tokenizer(), options,
                       generator.impl().characters_for(turn.user, options), seed, std::move(tokens));
-    while (sequence.advance(logits, shown)) {
+    while (sequence.take(sequence.choose(logits), shown)) {
       if (decoder.length(0) >= decoder.capacity()) {
         logits = feed_rest(sequence.history(), options.max_tokens);
         continue;

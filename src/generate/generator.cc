@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <deque>
 #include <list>
+#include <optional>
 
 #include "base/error.h"
+#include "base/thread_pool.h"
 #include "base/utf8.h"
 #include "generate/generator_impl.h"
 #include "generate/sequence.h"
@@ -123,6 +125,8 @@ class BatchRun {
     results_ = std::move(kept);
   }
 
+  ThreadPool& pool() const { return impl_.model.impl().network->backend().runtime().pool(); }
+
   size_t place_of(const Task& task) const {
     return task.prompt * static_cast<size_t>(options_.samples) + static_cast<size_t>(task.sample);
   }
@@ -175,13 +179,21 @@ class BatchRun {
     if (options_.samples > 1) first_logits_[active.task.prompt] = active.logits;
   }
 
-  // One token for every sequence; finished ones leave.
+  // One token for every sequence, chosen side by side and taken one by one; finished ones leave.
   void advance() {
+    std::vector<Active*> choosing;
+    for (Active& active : active_) choosing.push_back(&active);
+    std::vector<std::optional<Choice>> choices(choosing.size());
+    pool().parallel_each(static_cast<int64_t>(choosing.size()), [&](int64_t i, int) {
+      const auto at = static_cast<size_t>(i);
+      choices[at] = choosing[at]->sequence.choose(choosing[at]->logits);
+    });
+    size_t i = 0;
     for (auto at = active_.begin(); at != active_.end();) {
       const auto shown = [&, task = at->task](std::string_view text) {
         return !on_text_ || on_text_(task.prompt, task.sample, text);
       };
-      if (at->sequence.advance(at->logits, shown)) {
+      if (at->sequence.take(choices[i++], shown)) {
         ++at;
         continue;
       }

@@ -15,18 +15,6 @@ void require(std::string_view name, double value, double low, double high) {
   }
 }
 
-double log_sum_exp(std::span<const float> logits) {
-  float maximum = -INFINITY;
-  for (const float x : logits) maximum = x > maximum ? x : maximum;
-  double sum = 0;
-  for (const float x : logits) sum += std::exp(static_cast<double>(x - maximum));
-  if (!std::isfinite(maximum) || !std::isfinite(sum)) {
-    fail(ErrorCode::kInvalidData,
-         "the model's logits are not finite numbers: its weights are damaged");
-  }
-  return maximum + std::log(sum);
-}
-
 // Falling logits; the lower id first where they are equal.
 bool before(const Sampler::Candidate& a, const Sampler::Candidate& b) {
   return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
@@ -48,30 +36,44 @@ Choice Sampler::choose(std::span<const float> logits, int64_t usable,
                        double uniform, const BarLogits& bar) {
   INK_CHECK(usable >= 1 && usable <= static_cast<int64_t>(logits.size()), "usable ids");
   candidates_.clear();
-  const double normaliser = log_sum_exp(logits);
+  exponentiate(logits);
   logits_.assign(logits.begin(), logits.begin() + usable);
   penalise_repetition(history, options);
   if (bar) bar(logits_);
   const auto choice = [&](TokenId token) {
-    return Choice{token, static_cast<float>(static_cast<double>(logits[token]) - normaliser)};
+    const double log_prob = static_cast<double>(logits[token] - maximum_) - std::log(sum_);
+    return Choice{token, static_cast<float>(log_prob)};
   };
-  if (options.temperature == 0 || options.top_k == 1) {
-    return choice(
-        static_cast<TokenId>(std::max_element(logits_.begin(), logits_.end()) - logits_.begin()));
-  }
+  const auto best = std::max_element(logits_.begin(), logits_.end());
+  if (options.temperature == 0 || options.top_k == 1)
+    return choice(static_cast<TokenId>(best - logits_.begin()));
   keep_best(options.top_k > 0 ? std::min(options.top_k, usable) : usable);
-  weigh(options.temperature);
+  weigh(logits, *best, options.temperature);
   if (options.top_p < 1) keep_nucleus(options.top_p);
   if (options.min_p > 0) drop_improbable(options.min_p);
-  double total = 0;
-  for (const Candidate& c : candidates_) total += c.probability;
-  double left = uniform * total;
-  for (Candidate& c : candidates_) c.probability /= total;
-  for (const Candidate& c : candidates_) {
-    left -= c.probability * total;
-    if (left < 0) return choice(c.token);
+  normalise();
+  return choice(candidates_[reaching(uniform)].token);
+}
+
+std::vector<Sampler::Candidate> Sampler::candidates() const {
+  std::vector<Candidate> sorted = candidates_;
+  std::sort(sorted.begin(), sorted.end(), before);
+  return sorted;
+}
+
+void Sampler::exponentiate(std::span<const float> logits) {
+  maximum_ = -INFINITY;
+  for (const float x : logits) maximum_ = x > maximum_ ? x : maximum_;
+  exponentials_.resize(logits.size());
+  sum_ = 0;
+  for (size_t i = 0; i < logits.size(); ++i) {
+    exponentials_[i] = std::exp(static_cast<double>(logits[i] - maximum_));
+    sum_ += exponentials_[i];
   }
-  return choice(candidates_.back().token);  // rounding left a sliver
+  if (!std::isfinite(maximum_) || !std::isfinite(sum_)) {
+    fail(ErrorCode::kInvalidData,
+         "the model's logits are not finite numbers: its weights are damaged");
+  }
 }
 
 void Sampler::penalise_repetition(std::span<const TokenId> history,
@@ -100,34 +102,54 @@ void Sampler::keep_best(int64_t count) {
   }
 }
 
-// probability = softmax(logit / temperature).
-void Sampler::weigh(double temperature) {
-  const float maximum = std::max_element(
-                            candidates_.begin(), candidates_.end(),
-                            [](const auto& a, const auto& b) { return a.logit < b.logit; })
-                            ->logit;
-  double total = 0;
+// probability = softmax(logit / temperature), by the exponentials that are there where they are the
+// same.
+void Sampler::weigh(std::span<const float> logits, float best, double temperature) {
+  const bool are_there = temperature == 1 && best == maximum_;
   for (Candidate& c : candidates_) {
-    c.probability = std::exp((static_cast<double>(c.logit) - maximum) / temperature);
-    total += c.probability;
+    c.probability = are_there && c.logit == logits[c.token]
+                        ? exponentials_[c.token]
+                        : std::exp((static_cast<double>(c.logit) - best) / temperature);
   }
+  normalise();
+}
+
+void Sampler::normalise() {
+  double total = 0;
+  for (const Candidate& c : candidates_) total += c.probability;
   for (Candidate& c : candidates_) c.probability /= total;
-  // What cannot be drawn anyway (below 2^-60 of the mass) need not be sorted.
-  std::erase_if(candidates_, [](const Candidate& c) { return c.probability < 0x1.0p-60; });
-  std::sort(candidates_.begin(), candidates_.end(), before);
+}
+
+// Halves what is left: the better half has enough mass, or its mass counts and the other half is
+// left. So nothing but the last few is sorted, in a time that is linear in all of them.
+size_t Sampler::reaching(double mass) {
+  constexpr std::ptrdiff_t kFew = 32;
+  auto begin = candidates_.begin(), end = candidates_.end();
+  while (end - begin > kFew) {
+    const auto middle = begin + (end - begin) / 2;
+    std::nth_element(begin, middle, end, before);
+    double better = 0;
+    for (auto c = begin; c != middle; ++c) better += c->probability;
+    if (mass < better) {
+      end = middle;
+    } else {
+      mass -= better;
+      begin = middle;
+    }
+  }
+  std::sort(begin, end, before);
+  while (begin + 1 != end && (mass -= begin->probability) >= 0) ++begin;
+  return static_cast<size_t>(begin - candidates_.begin());
 }
 
 void Sampler::keep_nucleus(double top_p) {
-  double mass = 0;
-  size_t count = 0;
-  while (count < candidates_.size() && (count == 0 || mass < top_p))
-    mass += candidates_[count++].probability;
-  candidates_.resize(count);
+  candidates_.resize(reaching(std::nextafter(top_p, 0)) + 1);  // at least top_p, not above it
 }
 
 void Sampler::drop_improbable(double min_p) {
-  const double least = min_p * candidates_.front().probability;
-  std::erase_if(candidates_, [&](const Candidate& c) { return c.probability < least; });
+  double most = 0;
+  for (const Candidate& c : candidates_) most = std::max(most, c.probability);
+  std::erase_if(candidates_, [&](const Candidate& c) { return c.probability < min_p * most; });
 }
 
 }  // namespace inkstone

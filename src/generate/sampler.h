@@ -30,25 +30,33 @@ class Sampler {
   Choice choose(std::span<const float> logits, int64_t usable, std::span<const TokenId> history,
                 const SamplingOptions& options, double uniform, const BarLogits& bar = {});
 
-  // The candidates that the last choose() drew from, most probable first, with their probabilities;
-  // empty when greedy.
   struct Candidate {
     float logit;
     TokenId token;
     double probability;
   };
-  std::span<const Candidate> candidates() const { return candidates_; }
+  // Those that the last choose() drew from, most probable first, with their probabilities; empty
+  // when greedy.
+  std::vector<Candidate> candidates() const;
 
  private:
+  void exponentiate(std::span<const float> logits);
   void penalise_repetition(std::span<const TokenId> history, const SamplingOptions& options);
   void keep_best(int64_t count);
-  void weigh(double temperature);
+  void weigh(std::span<const float> logits, float best, double temperature);
+  void normalise();
+  // The place of the first candidate, in the order of falling probability, with which their mass
+  // exceeds `mass` (of rounding the last one); before it stand those that come before it.
+  size_t reaching(double mass);
   void keep_nucleus(double top_p);
   void drop_improbable(double min_p);
 
-  std::vector<float> logits_;
+  float maximum_ = 0;                 // of all logits
+  std::vector<double> exponentials_;  // e^(logit - maximum) of all
+  double sum_ = 0;                    // of these
+  std::vector<float> logits_;         // those that may be drawn, penalised and barred
   std::vector<uint8_t> seen_;
-  std::vector<Candidate> candidates_;
+  std::vector<Candidate> candidates_;  // in no order
 };
 
 }  // namespace inkstone

@@ -22,20 +22,25 @@ Sequence::Sequence(const Tokenizer& tokenizer, const GenerateOptions& options,
       stream_(options.stop, options.keep_stop),
       characters_(characters) {}
 
-bool Sequence::advance(std::span<const float> logits,
-                       const std::function<bool(std::string_view)>& on_text) {
+std::optional<Choice> Sequence::choose(std::span<const float> logits) {
   const auto count = static_cast<int64_t>(result_.tokens.size());
-  if (count >= options_->max_tokens) {
-    finish(FinishReason::kLength, on_text);
-    return false;
-  }
+  if (count >= options_->max_tokens) return std::nullopt;
   // The draw is addressed by its place in the continuation: the same whatever else is in the batch.
   const Random random(seed_, RandomStream::kSampling);
   const auto usable = std::min<int64_t>(static_cast<int64_t>(logits.size()),
                                         tokenizer_->vocab_size());
-  const Choice choice = sampler_.choose(
-      logits, usable, history_, options_->sampling, random.uniform(static_cast<uint64_t>(count)),
-      [this](std::span<float> drawable) { characters_.bar(drawable); });
+  return sampler_.choose(logits, usable, history_, options_->sampling,
+                         random.uniform(static_cast<uint64_t>(count)),
+                         [this](std::span<float> drawable) { characters_.bar(drawable); });
+}
+
+bool Sequence::take(const std::optional<Choice>& chosen,
+                    const std::function<bool(std::string_view)>& on_text) {
+  if (!chosen) {
+    finish(FinishReason::kLength, on_text);
+    return false;
+  }
+  const Choice choice = *chosen;
   const auto& end_marks = tokenizer_->end_marks();
   if (!options_->ignore_end_of_text &&
       std::ranges::find(end_marks, choice.token) != end_marks.end()) {
@@ -52,7 +57,7 @@ bool Sequence::advance(std::span<const float> logits,
     finish(FinishReason::kStop, on_text);
   } else if (!go_on) {
     finish(FinishReason::kCancelled, {});
-  } else if (count + 1 >= options_->max_tokens) {
+  } else if (static_cast<int64_t>(result_.tokens.size()) >= options_->max_tokens) {
     finish(FinishReason::kLength, on_text);
   }
   return !finished();

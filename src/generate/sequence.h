@@ -26,14 +26,18 @@ class Sequence {
   Sequence(const Tokenizer& tokenizer, const GenerateOptions& options,
            const CharacterTable* characters, uint64_t seed, std::vector<TokenId> history);
 
-  // Chooses the next token from the logits after the last one. False when the continuation is
-  // finished. on_text gets what may be shown; it returns false to cancel.
-  bool advance(std::span<const float> logits, const std::function<bool(std::string_view)>& on_text);
+  // The next token by the logits after the last one; nullopt: it has its max_tokens. Several
+  // sequences may choose at the same time.
+  std::optional<Choice> choose(std::span<const float> logits);
+  // Adds what was chosen. False when the continuation is finished. on_text gets what may be shown;
+  // it returns false to cancel.
+  bool take(const std::optional<Choice>& chosen,
+            const std::function<bool(std::string_view)>& on_text);
 
-  // The token that advance() chose, to be fed to the decoder next.
+  // The token that was taken last, to be fed to the decoder next.
   TokenId last_token() const { return history_.back(); }
   const std::vector<TokenId>& history() const { return history_; }
-  // To be called when the sequence ends without another advance(), and by advance() itself.
+  // To be called when the sequence has ended.
   Completion take_result();
   bool finished() const { return finish_.has_value(); }
   // Ends at once (max_tokens of 0).

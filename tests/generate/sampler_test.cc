@@ -1,6 +1,7 @@
 // What may be drawn after each filter, and how often.
 #include "generate/sampler.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <numeric>
@@ -111,6 +112,76 @@ TEST(Sampler, DrawsAsOftenAsTheProbabilitiesSay) {
     // Five standard deviations of a binomial share.
     EXPECT_NEAR(count[token] / double{kDraws}, p, 5 * std::sqrt(p * (1 - p) / kDraws)) << token;
   }
+}
+
+// As sampler.h says it: everything sorted, filtered and added up one by one. Also by how much of
+// the mass another token was missed.
+std::pair<TokenId, double> drawn_plainly(const std::vector<float>& logits, const SamplingOptions& o,
+                                         double uniform) {
+  std::vector<TokenId> order(logits.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](TokenId a, TokenId b) { return logits[a] > logits[b]; });
+  if (o.top_k > 0) order.resize(std::min(order.size(), static_cast<size_t>(o.top_k)));
+  std::vector<double> p;
+  for (const TokenId id : order)
+    p.push_back(std::exp((logits[id] - logits[order[0]]) / o.temperature));
+  double near = 1;
+  const auto normalise = [&] {
+    const double total = std::accumulate(p.begin(), p.end(), 0.0);
+    for (double& x : p) x /= total;
+  };
+  const auto reaching = [&](double mass) {
+    double sum = 0;
+    size_t count = 0;
+    while (count < p.size() && (count == 0 || sum < mass)) {
+      near = std::min(near, std::fabs(sum - mass));
+      sum += p[count++];
+    }
+    near = std::min(near, std::fabs(sum - mass));
+    return count;
+  };
+  normalise();
+  if (o.top_p < 1) p.resize(reaching(o.top_p));
+  while (p.back() < o.min_p * p[0]) p.pop_back();
+  normalise();
+  return {order[reaching(uniform) - 1], near};
+}
+
+TEST(Sampler, DrawsWhatSortingAllWouldDraw) {
+  Sampler sampler;
+  std::mt19937_64 random(3);
+  std::normal_distribution<float> normal;
+  int compared = 0;
+  for (const size_t size : {1u, 2u, 31u, 33u, 64u, 1000u, 5003u}) {
+    for (int round = 0; round < 60; ++round) {
+      std::vector<float> logits(size);
+      const float spread = round % 3 == 0 ? 0.1f : round % 3 == 1 ? 2.0f : 12.0f;
+      for (float& x : logits) x = std::round(normal(random) * spread * 8) / 8;  // some are equal
+      SamplingOptions options;
+      options.temperature = round % 2 == 0 ? 1 : 0.7;
+      if (round % 5 == 1) options.top_k = 40;
+      if (round % 5 == 2) options.top_p = 0.9;
+      if (round % 5 == 3) options.min_p = 0.05;
+      if (round % 5 == 4) options.top_k = 200, options.top_p = 0.5, options.min_p = 0.01;
+      const double uniform = std::uniform_real_distribution<>()(random);
+      const auto [token, near] = drawn_plainly(logits, options, uniform);
+      if (near < 1e-12) continue;  // another order of adding may decide otherwise
+      ++compared;
+      EXPECT_EQ(sampler.choose(logits, static_cast<int64_t>(size), {}, options, uniform).token,
+                token)
+          << size << " ids, round " << round;
+    }
+  }
+  EXPECT_GT(compared, 300);
+}
+
+TEST(Sampler, ABarredTokenFarAboveAllOthersLeavesThemTheirProbabilities) {
+  Sampler sampler;
+  const std::vector<float> logits = {2000, std::log(0.75f), std::log(0.25f)};
+  const BarLogits no_zero = [](std::span<float> drawable) { drawable[0] = -INFINITY; };
+  EXPECT_EQ(sampler.choose(logits, 3, {}, {}, 0.7, no_zero).token, 1);
+  EXPECT_EQ(sampler.choose(logits, 3, {}, {}, 0.8, no_zero).token, 2);
 }
 
 TEST(Sampler, RefusesLogitsThatAreNoNumbers) {
