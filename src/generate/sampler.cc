@@ -112,6 +112,8 @@ void Sampler::weigh(std::span<const float> logits, float best, double temperatur
                         : std::exp((static_cast<double>(c.logit) - best) / temperature);
   }
   normalise();
+  // What is barred, or cannot be drawn anyway, is not what rounding may leave.
+  std::erase_if(candidates_, [](const Candidate& c) { return c.probability < 0x1p-60; });
 }
 
 void Sampler::normalise() {

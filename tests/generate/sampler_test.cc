@@ -184,6 +184,21 @@ TEST(Sampler, ABarredTokenFarAboveAllOthersLeavesThemTheirProbabilities) {
   EXPECT_EQ(sampler.choose(logits, 3, {}, {}, 0.8, no_zero).token, 2);
 }
 
+// The probabilities may add up to less than the largest draw.
+TEST(Sampler, WhatIsBarredIsNotWhatRoundingLeaves) {
+  Sampler sampler;
+  std::mt19937_64 random(5);
+  std::normal_distribution<float> normal;
+  const BarLogits no_odd = [](std::span<float> drawable) {
+    for (size_t i = 1; i < drawable.size(); i += 2) drawable[i] = -INFINITY;
+  };
+  for (int round = 0; round < 50; ++round) {
+    std::vector<float> logits(1000);
+    for (float& x : logits) x = normal(random);
+    EXPECT_EQ(sampler.choose(logits, 1000, {}, {}, std::nextafter(1.0, 0.0), no_odd).token % 2, 0);
+  }
+}
+
 TEST(Sampler, RefusesLogitsThatAreNoNumbers) {
   Sampler sampler;
   for (const float bad : {NAN, INFINITY}) {
