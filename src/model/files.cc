@@ -182,7 +182,9 @@ void read_row(const StoredTensor& tensor, View to, Backend& backend) {
 
 ModelConfig load_config(const fs::path& folder) {
   ModelConfig config = read_hf_config(folder / "config.json");
-  config.biases = has_biases(StoredWeights(folder));
+  const bool has_weights = fs::exists(folder / "model.safetensors") ||
+                           fs::exists(folder / "model.safetensors.index.json");
+  if (has_weights) config.biases = has_biases(StoredWeights(folder));
   return config;
 }
 

@@ -139,6 +139,16 @@ TEST(Model, SavedAndLoadedIsTheSame) {
   }
 }
 
+TEST(Model, AConfigAloneSaysWhatItCan) {
+  const test::ScratchFolder scratch;
+  fs::create_directory(scratch / "model");
+  fs::copy(test::fixture("model/relu_no_biases/config.json"), scratch / "model/config.json");
+  ModelConfig expected = load_config(test::fixture("model/relu_no_biases"));
+  EXPECT_FALSE(expected.biases);
+  expected.biases = true;  // no weights are there to deny it
+  EXPECT_EQ(load_config(scratch / "model"), expected);
+}
+
 TEST(Model, ItsFilesComeBackOutOfASave) {
   const test::ScratchFolder scratch;
   fs::copy(test::fixture("model/two_layers"), scratch / "model");
