@@ -22,25 +22,36 @@ struct Tensors {
   std::vector<View> views;
 
   Tensors(Backend& backend, const OperationCase& c) {
-    for (size_t i = 0; i < c.tensors.size(); ++i) {
-      TensorSpec t = c.tensors[i];
-      buffers.emplace_back(backend, t.shape.count() * size_bytes(t.type));
-      views.push_back(buffers.back().view(t.type, t.shape));
-      if (t.role == Role::kOutput) t.role = Role::kUpdated;  // numbers, not NaN
-      fill(t, static_cast<int>(i), views.back());
+    const HostTensors host(c);
+    for (const View& from : host.views()) {
+      add(backend, from.bytes(), from.dtype, from.shape);
+      backend.copy_from_host(from.data, views.back());
     }
-    if (c.prepare) c.prepare(views);
+    if (!c.scratch_bytes) return;
+    const int64_t bytes = c.scratch_bytes(backend);
+    add(backend, bytes, DType::kF32, {bytes / size_bytes(DType::kF32)});
+  }
+
+  void add(Backend& backend, int64_t bytes, DType type, const Shape& shape) {
+    buffers.emplace_back(backend, bytes);
+    views.push_back(buffers.back().view(type, shape));
   }
 };
 
 // Set once, by --threads.
 int threads = 0;
 
-void measure(benchmark::State& state, const OperationCase& c) {
+void measure(benchmark::State& state, OperationCase c) {
+  for (TensorSpec& t : c.tensors)
+    if (t.role == Role::kOutput) t.role = Role::kUpdated;  // numbers, not NaN
   const auto backend = make_backend(Runtime({.threads = threads}));
   const Tensors tensors(*backend, c);
-  c.run(*backend, tensors.views);
-  for (auto _ : state) c.run(*backend, tensors.views);
+  const auto run = [&] {
+    c.run(*backend, tensors.views);
+    backend->synchronize();
+  };
+  run();
+  for (auto _ : state) run();
   const auto per_call = [](double amount) {
     return benchmark::Counter(amount, benchmark::Counter::kIsIterationInvariantRate);
   };
@@ -57,6 +68,11 @@ void add(const OperationCase& c) {
       ->UseRealTime();
 }
 
+void add_linear(LinearCase c, DType type) {
+  c.weight = type == DType::kBF16 ? WeightType::kBF16 : WeightType::kF32;
+  add(linear_case(c));
+}
+
 // The products of one layer and of the logits: forward, and the gradients of inputs and of weights.
 void add_products(DType type) {
   constexpr int64_t kLayer[][2] = {{3 * C, C}, {C, C}, {4 * C, C}, {C, 4 * C}};  // outputs, inputs
@@ -64,18 +80,15 @@ void add_products(DType type) {
     MatmulCase forward{
         .product = Product::kNN, .M = N, .N = out, .K = in, .operand = type, .result = type};
     forward.bias = true;
-    MatmulCase decoding = forward;
-    decoding.product = Product::kRowsNN;
-    decoding.M = 1;
     add(matmul_case(forward));
     add(matmul_case(
         {.product = Product::kNT, .M = N, .N = in, .K = out, .operand = type, .result = type}));
     add(matmul_case(
         {.product = Product::kTN, .M = in, .N = out, .K = N, .operand = type, .accumulate = true}));
-    add(matmul_case(decoding));
+    for (const int64_t R : {1, 8, 64}) add_linear({.R = R, .K = in, .N = out}, type);
   }
+  add_linear({.R = 1, .K = C, .N = V, .layout = WeightLayout::kOutIn, .bias = false}, type);
   add(matmul_case({.product = Product::kNT, .M = N, .N = V, .K = C, .operand = type}));
-  add(matmul_case({.product = Product::kRowsNT, .M = 1, .N = V, .K = C, .operand = type}));
 }
 
 void add_activations(DType type) {
@@ -96,9 +109,6 @@ void add_activations(DType type) {
     add(attention_forward_case(attention));
     add(attention_backward_case(attention));
   }
-  const AttentionCase cached{.B = 1, .T = kContext, .NH = NH, .HS = HS, .type = type};
-  add(attention_cached_case(cached));
-  add(cache_store_case(cached));
 }
 
 void add_all() {

@@ -2,7 +2,7 @@
 """check_formats.py PROGRAM: are the files that Inkstone writes what others expect?
 
 PROGRAM is the test program write_format_samples. Its files are read with the packages that own the
-formats: safetensors, transformers (with torch), numpy, tensorboard. A package that is absent is named, its
+formats: safetensors, transformers (with torch), numpy, tensorboard, gguf. A package that is absent is named, its
 checks are left out, and the exit status is 77 instead of 0.
 """
 import importlib
@@ -85,12 +85,25 @@ def check_tensorboard(folder):
           "tensorboard: text plugin")
 
 
+def check_gguf(folder):
+    import gguf
+    reader = gguf.GGUFReader(folder / "a.gguf")
+    values = {key: field.contents() for key, field in reader.fields.items() if not key.startswith("GGUF.")}
+    check(values == {"general.architecture": "gpt2", "a.u32": 2**32 - 1, "a.f32": 0.5, "a.bool": True,
+                     "a.strings": ["Ġt", "", "墨"], "a.i32s": [1, -3]}, "gguf: metadata")
+    matrix, block = reader.tensors
+    check(matrix.name == "matrix" and matrix.data.tolist() == [[0, 0.25, 0.5], [0.75, 1, 1.25]], "gguf: float32")
+    check(block.tensor_type == gguf.GGMLQuantizationType.Q8_0 and block.shape.tolist() == [32, 1]
+          and not gguf.quants.dequantize(block.data, block.tensor_type).any(), "gguf: blocks")
+
+
 CHECKS = (
     (check_shards, ("numpy",)),
     (check_npy, ("numpy",)),
     (check_safetensors, ("numpy", "safetensors")),
     (check_transformers, ("torch", "transformers")),
     (check_tensorboard, ("tensorboard",)),
+    (check_gguf, ("numpy", "gguf")),
 )
 
 

@@ -36,6 +36,8 @@ PUBLIC = {
     "prepare.h": "corpus",
     "vocabulary.h": "corpus",
     "model.h": "model",
+    "engine.h": "generate",
+    "quantize.h": "model",
     "generator.h": "generate",
     "trainer.h": "train",
 }

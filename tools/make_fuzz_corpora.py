@@ -126,6 +126,71 @@ def safetensors():
     yield "file", struct.pack("<Q", 2) + b"{}"
 
 
+def gguf_text(text):
+    data = text.encode()
+    return struct.pack("<Q", len(data)) + data
+
+
+def gguf_field(key, kind, value):
+    return gguf_text(key) + struct.pack("<I", kind) + value
+
+
+def gguf_strings(texts):
+    return struct.pack("<IQ", 8, len(texts)) + b"".join(map(gguf_text, texts))
+
+
+def gguf_file(fields, tensors=(), version=3):
+    """Tensors are (name, dimensions in the file's order, type, bytes)."""
+    header = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(fields)) + b"".join(fields)
+    data = b""
+    for name, dimensions, kind, content in tensors:
+        header += gguf_text(name) + struct.pack(f"<I{len(dimensions)}QIQ", len(dimensions), *dimensions, kind, len(data))
+        data += content + bytes(-len(content) % 32)
+    return header + bytes(-len(header) % 32) + data
+
+
+def gguf_tokenizer():
+    tokens = [*byte_alphabet(), *(a + b for a, b in MERGES), END, "[PAD265]"]
+    types = [1] * (len(tokens) - 2) + [3, 5]
+    return [gguf_field("tokenizer.ggml.model", 8, gguf_text("gpt2")),
+            gguf_field("tokenizer.ggml.pre", 8, gguf_text("gpt-2")),
+            gguf_field("tokenizer.ggml.tokens", 9, gguf_strings(tokens)),
+            gguf_field("tokenizer.ggml.token_type", 9, struct.pack(f"<IQ{len(types)}i", 5, len(types), *types)),
+            gguf_field("tokenizer.ggml.merges", 9, gguf_strings([f"{a} {b}" for a, b in MERGES])),
+            gguf_field("tokenizer.ggml.eos_token_id", 4, struct.pack("<I", len(tokens) - 2))]
+
+
+def gguf_model():
+    """One layer of width 2."""
+    sizes = {"block_count": 1, "context_length": 3, "embedding_length": 2, "attention.head_count": 1}
+    fields = [gguf_field("general.architecture", 8, gguf_text("gpt2")),
+              *(gguf_field(f"gpt2.{key}", 4, struct.pack("<I", size)) for key, size in sizes.items()),
+              gguf_field("gpt2.attention.layer_norm_epsilon", 6, struct.pack("<f", 1e-5))]
+    shapes = {"token_embd.weight": [2, 5], "position_embd.weight": [2, 3]}
+    for part, wide, narrow in (("attn_norm", [2], None), ("attn_qkv", [6], [2, 6]), ("attn_output", [2], [2, 2]),
+                               ("ffn_norm", [2], None), ("ffn_up", [8], [2, 8]), ("ffn_down", [2], [8, 2])):
+        shapes |= {f"blk.0.{part}.weight": narrow or wide, f"blk.0.{part}.bias": wide}
+    shapes |= {"output_norm.weight": [2], "output_norm.bias": [2]}
+    floats = {name: bytes(4 * shape[0] * (shape[1] if len(shape) > 1 else 1)) for name, shape in shapes.items()}
+    return fields, [(name, shape, 0, floats[name]) for name, shape in shapes.items()]
+
+
+def ggufs():
+    values = [gguf_field(f"t{kind}", kind, bytes([1] * size)) for kind, size in
+              ((0, 1), (1, 1), (2, 2), (3, 2), (4, 4), (5, 4), (6, 4), (7, 1), (10, 8), (11, 8), (12, 8))]
+    inner = gguf_strings(["a", "", "中"])
+    nested = struct.pack("<IQ", 9, 2) + inner + struct.pack("<IQ3?", 7, 3, True, False, True)
+    yield "values", gguf_file([*values, gguf_field("s", 8, gguf_text("é")), gguf_field("n", 9, nested)])
+    blocks = [("q8_0", [32, 2], 8, bytes(68)), ("q6_k", [256], 14, bytes(210)), ("f16", [3], 1, bytes(6)),
+              ("none", [0, 2], 0, b""), ("scalar", [], 0, bytes(4)), ("other", [7], 4711, bytes(9))]
+    alignment = gguf_field("general.alignment", 4, struct.pack("<I", 32))
+    yield "tensors", gguf_file([alignment], blocks, version=2)
+    yield "tokenizer", gguf_file(gguf_tokenizer())
+    fields, tensors = gguf_model()
+    yield "model", gguf_file(fields, tensors)
+    yield "untied", gguf_file(fields, [*tensors, ("output.weight", [2, 5], 1, bytes(20))])
+
+
 def jsons():
     yield "object", compact({"n": 3, "a": [1.5, -2e9, None, True, {"b": "x\n\"\\中"}]})
     yield "deep", b"[" * 20 + b"]" * 20
@@ -332,6 +397,7 @@ def reports():
 
 TARGETS = {
     "tokenizer_json": tokenizers, "vocab_merges": vocab_merges, "shard": shards, "safetensors_header": safetensors,
+    "gguf": ggufs,
     "json": jsons, "hf_config": hf_configs, "special_roles": special_roles, "prompts": prompts,
     "conversation": conversations, "jsonl": jsonl, "csv": csv, "archive": archives, "html": html, "charset": charsets,
     "package": packages, "subtitles": subtitles,

@@ -9,7 +9,7 @@ int main(int argc, char** argv) try {
     std::cerr << "usage: minimal MODEL PROMPT   (MODEL: a run, or a Hugging Face folder)\n";
     return 2;
   }
-  const auto folder = inkstone::find_model_folder(argv[1]);
+  const auto folder = inkstone::find_model(argv[1]);
   inkstone::Generator generator(inkstone::Model::load(folder), inkstone::Tokenizer::load(folder));
   const std::vector<std::string> prompts = {argv[2]};
   std::cout << prompts[0];

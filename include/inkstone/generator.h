@@ -56,9 +56,20 @@ struct GenerateOptions {
   SpecialTokens special = SpecialTokens::kAsText;
   uint64_t seed = 0;
   int64_t samples = 1;  // continuations of each prompt
+  // Of every token that is written, so many of the likeliest tokens are told; 0 to 20.
+  int64_t log_probs = 0;
   // Asked before every step; true: what is being written ends as kCancelled, what is not begun has
   // no Completion.
   std::function<bool()> stop_requested = {};
+};
+
+// A token and its log-probability under the model: at temperature 1, no filter, nothing left out,
+// in nats.
+struct TokenLogProb {
+  TokenId token = 0;
+  float log_prob = 0;
+
+  bool operator==(const TokenLogProb&) const = default;
 };
 
 struct Completion {
@@ -68,8 +79,10 @@ struct Completion {
   // and up to the last whole character (see whole_characters).
   std::string text;
   std::vector<TokenId> tokens;
-  // Of each token under the model (temperature 1, no filter, nothing left out), in nats.
-  std::vector<float> log_probs;
+  std::vector<float> log_probs;  // of each token, as TokenLogProb has it
+  // In the place of each token the likeliest, most likely first (on a tie the lowest id): as many
+  // as GenerateOptions::log_probs asks for; empty if that is 0.
+  std::vector<std::vector<TokenLogProb>> likeliest;
   FinishReason finish = FinishReason::kLength;
   // Of the prompt (of a conversation: all its text so far), and how many of the last ones the model
   // was given: fewer when they are more than the context.
@@ -126,8 +139,7 @@ class Conversation {
   // text alone: a reply to UTF-8 is UTF-8.) The completion becomes part of the text,
   // also when it was cancelled; options.special holds for the user's text, and special tokens in
   // earlier replies are text unless it is kAllow. Each call with the same history and options gives
-  // the same text, but for ties in the last bits of the logits where the history came from
-  // restore().
+  // the same text.
   Completion reply(std::string_view user_text, const GenerateOptions& options,
                    const OnText& on_text = {});
   // Removes the last reply and writes another (the seed differs by the number of retries). kUsage:

@@ -23,20 +23,28 @@ enum class ComputeType { kF32, kBF16 };
 struct LoadOptions {
   Runtime runtime = Runtime();
   ComputeType compute = ComputeType::kF32;
+  // Type in which the matrices are held, one of weight_names(). "auto": as the files have them, but
+  // float32 as bf16 where bf16 is computed in.
+  // What the files have already is used as it lies in them; else it is converted when the model is
+  // loaded.
+  std::string weights = "auto";
   // Told what was left out of a file, such as the value head of a model from reinforcement
   // learning.
   std::function<void(const Message&)> on_message = {};
 };
 
-// The folder to load when the user names a model: a model folder itself (it has config.json), or a
-// run folder's best, else last checkpoint. Throws kNotFound saying what was looked for.
-std::filesystem::path find_model_folder(const std::filesystem::path& model_or_run);
+// What LoadOptions::weights can be: "auto", "f32", ...
+std::vector<std::string> weight_names();
+
+// What to load when the user names a model: a model folder (it has config.json), a GGUF file, or of
+// a run folder the best, else last checkpoint. Throws kNotFound saying what was looked for.
+std::filesystem::path find_model(const std::filesystem::path& model_or_run);
 
 // Weights on a device. Copying shares them. Not for use by several threads at once.
 class Model {
  public:
-  // Reads a Hugging Face folder or a run folder. Throws kNotFound, kInvalidData, kMismatch,
-  // kUnsupported.
+  // Reads a Hugging Face folder, a run folder or a GGUF file. Throws kNotFound, kInvalidData,
+  // kMismatch, kUnsupported.
   static Model load(const std::filesystem::path& model_or_run, const LoadOptions& options = {});
   // GPT-2's initialisation.
   static Model create(const ModelConfig& config, uint64_t seed, const LoadOptions& options = {});
@@ -59,11 +67,11 @@ class Model {
   // more (another type of the weights); of one that was made here they name no end mark.
   void save(const std::filesystem::path& folder) const;
 
-  struct Impl;  // defined in src/model
+  struct Impl;  // defined in src/model, for the library itself
+  explicit Model(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
   Impl& impl() const { return *impl_; }
 
  private:
-  explicit Model(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
   std::shared_ptr<Impl> impl_;
 };
 

@@ -83,9 +83,9 @@ struct ByteRange {
 class Tokenizer {
  public:
   // Reads a folder (its tokenizer.json, else vocab.json + merges.txt, else encoder.json +
-  // vocab.bpe), a run folder (its best, else last checkpoint) or a tokenizer.json file. Throws
-  // kNotFound, kInvalidData, or kUnsupported (a model or pre-tokenizer that is not implemented,
-  // which is named).
+  // vocab.bpe), a run folder (its best, else last checkpoint), a tokenizer.json file or a GGUF
+  // file. Throws kNotFound, kInvalidData, or kUnsupported (a model or pre-tokenizer that is not
+  // implemented, which is named).
   static Tokenizer load(const std::filesystem::path& folder_or_file);
 
   // Learns a vocabulary from texts. `next_text` yields one text a call and nullopt at the end.
@@ -163,6 +163,7 @@ class Tokenizer {
   void save(const std::filesystem::path& folder) const;
 
   struct Impl;  // defined in src/tokenizer
+  const Impl& impl() const { return *impl_; }
 
  private:
   friend class StreamEncoder;

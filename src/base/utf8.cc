@@ -130,6 +130,21 @@ std::string_view utf8_beginning(std::string_view text, size_t most_bytes) {
   return text;
 }
 
+std::string shown_text(std::string_view text) {
+  constexpr size_t kMostBytes = 80;
+  text = utf8_beginning(text, kMostBytes);
+  std::string shown;
+  for (size_t at = 0; at < text.size();) {
+    const Utf8Step step = decode_utf8(text, at);
+    const uint32_t c = step.code_point;
+    const bool is_control = c < 0x20 || (c >= 0x7F && c < 0xA0);  // C0, DEL and C1
+    const auto size = static_cast<size_t>(step.size_bytes);
+    shown += step.ok && !is_control ? text.substr(at, size) : kReplacementCharacter;
+    at += size;
+  }
+  return shown;
+}
+
 Utf8State next_utf8_state(Utf8State state, uint8_t byte) {
   const auto between = [byte](uint8_t low, uint8_t high, Utf8State then) {
     return byte >= low && byte <= high ? then : Utf8State::kInvalid;

@@ -45,6 +45,10 @@ int incomplete_utf8_tail(std::string_view text);
 // The beginning of `text`, at most so many bytes and no part of a character, to show it.
 std::string_view utf8_beginning(std::string_view text, size_t most_bytes);
 
+// What a message shows of a text from outside: the beginning, at most 80 bytes of it, with U+FFFD
+// in the place of invalid sequences and of control characters, which a terminal would obey.
+std::string shown_text(std::string_view text);
+
 // Where a reader of UTF-8 stands between two bytes: the rows of Unicode 15, table 3-7.
 enum class Utf8State : uint8_t {
   kBoundary,  // between two characters

@@ -24,6 +24,7 @@
 #include "kernels/peak.h"
 #include "model/decoder.h"
 #include "model/model_impl.h"
+#include "model/model_source.h"
 #include "model/training_pass.h"
 #include "train/batches.h"
 #include "train/optimizer.h"
@@ -34,10 +35,10 @@ namespace {
 struct BenchOptions {
   std::string what = "all";
   std::string model = "gpt2";
-  std::string dtype = "f32";
+  std::string dtype = "f32", type = "auto";
   std::string device = "cpu";
   std::string tokenizer, text;
-  int64_t batch = 4, context = 64, prompt = 1024, repetitions = 10;
+  int64_t batch = 4, context = 64, prompt = 1024, sequences = 1, repetitions = 10;
 };
 
 // What the machine can do, measured in this run.
@@ -49,7 +50,9 @@ struct Machine {
 struct Result {
   std::string name, shape;
   double ms = 0, ms_min = 0, floor_ms = 0, tokens = 0, flops = 0, bytes = 0;
-  int threads = 0;  // 0: those of the command
+  int threads = 0;        // 0: those of the command
+  std::string type = {};  // of the weights, where that is not dtype
+  int64_t sequences = 0;  // 0: not of decoding
 };
 
 // Median and minimum in ms of `repetitions` calls after two to warm up.
@@ -83,6 +86,8 @@ class Reporter {
         {"shape", r.shape},
         {"ms", r.ms},
         {"ms_min", r.ms_min}};
+    if (!r.type.empty()) line["type"] = r.type;
+    if (r.sequences > 0) line["sequences"] = r.sequences;
     if (r.tokens > 0) line["tokens_per_s"] = r.tokens / r.ms * 1e3;
     if (r.floor_ms > 0) line["floor_ms"] = r.floor_ms, line["floor_fraction"] = r.floor_ms / r.ms;
     if (r.flops > 0) line["gflops"] = r.flops / r.ms / 1e6;
@@ -125,13 +130,12 @@ class Reporter {
   bool header_printed_ = false;
 };
 
+// Of a shape by name, or of a model in files.
 ModelConfig bench_config(const BenchOptions& options) {
-  const auto config = preset(options.model);
-  if (!config) {
-    fail(ErrorCode::kUsage, "model '{}' is not a preset, expected one of {}", options.model,
-         fmt::join(preset_names(), ", "));
-  }
-  return *config;
+  if (const auto config = preset(options.model)) return *config;
+  if (std::filesystem::exists(options.model)) return load_config(find_model(options.model));
+  fail(ErrorCode::kUsage, "model '{}' is neither there nor a shape by name, expected one of {}",
+       options.model, fmt::join(preset_names(), ", "));
 }
 
 DType bench_dtype(const BenchOptions& options) {
@@ -166,7 +170,10 @@ void bench_gemm(Backend& backend, const BenchOptions& options, Machine& machine,
       Result result{.name = fmt::format("gemm {} {}", layout, p.name),
                     .shape = fmt::format("M={} K={} N={}", N, p.in, p.out),
                     .flops = 2.0 * static_cast<double>(N * p.in * p.out)};
-      time_calls(options.repetitions * 3, result, f);
+      time_calls(options.repetitions * 3, result, [&] {
+        f();
+        backend.synchronize();
+      });
       machine.gemm_flops = std::max(machine.gemm_flops, result.flops / result.ms * 1e3);
       report.print(result);
     };
@@ -212,6 +219,7 @@ void bench_train(Backend& backend, const BenchOptions& options, const Machine& m
                            .gradient_scale = 1.0f / static_cast<float>(B * T)},
                           T, gradients);
     optimizer.step(gradients, {.lr = 1e-4, .weight_decay = 0.1, .clip = 1.0}, step++);
+    backend.synchronize();
   });
   result.flops = 6 * static_cast<double>(network.table().multiplied_count()) * result.tokens;
   result.floor_ms = (result.flops / machine.gemm_flops +
@@ -220,45 +228,120 @@ void bench_train(Backend& backend, const BenchOptions& options, const Machine& m
   report.print(result);
 }
 
+// Random weights in memory, as a file would have them in float32.
+class RandomSource final : public TensorSource {
+ public:
+  RandomSource(const ModelConfig& config, ThreadPool& pool) : table_(config) {
+    for (int row = 0; row < table_.count(); ++row) {
+      auto& values = values_.emplace_back(static_cast<size_t>(table_[row].shape.count()));
+      const Random random(1, RandomStream::kInitialisation, static_cast<uint64_t>(row));
+      pool.parallel_for(table_[row].shape.count(), 4096, [&](int64_t begin, int64_t end, int) {
+        for (int64_t i = begin; i < end; ++i)
+          values[i] = static_cast<float>(0.04 * (random.uniform(static_cast<uint64_t>(i)) - 0.5));
+      });
+    }
+  }
+  Weight get(int row) const override {
+    const ParameterRow& r = table_[row];
+    const WeightLayout layout = table_layout(r);
+    const int64_t first = r.shape[0], last = r.shape.last();
+    const void* const data = values_[static_cast<size_t>(row)].data();
+    if (r.shape.rank() == 1) return {WeightType::kF32, layout, first, 1, data};
+    return layout == WeightLayout::kInOut ? Weight{WeightType::kF32, layout, first, last, data}
+                                          : Weight{WeightType::kF32, layout, last, first, data};
+  }
+
+ private:
+  ParameterTable table_;
+  std::vector<std::vector<float>> values_;
+};
+
+// Of the model that the options name: a shape with random weights, or one in files.
+Weights bench_weights(Backend& backend, const BenchOptions& options) {
+  const WeightOptions wanted = {
+      .type = options.type == "auto" ? std::nullopt : weight_type_by_name(options.type),
+      .compute = bench_dtype(options)};
+  if (!preset(options.model) && std::filesystem::exists(options.model))
+    return {backend, open_model(find_model(options.model), {}), wanted};
+  OpenedModel model{.config = bench_config(options), .files = {}, .source = {}, .name = {}};
+  model.source = std::make_unique<RandomSource>(model.config, backend.runtime().pool());
+  return {backend, std::move(model), wanted};
+}
+
+// `count` new sequences of `tokens` random tokens each.
+std::vector<int64_t> filled_sequences(Decoder& decoder, int64_t count, int64_t tokens) {
+  const auto text = random_tokens(tokens, decoder.config().vocab_size);
+  std::vector<int64_t> sequences;
+  for (int64_t i = 0; i < count; ++i) {
+    sequences.push_back(decoder.open());
+    const Chunk chunk{sequences.back(), text};
+    decoder.run({&chunk, 1});
+  }
+  return sequences;
+}
+
 // A prompt through the model at once. Floor: GEMM flops over the GEMM peak.
 void bench_prefill(Backend& backend, const BenchOptions& options, const Machine& machine,
                    Reporter& report) {
-  const ModelConfig config = bench_config(options);
+  const Weights weights = bench_weights(backend, options);
+  const ModelConfig& config = weights.config();
   const int64_t T = std::min(options.prompt, config.context);
-  Network network(backend, config, bench_dtype(options));
-  network.initialise(1);
-  Decoder decoder(network, 1, T);
+  Decoder decoder(weights, T);
   const auto tokens = random_tokens(T, config.vocab_size);
   Result result{.name = "prefill " + options.model,
                 .shape = fmt::format("T={}", T),
-                .tokens = static_cast<double>(T)};
+                .tokens = static_cast<double>(T),
+                .type = options.type};
+  std::vector<float> logits(config.vocab_size);
+  const int64_t sequence = decoder.open();
   time_calls(options.repetitions, result, [&] {
-    decoder.truncate(0, 0);
-    decoder.prefill(0, tokens);
+    decoder.truncate(sequence, 0);
+    const Chunk chunk{sequence, tokens};
+    decoder.run({&chunk, 1});
+    decoder.logits(std::array{T - 1}, logits);
   });
-  const int64_t of_layers = network.table().multiplied_count() - config.vocab_size * config.width;
+  const int64_t of_layers = weights.table().multiplied_count() - config.vocab_size * config.width;
   result.flops = 2.0 * static_cast<double>(of_layers * T);
   result.floor_ms = result.flops / machine.gemm_flops * 1e3;
   report.print(result);
 }
 
-// One token of one sequence after a short prompt. Floor: bytes of the weights over the bandwidth.
+// One token of each of several sequences after a short prompt. Floor: the weights' bytes over the
+// bandwidth, or the GEMM flops over the GEMM peak, whichever takes longer.
 void bench_decode(Backend& backend, const BenchOptions& options, const Machine& machine,
                   Reporter& report) {
-  const ModelConfig config = bench_config(options);
-  Network network(backend, config, bench_dtype(options));
-  network.initialise(1);
-  const int64_t start = std::min<int64_t>(64, config.context / 2);
-  Decoder decoder(network, 1, config.context);
-  decoder.prefill(0, random_tokens(start, config.vocab_size));
-  std::vector<float> logits(config.vocab_size);
+  const Weights weights = bench_weights(backend, options);
+  const ModelConfig& config = weights.config();
+  const int64_t start = std::min<int64_t>(64, config.context / 2), N = options.sequences;
+  const int64_t calls = std::min<int64_t>(options.repetitions * 5, config.context - start - 2);
+  if (calls < 1) {
+    fail(ErrorCode::kUsage, "a context of {} tokens is too short to measure decoding",
+         config.context);
+  }
+  Decoder decoder(weights, N * (start + calls + 2 + kPagePositions));
+  const auto sequences = filled_sequences(decoder, N, start);
+  const auto tokens = random_tokens(N, config.vocab_size);
+  std::vector<Chunk> chunks;
+  std::vector<int64_t> rows;
+  for (int64_t i = 0; i < N; ++i) {
+    chunks.push_back({sequences[i], std::span(tokens).subspan(i, 1)});
+    rows.push_back(i);
+  }
+  std::vector<float> logits(N * config.vocab_size);
   Result result{.name = "decode " + options.model,
                 .shape = fmt::format("after {} tokens", start),
-                .tokens = 1};
-  time_calls(std::min<int64_t>(options.repetitions * 5, config.context - start - 2), result,
-             [&] { decoder.step(std::array<int64_t, 1>{0}, std::array<TokenId, 1>{1}, logits); });
-  result.bytes = static_cast<double>(config.parameter_count() * size_bytes(network.compute()));
-  result.floor_ms = result.bytes / machine.bytes_per_s * 1e3;
+                .tokens = static_cast<double>(N),
+                .type = options.type,
+                .sequences = N};
+  time_calls(calls, result, [&] {
+    decoder.run(chunks);
+    decoder.logits(rows, logits);
+  });
+  result.bytes = static_cast<double>(weights.multiplied_bytes());
+  result.flops = 2.0 * static_cast<double>(weights.table().multiplied_count() * N);
+  result.floor_ms = std::max(result.bytes / machine.bytes_per_s,
+                             result.flops / machine.gemm_flops) *
+                    1e3;
   report.print(result);
 }
 
@@ -445,9 +528,16 @@ void add_bench_command(CLI::App& app, Selection& selection) {
   c->add_option("WHAT", o.what, "what to measure")
       ->check(one_of({"all", "gemm", "train", "prefill", "decode", "tokenizer", "loader"}))
       ->capture_default_str();
-  c->add_option("--model", o.model, "shape by name")->capture_default_str();
+  c->add_option("--model", o.model, "shape by name, or a model")->capture_default_str();
   c->add_option("--dtype", o.dtype, "type of the arithmetic: f32 or bf16")
       ->check(one_of({"f32", "bf16"}))
+      ->capture_default_str();
+  c->add_option("--type", o.type,
+                "of the weights, of prefill and decode: auto, f32, bf16, q8_0, ...")
+      ->check(one_of(weight_names()))
+      ->capture_default_str();
+  c->add_option("--sequences", o.sequences, "that decode writes together")
+      ->check(count)
       ->capture_default_str();
   c->add_option("--device", o.device, "cpu or cuda")->capture_default_str();
   c->add_option("--batch", o.batch, "sequences of a training step")

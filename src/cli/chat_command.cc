@@ -1,7 +1,7 @@
 // `inkstone chat`: the user types, the model goes on.
 #include <fmt/format.h>
 
-#include <charconv>
+#include <algorithm>
 #include <cstdlib>
 #include <set>
 #include <utility>
@@ -15,6 +15,7 @@
 #include "cli/terminal/encoding.h"
 #include "cli/terminal/line_editor.h"
 #include "cli/text_json.h"
+#include "generate/generate_options.h"
 #include "inkstone/generator.h"
 
 namespace inkstone::cli {
@@ -48,53 +49,40 @@ struct ChatArguments {
   std::string model, user_prefix, user_suffix;
 };
 
-double parse_number(const std::string& name, const std::string& text) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    fail(ErrorCode::kUsage, "{} is '{}', expected a number", name, text);
-  }
-  return value;
-}
+// Of the table of options, those that /set takes and /settings shows.
+constexpr std::string_view kSettings[] = {"temperature",        "top-k",     "top-p", "min-p",
+                                          "repetition-penalty", "max-tokens"};
 
-int64_t parse_integer(const std::string& name, const std::string& text) {
+uint64_t parse_seed(const std::string& text) {
   int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value < 0) {
-    fail(ErrorCode::kUsage, "{} is '{}', expected a whole number of 0 or more", name, text);
-  }
-  return value;
+  set_number({.info = {.name = "seed"}, .range = WholeRange(), .value = &value}, text);
+  return static_cast<uint64_t>(value);
 }
 
 // "NAME VALUE" applied to a copy, so that a bad value changes nothing.
 GenerateOptions with_setting(GenerateOptions o, const std::string& name_and_value) {
   const auto [typed_name, typed_value] = split_word(name_and_value);
   const std::string name = in_plain_letters(typed_name), value = in_plain_letters(typed_value);
-  SamplingOptions& s = o.sampling;
   if (name.empty())
     fail(ErrorCode::kUsage, "/set needs a name and a value, such as /set temperature 0.7");
-  if (name == "temperature") {
-    s.temperature = parse_number(name, value);
-  } else if (name == "top-k") {
-    s.top_k = parse_integer(name, value);
-  } else if (name == "top-p") {
-    s.top_p = parse_number(name, value);
-  } else if (name == "min-p") {
-    s.min_p = parse_number(name, value);
-  } else if (name == "repetition-penalty") {
-    s.repetition_penalty = parse_number(name, value);
-  } else if (name == "max-tokens") {
-    o.max_tokens = parse_integer(name, value);
+  const auto options = generate_options().bind(o);
+  if (std::ranges::find(kSettings, name) != std::end(kSettings)) {
+    set_number(*find_option(options, name), value);
   } else if (name == "seed") {
-    o.seed = static_cast<uint64_t>(parse_integer(name, value));
+    o.seed = parse_seed(value);
   } else if (name == "stop") {
     o.stop.clear();
     if (!typed_value.empty()) o.stop.push_back(typed_value);
   } else {
     fail(ErrorCode::kUsage, "there is no setting '{}'; /help lists them", typed_name);
   }
-  validate(s);
   return o;
+}
+
+std::string setting_text(const BoundOption& option) {
+  if (auto* const* whole = std::get_if<int64_t*>(&option.value))
+    return fmt::format("{} {}, ", option.info.name, **whole);
+  return fmt::format("{} {}, ", option.info.name, *std::get<double*>(option.value));
 }
 
 bool is_plain_text_name(const std::filesystem::path& file) {
@@ -275,12 +263,11 @@ class Chat {
   }
 
   void show_settings() {
-    const SamplingOptions& s = options_.sampling;
     // By the names that /set takes.
-    std::string text = fmt::format(
-        "temperature {}, top-k {}, top-p {}, min-p {}, repetition-penalty {}", s.temperature,
-        s.top_k, s.top_p, s.min_p, s.repetition_penalty);
-    text += fmt::format(", max-tokens {}, seed {}", options_.max_tokens, options_.seed);
+    std::string text;
+    const auto options = generate_options().bind(options_);
+    for (const std::string_view name : kSettings) text += setting_text(*find_option(options, name));
+    text += fmt::format("seed {}", options_.seed);
     for (const std::string& stop : options_.stop) text += ", stop '" + stop + "'";
     if (options_.keep_stop && !options_.stop.empty()) text += translated(marked(", which is kept"));
     if (!options_.whole_characters) text += translated(marked(", any bytes"));

@@ -137,12 +137,19 @@ void add_compute_options(CLI::App* command, ComputeArguments& a) {
   command->add_option("--dtype", a.dtype, "type of the arithmetic: f32 or bf16")
       ->check(one_of({"f32", "bf16"}))
       ->capture_default_str();
+  command
+      ->add_option("--weights", a.weights,
+                   "type in which weights are held: f32, bf16, q8_0, ...; auto: as they are "
+                   "stored, but float32 as bf16 with --dtype bf16")
+      ->check(one_of(weight_names()))
+      ->capture_default_str();
   command->add_option("--device", a.device, "cpu or cuda")->capture_default_str();
 }
 
 LoadOptions load_options(const ComputeArguments& a) {
   return {.runtime = make_runtime(a.device),
           .compute = a.dtype == "bf16" ? ComputeType::kBF16 : ComputeType::kF32,
+          .weights = a.weights,
           .on_message = [](const Message& text) { note(message("inkstone: note: {}", text)); }};
 }
 

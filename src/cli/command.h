@@ -45,7 +45,7 @@ void use_threads(int count);  // what --threads said
 
 // Where and in which type a model computes: --device and --dtype of the commands that use a model.
 struct ComputeArguments {
-  std::string dtype = "f32", device = "cpu";
+  std::string dtype = "f32", weights = "auto", device = "cpu";
 };
 void add_compute_options(CLI::App* command, ComputeArguments& arguments);
 LoadOptions load_options(const ComputeArguments& arguments);
@@ -70,6 +70,7 @@ void add_logits_command(CLI::App& app, Selection& selection);
 void add_eval_command(CLI::App& app, Selection& selection);
 void add_compare_command(CLI::App& app, Selection& selection);
 void add_info_command(CLI::App& app, Selection& selection);
+void add_quantize_command(CLI::App& app, Selection& selection);
 void add_bench_command(CLI::App& app, Selection& selection);
 
 // Writes to standard output at once; a signal in between does no harm. Throws kInputOutput; a

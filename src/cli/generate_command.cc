@@ -13,46 +13,22 @@
 #include "cli/generate_options.h"
 #include "cli/prompts_file.h"
 #include "cli/reading_options.h"
+#include "cli/table_options.h"
 #include "cli/text_json.h"
 #include "corpus/read/read_text.h"
+#include "generate/generate_options.h"
 #include "inkstone/generator.h"
 
 namespace inkstone::cli {
 
 void add_generate_options(CLI::App* c, GenerateArguments& a) {
-  SamplingOptions& s = a.options.sampling;
-  c->add_option("--max-tokens", a.options.max_tokens, "most tokens to write")
-      ->check(whole_number(0))
-      ->capture_default_str();
-  c->add_option("--temperature", s.temperature, "0: always the most probable token")
-      ->capture_default_str();
-  c->add_option("--top-k", s.top_k, "only the k most probable; 0: all")->capture_default_str();
-  c->add_option("--top-p", s.top_p, "only the most probable that together have this probability")
-      ->capture_default_str();
-  c->add_option("--min-p", s.min_p, "none below this part of the largest probability")
-      ->capture_default_str();
-  c->add_option("--repetition-penalty", s.repetition_penalty,
-                "above 1: tokens that occurred become less probable")
-      ->capture_default_str();
-  c->add_option("--repetition-window", s.repetition_window,
-                "how many last tokens it looks at; 0: all")
-      ->capture_default_str();
-  c->add_option("--stop", a.options.stop, "end before this text; may be given several times")
-      ->take_all()
-      ->transform(text_as_typed());
-  c->add_flag("--stop-keep", a.options.keep_stop,
-              "the --stop text that ends a text stays at its end, such as a full stop");
-  c->add_flag("--ignore-eos", a.options.ignore_end_of_text, "write on past the end mark");
-  c->add_flag_callback(
-      "--bytes", [&a] { a.options.whole_characters = false; },
-      "write any bytes, not UTF-8 alone: for models of other text, and to compare with programs "
-      "that do so");
+  add_table_options(c, generate_options().bind(a.options), {"samples", "logprobs"});
   add_seed_option(c, a.seed);
   add_compute_options(c, a.compute);
 }
 
 Generator load_generator(const std::string& model, const GenerateArguments& a) {
-  const auto folder = find_model_folder(model);
+  const auto folder = find_model(model);
   return Generator(Model::load(folder, load_options(a.compute)), Tokenizer::load(folder));
 }
 
@@ -205,7 +181,28 @@ class Output {
   std::optional<AtomicFile> file_;
 };
 
-std::string json_line(const Completion& c, const PromptLine& prompt, uint64_t seed) {
+// A token as it stands in JSON: its text, and its bytes where they are no text by themselves.
+Json token_json(const TokenLogProb& t, const Tokenizer& tokenizer) {
+  const std::string bytes(tokenizer.token_bytes(t.token));
+  Json json = {{"id", t.token}, {"text", replace_invalid_utf8(bytes)}, {"logprob", t.log_prob}};
+  if (!is_valid_utf8(bytes)) json["bytes"] = bytes_to_json(bytes);
+  return json;
+}
+
+Json log_probs_json(const Completion& c, const Tokenizer& tokenizer) {
+  Json tokens = Json::array();
+  for (size_t i = 0; i < c.likeliest.size(); ++i) {
+    Json token = token_json({c.tokens[i], c.log_probs[i]}, tokenizer);
+    token["top"] = Json::array();
+    for (const TokenLogProb& likely : c.likeliest[i])
+      token["top"].push_back(token_json(likely, tokenizer));
+    tokens.push_back(std::move(token));
+  }
+  return tokens;
+}
+
+std::string json_line(const Completion& c, const PromptLine& prompt, uint64_t seed,
+                      const Tokenizer* log_probs) {
   Json json = {{"prompt", prompt.text},
                {"prompt_index", c.prompt_index},
                {"sample_index", c.sample_index},
@@ -218,6 +215,7 @@ std::string json_line(const Completion& c, const PromptLine& prompt, uint64_t se
                {"prompt_tokens_kept", c.prompt_tokens_kept}};
   if (prompt.line > 0) json["line"] = prompt.line;
   if (!is_valid_utf8(c.text)) json["bytes"] = bytes_to_json(c.text);
+  if (log_probs != nullptr) json["logprobs"] = log_probs_json(c, *log_probs);
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -230,11 +228,13 @@ void print_speed(const std::vector<Completion>& results, double seconds, uint64_
 }
 
 void write_results(Output& output, const Arguments& a, const PromptsFile& file,
-                   const std::vector<Completion>& results, uint64_t seed) {
+                   const Tokenizer& tokenizer, const std::vector<Completion>& results,
+                   uint64_t seed) {
+  const Tokenizer* log_probs = a.generate.options.log_probs > 0 ? &tokenizer : nullptr;
   for (const Completion& c : results) {
     const PromptLine& prompt = file.prompts[c.prompt_index];
     if (a.json) {
-      output.write(json_line(c, prompt, seed));
+      output.write(json_line(c, prompt, seed, log_probs));
       continue;
     }
     output.write(fmt::format("=== prompt {}, sample {}\n", c.prompt_index + 1, c.sample_index + 1));
@@ -267,15 +267,16 @@ std::vector<Completion> write_texts(Generator& generator, const Arguments& a,
   if (stream) {
     output.write("\n");
   } else {
-    write_results(output, a, file, results, options.seed);
+    write_results(output, a, file, generator.tokenizer(), results, options.seed);
   }
   output.commit();
   return results;
 }
 
 int run(const Arguments& a) {
+  if (a.generate.options.log_probs > 0 && !a.json)
+    fail(ErrorCode::kUsage, "--logprobs are part of what --json writes: give both");
   PromptsFile file = chosen_prompts(a);
-  validate(a.generate.options.sampling);
   Generator generator = load_generator(a.model, a.generate);
   GenerateOptions options = chosen_options(a);
   if (!a.prompts_file.empty()) {
@@ -323,9 +324,8 @@ void add_generate_command(CLI::App& app, Selection& selection) {
       c, a->generate.special,
       marked("the text of a special token, such as <|endoftext|>, in a prompt: taken "
              "as text, allowed as the token, or refused"));
-  c->add_option("-n,--samples", a->generate.options.samples, "continuations of each prompt")
-      ->check(whole_number(1, 1'000'000))
-      ->capture_default_str();
+  const auto options = generate_options().bind(a->generate.options);
+  add_table_option(c, options, "samples");
   c->add_option("--parallel", a->parallel,
                 "sequences written at once; the text does not depend on it")
       ->check(whole_number(1, 4096))
@@ -333,6 +333,7 @@ void add_generate_command(CLI::App& app, Selection& selection) {
   c->add_option("-o,--output", a->output, "write to this file instead of standard output");
   c->add_flag("--completion-only", a->completion_only, "do not repeat the prompt");
   c->add_flag("--json", a->json, "one JSON object per completion");
+  add_table_option(c, options, "logprobs");
   add_generate_options(c, a->generate);
 }
 

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
@@ -13,9 +14,10 @@
 #include "base/json.h"
 #include "base/utf8.h"
 #include "cli/command.h"
+#include "formats/gguf.h"
 #include "formats/token_shard.h"
 #include "inkstone/model.h"
-#include "model/network.h"
+#include "model/model_source.h"
 #include "train/run_summary.h"
 
 namespace inkstone::cli {
@@ -28,6 +30,29 @@ Json describe_model(const fs::path& folder) {
           {"layers", c.layers},         {"heads", c.heads},
           {"width", c.width},           {"context", c.context},
           {"vocab_size", c.vocab_size}, {"parameters", c.parameter_count()}};
+}
+
+// Tensors and bytes of each type of a GGUF file's weights.
+Json types_of(const Gguf& gguf) {
+  std::map<std::string, std::pair<int64_t, int64_t>> types;
+  for (const GgufTensor& tensor : gguf.tensors()) {
+    const std::string type = tensor.type ? std::string(name(*tensor.type))
+                                         : std::to_string(tensor.type_number);
+    ++types[type].first;
+    types[type].second += static_cast<int64_t>(tensor.bytes.size());
+  }
+  Json json = Json::array();
+  for (const auto& [type, of] : types)
+    json.push_back({{"type", type}, {"tensors", of.first}, {"bytes", of.second}});
+  return json;
+}
+
+Json describe_gguf(const fs::path& file) {
+  Json json = describe_model(file);
+  const GgufFile gguf(file);
+  json["file_bytes"] = fs::file_size(file);
+  json["weights"] = types_of(gguf.content());
+  return json;
 }
 
 Json describe_run(const fs::path& run) {
@@ -142,6 +167,7 @@ Json describe(const fs::path& path, const std::string& tokenizer) {
     fail(ErrorCode::kUsage, "--tokenizer is for showing a token shard (.bin) as text, '{}' is none",
          path.string());
   }
+  if (is_gguf(path)) return describe_gguf(path);
   if (path.extension() == ".json") return describe_tokenizer(path);
   // One that has just begun has no checkpoint yet.
   if (fs::is_directory(path / "checkpoints") || fs::exists(path / "command.json"))
@@ -184,6 +210,10 @@ constexpr std::string_view kKeyLabels[] = {marked("kind"),
                                            marked("model"),
                                            marked("tokens"),
                                            marked("bits"),
+                                           marked("file_bytes"),
+                                           marked("weights"),
+                                           marked("tensors"),
+                                           marked("bytes"),
                                            marked("hash128"),
                                            marked("checksum"),
                                            marked("reported_hash128"),
@@ -330,8 +360,9 @@ void add_info_command(CLI::App& app, Selection& selection) {
         }
         return kExitDone;
       });
-  c->add_option("PATH", a->path,
-                "folder of a model, run, prepared data or tokenizer; shard; tokenizer.json")
+  c->add_option(
+       "PATH", a->path,
+       "folder of a model, run, prepared data or tokenizer; GGUF file; shard; tokenizer.json")
       ->required();
   c->add_option("--tokenizer", a->tokenizer,
                 "of a shard: to show its beginning with (the one beside it)");

@@ -72,7 +72,7 @@ double sum(const std::vector<double>& values) {
 }
 
 int run_score(const ScoreArguments& a) {
-  const Tokenizer tokenizer = Tokenizer::load(find_model_folder(a.model));
+  const Tokenizer tokenizer = Tokenizer::load(find_model(a.model));
   const SpecialTokens special = special_tokens(a.special);
   if (special == SpecialTokens::kAsText) {
     tell_special_text(tokenizer, a.context, marked("context"));
@@ -202,7 +202,7 @@ std::string eval_text(const TextScore& t) {
 
 int run_eval(const ScoreArguments& a) {
   const std::vector<std::string> texts = texts_to_score(a);
-  const Tokenizer tokenizer = Tokenizer::load(find_model_folder(a.model));
+  const Tokenizer tokenizer = Tokenizer::load(find_model(a.model));
   const TextScore total = score_texts(texts, tokenizer, load_model(a));
   if (total.tokens == 0) fail(ErrorCode::kInvalidData, "'{}' has no text", a.file);
   print(a.json ? eval_json(total).dump() + "\n" : eval_text(total));

@@ -36,6 +36,8 @@ class SafetensorsFile {
   const StoredTensor& at(std::string_view name) const;
   bool contains(std::string_view name) const { return tensors_.find(name) != tensors_.end(); }
   const std::filesystem::path& path() const { return file_.path(); }
+  // Lets the system take back the memory of what was read so far.
+  void release() const { file_.release(); }
 
  private:
   MappedFile file_;

@@ -1,17 +1,20 @@
 // A text that user and model write in turn.
-#include <algorithm>
+#include <exception>
+#include <memory>
+#include <utility>
 
 #include "base/error.h"
+#include "generate/engine_impl.h"
 #include "generate/generator_impl.h"
-#include "generate/sequence.h"
+#include "inkstone/engine.h"
 #include "inkstone/generator.h"
-#include "model/decoder.h"
 
 namespace inkstone {
 
 struct Conversation::Impl {
   explicit Impl(Generator& g)
-      : generator(g), decoder(*g.model().impl().network, 1, g.model().config().context) {}
+      : generator(g),
+        engine(g, {.kept_tokens = 2 * g.model().config().context, .max_sequences = 1}) {}
 
   // The whole text up to and with the user's part of the last turn, as tokens. Each part is encoded
   // by itself, so that earlier tokens never change when text is added.
@@ -36,59 +39,52 @@ struct Conversation::Impl {
     generator.prompt_tokens(user_text, special);
   }
 
-  // Keeps of the slot what is a prefix of the history; at least the last token is fed anew. Where
-  // the window begins depends on the history and max_tokens alone and not on the way that led to
-  // it: a conversation that was loaded goes on from the same window as the one that was saved.
-  std::vector<float> feed(const std::vector<TokenId>& history, int64_t max_tokens) {
-    const bool fits = history.size() <= static_cast<size_t>(decoder.capacity());
-    size_t same = 0;
-    if (fits && window.first == 0) {
-      const size_t most = std::min(held.size(), history.size() - 1);
-      while (same < most && held[same] == history[same]) ++same;
-    }
-    window.first = 0;
-    decoder.truncate(0, static_cast<int64_t>(same));
-    return feed_rest(history, max_tokens);
-  }
-
-  std::vector<float> feed_rest(const std::vector<TokenId>& history, int64_t max_tokens) {
-    auto logits = refill(decoder, 0, history, max_tokens, window);
-    held.assign(history.begin() + static_cast<int64_t>(window.first), history.end());
-    return logits;
-  }
-
+  // The engine keeps the text: a turn begins where the last one ended. Where the window begins
+  // depends on the history and max_tokens alone and not on the way that led to it: a conversation
+  // that was loaded goes on from the same window as the one that was saved.
   Completion write(const GenerateOptions& options, const OnText& on_text) {
     Turn& turn = turns.back();
-    auto tokens = history(options.special);
-    const size_t prompt_tokens = tokens.size();
-    const uint64_t seed = sequence_seed(options.seed, turn.user,
-                                        static_cast<int64_t>(turns.size() * 1000 + retries));
-    const auto shown = [&](std::string_view text) { return !on_text || on_text(0, 0, text); };
-    auto logits = feed(tokens, options.max_tokens);
-    const size_t prompt_first = window.first;
-    Sequence sequence(generator.tokenizer(), options,
-                      generator.impl().characters_for(turn.user, options), seed, std::move(tokens));
-    while (sequence.take(sequence.choose(logits), shown)) {
-      if (decoder.length(0) >= decoder.capacity()) {
-        logits = feed_rest(sequence.history(), options.max_tokens);
-        continue;
-      }
-      const TokenId token = sequence.last_token();
-      logits.resize(generator.model().config().vocab_size);
-      decoder.step(std::array<int64_t, 1>{0}, std::array<TokenId, 1>{token}, logits);
-      held.push_back(token);
+    const auto outcome = std::make_shared<Outcome>();  // the engine may have the task for longer
+    SamplingTask task{.prompt = history(options.special),
+                      .seed_text = turn.user,
+                      .first_sample = static_cast<int64_t>(turns.size() * 1000 + retries),
+                      .options = options,
+                      .characters = generator.impl().characters_for(turn.user, options)};
+    task.options.samples = 1;
+    if (on_text) {
+      task.on_text = [on_text](int64_t, std::string_view text) { return on_text(0, 0, text); };
     }
-    Completion result = sequence.take_result();
-    result.prompt_tokens = static_cast<int64_t>(prompt_tokens);
-    result.prompt_tokens_kept = static_cast<int64_t>(prompt_tokens - prompt_first);
-    turn.reply = result.text;
-    return result;
+    task.on_end = [outcome](std::vector<Completion> completions, std::exception_ptr what) {
+      if (!completions.empty()) outcome->reply = std::move(completions.front());
+      outcome->error = what;
+    };
+    run(engine.impl().submit(std::move(task)));
+    if (outcome->error) std::rethrow_exception(outcome->error);
+    turn.reply = outcome->reply.text;
+    return std::move(outcome->reply);
   }
 
+  // To the end. A step that throws leaves no request behind that a later one would go on with: what
+  // its callbacks refer to may be gone then.
+  void run(RequestId request) {
+    try {
+      while (engine.step()) {
+      }
+    } catch (...) {
+      engine.cancel(request);
+      throw;
+    }
+  }
+
+  // What came of a request; it is cancelled before it wrote a word until it says more.
+  struct Outcome {
+    Outcome() { reply.finish = FinishReason::kCancelled; }
+    Completion reply;
+    std::exception_ptr error;
+  };
+
   Generator& generator;
-  Decoder decoder;
-  Window window;
-  std::vector<TokenId> held;  // tokens of the slot
+  Engine engine;
   std::vector<Turn> turns;
   int64_t retries = 0;
 };

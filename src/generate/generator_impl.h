@@ -1,9 +1,12 @@
-// What Generator holds; Conversation uses it too.
+// What Generator holds; Engine and Conversation use it too.
 #pragma once
 
 #include <array>
+#include <mutex>
 #include <optional>
+#include <utility>
 
+#include "generate/generate_options.h"
 #include "generate/whole_characters.h"
 #include "inkstone/generator.h"
 #include "model/model_impl.h"
@@ -11,20 +14,22 @@
 namespace inkstone {
 
 struct Generator::Impl {
-  Model model;
-  Tokenizer tokenizer;
-  // By ignore_end_of_text; made when first asked for.
-  std::array<std::optional<CharacterTable>, 2> characters = {};
+  Impl(Model its_model, Tokenizer its_tokenizer)
+      : model(std::move(its_model)), tokenizer(std::move(its_tokenizer)) {}
 
   // As Generator::prompt_tokens.
   std::vector<TokenId> prompt_tokens(std::string_view prompt, SpecialTokens special) const;
   // The token that a new document begins with; throws kUsage when there is none.
   TokenId first_token() const;
-  // The table that holds the continuation of `prompt` to UTF-8; null: nothing does.
+  // The table that holds the continuation of `prompt` to UTF-8; null: nothing does. From any
+  // thread.
   const CharacterTable* characters_for(std::string_view prompt, const GenerateOptions& options);
-};
 
-// Throws kUsage naming the option.
-void validate(const GenerateOptions& options);
+  Model model;
+  Tokenizer tokenizer;
+  std::mutex mutex;  // of what follows
+  // By ignore_end_of_text; made when first asked for.
+  std::array<std::optional<CharacterTable>, 2> characters = {};
+};
 
 }  // namespace inkstone

@@ -9,27 +9,12 @@
 namespace inkstone {
 namespace {
 
-void require(std::string_view name, double value, double low, double high) {
-  if (!(value >= low && value <= high)) {
-    fail(ErrorCode::kUsage, "{} is {}, expected {} to {}", name, value, low, high);
-  }
-}
-
 // Falling logits; the lower id first where they are equal.
 bool before(const Sampler::Candidate& a, const Sampler::Candidate& b) {
   return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
 }
 
 }  // namespace
-
-void validate(const SamplingOptions& o) {
-  require("temperature", o.temperature, 0, 100);
-  require("top-k", static_cast<double>(o.top_k), 0, 1e9);
-  require("top-p", o.top_p, 0, 1);
-  require("min-p", o.min_p, 0, 1);
-  require("repetition-penalty", o.repetition_penalty, 0.01, 100);
-  require("repetition-window", static_cast<double>(o.repetition_window), 0, 1e9);
-}
 
 Choice Sampler::choose(std::span<const float> logits, int64_t usable,
                        std::span<const TokenId> history, const SamplingOptions& options,
@@ -40,10 +25,7 @@ Choice Sampler::choose(std::span<const float> logits, int64_t usable,
   logits_.assign(logits.begin(), logits.begin() + usable);
   penalise_repetition(history, options);
   if (bar) bar(logits_);
-  const auto choice = [&](TokenId token) {
-    const double log_prob = static_cast<double>(logits[token] - maximum_) - std::log(sum_);
-    return Choice{token, static_cast<float>(log_prob)};
-  };
+  const auto choice = [&](TokenId token) { return Choice{token, log_prob(logits[token])}; };
   const auto best = std::max_element(logits_.begin(), logits_.end());
   if (options.temperature == 0 || options.top_k == 1)
     return choice(static_cast<TokenId>(best - logits_.begin()));
@@ -53,6 +35,26 @@ Choice Sampler::choose(std::span<const float> logits, int64_t usable,
   if (options.min_p > 0) drop_improbable(options.min_p);
   normalise();
   return choice(candidates_[reaching(uniform)].token);
+}
+
+float Sampler::log_prob(float logit) const {
+  return static_cast<float>(static_cast<double>(logit - maximum_) - std::log(sum_));
+}
+
+// Few are asked for: each logit meets the worst of those first.
+std::vector<TokenLogProb> Sampler::likeliest(std::span<const float> logits, int64_t usable,
+                                             int64_t count) const {
+  std::vector<Candidate> best;  // sorted
+  const auto most = static_cast<size_t>(std::min(count, usable));
+  for (int64_t id = 0; id < usable && most > 0; ++id) {
+    const Candidate next{logits[id], static_cast<TokenId>(id), 0};
+    if (best.size() == most && !before(next, best.back())) continue;
+    if (best.size() == most) best.pop_back();
+    best.insert(std::ranges::upper_bound(best, next, before), next);
+  }
+  std::vector<TokenLogProb> result;
+  for (const Candidate& c : best) result.push_back({c.token, log_prob(c.logit)});
+  return result;
 }
 
 std::vector<Sampler::Candidate> Sampler::candidates() const {

@@ -30,6 +30,11 @@ class Sampler {
   Choice choose(std::span<const float> logits, int64_t usable, std::span<const TokenId> history,
                 const SamplingOptions& options, double uniform, const BarLogits& bar = {});
 
+  // The most likely `count` ids of the last choose(), or all that may be drawn: before any filter.
+  // `logits` and `usable` are those that it was given.
+  std::vector<TokenLogProb> likeliest(std::span<const float> logits, int64_t usable,
+                                      int64_t count) const;
+
   struct Candidate {
     float logit;
     TokenId token;
@@ -41,6 +46,7 @@ class Sampler {
 
  private:
   void exponentiate(std::span<const float> logits);
+  float log_prob(float logit) const;
   void penalise_repetition(std::span<const TokenId> history, const SamplingOptions& options);
   void keep_best(int64_t count);
   void weigh(std::span<const float> logits, float best, double temperature);

@@ -6,8 +6,10 @@
 
 namespace inkstone {
 
-Buffer::Buffer(Backend& backend, int64_t bytes)
-    : backend_(&backend), data_(backend.allocate(bytes)), bytes_(bytes) {}
+Buffer::Buffer(Backend& backend, int64_t bytes, Memory memory)
+    : backend_(&backend),
+      data_(memory == Memory::kReserved ? backend.reserve(bytes) : backend.allocate(bytes)),
+      bytes_(bytes) {}
 
 Buffer::Buffer(Buffer&& other) noexcept
     : backend_(other.backend_),

@@ -30,10 +30,9 @@ double product_flops(Backend& backend, DType operand, int64_t m, int64_t k, int6
       c(backend, m * n * 4);
   const Matmul op{
       .a = a.view(operand, {m, k}), .b = b.view(operand, {k, n}), .c = c.view(DType::kF32, {m, n})};
-  float probe = 0;
   const double seconds = best_seconds(budget_s, [&] {
     backend.matmul_nn(op);
-    backend.copy_to_host(c.view(DType::kF32, {1}), &probe);  // waits
+    backend.synchronize();
   });
   return 2.0 * static_cast<double>(m * n * k) / seconds;
 }
@@ -62,10 +61,12 @@ void GemmPeak::saw(double flops_per_s) { best_ = std::max(best_, flops_per_s); }
 
 double measure_read_bandwidth(Backend& backend) {
   constexpr int64_t bytes = int64_t{256} << 20;
-  const Buffer buffer(backend, bytes);
+  const Buffer buffer(backend, bytes), total(backend, size_bytes(DType::kF64));
   backend.fill_zero(buffer.view(DType::kF32, {bytes / 4}));  // touches every page
-  const double seconds = best_seconds(
-      0.1, [&] { backend.sum_of_squares(buffer.view(DType::kF32, {bytes / 4})); });
+  const double seconds = best_seconds(0.1, [&] {
+    backend.sum_of_squares(buffer.view(DType::kF32, {bytes / 4}), total.view(DType::kF64, {1}));
+    backend.synchronize();
+  });
   return static_cast<double>(bytes) / seconds;
 }
 

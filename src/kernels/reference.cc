@@ -47,18 +47,22 @@ double silu_derivative(double x) {
   return s * (1 + x * (1 - s));
 }
 
-// Where q (part 0), k (1) or v (2) of head h lies in qkv [B,T,3C]: element (t, e) of the head is
-// data[t * 3C + e].
-struct Head {
-  In data;
+// One head: element e at position t is data[t * stride + e].
+template <typename Span>
+struct Strided {
+  Span data;
   int64_t stride;
-  double at(int64_t t, int64_t e) const { return data[t * stride + e]; }
+  auto& at(int64_t t, int64_t e) const { return data[t * stride + e]; }
 };
+using Head = Strided<In>;
 
-Head head(const AttentionSizes& s, In qkv, int64_t b, int64_t h, int64_t part) {
-  const int64_t C = s.NH * s.HS;
-  return {qkv.subspan(b * s.T * 3 * C + part * C + h * s.HS), 3 * C};
+// Head h of sequence b in x [B,T,heads,HS].
+template <typename Span>
+Strided<Span> head(const AttentionSizes& s, Span x, int64_t heads, int64_t b, int64_t h) {
+  return {x.subspan((b * s.T * heads + h) * s.HS), heads * s.HS};
 }
+
+int64_t key_head(const AttentionSizes& s, int64_t h) { return h * s.KVH / s.NH; }
 
 double dot(const Head& x, int64_t i, const Head& y, int64_t j, int64_t HS) {
   double sum = 0;
@@ -82,31 +86,59 @@ double attention_factor(const AttentionSizes& s, int64_t b, int64_t h, int64_t i
 }
 
 // With P and M as above: dP = (dout V^T) M, D[i] = sum_j P[i,j] dP[i,j], dS = P (dP - D),
-// dV = (P M)^T dout, dQ = scale dS K, dK = scale dS^T Q.
-void head_backward(const AttentionSizes& s, In dout, In qkv, int64_t b, int64_t h, Out dqkv) {
-  const int64_t C = s.NH * s.HS;
-  const Head q = head(s, qkv, b, h, 0), k = head(s, qkv, b, h, 1), v = head(s, qkv, b, h, 2);
-  const Head dy{dout.subspan(b * s.T * C + h * s.HS), C};
-  const Out to = dqkv.subspan(b * s.T * 3 * C + h * s.HS);
-  const std::vector<double> P = attention_probabilities(s, qkv, b, h).P;
+// dV += (P M)^T dout, dQ += scale dS K, dK += scale dS^T Q.
+void head_backward(const AttentionSizes& s, In dout, const AttentionInputs& in, int64_t b,
+                   int64_t h, const AttentionGradients& to) {
+  const int64_t g = key_head(s, h);
+  const Head q = head(s, in.q, s.NH, b, h), k = head(s, in.k, s.KVH, b, g),
+             v = head(s, in.v, s.KVH, b, g), dy = head(s, dout, s.NH, b, h);
+  const auto dq = head(s, to.dq, s.NH, b, h), dk = head(s, to.dk, s.KVH, b, g),
+             dv = head(s, to.dv, s.KVH, b, g);
+  const std::vector<double> P = attention_probabilities(s, in.q, in.k, b, h).P;
   std::vector<double> dP(s.T);
   for (int64_t i = 0; i < s.T; ++i) {
     double D = 0;
-    for (int64_t j = 0; j <= i; ++j) {
+    for (int64_t j = s.first_key(b, i); j <= s.last_key(b, i); ++j) {
       dP[j] = dot(dy, i, v, j, s.HS) * attention_factor(s, b, h, i, j);
       D += P[i * s.T + j] * dP[j];
     }
-    for (int64_t j = 0; j <= i; ++j) {
+    for (int64_t j = s.first_key(b, i); j <= s.last_key(b, i); ++j) {
       const double dS = P[i * s.T + j] * (dP[j] - D);
       const double dropped = P[i * s.T + j] * attention_factor(s, b, h, i, j);
       for (int64_t e = 0; e < s.HS; ++e) {
-        to[i * 3 * C + e] += s.scale * dS * k.at(j, e);
-        to[j * 3 * C + C + e] += s.scale * dS * q.at(i, e);
-        to[j * 3 * C + 2 * C + e] += dropped * dy.at(i, e);
+        dq.at(i, e) += s.scale * dS * k.at(j, e);
+        dk.at(j, e) += s.scale * dS * q.at(i, e);
+        dv.at(j, e) += dropped * dy.at(i, e);
       }
     }
   }
 }
+
+// x as a multiple of the spacing of halves near it; from half a spacing beyond the largest on
+// infinity.
+double round_to_half(double x) {
+  if (!std::isfinite(x) || x == 0) return x;
+  const double spacing = std::ldexp(1.0, std::max(std::ilogb(x), -14) - 10);
+  const double rounded = std::nearbyint(x / spacing) * spacing;
+  return std::fabs(rounded) < 65536 ? rounded : std::copysign(HUGE_VAL, x);
+}
+
+// Where the numbers of a row's head lie in the pages of its sequence.
+struct PagedHead {
+  PagedHead(const PagedSizes& the_sizes, const PagedRows& rows, int64_t r, int64_t head)
+      : s(the_sizes), pages(rows.pages.subspan(rows.sequences[r] * s.M, s.M)), h(head) {}
+  int64_t key(int64_t t, int64_t e) const {
+    return ((pages[t / kPagePositions] * s.NH + h) * s.HS + e) * kPagePositions +
+           t % kPagePositions;
+  }
+  int64_t value(int64_t t, int64_t e) const {
+    return ((pages[t / kPagePositions] * s.NH + h) * kPagePositions + t % kPagePositions) * s.HS +
+           e;
+  }
+  const PagedSizes& s;
+  Indices pages;
+  int64_t h;
+};
 
 }  // namespace
 
@@ -125,6 +157,12 @@ void sum_rows(In x, Out out, bool accumulate) {
   for (int64_t i = 0; i < length(x); ++i) out[i % length(out)] += x[i];
 }
 
+double sum(In x) {
+  double total = 0;
+  for (const double value : x) total += value;
+  return total;
+}
+
 double sum_of_squares(In x) {
   double sum = 0;
   for (const double value : x) sum += value * value;
@@ -137,6 +175,7 @@ void add(Out x, In delta) {
 
 double cast(double x, DType to) {
   const auto single = static_cast<float>(x);
+  if (to == DType::kF16) return round_to_half(single);
   return to == DType::kBF16 ? to_float(to_bf16(single)) : single;
 }
 
@@ -221,71 +260,81 @@ void dropout(Out x, const DropoutMask& mask) {
     x[i] *= dropout_factor(mask, i >> 32, static_cast<uint32_t>(i));
 }
 
-Probabilities attention_probabilities(const AttentionSizes& s, In qkv, int64_t b, int64_t h) {
-  const Head q = head(s, qkv, b, h, 0), k = head(s, qkv, b, h, 1);
+int64_t AttentionSizes::first_key(int64_t b, int64_t i) const {
+  return first_keys.empty() ? 0 : first_keys[b * T + i];
+}
+int64_t AttentionSizes::last_key(int64_t b, int64_t i) const {
+  return last_keys.empty() ? i : last_keys[b * T + i];
+}
+
+Probabilities attention_probabilities(const AttentionSizes& s, In q, In k, int64_t b, int64_t h) {
+  const Head queries = head(s, q, s.NH, b, h), keys = head(s, k, s.KVH, b, key_head(s, h));
   Probabilities result{std::vector<double>(s.T * s.T), std::vector<double>(s.T)};
   for (int64_t i = 0; i < s.T; ++i) {
-    const Out row = Out(result.P).subspan(i * s.T, i + 1);
-    for (int64_t j = 0; j <= i; ++j) row[j] = s.scale * dot(q, i, k, j, s.HS);
+    const int64_t first = s.first_key(b, i), count = s.last_key(b, i) - first + 1;
+    const Out row = Out(result.P).subspan(i * s.T + first, count);
+    for (int64_t j = 0; j < count; ++j) row[j] = s.scale * dot(queries, i, keys, first + j, s.HS);
     result.lse[i] = softmax(row);
   }
   return result;
 }
 
-void attention_forward(const AttentionSizes& s, In qkv, Out out, Out lse) {
-  const int64_t C = s.NH * s.HS;
+void attention_forward(const AttentionSizes& s, const AttentionInputs& in, Out out, Out lse) {
   std::fill(out.begin(), out.end(), 0.0);
   for (int64_t pair = 0; pair < s.B * s.NH; ++pair) {
     const int64_t b = pair / s.NH, h = pair % s.NH;
-    const Head v = head(s, qkv, b, h, 2);
-    const Probabilities p = attention_probabilities(s, qkv, b, h);
+    const Head v = head(s, in.v, s.KVH, b, key_head(s, h));
+    const auto to = head(s, out, s.NH, b, h);
+    const Probabilities p = attention_probabilities(s, in.q, in.k, b, h);
     std::copy(p.lse.begin(), p.lse.end(), lse.begin() + pair * s.T);
     for (int64_t i = 0; i < s.T; ++i) {
-      for (int64_t j = 0; j <= i; ++j) {
+      for (int64_t j = s.first_key(b, i); j <= s.last_key(b, i); ++j) {
         const double dropped = p.P[i * s.T + j] * attention_factor(s, b, h, i, j);
-        for (int64_t e = 0; e < s.HS; ++e)
-          out[(b * s.T + i) * C + h * s.HS + e] += dropped * v.at(j, e);
+        for (int64_t e = 0; e < s.HS; ++e) to.at(i, e) += dropped * v.at(j, e);
       }
     }
   }
 }
 
-void attention_backward(const AttentionSizes& s, In dout, In qkv, Out dqkv) {
-  std::fill(dqkv.begin(), dqkv.end(), 0.0);
+void attention_backward(const AttentionSizes& s, In dout, const AttentionInputs& in,
+                        const AttentionGradients& to) {
+  for (const Out gradient : {to.dq, to.dk, to.dv}) std::fill(gradient.begin(), gradient.end(), 0.0);
   for (int64_t b = 0; b < s.B; ++b) {
-    for (int64_t h = 0; h < s.NH; ++h) head_backward(s, dout, qkv, b, h, dqkv);
+    for (int64_t h = 0; h < s.NH; ++h) head_backward(s, dout, in, b, h, to);
   }
 }
 
-void cache_store(const CacheSizes& s, In qkv, Indices slots, Indices positions, Out keys,
-                 Out values) {
+void store_in_pages(const PagedSizes& s, const PagedRows& rows, In qkv, Out keys, Out values) {
   const int64_t C = s.NH * s.HS;
   for (int64_t r = 0; r < s.R; ++r) {
     for (int64_t h = 0; h < s.NH; ++h) {
-      const int64_t to = ((slots[r] * s.NH + h) * s.T + positions[r]) * s.HS;
+      const PagedHead to(s, rows, r, h);
       for (int64_t e = 0; e < s.HS; ++e) {
-        keys[to + e] = qkv[r * 3 * C + C + h * s.HS + e];
-        values[to + e] = qkv[r * 3 * C + 2 * C + h * s.HS + e];
+        const int64_t from = r * 3 * C + h * s.HS + e;
+        keys[to.key(rows.positions[r], e)] = cast(qkv[from + C], s.cache);
+        values[to.value(rows.positions[r], e)] = cast(qkv[from + 2 * C], s.cache);
       }
     }
   }
 }
 
-void attention_cached(const CacheSizes& s, In qkv, Indices slots, Indices positions, In keys,
-                      In values, Out out) {
+void attention_paged(const PagedSizes& s, const PagedRows& rows, In qkv, In keys, In values,
+                     Out out) {
   const int64_t C = s.NH * s.HS;
   std::fill(out.begin(), out.end(), 0.0);
   for (int64_t r = 0; r < s.R; ++r) {
+    const int64_t first = rows.first_keys[r], count = rows.last_keys[r] + 1 - first;
     for (int64_t h = 0; h < s.NH; ++h) {
-      const int64_t begin = (slots[r] * s.NH + h) * s.T * s.HS;
-      const Head q{qkv.subspan(r * 3 * C + h * s.HS), 0}, k{keys.subspan(begin), s.HS},
-          v{values.subspan(begin), s.HS};
-      const int64_t count = positions[r] + 1;
+      const PagedHead of(s, rows, r, h);
       std::vector<double> p(count);
-      for (int64_t t = 0; t < count; ++t) p[t] = s.scale * dot(q, 0, k, t, s.HS);
+      for (int64_t t = 0; t < count; ++t) {
+        for (int64_t e = 0; e < s.HS; ++e)
+          p[t] += s.scale * qkv[r * 3 * C + h * s.HS + e] * keys[of.key(first + t, e)];
+      }
       softmax(p);
       for (int64_t t = 0; t < count; ++t) {
-        for (int64_t e = 0; e < s.HS; ++e) out[r * C + h * s.HS + e] += p[t] * v.at(t, e);
+        for (int64_t e = 0; e < s.HS; ++e)
+          out[r * C + h * s.HS + e] += p[t] * values[of.value(first + t, e)];
       }
     }
   }
@@ -305,15 +354,20 @@ void cross_entropy(In logits, Indices targets, double gradient_scale, Out losses
   }
 }
 
-void adamw(const AdamWStep& numbers, Out parameter, In gradient, Out m, Out v) {
-  const double beta1 = numbers.beta1, beta2 = numbers.beta2, lr = numbers.lr;
+double gradient_scale(double squared_norm, double clip) {
+  return clip > 0 ? std::min(1.0, clip / (std::sqrt(squared_norm) + 1e-6)) : 1;
+}
+
+void adamw(const AdamWNumbers& numbers, const ParameterUpdate& row, double scale, Out parameter,
+           In gradient, Out m, Out v) {
+  const double beta1 = numbers.beta1, beta2 = numbers.beta2, lr = row.lr;
   for (int64_t i = 0; i < length(parameter); ++i) {
-    const double g = gradient[i] * numbers.gradient_scale;
+    const double g = gradient[i] * scale;
     m[i] = beta1 * m[i] + (1 - beta1) * g;
     v[i] = beta2 * v[i] + (1 - beta2) * g * g;
     const double direction = m[i] / numbers.correction1 /
                              (std::sqrt(v[i] / numbers.correction2) + numbers.epsilon);
-    parameter[i] -= lr * (direction + numbers.weight_decay * parameter[i]);
+    parameter[i] -= lr * (direction + row.weight_decay * parameter[i]);
   }
 }
 
@@ -333,21 +387,22 @@ void orthogonalise(const MuonSizes& s, Out x) {
 
 }  // namespace
 
-void muon(const MuonStep& numbers, const MuonSizes& s, Out parameter, In gradient, Out m) {
-  const int64_t R = s.rows, C = s.columns, width = numbers.parts * C;
+void muon(const MuonNumbers& numbers, const ParameterUpdate& row, double scale, const MuonSizes& s,
+          Out parameter, In gradient, Out m) {
+  const int64_t R = s.rows, C = s.columns, width = row.parts * C;
   const double beta = numbers.beta;
   std::vector<double> u(R * width);
   for (int64_t i = 0; i < R * width; ++i) {
-    const double g = gradient[i] * numbers.gradient_scale;
+    const double g = gradient[i] * scale;
     m[i] = beta * m[i] + (1 - beta) * g;
     u[i] = beta * m[i] + (1 - beta) * g;
   }
-  const double rate = numbers.lr * std::sqrt(std::max(1.0, static_cast<double>(C) / R));
-  for (int64_t part = 0; part < numbers.parts; ++part) {
+  const double rate = row.lr * std::sqrt(std::max(1.0, static_cast<double>(C) / R));
+  for (int64_t part = 0; part < row.parts; ++part) {
     std::vector<double> x;
     for (int64_t r = 0; r < R; ++r) {
-      const auto row = u.begin() + r * width + part * C;
-      x.insert(x.end(), row, row + C);
+      const auto first = u.begin() + r * width + part * C;
+      x.insert(x.end(), first, first + C);
     }
     const double norm = std::max(std::sqrt(sum_of_squares(x)), 1e-7);
     for (double& value : x) value /= norm;
@@ -355,7 +410,7 @@ void muon(const MuonStep& numbers, const MuonSizes& s, Out parameter, In gradien
     for (int64_t r = 0; r < R; ++r) {
       for (int64_t c = 0; c < C; ++c) {
         double& p = parameter[r * width + part * C + c];
-        p = p * (1 - numbers.lr * numbers.weight_decay) - rate * x[r * C + c];
+        p = p * (1 - row.lr * row.weight_decay) - rate * x[r * C + c];
       }
     }
   }

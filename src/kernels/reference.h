@@ -2,9 +2,9 @@
 // with the simplest loops: what a kernel must compute, for reading and for tests. Never linked into
 // the program.
 //
-// Legend: B batch, T time, N = B*T, C channels, NH heads, HS = C/NH, V vocabulary. Row-major spans;
-// a shape stands beside each. An optional span that is absent is empty. Sizes that are not passed
-// follow from the spans' sizes.
+// Legend: B batch, T time, N = B*T, C channels, NH heads, KVH heads of keys and values, HS = C/NH,
+// V vocabulary. Row-major spans; a shape stands beside each. An optional span that is absent is
+// empty. Sizes that are not passed follow from the spans' sizes.
 #pragma once
 
 #include <cstdint>
@@ -30,10 +30,11 @@ void matmul_tn(const MatmulSizes& s, In a, In b, In bias, Out c);
 
 // out[N] (+)= sum over rows of x[M,N].
 void sum_rows(In x, Out out, bool accumulate);
+double sum(In x);
 double sum_of_squares(In x);
 // x += delta.
 void add(Out x, In delta);
-// What remains of x in the type (f32 or bf16), to nearest even.
+// What remains of x in the type (f32, bf16 or f16), to nearest even.
 double cast(double x, DType to);
 
 // x[n,:] = wte[tokens[n],:] + wpe[positions[n],:];  x [N,C].
@@ -60,41 +61,63 @@ double dropout_factor(const DropoutMask& mask, uint64_t row, uint32_t column);
 void dropout(Out x, const DropoutMask& mask);
 
 struct AttentionSizes {
-  int64_t B, T, NH, HS;
+  int64_t B, T, NH, KVH, HS;  // query head h reads key head h KVH / NH
   double scale = 1;
   DropoutMask dropout = {};
+  // [B,T]: query i sees keys first_keys[i]..last_keys[i] of its sequence; without them 0..i.
+  std::vector<int32_t> first_keys = {}, last_keys = {};
+
+  int64_t first_key(int64_t b, int64_t i) const;
+  int64_t last_key(int64_t b, int64_t i) const;
 };
-// Of one (batch, head): [T,T], softmax(scale q k^T) with zeros where j > i, before dropout; and
-// each row's log-sum-exp [T].
+// q [B,T,NH,HS]; k and v [B,T,KVH,HS].
+struct AttentionInputs {
+  In q, k, v;
+};
+struct AttentionGradients {
+  Out dq, dk, dv;
+};
+// Of one (batch, query head): [T,T], softmax(scale q k^T) with zeros where a key is not seen,
+// before dropout; and each row's log-sum-exp [T].
 struct Probabilities {
   std::vector<double> P, lse;
 };
-Probabilities attention_probabilities(const AttentionSizes& s, In qkv, int64_t b, int64_t h);
-// qkv [B,T,3C] -> out [B,T,C], lse [B,NH,T].
-void attention_forward(const AttentionSizes& s, In qkv, Out out, Out lse);
-// dout [B,T,C], qkv [B,T,3C] -> dqkv [B,T,3C], overwritten. Probabilities are computed anew.
-void attention_backward(const AttentionSizes& s, In dout, In qkv, Out dqkv);
+Probabilities attention_probabilities(const AttentionSizes& s, In q, In k, int64_t b, int64_t h);
+// -> out [B,T,NH,HS], lse [B,NH,T].
+void attention_forward(const AttentionSizes& s, const AttentionInputs& in, Out out, Out lse);
+// dout [B,T,NH,HS] -> gradients, overwritten. Probabilities are computed anew.
+void attention_backward(const AttentionSizes& s, In dout, const AttentionInputs& in,
+                        const AttentionGradients& to);
 
-struct CacheSizes {
-  int64_t R, NH, T, HS;
+// Rows over keys and values in pages (AttentionPaged); M pages a sequence at most, of the type `cache`.
+struct PagedSizes {
+  int64_t R, NH, HS, M;
   double scale = 1;
+  DType cache = DType::kF32;
 };
-// qkv [R,3C]; keys and values [S,NH,T,HS]; out [R,C].
-void cache_store(const CacheSizes& s, In qkv, Indices slots, Indices positions, Out keys,
-                 Out values);
-// Of rows that are stored already: row r over positions 0..positions[r] of its slot.
-void attention_cached(const CacheSizes& s, In qkv, Indices slots, Indices positions, In keys,
-                      In values, Out out);
+struct PagedRows {
+  Indices sequences, positions, first_keys, last_keys;  // [R]
+  Indices pages;                                        // [S,M]
+};
+// qkv [R,3C]; keys [P,NH,HS,16] and values [P,NH,16,HS], rounded to their type.
+void store_in_pages(const PagedSizes& s, const PagedRows& rows, In qkv, Out keys, Out values);
+// Of rows that are stored already: row r over positions first_keys[r]..last_keys[r]; out [R,C].
+void attention_paged(const PagedSizes& s, const PagedRows& rows, In qkv, In keys, In values,
+                     Out out);
 
 // logits [R,V], targets [R] -> losses [R], dlogits [R,V] (absent: losses only).
 void cross_entropy(In logits, Indices targets, double gradient_scale, Out losses, Out dlogits);
 
-// The numbers of AdamWStep; its views are not used.
-void adamw(const AdamWStep& numbers, Out parameter, In gradient, Out m, Out v);
-// parameter, gradient and m [rows, numbers.parts * columns].
+// What a step multiplies gradients of this norm by.
+double gradient_scale(double squared_norm, double clip);
+// One row of a step; of `row` only lr, weight_decay and parts count. m and v as OptimizerStep has
+// them, parameter, gradient and m of muon [rows, row.parts * columns].
+void adamw(const AdamWNumbers& numbers, const ParameterUpdate& row, double scale, Out parameter,
+           In gradient, Out m, Out v);
 struct MuonSizes {
   int64_t rows, columns;
 };
-void muon(const MuonStep& numbers, const MuonSizes& s, Out parameter, In gradient, Out m);
+void muon(const MuonNumbers& numbers, const ParameterUpdate& row, double scale, const MuonSizes& s,
+          Out parameter, In gradient, Out m);
 
 }  // namespace inkstone::reference

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/layer.h"
 #include "model/training_pass.h"
 
 namespace inkstone {
@@ -36,7 +37,7 @@ BackwardScratch plan_scratch(Arena& arena, const Network& network, const PassSha
   s.dnorm = arena.take(act, {N, C});
   s.wide = arena.take(act, {N, std::max(network.config().inner_width(), 3 * C)});
   const int64_t bytes = network.backend().attention_backward_scratch_bytes(
-      {shape.batch, shape.context, 3 * C}, network.config().heads);
+      shape.context, network.config().head_size());
   s.attention = arena.take(DType::kF32, {bytes / size_bytes(DType::kF32)});
   return s;
 }
@@ -47,58 +48,72 @@ float attention_scale(const ModelConfig& config, int64_t layer) {
       config.scale_attention_by_inverse_layer ? scale / static_cast<double>(layer + 1) : scale);
 }
 
+namespace {
+
+// How layer_forward's parts are done in training: each result is kept.
+struct TrainingOps {
+  const Network& network;
+  int64_t layer;
+  const PassShape& shape;
+  ConstView x, delta;  // the stream before the layer
+  const BlockActivations& a;
+  View branch;
+  const PassDropout& dropout;
+
+  Backend& backend() const { return network.backend(); }
+  void normalise(Branch half, int weight, int bias, View y) const {
+    const bool first = half == Branch::kAttention;
+    const ConstView added = first ? delta : ConstView(branch);
+    backend().layer_norm_forward(
+        {.x = first ? x : ConstView(a.x1),
+         .delta = added,
+         .sum = added ? (first ? a.x1 : a.x2) : View{},
+         .weight = network.master(weight),
+         .bias = network.master(bias),
+         .epsilon = static_cast<float>(network.config().layer_norm_epsilon),
+         .y = y,
+         .mean = first ? a.mean1 : a.mean2,
+         .rstd = first ? a.rstd1 : a.rstd2});
+  }
+  void multiply(View from, int weight, int bias, View y) const {
+    backend().matmul_nn(
+        {.a = from, .b = network.operand(weight), .c = y, .bias = network.master(bias)});
+  }
+  void attend(View qkv, View out) const {
+    const int64_t C = network.config().width, NH = network.config().heads;
+    const auto [q, k, v] = split_heads(qkv, NH, NH);
+    backend().attention_forward({.q = q,
+                                 .k = k,
+                                 .v = v,
+                                 .scale = attention_scale(network.config(), layer),
+                                 .out = out.reshaped({shape.batch, shape.context, C}),
+                                 .lse = a.lse,
+                                 .dropout = dropout.attention(layer)});
+  }
+  void activate(View from, View y) const {
+    backend().activation_forward({.kind = network.config().activation, .x = from, .y = y});
+  }
+  void finish(Branch half, View result) const {
+    if (dropout.rate == 0) return;
+    backend().dropout(result, half == Branch::kAttention ? dropout.attention_branch(layer)
+                                                         : dropout.mlp_branch(layer));
+  }
+};
+
+}  // namespace
+
 void block_forward(const Network& network, int64_t layer, const PassShape& shape, ConstView x,
                    ConstView delta, const BlockActivations& a, View branch,
                    const PassDropout& dropout) {
-  Backend& backend = network.backend();
-  const LayerRows& rows = network.table().layer(layer);
-  const int64_t C = network.config().width;
-  const auto epsilon = static_cast<float>(network.config().layer_norm_epsilon);
-
-  backend.layer_norm_forward({.x = x,
-                              .delta = delta,
-                              .sum = delta ? a.x1 : View{},
-                              .weight = network.master(rows.ln_1_weight),
-                              .bias = network.master(rows.ln_1_bias),
-                              .epsilon = epsilon,
-                              .y = a.ln1,
-                              .mean = a.mean1,
-                              .rstd = a.rstd1});
-  backend.matmul_nn({.a = a.ln1,
-                     .b = network.operand(rows.attn_weight),
-                     .c = a.qkv,
-                     .bias = network.master(rows.attn_bias)});
-  backend.attention_forward({.qkv = a.qkv.reshaped({shape.batch, shape.context, 3 * C}),
-                             .heads = network.config().heads,
-                             .scale = attention_scale(network.config(), layer),
-                             .out = a.attention.reshaped({shape.batch, shape.context, C}),
-                             .lse = a.lse,
-                             .dropout = dropout.attention(layer)});
-  backend.matmul_nn({.a = a.attention,
-                     .b = network.operand(rows.attn_proj_weight),
-                     .c = branch,
-                     .bias = network.master(rows.attn_proj_bias)});
-  if (dropout.rate > 0) backend.dropout(branch, dropout.attention_branch(layer));
-
-  backend.layer_norm_forward({.x = a.x1,
-                              .delta = branch,
-                              .sum = a.x2,
-                              .weight = network.master(rows.ln_2_weight),
-                              .bias = network.master(rows.ln_2_bias),
-                              .epsilon = epsilon,
-                              .y = a.ln2,
-                              .mean = a.mean2,
-                              .rstd = a.rstd2});
-  backend.matmul_nn({.a = a.ln2,
-                     .b = network.operand(rows.fc_weight),
-                     .c = a.fc,
-                     .bias = network.master(rows.fc_bias)});
-  backend.activation_forward({.kind = network.config().activation, .x = a.fc, .y = a.activated});
-  backend.matmul_nn({.a = a.activated,
-                     .b = network.operand(rows.fc_proj_weight),
-                     .c = branch,
-                     .bias = network.master(rows.fc_proj_bias)});
-  if (dropout.rate > 0) backend.dropout(branch, dropout.mlp_branch(layer));
+  layer_forward(network.table().layer(layer),
+                {.norm_1 = a.ln1,
+                 .qkv = a.qkv,
+                 .attention = a.attention,
+                 .norm_2 = a.ln2,
+                 .inner = a.fc,
+                 .activated = a.activated,
+                 .branch = branch},
+                TrainingOps{network, layer, shape, x, delta, a, branch, dropout});
 }
 
 namespace {
@@ -139,7 +154,7 @@ void block_backward(const Network& network, int64_t layer, const PassShape& shap
                     bool accumulate, const PassDropout& dropout) {
   Backend& backend = network.backend();
   const LayerRows& rows = network.table().layer(layer);
-  const int64_t N = shape.rows(), C = network.config().width;
+  const int64_t N = shape.rows(), C = network.config().width, NH = network.config().heads;
   const View dinner = {s.wide.data, s.wide.dtype, a.fc.shape};
 
   const ConstView dmlp = branch_gradient(backend, s, dropout.mlp_branch(layer));
@@ -175,14 +190,19 @@ void block_backward(const Network& network, int64_t layer, const PassShape& shap
                    .bias = rows.attn_proj_bias},
                   gradients, accumulate);
   const View dqkv = View{s.wide.data, s.wide.dtype, {N, 3 * C}};
+  const auto [q, k, v] = split_heads(a.qkv, NH, NH);
+  const auto [dq, dk, dv] = split_heads(dqkv, NH, NH);
   const Shape rank3{shape.batch, shape.context, C};
   backend.attention_backward({.dout = s.dnorm.reshaped(rank3),
-                              .qkv = a.qkv.reshaped({shape.batch, shape.context, 3 * C}),
+                              .q = q,
+                              .k = k,
+                              .v = v,
                               .out = a.attention.reshaped(rank3),
                               .lse = a.lse,
-                              .heads = network.config().heads,
                               .scale = attention_scale(network.config(), layer),
-                              .dqkv = dqkv.reshaped({shape.batch, shape.context, 3 * C}),
+                              .dq = dq,
+                              .dk = dk,
+                              .dv = dv,
                               .scratch = s.attention,
                               .dropout = dropout.attention(layer)});
   linear_backward(

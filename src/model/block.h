@@ -1,8 +1,5 @@
-// One transformer layer: x2 = x1 + attention(norm(x1)), next x1 = x2 + mlp(norm(x2)), forward and
-// backward.
-//
-// The residual sums are done inside the normalisation that reads them: a branch leaves its result
-// in `delta`, and the next normalisation adds it. Legend: N = B*T rows, C channels, I of the MLP.
+// One transformer layer (model/layer.h) in training: forward with everything kept that the backward
+// pass needs, and backward. Legend: N = B*T rows, C channels, I of the MLP.
 #pragma once
 
 #include <cstdint>

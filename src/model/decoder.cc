@@ -1,40 +1,48 @@
 #include "model/decoder.h"
 
 #include <algorithm>
-#include <numeric>
 #include <utility>
 
 #include "base/error.h"
 #include "model/block.h"
-#include "model/output_layer.h"
+#include "model/layer.h"
+#include "model/page_table.h"
 
 namespace inkstone {
 namespace {
 
-// Up to so many rows are limited by reading the weights once, not by arithmetic.
-constexpr int64_t kFewRows = 16;
-
-// Keys and values of one layer.
+// Keys and values of one layer: [P,NH,HS,16] and [P,NH,16,HS] act.
 struct LayerCache {
-  View keys, values;  // [S,NH,T,HS] act
+  View keys, values;
 };
+
+std::vector<LayerCache> plan_cache(Arena& arena, const ModelConfig& config, DType type,
+                                   int64_t pages) {
+  const int64_t NH = config.heads, HS = config.head_size();
+  std::vector<LayerCache> cache(static_cast<size_t>(config.layers));
+  for (LayerCache& layer : cache) {
+    layer.keys = arena.take(type, {pages, NH, HS, kPagePositions});
+    layer.values = arena.take(type, {pages, NH, kPagePositions, HS});
+  }
+  return cache;
+}
 
 // What n rows need on their way through the layers; one set serves every layer.
 struct RowScratch {
-  View tokens, slots, positions;  // [n] i32
-  View x;                         // [n,C] f32
-  View norm, attention, branch;   // [n,C] act
-  View mean, rstd;                // [n] f32
-  View qkv, inner;                // [n,3C], [n,I] act
-  View lse;                       // [1,NH,n] f32
+  View tokens, sequences, positions, first_keys;  // [n] i32
+  View x;                                         // [n,C] f32
+  View norm, attention, branch;                   // [n,C] act
+  View mean, rstd;                                // [n] f32: also losses
+  View qkv, inner;                                // [n,3C], [n,I] act
 };
 
 RowScratch plan_rows(Arena& arena, const ModelConfig& config, DType act, int64_t n) {
   const int64_t C = config.width;
   RowScratch s;
   s.tokens = arena.take(DType::kI32, {n});
-  s.slots = arena.take(DType::kI32, {n});
+  s.sequences = arena.take(DType::kI32, {n});
   s.positions = arena.take(DType::kI32, {n});
+  s.first_keys = arena.take(DType::kI32, {n});
   s.x = arena.take(DType::kF32, {n, C});
   s.norm = arena.take(act, {n, C});
   s.attention = arena.take(act, {n, C});
@@ -43,276 +51,322 @@ RowScratch plan_rows(Arena& arena, const ModelConfig& config, DType act, int64_t
   s.rstd = arena.take(DType::kF32, {n});
   s.qkv = arena.take(act, {n, 3 * C});
   s.inner = arena.take(act, {n, config.inner_width()});
-  s.lse = arena.take(DType::kF32, {1, config.heads, n});
   return s;
 }
 
-std::vector<LayerCache> plan_cache(Arena& arena, const ModelConfig& config, DType act,
-                                   int64_t slots, int64_t capacity) {
-  const Shape shape{slots, config.heads, capacity, config.head_size()};
-  std::vector<LayerCache> cache(config.layers);
-  for (LayerCache& layer : cache) layer = {arena.take(act, shape), arena.take(act, shape)};
-  return cache;
+// Page `page` of a cache view as one row.
+View page_of(const View& cache, int32_t page) {
+  const int64_t count = cache.count() / cache.shape[0];
+  return cache.reshaped({cache.shape[0], count}).rows(page, 1);
 }
 
-// Tokens [begin, begin + count) of every head of one slot, one view per head.
-View cache_rows(const View& cache, int64_t slot, int64_t head, int64_t count) {
-  const int64_t stride = cache.shape[2] * cache.shape[3] * size_bytes(cache.dtype);
-  auto* data = static_cast<std::byte*>(cache.data) + (slot * cache.shape[1] + head) * stride;
-  return {data, cache.dtype, {count, cache.shape[3]}};
+// Memory that grows to what was asked for most.
+void grow(Buffer& buffer, Backend& backend, int64_t bytes) {
+  if (bytes <= buffer.bytes()) return;
+  buffer = Buffer();  // first, so that both never exist at once
+  buffer = Buffer(backend, bytes);
+}
+
+int64_t checked_pages(int64_t tokens) {
+  if (tokens < 1 || tokens > kMostCacheTokens) {
+    fail(ErrorCode::kUsage, "a cache for {} tokens, expected 1 to {}", tokens, kMostCacheTokens);
+  }
+  return (tokens + kPagePositions - 1) / kPagePositions;
 }
 
 }  // namespace
 
 struct Decoder::Impl {
-  Impl(Network& net, int64_t slots, int64_t room)
-      : network(net), capacity(room), lengths(slots, 0) {
-    if (slots < 1 || room < 1 || room > net.config().context) {
-      fail(ErrorCode::kUsage, "{} sequences of {} tokens: expected at least one, of 1 to {} tokens",
-           slots, room, net.config().context);
-    }
+  Impl(const Weights& w, int64_t room)
+      : weights(w), config(w.config()), table(checked_pages(room)) {
     Arena count;
-    plan_cache(count, net.config(), net.compute(), slots, room);
-    cache_buffer = Buffer(net.backend(), count.used_bytes());
-    Arena arena(cache_buffer.data(), cache_buffer.bytes());
-    cache = plan_cache(arena, net.config(), net.compute(), slots, room);
+    plan_cache(count, config, weights.compute(), table.pages());
+    cache_memory = Buffer(backend(), count.used_bytes(), Buffer::Memory::kReserved);
+    Arena arena(cache_memory.data(), cache_memory.bytes());
+    cache = plan_cache(arena, config, weights.compute(), table.pages());
   }
 
-  Backend& backend() const { return network.backend(); }
-  int64_t vocab_size() const { return network.config().vocab_size; }
+  Backend& backend() const { return weights.backend(); }
 
   // Grows the scratch memory to n rows and lays it out.
-  void reserve(int64_t n) {
+  void reserve_rows(int64_t n) {
     Arena count;
-    plan_rows(count, network.config(), network.compute(), n);
-    if (count.used_bytes() > rows_buffer.bytes())
-      rows_buffer = Buffer(backend(), count.used_bytes());
-    Arena arena(rows_buffer.data(), rows_buffer.bytes());
-    rows = plan_rows(arena, network.config(), network.compute(), n);
-    if (!logits) {
-      logits_buffer = Buffer(backend(), kFewRows * vocab_size() * size_bytes(DType::kF32));
-      logits = logits_buffer.view(DType::kF32, {kFewRows, vocab_size()});
-    }
+    plan_rows(count, config, weights.compute(), n);
+    grow(rows_memory, backend(), count.used_bytes());
+    Arena arena(rows_memory.data(), rows_memory.bytes());
+    rows = plan_rows(arena, config, weights.compute(), n);
   }
 
-  void load(std::span<const TokenId> tokens, const std::vector<int32_t>& slots,
-            const std::vector<int32_t>& positions) {
-    for (const TokenId token : tokens) {
-      if (token < 0 || token >= vocab_size()) {
-        fail(ErrorCode::kMismatch, "token id {} lies outside the model's vocabulary of {}", token,
-             vocab_size());
+  void check(std::span<const Chunk> chunks) const {
+    int64_t needed = 0;
+    for (const Chunk& chunk : chunks) {
+      const auto n = static_cast<int64_t>(chunk.tokens.size());
+      const int64_t begin = table.length(chunk.sequence);
+      INK_CHECK(n > 0, "a chunk without tokens");
+      if (begin + n > config.context) {
+        fail(ErrorCode::kUsage, "{} tokens after {} do not fit into {}", n, begin, config.context);
       }
+      for (const TokenId token : chunk.tokens) {
+        if (token >= 0 && token < config.vocab_size) continue;
+        fail(ErrorCode::kMismatch, "token id {} lies outside the model's vocabulary of {}", token,
+             config.vocab_size);
+      }
+      needed += table.pages_for(chunk.sequence, n);
     }
-    reserve(static_cast<int64_t>(tokens.size()));
+    if (needed > table.free_pages()) {
+      fail(ErrorCode::kUsage,
+           "the cache is full: {} pages of {} tokens are needed, {} of {} are free", needed,
+           kPagePositions, table.free_pages(), table.pages());
+    }
+  }
+
+  // What every row of the chunks is, in the host's memory.
+  void describe_rows(std::span<const Chunk> chunks) {
+    tokens.clear(), sequences.clear(), positions.clear();
+    lengths.clear(), copies.clear();
+    for (const Chunk& chunk : chunks) {
+      const auto n = static_cast<int64_t>(chunk.tokens.size());
+      const int64_t begin = table.length(chunk.sequence);
+      lengths.push_back(begin);
+      tokens.insert(tokens.end(), chunk.tokens.begin(), chunk.tokens.end());
+      sequences.insert(sequences.end(), chunk.tokens.size(),
+                       static_cast<int32_t>(&chunk - chunks.data()));
+      for (int64_t i = 0; i < n; ++i) positions.push_back(static_cast<int32_t>(begin + i));
+    }
+    first_keys.assign(tokens.size(), 0);
+  }
+
+  // Makes room for the chunks and writes what their rows are into the scratch memory.
+  void load(std::span<const Chunk> chunks) {
+    reserve_rows(static_cast<int64_t>(tokens.size()));
+    for (const Chunk& chunk : chunks)
+      table.append(chunk.sequence, static_cast<int64_t>(chunk.tokens.size()), copies);
+    for (const auto& copy : copies) copy_page(copy);
     backend().copy_from_host(tokens.data(), rows.tokens);
-    backend().copy_from_host(slots.data(), rows.slots);
+    backend().copy_from_host(sequences.data(), rows.sequences);
     backend().copy_from_host(positions.data(), rows.positions);
+    backend().copy_from_host(first_keys.data(), rows.first_keys);
+    load_pages(chunks);
   }
 
-  void multiply(ConstView x, int weight, int bias, View y) {
-    const Matmul op{.a = x, .b = network.operand(weight), .c = y, .bias = network.master(bias)};
-    if (x.shape[0] <= kFewRows || independent_rows) {
-      backend().matmul_rows_nn(op);
-    } else {
-      backend().matmul_nn(op);
+  // After a pass that threw: what it counted was perhaps never written, and a page's copy neither.
+  // The views may be of memory that was given back.
+  void take_back(std::span<const Chunk> chunks) {
+    for (size_t i = 0; i < chunks.size(); ++i)
+      table.take_back(chunks[i].sequence, lengths[i], copies);
+    rows = {};
+    page_rows = {};
+  }
+
+  void copy_page(const PageTable::PageCopy& copy) {
+    for (const LayerCache& layer : cache) {
+      backend().copy(page_of(layer.keys, copy.from), page_of(layer.keys, copy.to));
+      backend().copy(page_of(layer.values, copy.from), page_of(layer.values, copy.to));
     }
   }
 
-  // fresh: the rows are the beginning of one sequence.
-  void attend(int64_t layer, bool fresh) {
-    const float scale = attention_scale(network.config(), layer);
-    const int64_t n = rows.x.shape[0], C = network.config().width;
-    const View keys = cache[layer].keys, values = cache[layer].values;
-    if (!fresh) {
-      backend().attention_cached({.qkv = rows.qkv,
-                                  .slots = rows.slots,
-                                  .positions = rows.positions,
-                                  .keys = keys,
-                                  .values = values,
-                                  .scale = scale,
-                                  .out = rows.attention});
-      return;
+  // One row of pages per chunk, as wide as the longest.
+  void load_pages(std::span<const Chunk> chunks) {
+    size_t most = 0;
+    for (const Chunk& chunk : chunks) most = std::max(most, table.pages_of(chunk.sequence).size());
+    pages.assign(chunks.size() * most, 0);
+    for (size_t i = 0; i < chunks.size(); ++i) {
+      const auto held = table.pages_of(chunks[i].sequence);
+      std::copy(held.begin(), held.end(), pages.begin() + static_cast<int64_t>(i * most));
     }
-    backend().cache_store({.qkv = rows.qkv,
-                           .slots = rows.slots,
-                           .positions = rows.positions,
-                           .keys = keys,
-                           .values = values});
-    backend().attention_forward({.qkv = rows.qkv.reshaped({1, n, 3 * C}),
-                                 .heads = network.config().heads,
-                                 .scale = scale,
-                                 .out = rows.attention.reshaped({1, n, C}),
-                                 .lse = rows.lse});
+    const auto count = static_cast<int64_t>(pages.size());
+    grow(pages_memory, backend(), count * size_bytes(DType::kI32));
+    page_rows = pages_memory.view(
+        DType::kI32, {static_cast<int64_t>(chunks.size()), static_cast<int64_t>(most)});
+    backend().copy_from_host(pages.data(), page_rows);
   }
 
-  // x (+= branch), then normalised into `norm`.
+  // x (+= branch), then normalised into rows.norm.
   void normalise(int weight, int bias, bool add_branch) {
-    backend().layer_norm_forward(
-        {.x = rows.x,
-         .delta = add_branch ? ConstView(rows.branch) : ConstView{},
-         .sum = add_branch ? rows.x : View{},
-         .weight = network.master(weight),
-         .bias = network.master(bias),
-         .epsilon = static_cast<float>(network.config().layer_norm_epsilon),
-         .y = rows.norm,
-         .mean = rows.mean,
-         .rstd = rows.rstd});
+    backend().layer_norm_forward({.x = rows.x,
+                                  .delta = add_branch ? ConstView(rows.branch) : ConstView{},
+                                  .sum = add_branch ? rows.x : View{},
+                                  .weight = weights.vector(weight),
+                                  .bias = weights.vector(bias),
+                                  .epsilon = static_cast<float>(config.layer_norm_epsilon),
+                                  .y = rows.norm,
+                                  .mean = rows.mean,
+                                  .rstd = rows.rstd});
   }
+
+  // How layer_forward's parts are done here.
+  struct LayerOps {
+    Impl& d;
+    int64_t layer;
+
+    void normalise(Branch branch, int weight, int bias, View) const {
+      d.normalise(weight, bias, layer > 0 || branch == Branch::kMlp);
+    }
+    void multiply(View x, int weight, int bias, View y) const {
+      if (d.on_product) d.on_product(weight, x);
+      d.backend().linear(
+          {.x = x, .weight = d.weights.matrix(weight), .bias = d.weights.vector(bias), .y = y});
+    }
+    void attend(View qkv, View out) const {
+      const LayerCache& cache = d.cache[static_cast<size_t>(layer)];
+      d.backend().attention_paged({.qkv = qkv,
+                                   .sequences = d.rows.sequences,
+                                   .positions = d.rows.positions,
+                                   .first_keys = d.rows.first_keys,
+                                   .last_keys = d.rows.positions,
+                                   .pages = d.page_rows,
+                                   .keys = cache.keys,
+                                   .values = cache.values,
+                                   .scale = attention_scale(d.config, layer),
+                                   .out = out});
+    }
+    void activate(View x, View y) const {
+      d.backend().activation_forward({.kind = d.config.activation, .x = x, .y = y});
+    }
+    void finish(Branch, View) const {}
+  };
 
   // The loaded rows through all layers; leaves the last normalisation's result in rows.norm.
-  void forward(bool fresh) {
-    const ParameterTable& table = network.table();
-    backend().embedding_forward({.tokens = rows.tokens,
-                                 .positions = rows.positions,
-                                 .wte = network.master(table.wte()),
-                                 .wpe = network.master(table.wpe()),
-                                 .x = rows.x});
-    for (int64_t l = 0; l < network.config().layers; ++l) {
-      const LayerRows& r = table.layer(l);
-      normalise(r.ln_1_weight, r.ln_1_bias, l > 0);
-      multiply(rows.norm, r.attn_weight, r.attn_bias, rows.qkv);
-      attend(l, fresh);
-      multiply(rows.attention, r.attn_proj_weight, r.attn_proj_bias, rows.branch);
-      normalise(r.ln_2_weight, r.ln_2_bias, true);
-      multiply(rows.norm, r.fc_weight, r.fc_bias, rows.inner);
-      backend().activation_forward(
-          {.kind = network.config().activation, .x = rows.inner, .y = rows.inner});
-      multiply(rows.inner, r.fc_proj_weight, r.fc_proj_bias, rows.branch);
+  void forward() {
+    const ParameterTable& parameters = weights.table();
+    backend().embed({.tokens = rows.tokens,
+                     .positions = rows.positions,
+                     .wte = weights.embedding(parameters.wte()),
+                     .wpe = weights.embedding(parameters.wpe()),
+                     .x = rows.x});
+    const LayerTensors tensors = {.norm_1 = rows.norm,
+                                  .qkv = rows.qkv,
+                                  .attention = rows.attention,
+                                  .norm_2 = rows.norm,
+                                  .inner = rows.inner,
+                                  .activated = rows.inner,
+                                  .branch = rows.branch};
+    for (int64_t l = 0; l < config.layers; ++l) {
+      layer_forward(parameters.layer(l), tensors, LayerOps{*this, l});
     }
-    normalise(table.ln_f_weight(), table.ln_f_bias(), true);
+    normalise(parameters.ln_f_weight(), parameters.ln_f_bias(), true);
   }
 
-  // Logits of `count` rows of rows.norm from `begin` on, to the host; each row by itself.
-  void output_rows(int64_t begin, int64_t count, float* out) {
-    for (int64_t done = 0; done < count; done += kFewRows) {
-      const int64_t n = std::min(kFewRows, count - done);
-      const View part = logits.rows(0, n);
-      backend().matmul_rows_nt({.a = rows.norm.rows(begin + done, n),
-                                .b = network.operand(network.table().output()),
-                                .c = part});
-      backend().copy_to_host(part, out + done * vocab_size());
+  // Rows of the last pass side by side; rows.norm itself where they are all of it, in order.
+  View gathered(std::span<const int64_t> wanted) {
+    const auto count = static_cast<int64_t>(wanted.size()), C = config.width;
+    bool in_order = true;
+    for (int64_t i = 0; i < count; ++i) {
+      INK_CHECK(wanted[i] >= 0 && wanted[i] < rows.x.shape[0], "a row of the last pass");
+      in_order = in_order && wanted[i] == wanted[0] + i;
     }
+    if (in_order) return rows.norm.rows(wanted[0], count);
+    grow(gathered_memory, backend(), count * C * size_bytes(weights.compute()));
+    const View all = gathered_memory.view(weights.compute(), {count, C});
+    for (int64_t i = 0; i < count; ++i)
+      backend().copy(rows.norm.rows(wanted[i], 1), all.rows(i, 1));
+    return all;
   }
 
-  // Appends tokens to one slot and runs them; the results of all rows are in rows.norm.
-  void append(int64_t slot, std::span<const TokenId> tokens) {
-    const auto n = static_cast<int64_t>(tokens.size());
-    const int64_t begin = lengths.at(slot);
-    INK_CHECK(n > 0, "prefill without tokens");
-    if (begin + n > capacity) {
-      fail(ErrorCode::kUsage, "{} tokens after {} do not fit into {}", n, begin, capacity);
-    }
-    std::vector<int32_t> positions(n);
-    std::iota(positions.begin(), positions.end(), static_cast<int32_t>(begin));
-    load(tokens, std::vector<int32_t>(n, static_cast<int32_t>(slot)), positions);
-    independent_rows = false;
-    forward(begin == 0);
-    lengths[slot] = begin + n;
+  // Logits of rows [begin, begin + count) of x, in memory that the next call uses again.
+  View logits_of(View x, int64_t begin, int64_t count) {
+    if (on_product) on_product(weights.table().output(), x.rows(begin, count));
+    grow(logits_memory, backend(), count * config.vocab_size * size_bytes(DType::kF32));
+    const View logits = logits_memory.view(DType::kF32, {count, config.vocab_size});
+    backend().linear({.x = x.rows(begin, count),
+                      .weight = weights.matrix(weights.table().output()),
+                      .y = logits});
+    return logits;
   }
 
-  Network& network;
-  int64_t capacity;
-  std::vector<int64_t> lengths;
+  // Calls f(begin, count) for blocks of `count` rows whose logits may exist at once.
+  template <typename F>
+  void for_blocks(int64_t count, F&& f) {
+    const int64_t block = backend().logits_rows(count, config.vocab_size);
+    for (int64_t begin = 0; begin < count; begin += block) f(begin, std::min(block, count - begin));
+  }
+
+  const Weights& weights;
+  const ModelConfig& config;
+  PageTable table;
   std::vector<LayerCache> cache;
   RowScratch rows;
-  View logits;
-  Buffer cache_buffer, rows_buffer, logits_buffer;
-  // Rows of different slots: no product may depend on how many there are.
-  bool independent_rows = false;
+  View page_rows;  // [chunks, pages] i32
+  std::function<void(int, ConstView)> on_product;
+  Buffer cache_memory, rows_memory, pages_memory, gathered_memory, logits_memory;
+  // Of the pass that is being loaded.
+  std::vector<int32_t> tokens, sequences, positions, first_keys, pages;
+  std::vector<int64_t> lengths;  // of the chunks' sequences before it
+  std::vector<PageTable::PageCopy> copies;
 };
 
-Decoder::Decoder(Network& network, int64_t slots, int64_t capacity)
-    : impl_(std::make_unique<Impl>(network, slots, capacity)) {}
-
+Decoder::Decoder(const Weights& weights, int64_t tokens)
+    : impl_(std::make_unique<Impl>(weights, tokens)) {}
 Decoder::~Decoder() = default;
 
-int64_t Decoder::slots() const { return static_cast<int64_t>(impl_->lengths.size()); }
-int64_t Decoder::capacity() const { return impl_->capacity; }
-int64_t Decoder::length(int64_t slot) const { return impl_->lengths.at(slot); }
-
-void Decoder::truncate(int64_t slot, int64_t length) {
-  INK_CHECK(length >= 0 && length <= impl_->lengths.at(slot), "truncate beyond the end");
-  impl_->lengths[slot] = length;
+const ModelConfig& Decoder::config() const { return impl_->config; }
+int64_t Decoder::open() { return impl_->table.open(); }
+void Decoder::close(int64_t sequence) { impl_->table.close(sequence); }
+int64_t Decoder::fork(int64_t sequence, int64_t length) {
+  return impl_->table.fork(sequence, length);
+}
+void Decoder::truncate(int64_t sequence, int64_t length) {
+  impl_->table.truncate(sequence, length);
+}
+int64_t Decoder::length(int64_t sequence) const { return impl_->table.length(sequence); }
+int64_t Decoder::pages() const { return impl_->table.pages(); }
+int64_t Decoder::free_pages() const { return impl_->table.free_pages(); }
+int64_t Decoder::pages_for(int64_t sequence, int64_t tokens) const {
+  return impl_->table.pages_for(sequence, tokens);
 }
 
-void Decoder::fork(int64_t from, int64_t to) {
-  const int64_t length = impl_->lengths.at(from);
-  impl_->lengths.at(to) = length;
-  if (from == to || length == 0) return;
-  for (const LayerCache& layer : impl_->cache) {
-    for (int64_t head = 0; head < impl_->network.config().heads; ++head) {
-      impl_->backend().copy(cache_rows(layer.keys, from, head, length),
-                            cache_rows(layer.keys, to, head, length));
-      impl_->backend().copy(cache_rows(layer.values, from, head, length),
-                            cache_rows(layer.values, to, head, length));
-    }
+void Decoder::run(std::span<const Chunk> chunks) {
+  INK_CHECK(!chunks.empty(), "a pass without chunks");
+  impl_->check(chunks);
+  impl_->describe_rows(chunks);
+  try {
+    impl_->load(chunks);
+    impl_->forward();
+  } catch (...) {
+    impl_->take_back(chunks);
+    throw;
   }
 }
 
-std::vector<float> Decoder::prefill(int64_t slot, std::span<const TokenId> tokens,
-                                    std::vector<float>* all_logits) {
-  impl_->append(slot, tokens);
-  const auto n = static_cast<int64_t>(tokens.size()), V = impl_->vocab_size();
-  if (all_logits != nullptr) {
-    all_logits->resize(n * V);
-    impl_->output_rows(0, n, all_logits->data());
-  }
-  std::vector<float> last(V);
-  impl_->output_rows(n - 1, 1, last.data());
-  return last;
+void Decoder::logits(std::span<const int64_t> rows, std::span<float> out) {
+  const int64_t V = impl_->config.vocab_size;
+  INK_CHECK(out.size() == rows.size() * static_cast<size_t>(V), "a row of logits per row");
+  if (rows.empty()) return;
+  const View x = impl_->gathered(rows);
+  impl_->for_blocks(static_cast<int64_t>(rows.size()), [&](int64_t begin, int64_t count) {
+    impl_->backend().copy_to_host(impl_->logits_of(x, begin, count), out.data() + begin * V);
+  });
 }
 
-std::vector<float> Decoder::losses(int64_t slot, std::span<const TokenId> tokens,
-                                   std::span<const TokenId> targets) {
-  INK_CHECK(tokens.size() == targets.size(), "one target per token");
-  impl_->append(slot, tokens);
-  const auto n = static_cast<int64_t>(tokens.size());
-  const Network& network = impl_->network;
-  const auto plan = [&](Arena& arena) {
-    return plan_output(arena, network.config(), network.compute(), n);
-  };
-  Arena count;
-  plan(count);
-  const Buffer memory(network.backend(), count.used_bytes());
-  Arena arena(memory.data(), memory.bytes());
-  const OutputScratch scratch = plan(arena);
-  // The slots and the mean are not needed any more: their memory takes targets and losses.
-  network.backend().copy_from_host(targets.data(), impl_->rows.slots);
-  output_forward(network, impl_->rows.norm, impl_->rows.slots, scratch, impl_->rows.mean);
-  std::vector<float> result(n);
-  network.backend().copy_to_host(impl_->rows.mean, result.data());
+void Decoder::hidden(std::span<const int64_t> rows, std::span<float> out) {
+  const int64_t C = impl_->config.width;
+  INK_CHECK(out.size() == rows.size() * static_cast<size_t>(C), "a row of numbers per row");
+  if (rows.empty()) return;
+  const View x = impl_->gathered(rows);
+  if (x.dtype == DType::kF32) return impl_->backend().copy_to_host(x, out.data());
+  std::vector<bf16> values(out.size());
+  impl_->backend().copy_to_host(x, values.data());
+  std::ranges::transform(values, out.begin(), [](bf16 value) { return to_float(value); });
+}
+
+std::vector<float> Decoder::losses(std::span<const TokenId> targets) {
+  const auto n = static_cast<int64_t>(targets.size());
+  INK_CHECK(n == impl_->rows.x.shape[0], "one target per row");
+  // The sequences and the mean are not needed any more: their memory takes targets and losses.
+  const View wanted = impl_->rows.sequences, losses = impl_->rows.mean;
+  impl_->backend().copy_from_host(targets.data(), wanted);
+  impl_->for_blocks(n, [&](int64_t begin, int64_t count) {
+    impl_->backend().cross_entropy({.logits = impl_->logits_of(impl_->rows.norm, begin, count),
+                                    .targets = wanted.rows(begin, count),
+                                    .losses = losses.rows(begin, count)});
+  });
+  std::vector<float> result(targets.size());
+  impl_->backend().copy_to_host(losses, result.data());
   return result;
 }
 
-void Decoder::step(std::span<const int64_t> slots, std::span<const TokenId> tokens,
-                   std::span<float> logits) {
-  INK_CHECK(slots.size() == tokens.size() && !slots.empty(), "one token per slot");
-  INK_CHECK(static_cast<int64_t>(logits.size()) ==
-                static_cast<int64_t>(slots.size()) * impl_->vocab_size(),
-            "one row of logits per slot");
-  std::vector<int32_t> slot_ids, positions;
-  std::vector<char> taken(impl_->lengths.size());
-  for (const int64_t slot : slots) {
-    if (impl_->lengths.at(slot) >= impl_->capacity) {
-      fail(ErrorCode::kUsage, "sequence {} is full: {} tokens", slot, impl_->capacity);
-    }
-    INK_CHECK(!std::exchange(taken.at(slot), 1), "each slot once");
-    slot_ids.push_back(static_cast<int32_t>(slot));
-    positions.push_back(static_cast<int32_t>(impl_->lengths[slot]));
-  }
-  impl_->load(tokens, slot_ids, positions);
-  impl_->independent_rows = true;
-  impl_->forward(false);
-  for (const int64_t slot : slots) ++impl_->lengths[slot];
-  impl_->output_rows(0, static_cast<int64_t>(slots.size()), logits.data());
-}
-
-int64_t Decoder::planned_bytes(const ModelConfig& config, DType compute, int64_t slots,
-                               int64_t capacity) {
-  Arena count;
-  plan_cache(count, config, compute, slots, capacity);
-  plan_rows(count, config, compute, capacity);
-  return count.used_bytes() + kFewRows * config.vocab_size * size_bytes(DType::kF32);
+void Decoder::observe(std::function<void(int row, ConstView x)> on_product) {
+  impl_->on_product = std::move(on_product);
 }
 
 }  // namespace inkstone

@@ -1,51 +1,76 @@
-// Inference: logits of whole texts, and token by token with a cache of keys and values.
+// Inference: sequences that grow by tokens, their keys and values in pages, logits of any row.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
 
 #include "inkstone/tokenizer.h"
-#include "model/network.h"
+#include "model/weights.h"
 
 namespace inkstone {
 
-// S independent sequences (slots), each with room for `capacity` <= context tokens. The logits of a
-// slot depend on that slot's own history alone, bit for bit, whatever the other slots do (batch
-// invariance).
+// Tokens to be appended to one sequence, at least one.
+struct Chunk {
+  int64_t sequence;
+  std::span<const TokenId> tokens;
+};
+
+// Pages are numbered in 32 bits.
+inline constexpr int64_t kMostCacheTokens = int64_t{INT32_MAX} * kPagePositions;
+
+// Sequences over one cache. The results for a sequence depend on its own tokens alone, bit for bit:
+// not on what runs beside it, on how its tokens were cut into chunks, on pages that it shares, or
+// on the number of threads. One thread uses a decoder at a time.
 class Decoder {
  public:
-  Decoder(Network& network, int64_t slots, int64_t capacity);
+  // `tokens`: as many as all sequences together may hold, rounded up to whole pages. Memory of the
+  // cache is taken when a page is first used. Throws kUsage for less than one, and for more than
+  // kMostCacheTokens.
+  Decoder(const Weights& weights, int64_t tokens);
   ~Decoder();
 
-  int64_t slots() const;
-  int64_t capacity() const;
-  // Tokens that a slot holds.
-  int64_t length(int64_t slot) const;
+  const ModelConfig& config() const;
 
-  // Forgets all but the first `length` tokens of a slot.
-  void truncate(int64_t slot, int64_t length);
-  // Makes slot `to` equal to slot `from` (n samples of one prompt).
-  void fork(int64_t from, int64_t to);
+  // A new empty sequence. Ids of closed sequences are given again.
+  int64_t open();
+  void close(int64_t sequence);
+  // A new sequence with the first `length` tokens of another; both share the pages until one of
+  // them writes into one.
+  int64_t fork(int64_t sequence, int64_t length);
+  // Forgets all but the first `length` tokens.
+  void truncate(int64_t sequence, int64_t length);
+  // Tokens that a sequence holds.
+  int64_t length(int64_t sequence) const;
 
-  // Appends tokens (at least one) to one slot. Returns the logits [V] after the last one; with
-  // `all_logits`, of every token [n, V], which it resizes. Throws kUsage beyond the capacity.
-  std::vector<float> prefill(int64_t slot, std::span<const TokenId> tokens,
-                             std::vector<float>* all_logits = nullptr);
+  // Pages of kPagePositions tokens: all, and those that no sequence holds.
+  int64_t pages() const;
+  int64_t free_pages() const;
+  // Pages that appending `tokens` to a sequence takes from the free ones now (of a page that it
+  // shares it needs a copy).
+  int64_t pages_for(int64_t sequence, int64_t tokens) const;
 
-  // As prefill, but returns the losses -log P(targets[i] | tokens[0..i] and what the slot held), in
-  // nats, without holding the logits; 0 where targets[i] < 0.
-  std::vector<float> losses(int64_t slot, std::span<const TokenId> tokens,
-                            std::span<const TokenId> targets);
+  // Appends chunks of different sequences in one pass through the layers. Their rows are numbered
+  // 0, 1, ... in the order of the chunks' tokens, and can be asked about until the next pass.
+  // Before anything changes throws kUsage beyond the model's context or where free pages do not
+  // suffice, kMismatch for an id outside the vocabulary. Whatever it throws, kInputOutput where
+  // memory does not suffice among it, every sequence holds what it held before; the rows of the
+  // last pass may be gone.
+  void run(std::span<const Chunk> chunks);
 
-  // Appends one token to each of several different slots; logits[i*V ...] belongs to slots[i].
-  void step(std::span<const int64_t> slots, std::span<const TokenId> tokens,
-            std::span<float> logits);
+  // Logits of rows of the last pass, [rows.size(), V].
+  void logits(std::span<const int64_t> rows, std::span<float> out);
+  // Their last hidden states, after the last normalisation, [rows.size(), C].
+  void hidden(std::span<const int64_t> rows, std::span<float> out);
+  // -log P(targets[r] | what row r saw) in nats of all rows of the last pass, without holding their
+  // logits; 0 where the target is negative.
+  std::vector<float> losses(std::span<const TokenId> targets);
 
-  // Bytes of the cache and scratch.
-  static int64_t planned_bytes(const ModelConfig& config, DType compute, int64_t slots,
-                               int64_t capacity);
+  // From now on called before every product with a row of the parameter table, with its input
+  // [rows, in]. Empty: no more.
+  void observe(std::function<void(int row, ConstView x)> on_product);
 
  private:
   struct Impl;

@@ -6,13 +6,19 @@
 #include "inkstone/model.h"
 #include "kernels/backend.h"
 #include "model/network.h"
+#include "model/weights.h"
 
 namespace inkstone {
 
 struct Model::Impl {
+  // In the order in which each needs the one before.
   std::unique_ptr<Backend> backend;
-  std::unique_ptr<Network> network;  // declared after the backend, which must outlive it
+  std::unique_ptr<Network> network;  // of a model that can be trained; else null
+  std::unique_ptr<Weights> weights;
 };
+
+// As Model::load, but with float32 weights that can be trained: model.impl().network.
+Model load_trainable(const std::filesystem::path& model_or_run, const LoadOptions& options = {});
 
 DType to_dtype(ComputeType type);
 

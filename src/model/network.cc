@@ -62,4 +62,18 @@ void Network::initialise(uint64_t seed) {
   refresh_copies();
 }
 
+std::unique_ptr<Network> load_network(Backend& backend, OpenedModel model, DType compute) {
+  auto network = std::make_unique<Network>(backend, model.config, compute);
+  network->set_files(std::move(model.files));
+  const ParameterTable& table = network->table();
+  std::vector<float> values;
+  for (int row = 0; row < table.count(); ++row) {
+    values.resize(static_cast<size_t>(table[row].shape.count()));
+    read_tensor(model.source->get(row), table[row], values);
+    backend.copy_from_host(values.data(), network->master(row));
+  }
+  network->refresh_copies();
+  return network;
+}
+
 }  // namespace inkstone

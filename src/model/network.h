@@ -6,10 +6,9 @@
 #include <memory>
 #include <string>
 
-#include "formats/hf_config.h"
-#include "inkstone/message.h"
 #include "inkstone/model_config.h"
 #include "kernels/backend.h"
+#include "model/model_source.h"
 #include "model/parameters.h"
 
 namespace inkstone {
@@ -53,19 +52,9 @@ class Network {
   Buffer copies_;
 };
 
-// A folder of Hugging Face's format: config.json and model.safetensors (or its sharded index).
-// Throws kNotFound, kInvalidData or kMismatch ("tensor 'h.3.attn.c_attn.weight' has shape [768,
-// 2303], config.json implies [768, 2304]"); names may carry the prefixes "transformer.", "module."
-// and "_orig_mod."; attn.bias and attn.masked_bias are masks and ignored; an lm_head.weight must
-// equal wte where config.json ties them. A file in which no part of GPT-2 has a bias is a model
-// without biases. Tensors of something built on top of GPT-2 (a value head, a classifier) are left
-// out, and named to on_message.
-ModelConfig load_config(const std::filesystem::path& folder);
-std::unique_ptr<Network> load_network(Backend& backend, const std::filesystem::path& folder,
-                                      DType compute,
-                                      const std::function<void(const Message&)>& on_message);
+// The weights of an opened model as float32, for training. Throws as read_tensor.
+std::unique_ptr<Network> load_network(Backend& backend, OpenedModel model, DType compute);
 
 // Writes `path` (model.safetensors) with HF's names and the metadata that Transformers asks for.
 void save_weights(const Network& network, const std::filesystem::path& path);
-
 }  // namespace inkstone

@@ -1,16 +1,12 @@
 #include "model/output_layer.h"
 
 #include <algorithm>
-#include <bit>
 #include <type_traits>
 
 #include "model/training_pass.h"
 
 namespace inkstone {
 namespace {
-
-constexpr int64_t kBlockBytes = int64_t{32} << 20;
-constexpr int64_t kMinRows = 16;
 
 // `count` elements of a vector from `begin` on.
 template <typename AnyView>
@@ -31,14 +27,10 @@ void for_each_block(int64_t rows, int64_t block, F&& f) {
 
 }  // namespace
 
-int64_t output_block_rows(int64_t rows, int64_t vocab_size) {
-  const int64_t most = std::max(kMinRows, kBlockBytes / (vocab_size * size_bytes(DType::kF32)));
-  return std::min(rows, static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(most))));
-}
-
-OutputScratch plan_output(Arena& arena, const ModelConfig& config, DType act, int64_t rows) {
-  const int64_t V = config.vocab_size;
-  const Shape shape{output_block_rows(rows, V), V};
+OutputScratch plan_output(Arena& arena, const Network& network, int64_t rows) {
+  const int64_t V = network.config().vocab_size;
+  const DType act = network.compute();
+  const Shape shape{network.backend().logits_rows(rows, V), V};
   OutputScratch scratch;
   scratch.logits = arena.take(DType::kF32, shape);
   scratch.dlogits = act == DType::kF32 ? scratch.logits : arena.take(act, shape);

@@ -14,11 +14,8 @@ struct OutputScratch {
   View dlogits;  // [R,V] act; in f32 the same memory as the logits
 };
 
-// Rows per block: the largest power of two whose R * V * 4 bytes stay within 32 MiB, but at least
-// 16, at most `rows`. Grows with `rows`, so that a plan for many rows holds fewer.
-int64_t output_block_rows(int64_t rows, int64_t vocab_size);
-
-OutputScratch plan_output(Arena& arena, const ModelConfig& config, DType act, int64_t rows);
+// R is what the backend takes at once (Backend::logits_rows). A plan for many rows holds fewer.
+OutputScratch plan_output(Arena& arena, const Network& network, int64_t rows);
 
 // losses[n] = -log softmax(x wte^T)[n, targets[n]].
 // x [N,C] act, targets [N] i32 (negative: none), losses [N] f32.

@@ -48,6 +48,7 @@ class ParameterTable {
   const std::vector<ParameterRow>& rows() const { return rows_; }
   const ParameterRow& operator[](int row) const { return rows_[row]; }
   int count() const { return static_cast<int>(rows_.size()); }
+  int64_t layers() const { return static_cast<int64_t>(layers_.size()); }
   const LayerRows& layer(int64_t l) const { return layers_[l]; }
   int wte() const { return 0; }
   int wpe() const { return 1; }

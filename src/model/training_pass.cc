@@ -23,6 +23,7 @@ namespace {
 
 // Everything that a pass writes, in one allocation.
 struct PassMemory {
+  View loss;                                // [1] f64
   View tokens, targets, positions, losses;  // [N]
   std::vector<BlockActivations> blocks;
   View branch;                   // [N,C] act
@@ -36,6 +37,7 @@ PassMemory plan_pass(Arena& arena, const Network& network, const PassShape& shap
   const DType act = network.compute();
   const int64_t N = shape.rows(), C = config.width;
   PassMemory m;
+  m.loss = arena.take(DType::kF64, {1});  // first: in the same place for every shape
   m.tokens = arena.take(DType::kI32, {N});
   m.targets = arena.take(DType::kI32, {N});
   m.positions = arena.take(DType::kI32, {N});
@@ -47,7 +49,7 @@ PassMemory plan_pass(Arena& arena, const Network& network, const PassShape& shap
   m.lnf = arena.take(act, {N, C});
   m.mean_f = arena.take(DType::kF32, {N});
   m.rstd_f = arena.take(DType::kF32, {N});
-  m.output = plan_output(arena, config, act, N);
+  m.output = plan_output(arena, network, N);
   m.scratch = plan_scratch(arena, network, shape);
   return m;
 }
@@ -60,7 +62,6 @@ struct TrainingPass::Impl {
     Arena count;
     plan_pass(count, network, planned);
     memory_buffer = Buffer(network.backend(), count.used_bytes());
-    losses.resize(planned.rows());
   }
 
   // Lays the memory out for B x T tokens and fills in tokens, targets and positions.
@@ -148,11 +149,8 @@ struct TrainingPass::Impl {
                                 .dwpe = gradients.row(table.wpe())});
   }
 
-  double loss_sum() {
-    network.backend().copy_to_host(memory.losses, losses.data());
-    double sum = 0;
-    for (int64_t n = 0; n < shape.rows(); ++n) sum += losses[n];
-    return sum;
+  void sum_losses(bool accumulate) {
+    network.backend().sum(memory.losses, memory.loss, accumulate);
   }
 
   Network& network;
@@ -160,7 +158,6 @@ struct TrainingPass::Impl {
   float dropout_rate;
   Buffer memory_buffer;
   PassMemory memory;
-  std::vector<float> losses;
 };
 
 TrainingPass::TrainingPass(Network& network, int64_t batch, int64_t context, float dropout)
@@ -168,22 +165,30 @@ TrainingPass::TrainingPass(Network& network, int64_t batch, int64_t context, flo
 
 TrainingPass::~TrainingPass() = default;
 
-double TrainingPass::forward_backward(const MicroBatch& batch, int64_t context,
-                                      Gradients& gradients) {
+void TrainingPass::forward_backward(const MicroBatch& batch, int64_t context,
+                                    Gradients& gradients) {
   impl_->load(batch.inputs, batch.targets, context);
   const PassDropout dropout{impl_->dropout_rate, batch.dropout_seed};
   impl_->forward(dropout);
   impl_->backward(gradients, batch, dropout);
-  return impl_->loss_sum();
+  impl_->sum_losses(batch.accumulate);
 }
 
-double TrainingPass::forward(std::span<const TokenId> inputs, std::span<const TokenId> targets,
-                             int64_t context) {
+void TrainingPass::forward(std::span<const TokenId> inputs, std::span<const TokenId> targets,
+                           int64_t context, bool accumulate) {
   impl_->load(inputs, targets, context);
   impl_->forward({});
   output_forward(impl_->network, impl_->memory.lnf, impl_->memory.targets, impl_->memory.output,
                  impl_->memory.losses);
-  return impl_->loss_sum();
+  impl_->sum_losses(accumulate);
+}
+
+ConstView TrainingPass::loss() const { return impl_->memory_buffer.view(DType::kF64, {1}); }
+
+double TrainingPass::read_loss() const {
+  double sum = 0;
+  impl_->network.backend().copy_to_host(loss(), &sum);
+  return sum;
 }
 
 int64_t TrainingPass::planned_bytes(const Network& network, int64_t batch, int64_t context) {

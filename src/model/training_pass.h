@@ -27,24 +27,30 @@ struct MicroBatch {
   std::span<const TokenId> targets;  // [B * T]; negative: no loss at this position
   // DLoss/dloss[n] of every position: 1 / (targets of the whole step).
   float gradient_scale = 1;
-  bool accumulate = false;    // add to the gradients instead of overwriting them
+  bool accumulate = false;    // add to the gradients and the loss instead of overwriting them
   uint64_t dropout_seed = 0;  // of this micro-batch
 };
 
 // Activations are planned and allocated once, for up to B x T tokens; backpropagation needs them
-// all. The logits exist for a block of rows at a time only (at most 32 MiB, or 16 rows).
+// all. The logits exist for a block of rows at a time only (Backend::logits_rows). Nothing here
+// waits for the device but read_loss.
 class TrainingPass {
  public:
   // dropout: the rate at embeddings, residual branches and attention, in [0, 1).
   TrainingPass(Network& network, int64_t batch, int64_t context, float dropout);
   ~TrainingPass();
 
-  // Runs B x T tokens, context = T <= the planned one. Returns the sum of the losses in nats over
-  // positions that have a target, accumulated in double.
-  double forward_backward(const MicroBatch& batch, int64_t context, Gradients& gradients);
-  // The same sum without gradients and without dropout.
-  double forward(std::span<const TokenId> inputs, std::span<const TokenId> targets,
-                 int64_t context);
+  // Runs B x T tokens, context = T <= the planned one.
+  void forward_backward(const MicroBatch& batch, int64_t context, Gradients& gradients);
+  // The losses without gradients and without dropout.
+  void forward(std::span<const TokenId> inputs, std::span<const TokenId> targets, int64_t context,
+               bool accumulate = false);
+
+  // [1] f64, on the device: the sum of the losses in nats over positions that have a target, of the
+  // last micro-batch and, where it accumulated, of those before it.
+  ConstView loss() const;
+  // The same number, here.
+  double read_loss() const;
 
   // Bytes of activations and scratch that a pass of this shape allocates.
   static int64_t planned_bytes(const Network& network, int64_t batch, int64_t context);

@@ -67,4 +67,21 @@ inline float half_to_float(uint16_t half) {
   return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(magnitude));
 }
 
+// Rounds to nearest even, down to subnormal halves; infinite from 65520 on; a NaN stays a (quiet)
+// NaN.
+inline uint16_t float_to_half(float x) {
+  const uint32_t bits = std::bit_cast<uint32_t>(x);
+  const uint32_t sign = (bits >> 16) & 0x8000, magnitude = bits & 0x7FFFFFFF;
+  const auto with_sign = [&](uint32_t half) { return static_cast<uint16_t>(sign | half); };
+  if (magnitude > 0x7F800000) return with_sign(0x7E00 | ((magnitude >> 13) & 0x3FF));
+  if (magnitude >= 0x477FF000) return with_sign(0x7C00);
+  if (magnitude < 0x38800000) {
+    // Subnormal: floats between 0.5 and 1 are as far apart, so adding 0.5 rounds.
+    const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
+    return with_sign(std::bit_cast<uint32_t>(shifted) - std::bit_cast<uint32_t>(0.5f));
+  }
+  const uint32_t rounded = magnitude + 0xFFF + ((magnitude >> 13) & 1);
+  return with_sign((rounded >> 13) - (112 << 10));
+}
+
 }  // namespace inkstone

@@ -62,13 +62,13 @@ struct View {
     INK_CHECK(to.count() == shape.count(), "reshape changes the number of elements");
     return {data, dtype, to};
   }
-  // `count` rows (indices of the first dimension) from `begin` on.
+  // `count` rows (indices of the first dimension) from `begin` on; of a vector, elements.
   View rows(int64_t begin, int64_t count) const {
-    INK_CHECK(shape.rank() == 2 && begin >= 0 && count >= 0 && begin + count <= shape[0],
-              "row range");
-    return {static_cast<std::byte*>(data) + begin * shape[1] * size_bytes(dtype),
-            dtype,
-            {count, shape[1]}};
+    INK_CHECK(shape.rank() >= 1 && shape.rank() <= 2, "rows of a vector or a matrix");
+    INK_CHECK(begin >= 0 && count >= 0 && begin + count <= shape[0], "row range");
+    const int64_t width = shape.rank() == 2 ? shape[1] : 1;
+    return {static_cast<std::byte*>(data) + begin * width * size_bytes(dtype), dtype,
+            shape.rank() == 2 ? Shape{count, width} : Shape{count}};
   }
 };
 

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/check.h"
 #include "base/error.h"
 
 namespace inkstone {
@@ -117,7 +118,40 @@ void PreTokenizerReader::add_split(const Json& json) {
   spec_.steps.push_back(std::move(step));
 }
 
+Json byte_level_json(bool add_prefix_space, bool use_regex) {
+  return {{"type", "ByteLevel"},
+          {"add_prefix_space", add_prefix_space},
+          {"trim_offsets", true},
+          {"use_regex", use_regex}};
+}
+
+Json step_json(const Spec::Step& step) {
+  if (step.kind == Spec::Kind::kDigits) {
+    return {{"type", "Digits"}, {"individual_digits", !step.is_grouped}};
+  }
+  if (step.kind == Spec::Kind::kPunctuation) {
+    return {{"type", "Punctuation"}, {"behavior", step.is_grouped ? "Contiguous" : "Isolated"}};
+  }
+  INK_CHECK(step.kind != Spec::Kind::kGpt2, "GPT-2's pieces are cut last");
+  const char* kind = step.kind == Spec::Kind::kRegex ? "Regex" : "String";
+  return {{"type", "Split"},
+          {"pattern", {{kind, step.pattern}}},
+          {"behavior", "Isolated"},
+          {"invert", false}};
+}
+
 }  // namespace
+
+Json pre_tokenizer_json(const Spec& spec) {
+  const bool ends_in_gpt2 = !spec.steps.empty() && spec.steps.back().kind == Spec::Kind::kGpt2;
+  const Json last = byte_level_json(spec.add_prefix_space, ends_in_gpt2);
+  const size_t splits = spec.steps.size() - (ends_in_gpt2 ? 1 : 0);
+  if (splits == 0) return last;
+  Json list = Json::array();
+  for (size_t i = 0; i < splits; ++i) list.push_back(step_json(spec.steps[i]));
+  list.push_back(last);
+  return {{"type", "Sequence"}, {"pretokenizers", std::move(list)}};
+}
 
 PreTokenizerSpec read_pre_tokenizer(const Json& json) { return PreTokenizerReader().read(json); }
 

@@ -12,6 +12,9 @@ namespace inkstone {
 // else, naming it.
 PreTokenizerSpec read_pre_tokenizer(const Json& json);
 
+// The reverse, for a spec that comes from elsewhere than a tokenizer.json.
+Json pre_tokenizer_json(const PreTokenizerSpec& spec);
+
 // True for NFC, false for null and an empty Sequence; throws kUnsupported on any other normalizer.
 bool read_is_nfc(const Json& normalizer);
 

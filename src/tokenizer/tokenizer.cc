@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/lfs_pointer.h"
 #include "formats/hf_config.h"
+#include "tokenizer/gguf_tokenizer.h"
 #include "tokenizer/tokenizer_impl.h"
 #include "tokenizer/tokenizer_json.h"
 #include "tokenizer/vocab_merges.h"
@@ -79,6 +80,7 @@ TokenizerSpec read_folder(const fs::path& folder) {
 // One file under another name stands alone.
 TokenizerSpec read_path(const fs::path& path) {
   if (fs::is_directory(path)) return read_folder(path);
+  if (is_gguf(path)) return read_gguf_tokenizer(GgufFile(path).content());
   TokenizerSpec spec = read_tokenizer_json(path);
   if (path.filename() == "tokenizer.json") read_roles(path.parent_path(), spec);
   return spec;

@@ -52,6 +52,13 @@ struct Tokenizer::Impl {
   TokenizerFiles files;
 };
 
+// Texts of the vocabulary by id, as the files write them; empty where no token has the id.
+std::vector<std::string> token_texts(const Tokenizer::Impl& tokenizer);
+
+// The merges as "A B", of the texts: older versions of tokenizers read no other form.
+std::vector<std::string> merge_lines(const Tokenizer::Impl& tokenizer,
+                                     const std::vector<std::string>& texts);
+
 // Writes the files of Tokenizer::save.
 void save_tokenizer(const Tokenizer::Impl& tokenizer, const std::filesystem::path& folder);
 

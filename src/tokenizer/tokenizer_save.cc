@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "tokenizer/byte_alphabet.h"
+#include "tokenizer/pre_tokenizer_json.h"
 #include "tokenizer/tokenizer_impl.h"
 
 namespace inkstone {
@@ -13,25 +14,6 @@ namespace {
 
 using Impl = Tokenizer::Impl;
 namespace fs = std::filesystem;
-
-// Texts of the vocabulary by id, as the files write them; empty where no token has the id.
-std::vector<std::string> token_texts(const Impl& t) {
-  std::vector<std::string> texts(static_cast<size_t>(t.vocabulary.size()));
-  for (TokenId id = 0; id < t.vocabulary.size(); ++id) {
-    const std::string_view bytes = t.vocabulary.bytes(id);
-    std::string& text = texts[static_cast<size_t>(id)];
-    if (t.type != TokenizerType::kChar) {
-      text = to_byte_alphabet(bytes);
-    } else if (t.is_byte_token[static_cast<size_t>(id)]) {
-      text = byte_token_text(static_cast<uint8_t>(bytes[0]));
-    } else {
-      text = bytes;
-    }
-  }
-  for (const SpecialToken& token : t.special_tokens.all())
-    texts[static_cast<size_t>(token.id)] = token.text;
-  return texts;
-}
 
 // Through the vector that ordered_json's objects are, for their operator[] searches all members
 // each time.
@@ -42,16 +24,6 @@ Json vocabulary_json(const std::vector<std::string>& texts) {
     if (!texts[id].empty()) object.emplace_back(texts[id], id);
   }
   return object;
-}
-
-// "A B": older versions of tokenizers read no other form.
-std::vector<std::string> merge_lines(const Impl& t, const std::vector<std::string>& texts) {
-  std::vector<std::string> lines;
-  for (const Merge& merge : t.merges()) {
-    lines.push_back(texts[static_cast<size_t>(merge.left)] + " " +
-                    texts[static_cast<size_t>(merge.right)]);
-  }
-  return lines;
 }
 
 std::vector<SpecialToken> special_tokens_by_id(const Impl& t) {
@@ -81,8 +53,8 @@ Json byte_level_json(bool trim_offsets) {
           {"use_regex", true}};
 }
 
-// Of a vocabulary that was learnt here, or read from the older pair of files: both have GPT-2's
-// pieces. Others are saved as they were read.
+// Of a vocabulary that was learnt here, or read from the older pair of files or from GGUF. Others
+// are saved as they were read.
 Json tokenizer_json(const Impl& t, const std::vector<std::string>& texts) {
   const bool is_char = t.type == TokenizerType::kChar;
   const Json fallback = {
@@ -95,7 +67,7 @@ Json tokenizer_json(const Impl& t, const std::vector<std::string>& texts) {
                 {"end_of_word_suffix", nullptr},
                 {"fuse_unk", false},
                 {"byte_fallback", is_char},
-                {"ignore_merges", false},
+                {"ignore_merges", t.ignore_merges},
                 {"vocab", vocabulary_json(texts)},
                 {"merges", merge_lines(t, texts)}};
   return {{"version", "1.0"},
@@ -103,7 +75,7 @@ Json tokenizer_json(const Impl& t, const std::vector<std::string>& texts) {
           {"padding", nullptr},
           {"added_tokens", added_tokens_json(t)},
           {"normalizer", nullptr},
-          {"pre_tokenizer", is_char ? Json(nullptr) : byte_level_json(true)},
+          {"pre_tokenizer", is_char ? Json(nullptr) : pre_tokenizer_json(t.pre_tokenizer)},
           {"post_processor", is_char ? Json(nullptr) : byte_level_json(false)},
           {"decoder", is_char ? fallback : byte_level_json(true)},
           {"model", std::move(model)}};
@@ -160,6 +132,33 @@ void save_vocab_and_merges(const Impl& t, const std::vector<std::string>& texts,
 }
 
 }  // namespace
+
+std::vector<std::string> token_texts(const Impl& t) {
+  std::vector<std::string> texts(static_cast<size_t>(t.vocabulary.size()));
+  for (TokenId id = 0; id < t.vocabulary.size(); ++id) {
+    const std::string_view bytes = t.vocabulary.bytes(id);
+    std::string& text = texts[static_cast<size_t>(id)];
+    if (t.type != TokenizerType::kChar) {
+      text = to_byte_alphabet(bytes);
+    } else if (t.is_byte_token[static_cast<size_t>(id)]) {
+      text = byte_token_text(static_cast<uint8_t>(bytes[0]));
+    } else {
+      text = bytes;
+    }
+  }
+  for (const SpecialToken& token : t.special_tokens.all())
+    texts[static_cast<size_t>(token.id)] = token.text;
+  return texts;
+}
+
+std::vector<std::string> merge_lines(const Impl& t, const std::vector<std::string>& texts) {
+  std::vector<std::string> lines;
+  for (const Merge& merge : t.merges()) {
+    lines.push_back(texts[static_cast<size_t>(merge.left)] + " " +
+                    texts[static_cast<size_t>(merge.right)]);
+  }
+  return lines;
+}
 
 void save_tokenizer(const Impl& t, const fs::path& folder) {
   make_folders(folder);

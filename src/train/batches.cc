@@ -83,7 +83,6 @@ double mean_loss(TrainingPass& pass, const TokenStream& stream, int64_t batch, i
   const int64_t T = std::min(window, predictions);
   const EvalWindows windows(predictions + 1, T);
   std::vector<TokenId> inputs(batch * T), targets(batch * T);
-  double sum = 0;
   for (int64_t first = 0; first < windows.count(); first += batch) {
     const int64_t rows = std::min(batch, windows.count() - first);
     std::fill(inputs.begin(), inputs.end(), 0);
@@ -93,9 +92,10 @@ double mean_loss(TrainingPass& pass, const TokenStream& stream, int64_t batch, i
       stream.read(begin, std::span(inputs).subspan(b * T, length));
       stream.read(begin + 1, std::span(targets).subspan(b * T, length));
     }
-    sum += pass.forward(std::span(inputs).first(rows * T), std::span(targets).first(rows * T), T);
+    pass.forward(std::span(inputs).first(rows * T), std::span(targets).first(rows * T), T,
+                 first > 0);
   }
-  return sum / static_cast<double>(predictions);
+  return pass.read_loss() / static_cast<double>(predictions);
 }
 
 }  // namespace inkstone

@@ -60,8 +60,7 @@ class TrainingBatches {
 int64_t predicted_tokens(const TokenStream& stream, int64_t most_tokens);
 
 // Mean loss in nats per token over the first `most_tokens` tokens of a stream, in windows that do
-// not overlap. The caller gives `forward`: the sum of the losses of one micro-batch (targets below
-// 0 do not count).
+// not overlap. Waits for the device once, at the end.
 class TrainingPass;
 double mean_loss(TrainingPass& pass, const TokenStream& stream, int64_t batch, int64_t window,
                  int64_t most_tokens);

@@ -39,6 +39,7 @@ std::optional<int64_t> parse_step(const std::string& name) {
 void save_moments(const Network& network, const Optimizer& optimizer, const fs::path& path) {
   Backend& backend = network.backend();
   std::vector<std::vector<float>> copies;  // of memory that the host cannot read
+  backend.synchronize();
   std::vector<TensorToStore> tensors;
   const auto add = [&](const std::string& name, const View& values) {
     const void* data = values.data;

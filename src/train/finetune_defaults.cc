@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "formats/hf_config.h"
 #include "inkstone/trainer.h"
+#include "model/model_source.h"
 #include "train/options.h"
 #include "train/run_folder.h"
 
@@ -12,7 +12,7 @@ namespace {
 constexpr int64_t kEpochs = 3;
 
 ModelConfig model_config(const TrainOptions& o) {
-  return read_hf_config(find_model_folder(o.init) / "config.json");
+  return load_config(find_model(o.init));
 }
 
 double tokens_of_step(const TrainOptions& o, int64_t context) {

@@ -1,105 +1,92 @@
 #include "train/optimizer.h"
 
-#include <algorithm>
 #include <cmath>
 
 namespace inkstone {
 namespace {
 
-bool acts_on(OptimizerKind kind, const ParameterRow& row) {
-  return kind == OptimizerKind::kMuon && row.maps > 0;
+constexpr int64_t kNumberBytes = size_bytes(DType::kF64);
+
+bool is_muons(const ParameterUpdate& row) { return row.rule == UpdateRule::kMuon; }
+
+// The rows of the table: the rule of each, and its shape.
+std::vector<ParameterUpdate> plan_rows(const Network& network, OptimizerKind kind) {
+  std::vector<ParameterUpdate> rows;
+  for (const ParameterRow& r : network.table().rows()) {
+    const bool muon = kind == OptimizerKind::kMuon && r.maps > 0;
+    rows.push_back({.rule = muon ? UpdateRule::kMuon : UpdateRule::kAdamW,
+                    .parameter = {nullptr, DType::kF32, r.shape},
+                    .parts = muon ? r.maps : 1});
+  }
+  return rows;
 }
 
-// Elements of a row in a flat buffer, so that the next one is aligned too.
-int64_t padded_count(const ParameterRow& row) { return (row.shape.count() + 15) / 16 * 16; }
+// Bytes of a row in a flat buffer of f32, so that the next one is aligned too.
+int64_t padded_bytes(const ParameterUpdate& row) {
+  return (row.parameter.count() + 15) / 16 * 16 * size_bytes(DType::kF32);
+}
 
 // What the rows take in the buffer of second moments, in all.
-int64_t second_moments(const Network& network, OptimizerKind kind) {
-  int64_t count = 0;
-  for (const ParameterRow& row : network.table().rows())
-    count += acts_on(kind, row) ? 0 : padded_count(row);
-  return count;
-}
-
-int64_t scratch_bytes(const Network& network, OptimizerKind kind) {
-  int64_t most = 0;
-  for (const ParameterRow& row : network.table().rows()) {
-    if (acts_on(kind, row))
-      most = std::max(most, network.backend().muon_scratch_bytes(row.shape, row.maps));
-  }
-  return most;
+int64_t second_moment_bytes(const std::vector<ParameterUpdate>& rows) {
+  int64_t bytes = 0;
+  for (const ParameterUpdate& row : rows) bytes += is_muons(row) ? 0 : padded_bytes(row);
+  return bytes;
 }
 
 }  // namespace
 
 Optimizer::Optimizer(Network& network, OptimizerKind kind)
     : network_(&network),
-      kind_(kind),
+      rows_(plan_rows(network, kind)),
       m_(network.backend(), network.table().flat_count() * size_bytes(DType::kF32)),
-      v_(network.backend(), second_moments(network, kind) * size_bytes(DType::kF32)),
-      scratch_(network.backend(), scratch_bytes(network, kind)) {
-  int64_t offset = 0;
-  for (const ParameterRow& row : network.table().rows()) {
-    v_offsets_.push_back(offset);
-    offset += acts_on(kind, row) ? 0 : padded_count(row);
+      v_(network.backend(), second_moment_bytes(rows_)),
+      norm_(network.backend(), kNumberBytes),
+      scratch_(network.backend(), network.backend().optimizer_scratch_bytes(rows_)) {
+  int64_t v_offset = 0;
+  for (int row = 0; row < network.table().count(); ++row) {
+    const ParameterRow& r = network.table()[row];
+    ParameterUpdate& update = rows_[row];
+    update.parameter = network.master(row);
+    update.copy = network.copy(row);
+    update.m = m_.view(DType::kF32, r.shape, r.offset * size_bytes(DType::kF32));
+    if (is_muons(update)) continue;
+    update.v = v_.view(DType::kF32, r.shape, v_offset);
+    v_offset += padded_bytes(update);
   }
 }
 
 int64_t Optimizer::planned_bytes(const Network& network, OptimizerKind kind) {
-  const int64_t moments = network.table().flat_count() + second_moments(network, kind);
-  return moments * size_bytes(DType::kF32) + scratch_bytes(network, kind);
+  const auto rows = plan_rows(network, kind);
+  return network.table().flat_count() * size_bytes(DType::kF32) + second_moment_bytes(rows) +
+         network.backend().optimizer_scratch_bytes(rows);
 }
 
-bool Optimizer::is_muons(int row) const { return acts_on(kind_, network_->table()[row]); }
-
-View Optimizer::m(int row) const {
-  const ParameterRow& r = network_->table()[row];
-  return m_.view(DType::kF32, r.shape, r.offset * size_bytes(DType::kF32));
-}
-
-View Optimizer::v(int row) const {
-  if (is_muons(row)) return {};
-  const ParameterRow& r = network_->table()[row];
-  return v_.view(DType::kF32, r.shape, v_offsets_[row] * size_bytes(DType::kF32));
-}
-
-double Optimizer::step(const Gradients& gradients, const OptimizerStep& options, int64_t step) {
+void Optimizer::step(const Gradients& gradients, const StepOptions& options, int64_t step) {
   Backend& backend = network_->backend();
-  const double norm = std::sqrt(backend.sum_of_squares(gradients.flat()));
-  if (!std::isfinite(norm)) return norm;
-  const double scale = options.clip > 0 ? std::min(1.0, options.clip / (norm + 1e-6)) : 1.0;
-  const auto t = static_cast<double>(step + 1);
   for (int row = 0; row < network_->table().count(); ++row) {
-    const ParameterRow& r = network_->table()[row];
-    const double weight_decay = r.decay ? options.weight_decay : 0;
-    if (is_muons(row)) {
-      backend.muon({.parameter = network_->master(row),
-                    .gradient = gradients.row(row),
-                    .m = m(row),
-                    .scratch = scratch_.view(
-                        DType::kF32, {scratch_.bytes() / static_cast<int64_t>(sizeof(float))}),
-                    .copy = network_->copy(row),
-                    .parts = r.maps,
-                    .lr = options.muon_lr,
-                    .weight_decay = weight_decay,
-                    .gradient_scale = scale});
-      continue;
-    }
-    backend.adamw({.parameter = network_->master(row),
-                   .gradient = gradients.row(row),
-                   .m = m(row),
-                   .v = v(row),
-                   .copy = network_->copy(row),
-                   .lr = options.lr,
-                   .beta1 = options.beta1,
-                   .beta2 = options.beta2,
-                   .epsilon = options.epsilon,
-                   .weight_decay = weight_decay,
-                   .correction1 = 1 - std::pow(options.beta1, t),
-                   .correction2 = 1 - std::pow(options.beta2, t),
-                   .gradient_scale = scale});
+    ParameterUpdate& update = rows_[row];
+    update.gradient = gradients.row(row);
+    update.lr = is_muons(update) ? options.muon_lr : options.lr;
+    update.weight_decay = network_->table()[row].decay ? options.weight_decay : 0;
   }
-  return norm;
+  const auto t = static_cast<double>(step + 1);
+  backend.sum_of_squares(gradients.flat(), norm_.view(DType::kF64, {1}));
+  backend.optimizer_step(
+      {.rows = rows_,
+       .squared_norm = squared_norm(),
+       .clip = options.clip,
+       .adamw = {.beta1 = options.beta1,
+                 .beta2 = options.beta2,
+                 .epsilon = options.epsilon,
+                 .correction1 = 1 - std::pow(options.beta1, t),
+                 .correction2 = 1 - std::pow(options.beta2, t)},
+       .scratch = scratch_.view(DType::kF32, {scratch_.bytes() / size_bytes(DType::kF32)})});
+}
+
+double Optimizer::read_norm() const {
+  double squared = 0;
+  network_->backend().copy_to_host(squared_norm(), &squared);
+  return std::sqrt(squared);
 }
 
 }  // namespace inkstone

@@ -11,38 +11,37 @@
 
 namespace inkstone {
 
-struct OptimizerStep {
+struct StepOptions {
   double lr = 0, beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8;  // of AdamW
   double muon_lr = 0;
   double weight_decay = 0;  // of the rows whose table entry says decay
   double clip = 0;          // gradients are scaled down to this global norm; 0: never
 };
 
-// AdamW: Loshchilov and Hutter 2019, arXiv:1711.05101, as torch.optim.AdamW computes it. Muon: see
-// MuonStep. Clipping as torch.nn.utils.clip_grad_norm_: scale min(1, clip / (norm + 1e-6)).
+// What each computes, and how gradients are clipped: UpdateRule and OptimizerStep of the backend.
 class Optimizer {
  public:
   Optimizer(Network& network, OptimizerKind kind);
 
   // Step number `step` (0-based, for the bias corrections). Updates the master weights and the bf16
-  // copies. Returns the global gradient norm before clipping. If that is not finite nothing is
-  // changed.
-  double step(const Gradients& gradients, const OptimizerStep& options, int64_t step);
+  // copies; changes nothing if the gradients' norm is not finite. Does not wait.
+  void step(const Gradients& gradients, const StepOptions& options, int64_t step);
+  // [1] f64, on the device: the square of the last step's global gradient norm, before clipping.
+  ConstView squared_norm() const { return norm_.view(DType::kF64, {1}); }
+  // The norm, here. Waits.
+  double read_norm() const;
 
   // First and second moments of a row; no second one (an empty view) where Muon acts.
-  View m(int row) const;
-  View v(int row) const;
+  View m(int row) const { return rows_[row].m; }
+  View v(int row) const { return rows_[row].v; }
 
   // Of moments and working memory.
   static int64_t planned_bytes(const Network& network, OptimizerKind kind);
 
  private:
-  bool is_muons(int row) const;
-
   Network* network_;
-  OptimizerKind kind_;
-  std::vector<int64_t> v_offsets_;  // of each row in v_, elements
-  Buffer m_, v_, scratch_;
+  std::vector<ParameterUpdate> rows_;  // as the table's; without what changes from step to step
+  Buffer m_, v_, norm_, scratch_;
 };
 
 }  // namespace inkstone

@@ -29,7 +29,7 @@ Model starting_model(TrainOptions& options, const DataSets& data, const TrainObs
     validate(options.model);
     return Model::create(options.model, options.seed, load);
   }
-  Model model = Model::load(options.init, load);
+  Model model = load_trainable(options.init, load);
   options.model = model.config();
   options.init = fs::absolute(options.init);
   return model;
@@ -43,7 +43,8 @@ Session::Session(TrainerState state, Model model, DataSets data, const TrainObse
       data_(std::move(data)),
       checkpoints_(options().run),
       optimizer_(network_, options().optimizer),
-      gradients_(network_) {
+      gradients_(network_),
+      log_(network_.backend()) {
   check_model_and_data();
   check_fingerprint();
   batches_ = std::make_unique<TrainingBatches>(
@@ -71,11 +72,12 @@ TrainResult Session::run() {
   first_step_ = state_.step;
   while (state_.step < options().steps && !state_.stopped_early) {
     speed_->step_begins();
-    const StepOutcome outcome = one_step();
+    one_step();
+    if (must_settle()) settle();
     speed_->step_ends();
     state_.elapsed_s = before_s + seconds_now() - start_s_;
     keep_to_the_clock();
-    if (after_step(outcome)) return result(TrainResult::End::kStopped);
+    if (after_step()) return result(TrainResult::End::kStopped);
   }
   return result(state_.stopped_early ? TrainResult::End::kEarlyStop : TrainResult::End::kDone);
 }
@@ -85,6 +87,7 @@ double Session::try_steps(int64_t steps) {
   for (int64_t i = 0; i < steps; ++i) {
     const double begin = seconds_now();
     one_step();
+    settle();
     seconds.push_back(seconds_now() - begin);
   }
   std::sort(seconds.begin(), seconds.end());
@@ -146,42 +149,62 @@ void Session::announce() const {
   for (const Message& line : announcement(facts)) say(line);
 }
 
-Session::StepOutcome Session::one_step() {
-  const int64_t step = state_.step, tokens = tokens_per_step();
-  double loss = 0;
+// Queues a step; what it lost is known when settle() returns.
+void Session::one_step() {
+  const int64_t step = state_.step;
   for (int64_t micro = 0; micro < options().accumulate; ++micro) {
     batches_->read(step, micro, batch_);
-    loss += pass_->forward_backward(
+    pass_->forward_backward(
         {.inputs = batch_.inputs,
          .targets = batch_.targets,
-         .gradient_scale = 1.0f / static_cast<float>(tokens),
+         .gradient_scale = 1.0f / static_cast<float>(tokens_per_step()),
          .accumulate = micro > 0,
          .dropout_seed = options().seed +
                          static_cast<uint64_t>(step * options().accumulate + micro) *
                              0x9E3779B97F4A7C15u},
         batches_->window(), gradients_);
   }
-  loss /= static_cast<double>(tokens);
-  const double lr = learning_rate(options(), step);
-  const double norm = std::isfinite(loss) ? update(lr, step) : loss;
-  if (!std::isfinite(norm)) fail_diverged(step, loss);
+  update(step);
+  log_.note(pass_->loss(), optimizer_.squared_norm());
   state_.step = step + 1;
-  state_.loss_sum += loss;
-  state_.loss_count += 1;
-  last_loss_ = loss;
-  return {lr, norm};
 }
 
-double Session::update(double lr, int64_t step) {
-  return optimizer_.step(gradients_,
-                         {.lr = lr,
-                          .beta1 = options().beta1,
-                          .beta2 = options().beta2,
-                          .epsilon = options().epsilon,
-                          .muon_lr = options().muon_lr * (lr / options().lr),
-                          .weight_decay = options().weight_decay,
-                          .clip = options().clip},
-                         step);
+void Session::update(int64_t step) {
+  last_lr_ = learning_rate(options(), step);
+  optimizer_.step(gradients_,
+                  {.lr = last_lr_,
+                   .beta1 = options().beta1,
+                   .beta2 = options().beta2,
+                   .epsilon = options().epsilon,
+                   .muon_lr = options().muon_lr * (last_lr_ / options().lr),
+                   .weight_decay = options().weight_decay,
+                   .clip = options().clip},
+                  step);
+}
+
+// True where somebody is to see what the steps did: before an evaluation, a report, a sample or a
+// checkpoint. A run that keeps to the clock must know when a step is done. Where waiting costs
+// nothing every step is looked at: a run that diverges ends at once.
+bool Session::must_settle() const {
+  const TrainOptions& o = options();
+  return network_.backend().shares_host_memory() || is_last() || log_.full() || o.seconds > 0 ||
+         is_due(o.eval_every) || is_due(o.log_every) || is_due(o.sample_every) ||
+         is_due(o.save_every);
+}
+
+// Waits for the steps that are queued and counts what they lost. Throws kInvalidData if one of them
+// diverged: whatever came after it is dropped.
+void Session::settle() {
+  int64_t step = state_.step - log_.count();
+  for (const StepLog::Entry& entry : log_.take()) {
+    last_loss_ = entry.loss_sum / static_cast<double>(tokens_per_step());
+    last_grad_norm_ = entry.gradient_norm;
+    if (!std::isfinite(last_loss_) || !std::isfinite(last_grad_norm_))
+      fail_diverged(step, last_loss_);
+    state_.loss_sum += last_loss_;
+    state_.loss_count += 1;
+    ++step;
+  }
 }
 
 void Session::fail_diverged(int64_t step, double loss) const {
@@ -209,23 +232,20 @@ void Session::keep_to_the_clock() {
 }
 
 // Evaluation, report, sample and checkpoint as they fall due. True if the caller asked to stop.
-bool Session::after_step(const StepOutcome& outcome) {
-  const int64_t step = state_.step;
-  const bool last = step == options().steps;
-  const auto due = [&](int64_t every) { return every > 0 && step % every == 0; };
+bool Session::after_step() {
   std::optional<double> val_loss;
   bool improved = false;
   last_val_losses_.clear();
-  if (data_.can_validate() && (last || due(options().eval_every))) {
+  if (data_.can_validate() && (is_last() || is_due(options().eval_every))) {
     val_loss = evaluate();
-    if (!std::isfinite(*val_loss)) fail_diverged(step - 1, *val_loss);
+    if (!std::isfinite(*val_loss)) fail_diverged(state_.step - 1, *val_loss);
     improved = note_evaluation(*val_loss);
   }
-  if (val_loss || last || due(options().log_every)) report(outcome, val_loss);
-  if (observer_.make_sample && due(options().sample_every)) sample();
+  if (val_loss || is_last() || is_due(options().log_every)) report(val_loss);
+  if (observer_.make_sample && is_due(options().sample_every)) sample();
   const bool stop = observer_.stop_requested && observer_.stop_requested();
-  if (last || improved || stop || state_.stopped_early || due(options().save_every)) save();
-  return stop && !last && !state_.stopped_early;
+  if (is_last() || improved || stop || state_.stopped_early || is_due(options().save_every)) save();
+  return stop && !is_last() && !state_.stopped_early;
 }
 
 int64_t Session::most_eval_tokens() const {
@@ -267,15 +287,15 @@ bool Session::note_evaluation(double val_loss) {
   return false;
 }
 
-void Session::report(const StepOutcome& outcome, std::optional<double> val_loss) {
+void Session::report(std::optional<double> val_loss) {
   const Speed::Rate rate = speed_->take();
   StepReport r{
       .step = state_.step,
       .steps = options().steps,
       .tokens = state_.step * tokens_per_step(),
       .loss = state_.loss_sum / static_cast<double>(std::max<int64_t>(1, state_.loss_count)),
-      .lr = outcome.lr,
-      .grad_norm = outcome.grad_norm,
+      .lr = last_lr_,
+      .grad_norm = last_grad_norm_,
       .tokens_per_s = rate.tokens_per_s,
       .elapsed_s = state_.elapsed_s,
       .seconds_left = (seconds_now() - start_s_) / static_cast<double>(state_.step - first_step_) *
@@ -304,6 +324,7 @@ void Session::sample() {
 }
 
 void Session::save() {
+  settle();  // a caller may ask to stop at any step
   last_checkpoint_ = checkpoints_.save(state_, network_, optimizer_, data_.tokenizer());
   if (observer_.on_checkpoint) {
     observer_.on_checkpoint(last_checkpoint_,

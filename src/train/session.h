@@ -17,6 +17,7 @@
 #include "train/metrics.h"
 #include "train/optimizer.h"
 #include "train/speed.h"
+#include "train/step_log.h"
 
 namespace inkstone {
 
@@ -48,10 +49,6 @@ class Session {
   int64_t tokens_per_step() const;
 
  private:
-  struct StepOutcome {
-    double lr, grad_norm;
-  };
-
   const TrainOptions& options() const { return state_.options; }
   int64_t wanted_context() const;
   void say(const Message& text) const;
@@ -59,16 +56,20 @@ class Session {
   void check_fingerprint();
   void announce() const;
 
-  StepOutcome one_step();
-  double update(double lr, int64_t step);
+  void one_step();
+  void update(int64_t step);
+  bool is_last() const { return state_.step == options().steps; }
+  bool is_due(int64_t every) const { return every > 0 && state_.step % every == 0; }
+  bool must_settle() const;
+  void settle();
   [[noreturn]] void fail_diverged(int64_t step, double loss) const;
   void keep_to_the_clock();
-  bool after_step(const StepOutcome& outcome);
+  bool after_step();
   int64_t most_eval_tokens() const;
   int64_t evaluated_tokens() const;
   double evaluate();
   bool note_evaluation(double val_loss);
-  void report(const StepOutcome& outcome, std::optional<double> val_loss);
+  void report(std::optional<double> val_loss);
   void sample();
   void save();
   TrainResult result(TrainResult::End end) const;
@@ -81,12 +82,14 @@ class Session {
   CheckpointFolder checkpoints_;
   Optimizer optimizer_;
   Gradients gradients_;
+  StepLog log_;
   std::unique_ptr<TrainingBatches> batches_;
   std::unique_ptr<TrainingPass> pass_;
   std::unique_ptr<MetricsLog> metrics_;
   std::unique_ptr<Speed> speed_;
   TokenBatch batch_;
-  double start_s_ = 0, last_loss_ = 0;
+  double start_s_ = 0;
+  double last_lr_ = 0, last_loss_ = 0, last_grad_norm_ = 0;  // of the last step
   int64_t first_step_ = 0;
   bool told_of_the_clock_ = false;
   TextRates val_rates_;  // of what is validated on

@@ -19,18 +19,18 @@ void Speed::pause() {
 void Speed::step_begins() { begin_s_ = seconds_now(); }
 
 void Speed::step_ends() {
-  const double seconds = std::max(1e-9, seconds_now() - begin_s_);
-  peak_.saw(work_.flops / seconds);
-  seconds_ += seconds;
+  seconds_ += seconds_now() - begin_s_;
   ++steps_;
 }
 
 Speed::Rate Speed::take() {
   const double seconds = std::max(1e-9, seconds_), steps = static_cast<double>(steps_);
+  const double flops_per_s = steps * work_.flops / seconds;
+  peak_.saw(flops_per_s);
   seconds_ = 0;
   steps_ = 0;
   return {.tokens_per_s = steps * work_.tokens / seconds,
-          .gemm_fraction = steps * work_.flops / seconds / peak_.flops_per_s()};
+          .gemm_fraction = flops_per_s / peak_.flops_per_s()};
 }
 
 }  // namespace inkstone

@@ -22,6 +22,7 @@ class Speed {
   // Measures the machine's peak.
   Speed(Backend& backend, DType compute, const Work& of_step);
 
+  // A step may end before the device has done its work: the last one before take() waits for it.
   void step_begins();
   void step_ends();
   // A moment in which the run does something else: the peak is measured again, now and then.

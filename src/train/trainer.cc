@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/folder_lock.h"
 #include "corpus/folder_layout.h"
+#include "model/model_impl.h"
 #include "train/checkpoint.h"
 #include "train/data_sets.h"
 #include "train/options.h"
@@ -103,7 +104,7 @@ TrainResult go_on(const ResumeOptions& given, const TrainObserver& observer) {
         "this run is finished: it did {} of {} steps; to train longer, resume with --steps N",
         state.step, state.options.steps));
   }
-  Model model = Model::load(checkpoints.path(step),
+  Model model = load_trainable(checkpoints.path(step),
                             {.runtime = state.options.runtime, .compute = state.options.compute});
   Session session(std::move(state), std::move(model), std::move(data), observer);
   session.restore_moments();

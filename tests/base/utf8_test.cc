@@ -230,5 +230,15 @@ TEST(Utf8, HoldingTheTailBackNeverPrintsHalfACharacter) {
   EXPECT_EQ(held, "\xF0\x9F");
 }
 
+TEST(Utf8, MessagesShowTheBeginningOfATextWithoutControls) {
+  EXPECT_EQ(shown_text(""), "");
+  EXPECT_EQ(shown_text("plain, \u00A0\u4E2D"), "plain, \u00A0\u4E2D");
+  EXPECT_EQ(shown_text("a\n\x1b[2J\x7F\u0085\u009F\0"sv),
+            "a\uFFFD\uFFFD[2J\uFFFD\uFFFD\uFFFD\uFFFD");
+  EXPECT_EQ(shown_text("\xFFz\xE4\xB8"), "\uFFFDz\uFFFD");
+  EXPECT_EQ(shown_text(std::string(1000, 'x')), std::string(80, 'x'));
+  EXPECT_EQ(shown_text(std::string(79, 'x') + "\u4E2D"), std::string(79, 'x'));
+}
+
 }  // namespace
 }  // namespace inkstone

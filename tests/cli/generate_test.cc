@@ -190,6 +190,45 @@ TEST_F(GenerateTest, TextBecomesASpecialTokenOnlyWhenAsked) {
   EXPECT_NE(outcome.out.find("2 little"), std::string::npos);
 }
 
+TEST_F(GenerateTest, LogprobsTellOfEveryTokenTheLikeliest) {
+  const Words words = {"--prompt", "1 little",     "--seed", "4",  "--max-tokens",
+                       "12",       "--ignore-eos", "--json", "-n", "2"};
+  const std::string without = text(words);
+  Words more = words;
+  more.insert(more.end(), {"--logprobs", "3"});
+  std::istringstream lines(text(more)), plain_lines(without);
+  for (std::string line, plain; std::getline(lines, line) && std::getline(plain_lines, plain);) {
+    auto json = nlohmann::json::parse(line);
+    const auto told = json["logprobs"];
+    json.erase("logprobs");
+    EXPECT_EQ(json, nlohmann::json::parse(plain));  // keys are added, nothing else changes
+    ASSERT_EQ(told.size(), 12u);
+    std::string written;
+    for (size_t i = 0; i < told.size(); ++i) {
+      EXPECT_EQ(told[i]["id"], json["tokens"][i]);
+      EXPECT_EQ(told[i]["logprob"], json["log_probs"][i]);
+      if (told[i].contains("bytes")) {
+        const auto bytes = told[i]["bytes"].get<std::vector<uint8_t>>();
+        EXPECT_FALSE(is_valid_utf8(std::string(bytes.begin(), bytes.end())));
+        written.append(bytes.begin(), bytes.end());
+      } else {
+        written += told[i]["text"].get<std::string>();
+      }
+      ASSERT_EQ(told[i]["top"].size(), 3u);
+      for (const auto& likely : told[i]["top"]) {
+        EXPECT_LE(likely["logprob"], told[i]["top"][0]["logprob"]);
+        if (likely["id"] == told[i]["id"]) {
+          EXPECT_EQ(likely["logprob"], told[i]["logprob"]);
+        }
+      }
+      EXPECT_LE(told[i]["logprob"], told[i]["top"][0]["logprob"]);
+    }
+    EXPECT_TRUE(written.starts_with(json["text"].get<std::string>()));  // but for half a character
+  }
+  expect_refused(2, {"generate", "run", "--prompt", "x", "--logprobs", "3"}, {"--json"});
+  expect_refused(2, {"generate", "run", "--json", "--logprobs", "21"}, {"--logprobs", "0 to 20"});
+}
+
 TEST_F(GenerateTest, AnEmptyPromptIsANewDocument) {
   EXPECT_EQ(texts({"--seed", "1", "--max-tokens", "20"}),
             texts({"--prompt", "", "--seed", "1", "--max-tokens", "20"}));

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "formats/gguf.h"
 #include "formats/hf_config.h"
 #include "formats/npy.h"
 #include "formats/safetensors.h"
@@ -87,11 +88,33 @@ void write_shards(const fs::path& folder) {
   wide.commit();
 }
 
+// Rows of i / 4 in float32, and one block of zeros.
+void write_gguf_sample(const fs::path& path) {
+  const std::vector<float> matrix = {0, 0.25f, 0.5f, 0.75f, 1, 1.25f};
+  const std::vector<std::byte> block(static_cast<size_t>(block_of(WeightType::kQ8_0).bytes));
+  const std::vector<GgufTensorToWrite> tensors = {
+      {.name = "matrix",
+       .type = WeightType::kF32,
+       .shape = {2, 3},
+       .write = [&](const GgufSink& sink) { sink(std::as_bytes(std::span(matrix))); }},
+      {.name = "block",
+       .type = WeightType::kQ8_0,
+       .shape = {1, 32},
+       .write = [&](const GgufSink& sink) { sink(block); }}};
+  const std::vector<std::string> words = {"Ġt", "", "墨"};
+  write_gguf(path,
+             std::vector{gguf_string("general.architecture", "gpt2"), gguf_u32("a.u32", 4294967295),
+                         gguf_f32("a.f32", 0.5f), gguf_bool("a.bool", true),
+                         gguf_strings("a.strings", words), gguf_i32s("a.i32s", std::vector{1, -3})},
+             tensors);
+}
+
 void write_all(const fs::path& folder) {
   for (const char* name : {"model", "events"}) make_folders(folder / name);
   write_model(folder / "model");
   write_events(folder / "events");
   write_shards(folder);
+  write_gguf_sample(folder / "a.gguf");
   write_npy(folder / "a.npy", std::vector<float>{0, 1, 2, 3, 4, 5}, {2, 3});
 }
 

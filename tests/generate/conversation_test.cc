@@ -1,4 +1,7 @@
 // A text that user and model write in turn.
+#include <memory>
+#include <stdexcept>
+
 #include "base/utf8.h"
 #include "inkstone/generator.h"
 #include "small_generator.h"
@@ -35,6 +38,38 @@ TEST(Conversation, RetryWritesAnotherReplyAndUndoTakesTheTurnBack) {
   EXPECT_TRUE(conversation.undo());
   EXPECT_TRUE(conversation.turns().empty());
   EXPECT_EQ(conversation.reply("one", kOptions).text, first);  // as if nothing had been
+}
+
+// What a failed reply referred to is gone when the next one is written.
+TEST(Conversation, AReplyThatFailsLeavesNothingBehind) {
+  test::FailingBackend* device = nullptr;
+  Generator generator = test::failing_generator(test::kContext, device);
+  Conversation fresh(generator);
+  const std::string expected = fresh.reply("one", kOptions).text;
+  for (int64_t calls = 0; calls < 40; calls += 3) {
+    Conversation conversation(generator);
+    device->fail_after(calls);
+    EXPECT_EQ(test::thrown_by([&] { conversation.reply("one", kOptions); }).code(),
+              ErrorCode::kInputOutput);
+    EXPECT_TRUE(conversation.undo());
+    EXPECT_EQ(conversation.reply("one", kOptions).text, expected);
+  }
+  Conversation conversation(generator);
+  GenerateOptions stopping = kOptions;
+  stopping.stop_requested = [count = 0]() mutable {
+    if (++count == 3) throw std::runtime_error("a clock that broke");
+    return false;
+  };
+  auto heard = std::make_shared<std::string>();
+  const auto listen = [heard](size_t, int64_t, std::string_view text) {
+    *heard += text;
+    return true;
+  };
+  EXPECT_THROW(conversation.reply("one", stopping, listen), std::runtime_error);
+  const std::string before = *heard;
+  EXPECT_TRUE(conversation.undo());
+  EXPECT_EQ(conversation.reply("one", kOptions).text, expected);
+  EXPECT_EQ(*heard, before);
 }
 
 TEST(Conversation, GoesOnPastTheContextTheSameWayAfterLoading) {

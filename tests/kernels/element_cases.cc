@@ -54,13 +54,33 @@ OperationCase cast_case(int64_t count, DType to) {
               }};
 }
 
+OperationCase sum_case(int64_t count, bool accumulate) {
+  enum { kX, kSum };
+  return {.name = "sum",
+          .what = fmt::format("[{}]{}", count, accumulate ? " accumulate" : ""),
+          .tensors = {{"x", DType::kF32, {count}},
+                      {"sum", DType::kF64, {1}, accumulate ? Role::kUpdated : Role::kOutput}},
+          .run = [=](Backend& backend, Views t) { backend.sum(t[kX], t[kSum], accumulate); },
+          .expect =
+              [=](Values& v) {
+                Doubles magnitudes = v[kX];
+                for (double& x : magnitudes) x = std::fabs(x);
+                const double before = accumulate ? v[kSum][0] : 0;
+                v[kSum][0] = before + reference::sum(v[kX]);
+                // Both sums round.
+                v.bound(kSum)[0] = 2 * static_cast<double>(count + 1) * 0x1p-53 *
+                                   (reference::sum(magnitudes) + std::fabs(before));
+              },
+          .flops = static_cast<double>(count),
+          .vector_code = false};
+}
+
 OperationCase sum_of_squares_case(int64_t count) {
   enum { kX, kSum };
   return {.name = "sum_of_squares",
           .what = fmt::format("[{}]", count),
           .tensors = {{"x", DType::kF32, {count}}, {"sum", DType::kF64, {1}, Role::kOutput}},
-          .run = [](Backend& backend,
-                    Views t) { *t[kSum].as<double>() = backend.sum_of_squares(t[kX]); },
+          .run = [](Backend& backend, Views t) { backend.sum_of_squares(t[kX], t[kSum]); },
           .expect =
               [count](Values& v) {
                 v[kSum][0] = reference::sum_of_squares(v[kX]);
@@ -245,24 +265,21 @@ OperationCase dropout_case(int64_t count, DType type, const DropoutMask& mask) {
 
 namespace {
 
-enum AdamWTensors { kParameter, kGradient, kM, kV, kCopy };
+enum AdamWTensors { kParameter, kGradient, kM, kV, kNorm, kCopy };
 
-AdamWStep adamw_numbers() {
-  AdamWStep step;  // the third
-  step.lr = 0.01;
-  step.weight_decay = 0.1;
-  step.correction1 = 0.271;
-  step.correction2 = 0.002997;
-  step.gradient_scale = 0.7;
-  return step;
-}
+constexpr AdamWNumbers kAdamW{.correction1 = 0.271, .correction2 = 0.002997};  // of the third step
+
+// But for its tensors.
+ParameterUpdate adamw_row() { return {.lr = 0.01, .weight_decay = 0.1}; }
 
 void expect_adamw(Values& v, bool copy) {
-  const AdamWStep numbers = adamw_numbers();
+  const AdamWNumbers& numbers = kAdamW;
+  const ParameterUpdate row = adamw_row();
+  const double scale = reference::gradient_scale(kSquaredNorm, kClip);
   const Doubles old_p = v[kParameter], old_m = v[kM];
-  reference::adamw(numbers, v[kParameter], v[kGradient], v[kM], v[kV]);
+  reference::adamw(numbers, row, scale, v[kParameter], v[kGradient], v[kM], v[kV]);
   v.set_bound(kM, [&](int64_t i) {  // two products of at most four roundings, and the sum
-    const double g = numbers.gradient_scale * v[kGradient][i], beta1 = numbers.beta1;
+    const double g = scale * v[kGradient][i], beta1 = numbers.beta1;
     return 5 * kUnit * (std::fabs(beta1 * old_m[i]) + std::fabs((1 - beta1) * g)) + kSmallest;
   });
   // No cancellation: all terms >= 0. Roundings: of beta2 and 1 - beta2, of the scale and the scaled
@@ -271,7 +288,7 @@ void expect_adamw(Values& v, bool copy) {
   v.set_bound(kParameter, [&](int64_t i) {
     // 4 + 5 roundings, those of the numbers included.
     const double denominator = std::sqrt(v[kV][i] / numbers.correction2) + numbers.epsilon;
-    const double rate = numbers.lr / numbers.correction1;
+    const double rate = row.lr / numbers.correction1;
     return rate * (v.bound(kM)[i] + 12 * kUnit * std::fabs(v[kM][i])) / denominator +
            kUnit * (3 * std::fabs(old_p[i]) + std::fabs(v[kParameter][i]));
   });
@@ -290,13 +307,18 @@ OperationCase adamw_case(int64_t count, bool copy, double gradient_range) {
       .tensors = {{"parameter", DType::kF32, {count}, Role::kUpdated},
                   {"gradient", DType::kF32, {count}, Role::kInput, -g, g},
                   {"m", DType::kF32, {count}, Role::kUpdated, -g, g},
-                  {"v", DType::kF32, {count}, Role::kUpdated, 0, g * g}},
+                  {"v", DType::kF32, {count}, Role::kUpdated, 0, g * g},
+                  {"squared norm", DType::kF64, {1}, Role::kInput, kSquaredNorm, kSquaredNorm}},
       .run =
           [copy](Backend& backend, Views t) {
-            AdamWStep op = adamw_numbers();
-            op.parameter = t[kParameter], op.gradient = t[kGradient], op.m = t[kM], op.v = t[kV];
-            if (copy) op.copy = t[kCopy];
-            backend.adamw(op);
+            ParameterUpdate row = adamw_row();
+            row.parameter = t[kParameter], row.gradient = t[kGradient], row.m = t[kM];
+            row.v = t[kV];
+            if (copy) row.copy = t[kCopy];
+            backend.optimizer_step({.rows = std::span(&row, 1),
+                                    .squared_norm = t[kNorm],
+                                    .clip = kClip,
+                                    .adamw = kAdamW});
           },
       .expect = [copy](Values& v) { expect_adamw(v, copy); },
       .flops = 15.0 * static_cast<double>(count)};

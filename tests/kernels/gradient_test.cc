@@ -213,29 +213,43 @@ TEST(Gradient, DropoutIsItsOwn) {
 }
 
 void check_attention(const reference::AttentionSizes& s) {
-  const int64_t count = s.B * s.T * s.NH * s.HS;
-  check_gradient({{normals(3 * count, 1)},
-                  [=](const auto& in) {
-                    Doubles out(count), lse(s.B * s.NH * s.T);
-                    reference::attention_forward(s, in[0], out, lse);
-                    return out;
-                  },
-                  [=](const auto& in, const Doubles& dout) {
-                    Doubles dqkv(3 * count);
-                    reference::attention_backward(s, dout, in[0], dqkv);
-                    return std::vector<Doubles>{dqkv};
-                  }});
+  const int64_t rows = s.B * s.T, queries = rows * s.NH * s.HS, keys = rows * s.KVH * s.HS;
+  check_gradient(
+      {{normals(queries, 1), normals(keys, 2), normals(keys, 3)},
+       [=](const auto& in) {
+         Doubles out(queries), lse(rows * s.NH);
+         reference::attention_forward(s, {in[0], in[1], in[2]}, out, lse);
+         return out;
+       },
+       [=](const auto& in, const Doubles& dout) {
+         std::vector<Doubles> d = in;
+         reference::attention_backward(s, dout, {in[0], in[1], in[2]}, {d[0], d[1], d[2]});
+         return d;
+       }});
 }
 
-TEST(Gradient, Attention) { check_attention({.B = 2, .T = 6, .NH = 2, .HS = 3, .scale = 0.6}); }
+TEST(Gradient, Attention) {
+  check_attention({.B = 2, .T = 6, .NH = 2, .KVH = 2, .HS = 3, .scale = 0.6});
+}
 
 TEST(Gradient, AttentionWithDropout) {
   check_attention({.B = 2,
                    .T = 6,
                    .NH = 2,
+                   .KVH = 2,
                    .HS = 3,
                    .scale = 0.6,
                    .dropout = {.rate = 0.3f, .seed = 4, .site = 2}});
+}
+
+TEST(Gradient, AttentionOfIntervalsAndSharedKeys) {
+  for (const KeyMask mask : kIntervals) {
+    for (const int64_t shared : {1, 2, 4}) {
+      check_attention(AttentionCase{
+          .B = 2, .T = 9, .NH = 4, .HS = 3, .mask = mask, .queries_per_key_head = shared}
+                          .sizes());
+    }
+  }
 }
 
 TEST(Gradient, CrossEntropy) {
@@ -268,13 +282,13 @@ TEST(Gradient, SumOfSquares) {
 // The first step from m = v = 0 moves by lr against the gradient's sign whatever its size, after
 // the decay.
 TEST(Formula, AdamWFirstStep) {
-  AdamWStep step;
-  step.lr = 0.125f, step.weight_decay = 0.5f, step.epsilon = 0;
-  step.correction1 = 1 - step.beta1, step.correction2 = 1 - step.beta2;
+  const ParameterUpdate row{.lr = 0.125, .weight_decay = 0.5};
+  AdamWNumbers numbers{.epsilon = 0};
+  numbers.correction1 = 1 - numbers.beta1, numbers.correction2 = 1 - numbers.beta2;
   Doubles p = {4, 4, 4}, m(3), v(3);
-  reference::adamw(step, p, Doubles{1e-3, -7, 1e5}, m, v);
+  reference::adamw(numbers, row, 1, p, Doubles{1e-3, -7, 1e5}, m, v);
   const double decayed = 4 * (1 - 0.125 * 0.5);
-  EXPECT_NEAR(p[0], decayed - 0.125, 1e-6);  // the corrections above are rounded to float32
+  EXPECT_NEAR(p[0], decayed - 0.125, 1e-6);
   EXPECT_NEAR(p[1], decayed + 0.125, 1e-6);
   EXPECT_NEAR(p[2], decayed - 0.125, 1e-6);
 }
@@ -282,33 +296,14 @@ TEST(Formula, AdamWFirstStep) {
 // Of a matrix whose singular values are 1 the update is that of its singular values alone, f
 // applied five times to 1/sqrt(n), for all directions alike.
 TEST(Formula, MuonOfARotationIsTheRotationScaled) {
-  MuonStep step;
-  step.lr = 0.25, step.beta = 0.5;
   Doubles p(4), m(4);
-  reference::muon(step, {.rows = 2, .columns = 2}, p, Doubles{0.6, -0.8, 0.8, 0.6}, m);
+  reference::muon({.beta = 0.5}, {.rule = UpdateRule::kMuon, .lr = 0.25}, 1,
+                  {.rows = 2, .columns = 2}, p, Doubles{0.6, -0.8, 0.8, 0.6}, m);
   double s = std::sqrt(0.5);
   for (int i = 0; i < 5; ++i) s = 3.4445 * s - 4.7750 * s * s * s + 2.0315 * s * s * s * s * s;
   EXPECT_NEAR(p[0], -0.25 * 0.6 * s, 1e-12);
   EXPECT_NEAR(p[1], 0.25 * 0.8 * s, 1e-12);
   EXPECT_NEAR(m[2], 0.5 * 0.8, 1e-12);
-}
-
-// Token by token over a cache is the same attention.
-TEST(Formula, CachedAttentionIsAttention) {
-  const reference::AttentionSizes s{.B = 1, .T = 9, .NH = 2, .HS = 3, .scale = 0.6};
-  const int64_t C = s.NH * s.HS;
-  const Doubles qkv = normals(s.T * 3 * C, 1);
-  Doubles out(s.T * C), lse(s.NH * s.T), cached(C), keys(2 * s.T * C), values(2 * s.T * C);
-  reference::attention_forward(s, qkv, out, lse);
-  const std::vector<int32_t> slot = {1};
-  for (int32_t t = 0; t < s.T; ++t) {
-    const std::vector<int32_t> position = {t};
-    const reference::In row = reference::In(qkv).subspan(t * 3 * C, 3 * C);
-    const reference::CacheSizes sizes{.R = 1, .NH = s.NH, .T = s.T, .HS = s.HS, .scale = s.scale};
-    reference::cache_store(sizes, row, slot, position, keys, values);
-    reference::attention_cached(sizes, row, slot, position, keys, values, cached);
-    for (int64_t c = 0; c < C; ++c) EXPECT_NEAR(cached[c], out[t * C + c], 1e-14);
-  }
 }
 
 }  // namespace

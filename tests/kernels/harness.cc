@@ -8,6 +8,10 @@
 #include <map>
 #include <utility>
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
+
 // A request for more memory than there is fails, as it does without a sanitizer.
 extern "C" const char* __asan_default_options() { return "allocator_may_return_null=1"; }
 extern "C" const char* __tsan_default_options() { return "allocator_may_return_null=1"; }
@@ -16,33 +20,26 @@ namespace inkstone::test {
 namespace {
 
 constexpr int64_t kGuardBytes = 128;
-constexpr std::byte kGuard{0xA5};
 
-// AddressSanitizer watches the end of a block better than a guard does.
+// Whether AddressSanitizer lets nobody touch the memory; does nothing where there is none.
+void forbid([[maybe_unused]] const void* data, [[maybe_unused]] int64_t bytes,
+            [[maybe_unused]] bool on) {
 #if defined(__SANITIZE_ADDRESS__)
-constexpr int64_t kTailBytes = 0;
-#else
-constexpr int64_t kTailBytes = kGuardBytes;
+  on ? __asan_poison_memory_region(data, bytes) : __asan_unpoison_memory_region(data, bytes);
 #endif
+}
 
 void use(int64_t targets) {
   hwy::SetSupportedTargetsForTest(targets);
   hwy::GetChosenTarget().Update(hwy::SupportedTargets());
 }
 
-// One run; returns the memory after it.
-CaseMemory run(const OperationCase& c, Backend& backend, int64_t offset) {
-  CaseMemory memory(c, offset);
-  c.run(backend, memory.views());
-  return memory;
-}
-
 void compare(const OperationCase& c, const Values& expected, const CaseMemory& memory) {
   EXPECT_TRUE(memory.guards_intact());
   for (size_t i = 0; i < c.tensors.size(); ++i) {
-    const auto got = to_doubles(memory.views()[i]);
     const int index = static_cast<int>(i);
-    EXPECT_TRUE(within_bounds(got, expected[index], expected.bound(index), c.tensors[i].type))
+    EXPECT_TRUE(within_bounds(memory.doubles(index), expected[index], expected.bound(index),
+                              c.tensors[i].type))
         << c.tensors[i].name;
   }
 }
@@ -51,10 +48,12 @@ void check_on(int64_t target, const OperationCase& c, cpu::Staging staging,
               const Values& expected) {
   SCOPED_TRACE(target == 0 ? "native" : hwy::TargetName(target));
   const ForcedInstructionSet forced(target);
-  const CaseMemory one = run(c, cpu(1, staging), 0);
+  const CaseMemory one(c, 0, cpu(1, staging));
+  c.run(cpu(1, staging), one.views());
   compare(c, expected, one);
   for (const int threads : {2, 3}) {
-    const CaseMemory several = run(c, cpu(threads, staging), threads + 1);
+    const CaseMemory several(c, threads + 1, cpu(threads, staging));
+    c.run(cpu(threads, staging), several.views());
     compare(c, expected, several);
     for (size_t i = 0; i < c.tensors.size(); ++i) {
       const int index = static_cast<int>(i);
@@ -71,38 +70,64 @@ std::vector<int64_t> instruction_sets() { return hwy::SupportedAndGeneratedTarge
 ForcedInstructionSet::ForcedInstructionSet(int64_t target) { use(target); }
 ForcedInstructionSet::~ForcedInstructionSet() { use(0); }
 
-CaseMemory::CaseMemory(const OperationCase& c, int64_t offset) {
-  for (size_t i = 0; i < c.tensors.size(); ++i) {
-    const TensorSpec& t = c.tensors[i];
-    const int64_t element = size_bytes(t.type), data_bytes = t.shape.count() * element;
-    const int64_t front = kGuardBytes + offset * element, total = front + data_bytes + kTailBytes;
-    auto memory = std::make_unique<std::byte[]>(total);
-    std::fill(memory.get(), memory.get() + total, kGuard);
-    views_.push_back({memory.get() + front, t.type, t.shape});
-    fill(t, static_cast<int>(i), views_.back());
-    memory_.push_back(std::move(memory));
-    front_bytes_.push_back(front);
+CaseMemory::CaseMemory(const OperationCase& c, int64_t offset, Backend& backend)
+    : backend_(&backend) {
+  const HostTensors host(c, kGuardBytes, backend.shares_host_memory() ? offset : 0);
+  for (size_t i = 0; i < c.tensors.size(); ++i)
+    place(host.memory(i), host.front_bytes(i), c.tensors[i].type, c.tensors[i].shape);
+  if (c.scratch_bytes) {
+    const int64_t bytes = c.scratch_bytes(backend);
+    const std::vector<std::byte> image(kGuardBytes + bytes + kGuardBytes, HostTensors::kGuard);
+    place(image, kGuardBytes, DType::kF32, {bytes / size_bytes(DType::kF32)});
   }
-  if (c.prepare) c.prepare(views_);
+  watch(true);
+}
+
+CaseMemory::~CaseMemory() { watch(false); }
+
+void CaseMemory::place(std::span<const std::byte> image, int64_t front_bytes, DType type,
+                       const Shape& shape) {
+  const auto bytes = static_cast<int64_t>(image.size());
+  buffers_.emplace_back(*backend_, bytes);
+  backend_->copy_from_host(image.data(), buffers_.back().view(DType::kU8, {bytes}));
+  views_.push_back(buffers_.back().view(type, shape, front_bytes));
+  front_bytes_.push_back(front_bytes);
+}
+
+void CaseMemory::watch(bool on) const {
+  if (!backend_->shares_host_memory()) return;
+  for (size_t i = 0; i < views_.size(); ++i) {
+    forbid(buffers_[i].data(), front_bytes_[i], on);
+    forbid(static_cast<const std::byte*>(views_[i].data) + views_[i].bytes(), kGuardBytes, on);
+  }
 }
 
 std::vector<std::byte> CaseMemory::bytes(int tensor) const {
-  const auto* data = static_cast<const std::byte*>(views_[tensor].data);
-  return {data, data + views_[tensor].bytes()};
+  std::vector<std::byte> result(views_[tensor].bytes());
+  backend_->copy_to_host(views_[tensor], result.data());
+  return result;
+}
+
+std::vector<double> CaseMemory::doubles(int tensor) const {
+  std::vector<std::byte> data = bytes(tensor);
+  return to_doubles({data.data(), views_[tensor].dtype, views_[tensor].shape});
 }
 
 ::testing::AssertionResult CaseMemory::guards_intact() const {
-  const auto is_guard = [](std::byte b) { return b == kGuard; };
+  const auto is_guard = [](std::byte b) { return b == HostTensors::kGuard; };
+  watch(false);
   for (size_t i = 0; i < views_.size(); ++i) {
-    const std::byte* begin = memory_[i].get();
-    const std::byte* tail = begin + front_bytes_[i] + views_[i].bytes();
-    if (!std::all_of(begin, begin + front_bytes_[i], is_guard)) {
+    std::vector<std::byte> all(buffers_[i].bytes());
+    backend_->copy_to_host(buffers_[i].view(DType::kU8, {buffers_[i].bytes()}), all.data());
+    const auto begin = all.begin(), data = begin + front_bytes_[i], tail = data + views_[i].bytes();
+    if (!std::all_of(begin, data, is_guard)) {
       return ::testing::AssertionFailure() << "tensor " << i << ": written before its beginning";
     }
-    if (!std::all_of(tail, tail + kTailBytes, is_guard)) {
+    if (!std::all_of(tail, all.end(), is_guard)) {
       return ::testing::AssertionFailure() << "tensor " << i << ": written past its end";
     }
   }
+  watch(true);
   return ::testing::AssertionSuccess();
 }
 
@@ -138,7 +163,7 @@ Backend& cpu(int threads, cpu::Staging staging) {
 
 void check(const OperationCase& c, cpu::Staging staging) {
   SCOPED_TRACE(c.name + " " + c.what);
-  const CaseMemory inputs(c, 0);
+  const HostTensors inputs(c);
   const auto expected = [&](int64_t lanes) {
     Values values(c.tensors, inputs.views(), lanes);
     c.expect(values);

@@ -1,4 +1,4 @@
-// Runs operation cases on the CPU backend: every instruction set, one and two threads, aligned and
+// Runs operation cases, on the CPU backend: every instruction set, one and two threads, aligned and
 // misaligned tensors, with guards around each.
 #pragma once
 
@@ -23,23 +23,35 @@ class ForcedInstructionSet {
   ~ForcedInstructionSet();
 };
 
-// Memory for a case's tensors, filled. Every tensor begins `offset` elements past an aligned
-// address, between guards.
+// One for each number of threads and way of staging.
+Backend& cpu(int threads = 2, cpu::Staging staging = cpu::Staging::kWhereFaster);
+
+// A case's tensors, filled, and the working memory that it asks for, in a backend's memory. Every
+// tensor lies between guards, inside a buffer of its own; it begins `offset` elements past an
+// aligned address where the host shares the memory (elsewhere views are aligned, as the model's
+// are). There AddressSanitizer watches the guards too, against reading.
 class CaseMemory {
  public:
-  CaseMemory(const OperationCase& c, int64_t offset);
+  CaseMemory(const OperationCase& c, int64_t offset, Backend& backend = cpu());
+  ~CaseMemory();
+  CaseMemory(const CaseMemory&) = delete;
+  CaseMemory& operator=(const CaseMemory&) = delete;
+
   Views views() const { return views_; }
+  // These wait.
   std::vector<std::byte> bytes(int tensor) const;
+  std::vector<double> doubles(int tensor) const;
   ::testing::AssertionResult guards_intact() const;
 
  private:
-  std::vector<std::unique_ptr<std::byte[]>> memory_;
+  void place(std::span<const std::byte> image, int64_t front_bytes, DType type, const Shape& shape);
+  void watch(bool on) const;
+
+  Backend* backend_;
   std::vector<int64_t> front_bytes_;
+  std::vector<Buffer> buffers_;
   std::vector<View> views_;
 };
-
-// One for each number of threads and way of staging.
-Backend& cpu(int threads = 2, cpu::Staging staging = cpu::Staging::kWhereFaster);
 
 // |got - want| within the bound (exact where it is negative) and, for bf16, its rounding; names the
 // worst index.

@@ -4,6 +4,7 @@
 
 #include "kernels/cpu/products.h"
 #include "kernels/harness.h"
+#include "kernels/late_backend.h"
 
 namespace inkstone::test {
 namespace {
@@ -31,6 +32,12 @@ TEST(Kernels, SumRows) {
     }
   }
   check(sum_rows_case(5, 17, DType::kF32, true));
+}
+
+TEST(Kernels, Sum) {
+  for (const int64_t count : {1, 2, 17, 4099}) {
+    for (const bool accumulate : {false, true}) check(sum_case(count, accumulate));
+  }
 }
 
 TEST(Kernels, SumOfSquares) {
@@ -164,6 +171,30 @@ std::vector<AttentionCase> attention_grid() {
   return cases;
 }
 
+// Every mask at lengths inside a tile, at its end and over several; heads that share keys, and
+// heads whose q, k and v lie together.
+std::vector<AttentionCase> interval_grid() {
+  std::vector<AttentionCase> cases;
+  for (const DType type : kTypes) {
+    for (const KeyMask mask : kIntervals) {
+      for (const int64_t T : {1, 17, 64, 65, 200})
+        cases.push_back({.B = 2, .T = T, .NH = 1, .HS = 5, .type = type, .mask = mask});
+      AttentionCase c{.B = 1, .T = 130, .NH = 2, .HS = 17, .type = type, .mask = mask};
+      c.queries_per_key_head = 2;
+      cases.push_back(c);
+      c.dropout = kDropout;
+      cases.push_back(c);
+    }
+    cases.push_back({.B = 2, .T = 33, .NH = 6, .HS = 17, .type = type, .queries_per_key_head = 3});
+    cases.push_back({.B = 2, .T = 33, .NH = 3, .HS = 17, .type = type, .interleaved = true});
+    AttentionCase c{.B = 1, .T = 65, .NH = 1, .HS = 80, .type = type, .mask = KeyMask::kRandom};
+    cases.push_back(c);
+    c.range = 100;
+    cases.push_back(c);
+  }
+  return cases;
+}
+
 TEST(Kernels, AttentionForward) {
   for (const AttentionCase& c : attention_grid()) check(attention_forward_case(c));
 }
@@ -172,21 +203,12 @@ TEST(Kernels, AttentionBackward) {
   for (const AttentionCase& c : attention_grid()) check(attention_backward_case(c));
 }
 
-TEST(Kernels, AttentionCached) {
-  for (const DType type : kTypes) {
-    for (const int64_t T : {1, 2, 33, 65, 130}) {
-      for (const int64_t HS : {1, 5, 64, 80}) {
-        check(attention_cached_case({.B = 3, .T = T, .NH = 2, .HS = HS, .type = type}));
-      }
-    }
-  }
+TEST(Kernels, AttentionForwardOfIntervals) {
+  for (const AttentionCase& c : interval_grid()) check(attention_forward_case(c));
 }
 
-TEST(Kernels, CacheStore) {
-  for (const DType type : kTypes) {
-    for (const int64_t HS : {1, 5, 64})
-      check(cache_store_case({.B = 3, .T = 33, .NH = 2, .HS = HS, .type = type}));
-  }
+TEST(Kernels, AttentionBackwardOfIntervals) {
+  for (const AttentionCase& c : interval_grid()) check(attention_backward_case(c));
 }
 
 // M, N, K with odd sizes in each place.
@@ -195,19 +217,18 @@ constexpr int64_t kProducts[][3] = {{1, 1, 1},     {1, 17, 769}, {2, 769, 17}, {
                                     {65, 33, 768}, {1, 5001, 17}};
 
 void check_products(Product product) {
-  const bool rows = product == Product::kRowsNN || product == Product::kRowsNT;
   for (const auto& [M, N, K] : kProducts) {
     for (const DType operand : kTypes) {
       for (const DType result : kTypes) {
         // No use in the model.
-        if (operand == DType::kF32 && result == DType::kBF16 && !rows) continue;
+        if (operand == DType::kF32 && result == DType::kBF16) continue;
         const MatmulCase c{
             .product = product, .M = M, .N = N, .K = K, .operand = operand, .result = result};
         MatmulCase with_bias = c, accumulated = c;
         with_bias.bias = accumulated.accumulate = true;
         check(matmul_case(c));
         check(matmul_case(with_bias));
-        if (!rows) check(matmul_case(accumulated));
+        check(matmul_case(accumulated));
       }
     }
   }
@@ -237,6 +258,26 @@ TEST(Kernels, ProductsOfSeveralTilesStagedAndNot) {
                              .K = K,
                              .bias = !accumulate,
                              .accumulate = accumulate});
+      }
+    }
+  }
+}
+
+// Rows that lie further apart than they are long: what is between them stays as it is.
+TEST(Kernels, ProductsOfPaddedRows) {
+  constexpr int64_t kSizes[][3] = {{1, 1, 1}, {5, 17, 33}, {129, 257, 7}};
+  for (const Product product : {Product::kNN, Product::kNT, Product::kTN}) {
+    for (const auto& [M, N, K] : kSizes) {
+      for (const int64_t padding : {1, 16}) {
+        for (const bool accumulate : {false, true}) {
+          check_every_staging({.product = product,
+                               .M = M,
+                               .N = N,
+                               .K = K,
+                               .bias = !accumulate,
+                               .accumulate = accumulate,
+                               .padding = padding});
+        }
       }
     }
   }
@@ -273,12 +314,13 @@ TEST(Kernels, TwoBackendsMultiplyAtTheSameTime) {
   const OperationCase c = matmul_case({.product = Product::kNN, .M = 200, .N = 300, .K = 65});
   const CaseMemory expected(c, 0);
   c.run(cpu(1), expected.views());
+  const std::vector<std::byte> product = expected.bytes(2);
   const auto work = [&] {
     const auto backend = make_cpu_backend(Runtime({.threads = 2}));
     for (int round = 0; round < 20; ++round) {
-      const CaseMemory memory(c, 0);
+      const CaseMemory memory(c, 0, *backend);
       c.run(*backend, memory.views());
-      EXPECT_EQ(memory.bytes(2), expected.bytes(2));
+      EXPECT_EQ(memory.bytes(2), product);
     }
   };
   std::thread other(work);
@@ -289,8 +331,58 @@ TEST(Kernels, TwoBackendsMultiplyAtTheSameTime) {
 TEST(Kernels, MatmulNN) { check_products(Product::kNN); }
 TEST(Kernels, MatmulNT) { check_products(Product::kNT); }
 TEST(Kernels, MatmulTN) { check_products(Product::kTN); }
-TEST(Kernels, MatmulRowsNN) { check_products(Product::kRowsNN); }
-TEST(Kernels, MatmulRowsNT) { check_products(Product::kRowsNT); }
+
+std::vector<OperationCase> case_of_each_operation() {
+  const AttentionCase attention{.B = 2, .T = 33, .NH = 2, .HS = 5, .dropout = kDropout};
+  const EmbeddingSizes embedding{.N = 5, .C = 17, .V = 41, .T = 7};
+  std::vector<OperationCase> cases;
+  for (const Product product : {Product::kNN, Product::kNT, Product::kTN})
+    cases.push_back(matmul_case({.product = product, .M = 5, .N = 17, .K = 33, .bias = true}));
+  for (OperationCase& c :
+       std::vector{add_case(769, DType::kBF16), cast_case(769, DType::kBF16),
+                   sum_rows_case(5, 17, DType::kF32, false), sum_case(769, true),
+                   sum_of_squares_case(769), dropout_case(769, DType::kF32, kDropout),
+                   adamw_case(769, true), muon_case({.rows = 17, .columns = 40, .copy = true}),
+                   activation_forward_case({Activation::kGelu, 769}),
+                   activation_backward_case({Activation::kGelu, 769}),
+                   embedding_forward_case(embedding), embedding_backward_case(embedding),
+                   layer_norm_forward_case({.N = 5, .C = 17, .delta = true}),
+                   layer_norm_backward_case({.N = 5, .C = 17}), attention_forward_case(attention),
+                   attention_backward_case(attention),
+                   linear_case({.R = 3, .K = 33, .N = 17}), cross_entropy_case({.R = 9, .V = 17})})
+    cases.push_back(std::move(c));
+  return cases;
+}
+
+// No operation waits, and none needs the host to reach its memory.
+TEST(Kernels, RunOnADeviceThatIsLate) {
+  LateBackend late(Runtime({.threads = 2}));
+  for (const OperationCase& c : case_of_each_operation()) {
+    SCOPED_TRACE(c.name);
+    const CaseMemory here(c, 0), there(c, 0, late);
+    const int64_t waits = late.waits();
+    c.run(cpu(), here.views());
+    c.run(late, there.views());
+    EXPECT_EQ(late.waits(), waits);
+    for (size_t i = 0; i < c.tensors.size(); ++i)
+      EXPECT_EQ(here.bytes(static_cast<int>(i)), there.bytes(static_cast<int>(i)));
+    EXPECT_TRUE(there.guards_intact());
+  }
+}
+
+// Released memory is still there for what was called before.
+TEST(Kernels, ReleaseTakesItsTurn) {
+  LateBackend late(Runtime({.threads = 1}));
+  const Buffer to(late, 64);
+  {
+    const Buffer from(late, 64);
+    late.copy_from_host(std::vector<int32_t>(16, 7).data(), from.view(DType::kI32, {16}));
+    late.copy(from.view(DType::kI32, {16}), to.view(DType::kI32, {16}));
+  }
+  std::vector<int32_t> got(16);
+  late.copy_to_host(to.view(DType::kI32, {16}), got.data());
+  EXPECT_EQ(got, std::vector<int32_t>(16, 7));
+}
 
 // The comparison itself notices what it should.
 TEST(Harness, SeesErrorsBeyondTheBound) {

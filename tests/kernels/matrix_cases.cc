@@ -20,61 +20,137 @@ void run_product(Backend& backend, Product product, const Matmul& op) {
     case Product::kNN: return backend.matmul_nn(op);
     case Product::kNT: return backend.matmul_nt(op);
     case Product::kTN: return backend.matmul_tn(op);
-    case Product::kRowsNN: return backend.matmul_rows_nn(op);
-    case Product::kRowsNT: return backend.matmul_rows_nt(op);
   }
 }
 
 void reference_product(const MatmulCase& c, const Doubles& a, const Doubles& b, const Doubles& bias,
                        Doubles& to) {
   const reference::MatmulSizes s{c.M, c.N, c.K, c.accumulate};
-  if (c.product == Product::kNN || c.product == Product::kRowsNN)
-    return reference::matmul_nn(s, a, b, bias, to);
+  if (c.product == Product::kNN) return reference::matmul_nn(s, a, b, bias, to);
   if (c.product == Product::kTN) return reference::matmul_tn(s, a, b, bias, to);
   reference::matmul_nt(s, a, b, bias, to);
 }
 
 const char* name_of(Product product) {
-  constexpr const char* kNames[] = {"matmul_nn", "matmul_nt", "matmul_tn", "matmul_rows_nn",
-                                    "matmul_rows_nt"};
+  constexpr const char* kNames[] = {"matmul_nn", "matmul_nt", "matmul_tn"};
   return kNames[static_cast<int>(product)];
+}
+
+// A matrix whose rows lie `padding` elements apart, without what is between them.
+Doubles packed(const Doubles& x, const Shape& shape, int64_t padding) {
+  Doubles result;
+  const int64_t stride = shape[1] + padding;
+  for (int64_t r = 0; r < shape[0]; ++r)
+    result.insert(result.end(), x.begin() + r * stride, x.begin() + r * stride + shape[1]);
+  return result;
+}
+
+// Puts it back.
+void unpack(const Doubles& from, const Shape& shape, int64_t padding, Doubles& to) {
+  for (int64_t i = 0; i < shape.count(); ++i) to[i / shape[1] * padding + i] = from[i];
+}
+
+struct MatmulShapes {
+  Shape a, b, c;
+  explicit MatmulShapes(const MatmulCase& s) : c{s.M, s.N} {
+    a = s.product == Product::kTN ? Shape{s.K, s.M} : Shape{s.M, s.K};
+    b = s.product == Product::kNT ? Shape{s.N, s.K} : Shape{s.K, s.N};
+  }
+};
+
+enum MatmulTensors { kA, kB, kC, kBias };
+
+Matmul matmul_of(const MatmulCase& c, Views t) {
+  const MatmulShapes shapes(c);
+  const auto stride = [&](const Shape& s) { return c.padding > 0 ? s[1] + c.padding : 0; };
+  return {.a = {t[kA].data, t[kA].dtype, shapes.a},
+          .b = {t[kB].data, t[kB].dtype, shapes.b},
+          .c = {t[kC].data, t[kC].dtype, shapes.c},
+          .bias = c.bias ? t[kBias] : View{},
+          .accumulate = c.accumulate,
+          .a_stride = stride(shapes.a),
+          .b_stride = stride(shapes.b),
+          .c_stride = stride(shapes.c)};
+}
+
+// |error| <= (K + 2) u (|A| |B| + |bias| + |C|), in whatever order the library adds. What is
+// between the rows of C stays as it is.
+void expect_matmul(Values& v, const MatmulCase& c) {
+  const MatmulShapes shapes(c);
+  const Doubles a = packed(v[kA], shapes.a, c.padding), b = packed(v[kB], shapes.b, c.padding),
+                bias = c.bias ? v[kBias] : Doubles{};
+  Doubles to = packed(v[kC], shapes.c, c.padding), magnitude = absolute(to);
+  reference_product(c, absolute(a), absolute(b), absolute(bias), magnitude);
+  reference_product(c, a, b, bias, to);
+  for (double& x : magnitude) x *= static_cast<double>(c.K + 2) * kUnit;
+  unpack(to, shapes.c, c.padding, v[kC]);
+  unpack(magnitude, shapes.c, c.padding, v.bound(kC));
 }
 
 }  // namespace
 
-// |error| <= (K + 2) u (|A| |B| + |bias| + |C|), in whatever order the library adds.
 OperationCase matmul_case(const MatmulCase& c) {
-  enum { kA, kB, kC, kBias };
-  const bool a_transposed = c.product == Product::kTN;
-  const bool b_transposed = c.product == Product::kNT || c.product == Product::kRowsNT;
+  const MatmulShapes shapes(c);
+  const auto padded = [&](const Shape& s) { return Shape{s[0], s[1] + c.padding}; };
   OperationCase result{
       .name = name_of(c.product),
-      .what = fmt::format("M={} N={} K={} {}->{}{}{}", c.M, c.N, c.K, name(c.operand),
-                          name(c.result), c.bias ? " bias" : "", c.accumulate ? " accumulate" : ""),
-      .tensors = {{"a", c.operand, a_transposed ? Shape{c.K, c.M} : Shape{c.M, c.K}},
-                  {"b", c.operand, b_transposed ? Shape{c.N, c.K} : Shape{c.K, c.N}},
-                  {"c", c.result, {c.M, c.N}, c.accumulate ? Role::kUpdated : Role::kOutput}},
+      .what = fmt::format("M={} N={} K={} {}->{}{}{}{}", c.M, c.N, c.K, name(c.operand),
+                          name(c.result), c.bias ? " bias" : "", c.accumulate ? " accumulate" : "",
+                          c.padding > 0 ? " padded rows" : ""),
+      .tensors = {{"a", c.operand, padded(shapes.a)},
+                  {"b", c.operand, padded(shapes.b)},
+                  {"c", c.result, padded(shapes.c),
+                   c.accumulate || c.padding > 0 ? Role::kUpdated : Role::kOutput}},
+      .run = [c](Backend& backend, Views t) { run_product(backend, c.product, matmul_of(c, t)); },
+      .expect = [c](Values& v) { expect_matmul(v, c); },
+      .flops = 2.0 * static_cast<double>(c.M * c.N * c.K)};
+  if (c.bias) result.tensors.push_back({"bias", DType::kF32, {c.N}});
+  result.vector_code = false;
+  return result;
+}
+
+Weight weight_of(const LinearCase& c, const void* data) {
+  return {.type = c.weight, .layout = c.layout, .in = c.K, .out = c.N, .data = data};
+}
+
+// As a product's: weights of all types are exact as float32.
+OperationCase linear_case(const LinearCase& c) {
+  enum { kX, kW, kY, kBias };
+  const bool in_out = c.layout == WeightLayout::kInOut;
+  const DType type = c.weight == WeightType::kF32    ? DType::kF32
+                     : c.weight == WeightType::kBF16 ? DType::kBF16
+                                                     : DType::kF16;
+  OperationCase result{
+      .name = in_out ? "linear_in_out" : "linear_out_in",
+      .what = fmt::format("R={} K={} N={} {} {}->{}{}", c.R, c.K, c.N, name(type), name(c.x),
+                          name(c.y), c.bias ? "" : " no bias"),
+      .tensors = {{"x", c.x, {c.R, c.K}},
+                  {"weight", type, in_out ? Shape{c.K, c.N} : Shape{c.N, c.K}},
+                  {"y", c.y, {c.R, c.N}, Role::kOutput}},
       .run =
           [c](Backend& backend, Views t) {
-            run_product(backend, c.product,
-                        {.a = t[kA],
-                         .b = t[kB],
-                         .c = t[kC],
-                         .bias = c.bias ? t[kBias] : View{},
-                         .accumulate = c.accumulate});
+            backend.linear({.x = t[kX],
+                            .weight = weight_of(c, t[kW].data),
+                            .bias = c.bias ? t[kBias] : View{},
+                            .y = t[kY]});
           },
       .expect =
           [c](Values& v) {
+            const MatmulCase as_product{
+                .product = c.layout == WeightLayout::kInOut ? Product::kNN : Product::kNT,
+                .M = c.R,
+                .N = c.N,
+                .K = c.K};
             const Doubles bias = c.bias ? v[kBias] : Doubles{};
-            Doubles magnitude = absolute(v[kC]);
-            reference_product(c, absolute(v[kA]), absolute(v[kB]), absolute(bias), magnitude);
-            reference_product(c, v[kA], v[kB], bias, v[kC]);
+            Doubles magnitude(v[kY].size());
+            reference_product(as_product, absolute(v[kX]), absolute(v[kW]), absolute(bias),
+                              magnitude);
+            reference_product(as_product, v[kX], v[kW], bias, v[kY]);
             v.set_bound(
-                kC, [&](int64_t i) { return static_cast<double>(c.K + 2) * kUnit * magnitude[i]; });
+                kY, [&](int64_t i) { return static_cast<double>(c.K + 2) * kUnit * magnitude[i]; });
           },
-      .flops = 2.0 * static_cast<double>(c.M * c.N * c.K)};
+      .flops = 2.0 * static_cast<double>(c.R * c.N * c.K)};
   if (c.bias) result.tensors.push_back({"bias", DType::kF32, {c.N}});
-  result.vector_code = c.product == Product::kRowsNN || c.product == Product::kRowsNT;
   return result;
 }
 
@@ -322,14 +398,11 @@ OperationCase layer_norm_backward_case(const LayerNormCase& c) {
 
 namespace {
 
-enum MuonTensors { kMuonParameter, kMuonGradient, kMuonM, kMuonCopy };
+enum MuonTensors { kMuonParameter, kMuonGradient, kMuonM, kMuonNorm, kMuonCopy };
 
-MuonStep muon_numbers() {
-  MuonStep step;
-  step.lr = 0.02;
-  step.weight_decay = 0.1;
-  step.gradient_scale = 0.7;
-  return step;
+// But for its tensors.
+ParameterUpdate muon_row(const MuonCase& c) {
+  return {.rule = UpdateRule::kMuon, .parts = c.parts, .lr = 0.02, .weight_decay = 0.1};
 }
 
 // How far an element of X may be off. Six standard deviations of roundings of random sign: a sum of
@@ -342,19 +415,18 @@ double orthogonal_bound(double depth) {
 }
 
 void expect_muon(const MuonCase& c, Values& v) {
-  const MuonStep numbers = [&] {
-    MuonStep step = muon_numbers();
-    step.parts = c.parts;
-    return step;
-  }();
+  const ParameterUpdate row = muon_row(c);
+  const MuonNumbers numbers;
+  const double scale = reference::gradient_scale(kSquaredNorm, kClip);
   const Doubles old_p = v[kMuonParameter], old_m = v[kMuonM];
-  reference::muon(numbers, {c.rows, c.columns}, v[kMuonParameter], v[kMuonGradient], v[kMuonM]);
+  reference::muon(numbers, row, scale, {c.rows, c.columns}, v[kMuonParameter], v[kMuonGradient],
+                  v[kMuonM]);
   v.set_bound(kMuonM, [&](int64_t i) {  // two products of at most three roundings, and the sum
-    const double g = (1 - numbers.beta) * numbers.gradient_scale * v[kMuonGradient][i];
+    const double g = (1 - numbers.beta) * scale * v[kMuonGradient][i];
     return 4 * kUnit * (std::fabs(numbers.beta * old_m[i]) + std::fabs(g)) + 0x1p-126;
   });
-  const double rate = numbers.lr * std::sqrt(std::max(1.0, static_cast<double>(c.columns) /
-                                                               static_cast<double>(c.rows)));
+  const double rate = row.lr * std::sqrt(std::max(1.0, static_cast<double>(c.columns) /
+                                                           static_cast<double>(c.rows)));
   const double off = rate * orthogonal_bound(v.depth(std::max(c.rows, c.columns)));
   v.set_bound(kMuonParameter, [&](int64_t i) {
     return off + kUnit * (3 * std::fabs(old_p[i]) + std::fabs(v[kMuonParameter][i]));
@@ -375,21 +447,27 @@ OperationCase muon_case(const MuonCase& c) {
                           c.copy ? " bf16 copy" : "", g),
       .tensors = {{"parameter", DType::kF32, shape, Role::kUpdated},
                   {"gradient", DType::kF32, shape, Role::kInput, -g, g},
-                  {"m", DType::kF32, shape, Role::kUpdated, -g, g}},
+                  {"m", DType::kF32, shape, Role::kUpdated, -g, g},
+                  {"squared norm", DType::kF64, {1}, Role::kInput, kSquaredNorm, kSquaredNorm}},
       .run =
-          [c, shape, scratch = std::make_shared<std::vector<float>>()](Backend& backend, Views t) {
-            scratch->resize(backend.muon_scratch_bytes(shape, c.parts) / sizeof(float));
-            MuonStep op = muon_numbers();
-            op.parameter = t[kMuonParameter], op.gradient = t[kMuonGradient], op.m = t[kMuonM];
-            op.scratch = view(scratch->data(), {static_cast<int64_t>(scratch->size())});
-            op.parts = c.parts;
-            if (c.copy) op.copy = t[kMuonCopy];
-            backend.muon(op);
+          [c](Backend& backend, Views t) {
+            ParameterUpdate row = muon_row(c);
+            row.parameter = t[kMuonParameter], row.gradient = t[kMuonGradient], row.m = t[kMuonM];
+            if (c.copy) row.copy = t[kMuonCopy];
+            backend.optimizer_step({.rows = std::span(&row, 1),
+                                    .squared_norm = t[kMuonNorm],
+                                    .clip = kClip,
+                                    .scratch = t.back()});
           },
       .expect = [c](Values& v) { expect_muon(c, v); },
       .flops = static_cast<double>(5 * c.parts) *
                (4 * small * static_cast<double>(c.rows * c.columns) + 2 * small * small * small)};
   if (c.copy) result.tensors.push_back({"copy", DType::kBF16, shape, Role::kOutput});
+  result.scratch_bytes = [c, shape](const Backend& backend) {
+    ParameterUpdate row = muon_row(c);
+    row.parameter.shape = shape;
+    return backend.optimizer_scratch_bytes(std::span(&row, 1));
+  };
   return result;
 }
 

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/cpu/half.h"
 #include "kernels/dropout_hash.h"
 
 namespace inkstone::test {
@@ -17,6 +18,7 @@ double get(ConstView from, int64_t i) {
   switch (from.dtype) {
     case DType::kF32: return from.as<float>()[i];
     case DType::kBF16: return to_float(from.as<bf16>()[i]);
+    case DType::kF16: return half_to_float(static_cast<const f16*>(from.data)[i].bits);
     case DType::kF64: return from.as<double>()[i];
     case DType::kI32: return from.as<int32_t>()[i];
     default: INK_CHECK(false, "a test tensor of this type");
@@ -30,6 +32,7 @@ void put(View to, int64_t i, double x) {
   switch (to.dtype) {
     case DType::kF32: static_cast<float*>(to.data)[i] = static_cast<float>(x); break;
     case DType::kBF16: static_cast<bf16*>(to.data)[i] = to_bf16(static_cast<float>(x)); break;
+    case DType::kF16: static_cast<f16*>(to.data)[i] = to_f16(static_cast<float>(x)); break;
     case DType::kF64: static_cast<double*>(to.data)[i] = x; break;
     case DType::kI32:
       static_cast<int32_t*>(to.data)[i] = static_cast<int32_t>(std::floor(x));
@@ -54,6 +57,17 @@ std::vector<double> to_doubles(ConstView view) {
   std::vector<double> values(view.count());
   for (int64_t i = 0; i < view.count(); ++i) values[i] = get(view, i);
   return values;
+}
+
+HostTensors::HostTensors(const OperationCase& c, int64_t guard_bytes, int64_t offset) {
+  for (size_t i = 0; i < c.tensors.size(); ++i) {
+    const TensorSpec& t = c.tensors[i];
+    const int64_t element = size_bytes(t.type), front = guard_bytes + offset * element;
+    memory_.emplace_back(front + t.shape.count() * element + guard_bytes, kGuard);
+    views_.push_back({memory_.back().data() + front, t.type, t.shape});
+    fill(t, static_cast<int>(i), views_.back());
+  }
+  if (c.prepare) c.prepare(views_);
 }
 
 Values::Values(const std::vector<TensorSpec>& tensors, Views views, int64_t lanes) : lanes_(lanes) {

@@ -24,96 +24,96 @@ void for_every_instruction_set(const std::function<void()>& f) {
   }
 }
 
-std::vector<std::byte> bytes_of(ConstView view) {
-  const auto* data = static_cast<const std::byte*>(view.data);
-  return {data, data + view.bytes()};
-}
 
-// Row r of a product of five rows is, bit for bit, the product of row r alone.
-void check_rows_alone(const MatmulCase& c) {
-  const OperationCase operation = matmul_case(c);
-  const CaseMemory memory(operation, 1);
-  operation.run(cpu(), memory.views());
-  const View a = memory.views()[0], b = memory.views()[1], all = memory.views()[2],
-             bias = memory.views()[3];
-  std::vector<float> row_memory(c.N);
-  const View row{row_memory.data(), c.result, {1, c.N}};
-  for (int64_t m = 0; m < c.M; ++m) {
-    const Matmul op{.a = a.rows(m, 1), .b = b, .c = row, .bias = bias};
-    c.product == Product::kRowsNN ? cpu().matmul_rows_nn(op) : cpu().matmul_rows_nt(op);
-    EXPECT_EQ(bytes_of(row), bytes_of(all.rows(m, 1))) << operation.name << " row " << m;
-  }
-}
-
-TEST(Properties, RowsOfAProductDoNotDependOnEachOther) {
-  for_every_instruction_set([] {
-    for (const Product product : {Product::kRowsNN, Product::kRowsNT}) {
-      for (const DType type : kTypes) {
-        check_rows_alone({.product = product,
-                          .M = 5,
-                          .N = 259,
-                          .K = 193,
-                          .operand = type,
-                          .result = type,
-                          .bias = true});
-      }
-    }
-  });
-}
-
-TEST(Properties, RowsOfCachedAttentionDoNotDependOnEachOther) {
-  const AttentionCase c{.B = 3, .T = 40, .NH = 2, .HS = 5};
-  const OperationCase operation = attention_cached_case(c);
-  for_every_instruction_set([&] {
-    const CaseMemory together(operation, 0);
-    operation.run(cpu(), together.views());
-    const CaseMemory memory(operation, 1);
-    const Views t = memory.views();
-    const int64_t C = c.NH * c.HS;
-    for (int64_t r = 0; r < c.B; ++r) {
-      const auto one = [&](View v) {
-        return v.reshaped({c.B, v.count() / c.B}).rows(r, 1).reshaped({1});
-      };
-      const View row = t[5].rows(r, 1);
-      cpu().attention_cached({.qkv = t[0].rows(r, 1),
-                              .slots = one(t[1]),
-                              .positions = one(t[2]),
-                              .keys = t[3],
-                              .values = t[4],
-                              .scale = c.scale(),
-                              .out = row});
-      EXPECT_EQ(bytes_of(row), bytes_of(together.views()[5].reshaped({c.B, C}).rows(r, 1)))
-          << "row " << r;
-    }
-  });
-}
-
-// All rows of a sequence over a cache that they fill themselves, in the bounds of
-// attention_forward.
-TEST(Properties, CachedAttentionIsAttention) {
+// Intervals 0..i say what no intervals say: the same bits.
+TEST(Properties, CausalIntervalsAreCausalAttention) {
+  enum { kOut = 1, kLse = 2, kDqkv = 4 };
   for (const DType type : kTypes) {
-    const AttentionCase c{.B = 1, .T = 130, .NH = 2, .HS = 20, .type = type};
-    const int64_t C = c.NH * c.HS;
-    const OperationCase forward = attention_forward_case(c);
-    const CaseMemory memory(forward, 0);
-    Values expected(forward.tensors, memory.views(), 1);
-    forward.expect(expected);
-    std::vector<int32_t> slots(c.T, 1), positions(c.T);
-    for (int64_t t = 0; t < c.T; ++t) positions[t] = static_cast<int32_t>(t);
-    std::vector<float> keys(2 * c.T * C), values(2 * c.T * C);  // large enough for both types
-    const Shape cache{2, c.NH, c.T, c.HS};
-    for_every_instruction_set([&] {
-      cpu().attention_cached({.qkv = memory.views()[0].reshaped({c.T, 3 * C}),
-                              .slots = view(slots.data(), {c.T}),
-                              .positions = view(positions.data(), {c.T}),
-                              .keys = {keys.data(), type, cache},
-                              .values = {values.data(), type, cache},
-                              .scale = c.scale(),
-                              .out = memory.views()[1].reshaped({c.T, C})});
-      EXPECT_TRUE(
-          within_bounds(to_doubles(memory.views()[1]), expected[1], expected.bound(1), type));
-    });
+    for (const int64_t T : {1, 40, 64, 130}) {
+      const AttentionCase c{.B = 2, .T = T, .NH = 2, .HS = 20, .type = type};
+      AttentionCase with_arrays = c;
+      with_arrays.mask = KeyMask::kCausalIntervals;
+      for_every_instruction_set([&] {
+        const CaseMemory f(attention_forward_case(c), 0), g(attention_forward_case(with_arrays), 0);
+        attention_forward_case(c).run(cpu(), f.views());
+        attention_forward_case(with_arrays).run(cpu(), g.views());
+        EXPECT_EQ(f.bytes(kOut), g.bytes(kOut));
+        EXPECT_EQ(f.bytes(kLse), g.bytes(kLse));
+        const CaseMemory p(attention_backward_case(c), 0),
+            q(attention_backward_case(with_arrays), 0);
+        attention_backward_case(c).run(cpu(), p.views());
+        attention_backward_case(with_arrays).run(cpu(), q.views());
+        EXPECT_EQ(p.bytes(kDqkv), q.bytes(kDqkv));
+      });
+    }
   }
+}
+
+// Heads [rows,heads,HS] with gaps between rows and between heads, taken from or compared with
+// others.
+struct HeadsWithGaps {
+  static constexpr float kGap = -7;
+  int64_t rows, heads, HS, head_stride = HS + 2, row_stride = heads * head_stride + 3;
+  std::vector<float> memory = std::vector<float>(rows * row_stride, kGap);
+
+  StridedHeads strided() {
+    return {view(memory.data(), {std::ssize(memory)}), heads, row_stride, head_stride};
+  }
+  void take(const StridedHeads& from) {
+    for (int64_t r = 0; r < rows; ++r) {
+      for (int64_t h = 0; h < heads; ++h)
+        std::copy_n(from.at<float>(r, h), HS, strided().at<float>(r, h));
+    }
+  }
+  // The same numbers, and nothing written between them.
+  bool equals(const StridedHeads& other) const {
+    HeadsWithGaps expected{rows, heads, HS};
+    expected.take(other);
+    return memory == expected.memory;
+  }
+};
+
+// Wherever q, k, v and their gradients lie, the bits are those of the packed ones.
+TEST(Properties, AttentionTakesHeadsWhereTheyLie) {
+  const AttentionCase c{
+      .B = 2, .T = 70, .NH = 4, .HS = 5, .mask = KeyMask::kDocuments, .queries_per_key_head = 2};
+  const OperationCase forward = attention_forward_case(c), backward = attention_backward_case(c);
+  const CaseMemory memory(backward, 0), result(forward, 0);
+  const Views t = memory.views(), to = result.views();
+  HeadsWithGaps q{c.B * c.T, c.NH, c.HS}, k{c.B * c.T, c.KVH(), c.HS}, v = k, dq = q, dk = k,
+                                                                       dv = k;
+  const PackedHeads packed = heads_of(c, t[0]), gradients = heads_of(c, t[4]);
+  q.take(packed.q), k.take(packed.k), v.take(packed.v);
+  forward.run(cpu(), to);
+  backward.run(cpu(), t);
+  const auto out = result.bytes(1), lse = result.bytes(2);
+  cpu().attention_forward({.q = q.strided(),
+                           .k = k.strided(),
+                           .v = v.strided(),
+                           .first_keys = t[5],
+                           .last_keys = t[6],
+                           .scale = c.scale(),
+                           .out = to[1],
+                           .lse = to[2]});
+  EXPECT_EQ(result.bytes(1), out);
+  EXPECT_EQ(result.bytes(2), lse);
+  std::vector<float> scratch(cpu().attention_backward_scratch_bytes(c.T, c.HS) / sizeof(float));
+  cpu().attention_backward({.dout = t[3],
+                            .q = q.strided(),
+                            .k = k.strided(),
+                            .v = v.strided(),
+                            .first_keys = t[5],
+                            .last_keys = t[6],
+                            .out = t[1],
+                            .lse = t[2],
+                            .scale = c.scale(),
+                            .dq = dq.strided(),
+                            .dk = dk.strided(),
+                            .dv = dv.strided(),
+                            .scratch = view(scratch.data(), {std::ssize(scratch)})});
+  EXPECT_TRUE(dq.equals(gradients.q));
+  EXPECT_TRUE(dk.equals(gradients.k));
+  EXPECT_TRUE(dv.equals(gradients.v));
 }
 
 void check_activation_in_place(Activation kind, DType type) {
@@ -288,10 +288,6 @@ TEST(Properties, NaNPassesOn) {
         const AttentionCase wide{.B = 1, .T = 2, .NH = 1, .HS = 37, .type = type};
         EXPECT_TRUE(passes_nan_on(attention_forward_case(wide), 0, e, 1, e));   // query 0
         EXPECT_TRUE(passes_nan_on(attention_backward_case(wide), 3, e, 4, e));  // dout
-        EXPECT_TRUE(passes_nan_on(attention_cached_case(wide), 0, e, 5, 0));    // query
-        const AttentionCase narrow{.B = 1, .T = 38, .NH = 1, .HS = 1, .type = type};
-        // Key of slot 1.
-        EXPECT_TRUE(passes_nan_on(attention_cached_case(narrow), 3, 38 + e, 5, 0));
       }
       EXPECT_TRUE(passes_nan_on(cast_case(37, DType::kBF16), 0, e, 1, e));
       EXPECT_TRUE(passes_nan_on(layer_norm_forward_case({.N = 1, .C = 37}), 0, e, 3, 0));
@@ -306,6 +302,75 @@ TEST(Properties, NaNPassesOn) {
                   std::isnan(loss.dlogits[1]));
     }
   });
+}
+
+// Rows of a step in memory of their own: AdamW's of these lengths, and a matrix of Muon's between.
+struct StepOfRows {
+  std::vector<std::unique_ptr<CaseMemory>> memory;
+  std::vector<ParameterUpdate> rows;
+  OptimizerStep step{
+      .rows = {}, .clip = kClip, .adamw = {.correction1 = 0.1, .correction2 = 0.001}};
+
+  StepOfRows() {
+    for (const int64_t count : {1, 17, 5000, 0, 12291, 3}) {
+      const OperationCase c = count > 0 ? adamw_case(count, true)
+                                        : muon_case({.rows = 5, .columns = 9, .copy = true});
+      memory.push_back(std::make_unique<CaseMemory>(c, 1));
+      const Views t = memory.back()->views();
+      ParameterUpdate row{.parameter = t[0], .gradient = t[1], .m = t[2], .lr = 0.01};
+      if (count > 0) {
+        row.v = t[3], row.copy = t[5];
+      } else {
+        row.rule = UpdateRule::kMuon;
+        row.copy = t[4];
+        step.scratch = t.back();
+      }
+      step.squared_norm = t[count > 0 ? 4 : 3];
+      rows.push_back(row);
+    }
+  }
+  std::vector<std::byte> bytes() const {
+    std::vector<std::byte> all;
+    for (const auto& m : memory) {
+      for (size_t i = 0; i < m->views().size(); ++i) {
+        if (m->views()[i].data == step.scratch.data) continue;
+        const auto of_tensor = m->bytes(static_cast<int>(i));
+        all.insert(all.end(), of_tensor.begin(), of_tensor.end());
+      }
+    }
+    return all;
+  }
+};
+
+TEST(Properties, AStepOverManyRowsIsAStepOfEach) {
+  for_every_instruction_set([] {
+    StepOfRows one_by_one;
+    for (const ParameterUpdate& row : one_by_one.rows) {
+      one_by_one.step.rows = std::span(&row, 1);
+      cpu(1).optimizer_step(one_by_one.step);
+    }
+    for (const int threads : {1, 2, 3}) {
+      StepOfRows together;
+      together.step.rows = together.rows;
+      cpu(threads).optimizer_step(together.step);
+      EXPECT_TRUE(together.bytes() == one_by_one.bytes()) << threads << " threads";
+    }
+  });
+}
+
+TEST(Properties, AStepOfNoFiniteNormChangesNothing) {
+  for (double squared_norm : {std::nan(""), HUGE_VAL}) {
+    StepOfRows s;
+    s.step.rows = s.rows;
+    const std::vector<std::byte> before = s.bytes();
+    const ConstView good = s.step.squared_norm;
+    s.step.squared_norm = view(&squared_norm, {1});
+    cpu().optimizer_step(s.step);
+    EXPECT_TRUE(s.bytes() == before);
+    s.step.squared_norm = good;
+    cpu().optimizer_step(s.step);
+    EXPECT_FALSE(s.bytes() == before);
+  }
 }
 
 // Of 10^5 elements 7 in 10 are kept, within five standard deviations; seeds and sites choose
@@ -349,15 +414,9 @@ TEST(Properties, WrongSizesAndTypesAreRefused) {
   refuses([&] { cpu().matmul_nt({.a = f32({2, 3}), .b = bf, .c = f32({2, 2})}); }, "types");
   refuses(
       [&] {
-        cpu().matmul_rows_nn({.a = f32({2, 3}), .b = f32({4, 5}), .c = f32({2, 5})});
+        cpu().linear({.x = f32({2, 3}), .weight = {.in = 4, .out = 5}, .y = f32({2, 5})});
       },
       "sizes");
-  refuses(
-      [&] {
-        cpu().matmul_rows_nt(
-            {.a = f32({2, 3}), .b = f32({5, 3}), .c = f32({2, 5}), .accumulate = true});
-      },
-      "accumulate");
   refuses(
       [&] {
         cpu().cross_entropy({.logits = f32({2, 5}), .targets = index, .losses = f32({2})});
@@ -370,20 +429,66 @@ TEST(Properties, WrongSizesAndTypesAreRefused) {
       "index");
   refuses(
       [&] {
-        cpu().cache_store({f32({2, 6}), index, index, f32({2, 1, 3, 2}), f32({2, 1, 3, 2})});
-      },
-      "index");
-  refuses(
-      [&] {
         cpu().activation_forward({.kind = Activation::kRelu, .x = f32({2, 3}), .y = bf});
       },
       "types");
   refuses([&] { cpu().add(bf, f32({2, 3})); }, "type");
   refuses([&] { cpu().dropout(f32({4}), {.rate = 1}); }, "rate");
   const View square = f32({2, 2}), scratch = f32({64});
-  refuses([&] { cpu().muon({square, square, square, scratch, {}, 3}); }, "shape");
-  refuses([&] { cpu().muon({square, f32({2, 3}), square, scratch}); }, "sizes");
-  refuses([&] { cpu().muon({square, square, square, f32({8})}); }, "scratch");
+  const auto step = [&](const ParameterUpdate& row, View working_memory) {
+    cpu().optimizer_step({.rows = std::span(&row, 1), .scratch = working_memory});
+  };
+  using enum UpdateRule;
+  refuses([&] { step({kMuon, square, square, square, {}, {}, 3}, scratch); }, "shape");
+  refuses([&] { step({kMuon, square, f32({2, 3}), square}, scratch); }, "sizes");
+  refuses([&] { step({kMuon, square, square, square}, f32({8})); }, "scratch");
+  refuses([&] { step({kAdamW, square, square, square, f32({3})}, {}); }, "size of v");
+  refuses([&] { cpu().sum(square, f32({1}), false); }, "type");
+  refuses([&] { cpu().sum(square, {memory.data(), DType::kF64, {2}}, false); }, "total");
+  refuses(
+      [&] {
+        cpu().matmul_nn({.a = f32({2, 3}), .b = f32({3, 2}), .c = f32({2, 2}), .b_stride = 1});
+      },
+      "overlap");
+}
+
+// Two sequences of three queries, four heads of two channels, two heads of keys.
+TEST(Properties, WrongAttentionIsRefused) {
+  std::vector<float> memory(96);
+  const View out = view(memory.data(), {2, 3, 8}), qkv = view(memory.data(), {2, 3, 16}),
+             lse = view(memory.data(), {2, 4, 3});
+  const PackedHeads heads = split_heads(qkv, 4, 2);
+  const auto attend = [&](const PackedHeads& x, ConstView first, ConstView last) {
+    cpu().attention_forward({.q = x.q,
+                             .k = x.k,
+                             .v = x.v,
+                             .first_keys = first,
+                             .last_keys = last,
+                             .out = out,
+                             .lse = lse});
+  };
+  const auto refuses_interval = [&](int32_t first, int32_t last, const std::string& part) {
+    std::vector<int32_t> firsts(6), lasts(6, 2);
+    firsts[4] = first, lasts[4] = last;
+    refuses([&] { attend(heads, view(firsts.data(), {2, 3}), view(lasts.data(), {2, 3})); }, part);
+  };
+  refuses_interval(-1, 1, "interval");
+  refuses_interval(2, 1, "interval");
+  refuses_interval(2, 3, "interval");
+  const std::vector<int32_t> zeros(6);
+  refuses([&] { attend(heads, view(zeros.data(), {6}), {}); }, "one end");
+  refuses([&] { attend(heads, view(zeros.data(), {5}), view(zeros.data(), {6})); }, "intervals");
+  PackedHeads wrong = heads;
+  wrong.v.row_stride = 17;
+  refuses([&] { attend(wrong, {}, {}); }, "sizes");
+  wrong = heads;
+  wrong.v.heads = 1;
+  refuses([&] { attend(wrong, {}, {}); }, "heads");
+  wrong.k.heads = wrong.v.heads = 3;
+  refuses([&] { attend(wrong, {}, {}); }, "heads");
+  wrong = heads;
+  wrong.k.data.dtype = DType::kBF16;
+  refuses([&] { attend(wrong, {}, {}); }, "types");
 }
 
 // In whichever thread it happens, an error of a kernel comes out of the operation, and the backend
@@ -394,8 +499,8 @@ TEST(Properties, WhatAKernelThrowsInAnyThreadComesOut) {
   const View x = view(memory.data(), {kCount}), delta = view(other.data(), {kCount});
   const View bf{memory.data(), DType::kBF16, {kCount}};
   std::vector<int32_t> zeros(8);
-  const View index = view(zeros.data(), {8}), qkv = view(memory.data(), {8, 6}),
-             cache = view(other.data(), {1, 1, kNotThere, 2}), out = view(memory.data(), {8, 2});
+  const View index = view(zeros.data(), {8}), rows = view(memory.data(), {8, kNotThere});
+  const Weight table{.layout = WeightLayout::kOutIn, .in = kNotThere, .out = 1, .data = rows.data};
   for (const int threads : {1, 2, 3}) {
     Backend& backend = cpu(threads);
     for (int round = 0; round < 20; ++round) {
@@ -406,14 +511,11 @@ TEST(Properties, WhatAKernelThrowsInAnyThreadComesOut) {
                              false);
           },
           "type");
-      // Working memory for 2^50 positions.
-      EXPECT_THROW(backend.attention_cached({.qkv = qkv,
-                                             .slots = index,
-                                             .positions = index,
-                                             .keys = cache,
-                                             .values = cache,
-                                             .out = out}),
-                   std::bad_alloc);
+      // Working memory for 2^50 channels.
+      EXPECT_THROW(
+          backend.embed(
+              {.tokens = index, .positions = index, .wte = table, .wpe = table, .x = rows}),
+          std::bad_alloc);
     }
     std::fill(memory.begin(), memory.end(), 1.0f);
     std::fill(other.begin(), other.end(), 2.0f);

@@ -1,8 +1,15 @@
 // Inference with a cache: equal to the full forward pass, independent of what runs beside it.
 #include "model/decoder.h"
 
+#include <array>
+#include <cmath>
+#include <numeric>
+#include <random>
+
 #include "golden.h"
 #include "inkstone/model.h"
+#include "kernels/failing_backend.h"
+#include "kernels/late_backend.h"
 #include "model/model_impl.h"
 
 namespace inkstone {
@@ -12,17 +19,20 @@ class DecoderTest : public ::testing::Test {
  protected:
   DecoderTest()
       : model(Model::load(test::fixture("model/two_layers"))), V(model.config().vocab_size) {}
+  const Weights& weights() const { return *model.impl().weights; }
 
-  // Logits after each token when a text is fed one token at a time.
-  std::vector<float> one_by_one(Decoder& decoder, int64_t slot,
-                                const std::vector<TokenId>& tokens) {
-    std::vector<float> all;
-    for (const TokenId token : tokens) {
-      std::vector<float> logits(V);
-      decoder.step(std::array{slot}, std::array{token}, logits);
-      all.insert(all.end(), logits.begin(), logits.end());
-    }
-    return all;
+  // Appends tokens to a sequence in one pass; the logits after each of them.
+  std::vector<float> append(Decoder& decoder, int64_t sequence, std::span<const TokenId> tokens) {
+    const Chunk chunk{sequence, tokens};
+    decoder.run({&chunk, 1});
+    std::vector<int64_t> rows(tokens.size());
+    std::iota(rows.begin(), rows.end(), 0);
+    std::vector<float> logits(tokens.size() * static_cast<size_t>(V));
+    decoder.logits(rows, logits);
+    return logits;
+  }
+  std::vector<float> last(const std::vector<float>& logits) const {
+    return {logits.end() - V, logits.end()};
   }
 
   Model model;
@@ -30,88 +40,219 @@ class DecoderTest : public ::testing::Test {
   const std::vector<TokenId> text = {3, 96, 0, 17, 55, 3, 3, 41, 80, 9, 12};
 };
 
-TEST_F(DecoderTest, TokenByTokenEqualsWholeText) {
-  Decoder decoder(*model.impl().network, 1, 16);
-  const auto steps = one_by_one(decoder, 0, text);
-  const auto whole = model.logits(text);
-  // Two orders of summation of float32: a few roundings per layer.
-  EXPECT_LT(test::relative_worst(steps, whole), 1e-5);
-  EXPECT_EQ(decoder.length(0), static_cast<int64_t>(text.size()));
-}
-
-TEST(Decoder, TokenByTokenEqualsWholeTextOfEveryKindOfLayer) {
+// One pass, several, or a token at a time: the same bits.
+TEST(Decoder, ChunksChangeNoBitOfAnyKindOfLayer) {
   for (const auto& folder : test::golden_folders()) {
     for (const ComputeType compute : {ComputeType::kF32, ComputeType::kBF16}) {
-      const Model model = Model::load(folder, {.compute = compute});
-      const std::vector<TokenId> text = {3, 0, 17, 5, 3};
-      Decoder decoder(*model.impl().network, 1, 5);
-      std::vector<float> steps, logits(model.config().vocab_size);
-      for (const TokenId token : text) {
-        decoder.step(std::array{int64_t{0}}, std::array{token}, logits);
-        steps.insert(steps.end(), logits.begin(), logits.end());
+      for (const char* weights : {"auto", "f32", "bf16", "f16"}) {
+        const Model model = Model::load(folder, {.compute = compute, .weights = weights});
+        const std::vector<TokenId> text = {3, 0, 17, 5, 3};
+        const auto whole = model.logits(text);
+        Decoder decoder(*model.impl().weights, 5);
+        const int64_t sequence = decoder.open();
+        std::vector<float> steps, logits(model.config().vocab_size);
+        for (const TokenId& token : text) {
+          const Chunk chunk{sequence, {&token, 1}};
+          decoder.run({&chunk, 1});
+          decoder.logits(std::array<int64_t, 1>{0}, logits);
+          steps.insert(steps.end(), logits.begin(), logits.end());
+        }
+        EXPECT_EQ(steps, whole) << folder << " " << weights;
       }
-      EXPECT_LT(test::relative_worst(steps, model.logits(text)),
-                compute == ComputeType::kF32 ? 1e-5 : 4 * 0x1p-8)
-          << folder;
     }
   }
 }
 
-TEST_F(DecoderTest, PrefillInTwoPartsEqualsWholeText) {
-  Decoder decoder(*model.impl().network, 2, 16);
-  decoder.prefill(1, std::span(text).first(4));
-  std::vector<float> rest;
-  const auto last = decoder.prefill(1, std::span(text).subspan(4), &rest);
-  const auto whole = model.logits(text);
-  EXPECT_LT(test::relative_worst(rest, {whole.begin() + 4 * V, whole.end()}), 1e-5);
-  EXPECT_EQ(last, std::vector<float>(rest.end() - V, rest.end()));
+// Sequences that come, grow by chunks of random sizes beside each other, fork, shrink and go: every
+// row has the bits that its text has when it is alone.
+TEST_F(DecoderTest, RandomCompanyChangesNoBit) {
+  struct Held {
+    int64_t id;
+    std::vector<TokenId> tokens;
+  };
+  Decoder decoder(weights(), 200);
+  std::vector<Held> held;
+  std::mt19937 random(1);
+  const auto below = [&](int64_t n) { return static_cast<int64_t>(random() % n); };
+  for (int round = 0; round < 150; ++round) {
+    if (held.size() < 8 && below(2) == 0) held.push_back({decoder.open(), {}});
+    if (!held.empty() && held.size() < 8 && below(4) == 0) {
+      const Held& from = held[below(held.size())];
+      const int64_t length = below(from.tokens.size() + 1);
+      const int64_t id = decoder.fork(from.id, length);
+      held.push_back({id, {from.tokens.begin(), from.tokens.begin() + length}});
+    }
+    if (!held.empty() && below(5) == 0) {
+      Held& cut = held[below(held.size())];
+      cut.tokens.resize(below(cut.tokens.size() + 1));
+      decoder.truncate(cut.id, static_cast<int64_t>(cut.tokens.size()));
+    }
+    if (!held.empty() && below(8) == 0) {
+      std::swap(held[below(held.size())], held.back());
+      decoder.close(held.back().id);
+      held.pop_back();
+    }
+    std::vector<size_t> growing;
+    std::vector<Chunk> chunks;
+    std::vector<std::vector<TokenId>> added(held.size());
+    std::vector<int64_t> rows;
+    int64_t row = -1;
+    for (size_t i = 0; i < held.size(); ++i) {
+      const int64_t room = model.config().context - static_cast<int64_t>(held[i].tokens.size());
+      const int64_t count = std::min<int64_t>(room, below(4));
+      if (count == 0) continue;
+      for (int64_t k = 0; k < count; ++k) added[i].push_back(static_cast<TokenId>(below(V)));
+      growing.push_back(i);
+      chunks.push_back({held[i].id, added[i]});
+      rows.push_back(row += count);
+    }
+    if (chunks.empty()) continue;
+    std::vector<float> logits(chunks.size() * static_cast<size_t>(V));
+    decoder.run(chunks);
+    decoder.logits(rows, logits);
+    for (size_t i = 0; i < growing.size(); ++i) {
+      Held& h = held[growing[i]];
+      h.tokens.insert(h.tokens.end(), added[growing[i]].begin(), added[growing[i]].end());
+      EXPECT_EQ(last(model.logits(h.tokens)),
+                std::vector<float>(logits.begin() + static_cast<int64_t>(i) * V,
+                                   logits.begin() + static_cast<int64_t>(i + 1) * V))
+          << round;
+    }
+  }
+  for (const Held& h : held) decoder.close(h.id);
+  EXPECT_EQ(decoder.free_pages(), decoder.pages());
 }
 
-TEST_F(DecoderTest, ASlotDoesNotDependOnTheOthers) {
-  Decoder alone(*model.impl().network, 1, 16), many(*model.impl().network, 5, 16);
-  alone.prefill(0, text);
-  many.prefill(3, text);
-  many.prefill(0, std::span(text).first(2));
-  many.prefill(4, std::span(text).first(7));
-  std::vector<float> a(V), b(3 * V);
-  alone.step(std::array<int64_t, 1>{0}, std::array<TokenId, 1>{8}, a);
-  many.step(std::array<int64_t, 3>{4, 3, 0}, std::array<TokenId, 3>{1, 8, 2}, b);
-  EXPECT_EQ(a, std::vector<float>(b.begin() + V, b.begin() + 2 * V));  // bit for bit
+TEST_F(DecoderTest, HiddenStatesOfAnyRowGiveItsLogits) {
+  Decoder decoder(weights(), 16);
+  const auto logits = append(decoder, decoder.open(), text);
+  const int64_t C = model.config().width;
+  const std::vector<int64_t> rows = {7, 0, 10};
+  std::vector<float> hidden(rows.size() * static_cast<size_t>(C));
+  decoder.hidden(rows, hidden);
+  // The output layer is the token embedding of this model.
+  const Weight& wte = weights().embedding(weights().table().wte());
+  const float* embedding = static_cast<const float*>(wte.data);
+  for (size_t r = 0; r < rows.size(); ++r) {
+    for (int64_t v = 0; v < V; ++v) {
+      double sum = 0, magnitude = 0;
+      for (int64_t c = 0; c < C; ++c) {
+        const double term = double{hidden[r * C + c]} * double{embedding[v * C + c]};
+        sum += term, magnitude += std::abs(term);
+      }
+      EXPECT_NEAR(logits[rows[r] * V + v], sum, magnitude * C * 0x1p-24);
+    }
+  }
 }
 
-TEST_F(DecoderTest, ForkAndTruncate) {
-  Decoder decoder(*model.impl().network, 2, 16);
-  decoder.prefill(0, text);
-  decoder.fork(0, 1);
-  decoder.truncate(0, 5);
-  std::vector<float> forked(V), expected(V), shortened(V);
-  decoder.step(std::array<int64_t, 1>{1}, std::array<TokenId, 1>{8}, forked);
-  decoder.step(std::array<int64_t, 1>{0}, std::array<TokenId, 1>{8}, shortened);
-  Decoder fresh(*model.impl().network, 1, 16);
-  fresh.prefill(0, text);
-  fresh.step(std::array<int64_t, 1>{0}, std::array<TokenId, 1>{8}, expected);
-  EXPECT_EQ(forked, expected);
-  std::vector<TokenId> prefix(text.begin(), text.begin() + 5);
-  prefix.push_back(8);
-  const auto whole = model.logits(prefix);
-  EXPECT_LT(test::relative_worst(shortened, {whole.end() - V, whole.end()}), 1e-5);
+TEST_F(DecoderTest, ForkedSequencesShareTheirPages) {
+  Decoder decoder(weights(), 4 * kPagePositions);
+  const int64_t first = decoder.open();
+  append(decoder, first, text);
+  EXPECT_EQ(decoder.free_pages(), 3);
+  const int64_t second = decoder.fork(first, 11), third = decoder.fork(first, 4);
+  EXPECT_EQ(decoder.free_pages(), 3);
+  EXPECT_EQ(decoder.pages_for(second, 1), 1);  // a copy of the page that it would write into
+  append(decoder, second, std::array<TokenId, 1>{8});
+  EXPECT_EQ(decoder.free_pages(), 2);
+  append(decoder, third, std::array<TokenId, 1>{8});
+  EXPECT_EQ(decoder.free_pages(), 1);
+  EXPECT_EQ(decoder.pages_for(first, 1), 0);  // its own again
+  decoder.close(first);
+  decoder.close(second);
+  decoder.close(third);
+  EXPECT_EQ(decoder.free_pages(), 4);
 }
 
-TEST_F(DecoderTest, RefusesWhatDoesNotFit) {
-  Network& network = *model.impl().network;
-  EXPECT_EQ(test::thrown_by([&] { Decoder(network, 1, 17); }).code(), ErrorCode::kUsage);
-  Decoder decoder(network, 1, 4);
-  EXPECT_EQ(test::thrown_by([&] { decoder.prefill(0, text); }).code(), ErrorCode::kUsage);
-  EXPECT_EQ(test::thrown_by([&] { decoder.prefill(0, std::array<TokenId, 1>{97}); }).code(),
-            ErrorCode::kMismatch);
-  EXPECT_EQ(test::thrown_by([&] { decoder.prefill(0, std::array<TokenId, 1>{-1}); }).code(),
-            ErrorCode::kMismatch);
-  decoder.prefill(0, std::span(text).first(4));
+TEST_F(DecoderTest, RefusesWhatDoesNotFitAndChangesNothing) {
+  Decoder decoder(weights(), kPagePositions);
+  const int64_t sequence = decoder.open(), other = decoder.open();
+  const auto refused = [&](const std::vector<Chunk>& chunks) {
+    const ErrorCode code = test::thrown_by([&] { decoder.run(chunks); }).code();
+    EXPECT_EQ(decoder.length(sequence), 0);
+    EXPECT_EQ(decoder.free_pages(), 1);
+    return code;
+  };
+  const std::vector<TokenId> too_long(17, 1), above = {1, 97}, below = {-1}, good = {1, 2};
+  EXPECT_EQ(refused({{sequence, too_long}}), ErrorCode::kUsage);
+  EXPECT_EQ(refused({{sequence, above}}), ErrorCode::kMismatch);
+  EXPECT_EQ(refused({{sequence, below}}), ErrorCode::kMismatch);
+  EXPECT_EQ(refused({{sequence, good}, {other, good}}), ErrorCode::kUsage);  // one page only
+}
+
+TEST_F(DecoderTest, RefusesACacheThatCannotBeNumbered) {
+  for (const int64_t tokens : {int64_t{0}, int64_t{-1}, int64_t{-31}, INT64_MIN, INT64_MAX,
+                               int64_t{1} << 35, int64_t{1'000'000'000'000}}) {
+    EXPECT_EQ(test::thrown_by([&] { Decoder(weights(), tokens); }).code(), ErrorCode::kUsage)
+        << tokens;
+  }
+}
+
+// Whichever call to the device throws: three sequences that share a partly filled page hold what
+// they held, in the same pages, and go on with the same bits.
+TEST_F(DecoderTest, APassThatFailsAnywhereIsTakenBack) {
+  test::FailingBackend device(Runtime({.threads = 1}));
+  const Weights there(device, open_hf_model(test::fixture("model/two_layers"), {}), {});
+  const std::span<const TokenId> all = text, begin = all.first(5);
+  const std::vector<TokenId> added[] = {{8, 1, 2}, {90, 91}, {4}};
+  int64_t calls = 0;
+  for (bool is_over = false; !is_over; ++calls) {
+    SCOPED_TRACE("after " + std::to_string(calls) + " calls");
+    Decoder decoder(there, 4 * kPagePositions);
+    const int64_t first = decoder.open();
+    append(decoder, first, begin);
+    const int64_t ids[] = {first, decoder.fork(first, 5), decoder.fork(first, 5)};
+    std::vector<Chunk> chunks;
+    for (size_t i = 0; i < 3; ++i) chunks.push_back({ids[i], added[i]});
+    std::vector<float> logits(3 * static_cast<size_t>(V));
+    device.fail_after(calls);
+    try {
+      decoder.run(chunks);
+      is_over = true;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kInputOutput);
+      for (const int64_t id : ids) EXPECT_EQ(decoder.length(id), 5);
+      EXPECT_EQ(decoder.free_pages(), 3);
+      const std::array<int64_t, 3> rows = {0, 1, 2};  // of the failed pass: there are none
+      EXPECT_EQ(test::thrown_by([&] { decoder.logits(rows, logits); }).code(),
+                ErrorCode::kInternal);
+      decoder.run(chunks);
+    }
+    EXPECT_NE(device.disarm(), is_over);
+    decoder.logits(std::array<int64_t, 3>{2, 4, 5}, logits);
+    for (size_t i = 0; i < 3; ++i) {
+      std::vector<TokenId> whole(begin.begin(), begin.end());
+      whole.insert(whole.end(), added[i].begin(), added[i].end());
+      EXPECT_EQ(last(model.logits(whole)),
+                std::vector<float>(logits.begin() + static_cast<int64_t>(i) * V,
+                                   logits.begin() + static_cast<int64_t>(i + 1) * V));
+    }
+    for (const int64_t id : ids) decoder.close(id);
+    EXPECT_EQ(decoder.free_pages(), 4);
+  }
+  EXPECT_GT(calls, 2 * 7);  // at least the operations of two layers
+}
+
+// On a device that is late: a pass waits for nothing and allocates nothing, and one wait brings the
+// logits. They are those of the CPU.
+TEST_F(DecoderTest, WaitsForNothingButTheLogits) {
+  test::LateBackend late(Runtime({.threads = 2}));
+  const Weights there(late, open_hf_model(test::fixture("model/two_layers"), {}), {});
+  Decoder decoder(there, kPagePositions);
+  const int64_t sequence = decoder.open();
   std::vector<float> logits(V);
-  EXPECT_EQ(test::thrown_by([&] {
-              decoder.step(std::array<int64_t, 1>{0}, std::array<TokenId, 1>{1}, logits);
-            }).code(),
-            ErrorCode::kUsage);
+  for (size_t i = 0; i < text.size(); ++i) {
+    const Chunk chunk{sequence, {&text[i], 1}};
+    const int64_t waits = late.waits(), allocations = late.allocations();
+    decoder.run({&chunk, 1});
+    EXPECT_EQ(late.waits(), waits);
+    decoder.logits(std::array<int64_t, 1>{0}, logits);
+    EXPECT_EQ(late.waits(), waits + 1);
+    if (i > 0) {
+      EXPECT_EQ(late.allocations(), allocations);
+    }
+  }
+  EXPECT_EQ(logits, last(model.logits(text)));
 }
 
 // log P(completion | context) from the softmax of the logits, in double.

@@ -309,6 +309,18 @@ TEST_F(TrainerTest, DivergenceIsAnErrorThatSavesNothing) {
   EXPECT_TRUE(CheckpointFolder(o.run).steps().empty());
 }
 
+// However seldom somebody looks, it is the first bad step that is named.
+TEST_F(TrainerTest, DivergenceIsThatOfTheSameStepHoweverSeldomItIsLogged) {
+  TrainOptions o = options("often");
+  o.lr = 1e8, o.min_lr = 0, o.warmup = 0, o.clip = 0, o.eval_every = 0;
+  o.log_every = 1;
+  const Error often = test::thrown_by([&] { train(o); });
+  o.run = scratch / "seldom", o.log_every = 1000, o.save_every = 1000;
+  const Error seldom = test::thrown_by([&] { train(o); });
+  EXPECT_EQ(often.what(), std::string(seldom.what()));
+  EXPECT_TRUE(CheckpointFolder(o.run).steps().empty());
+}
+
 TEST_F(TrainerTest, AOneCharacterTextCannotTrain) {
   test::prepare_text(scratch / "one", "a");
   TrainOptions o = options("run");

@@ -1,7 +1,8 @@
 // AdamW: reads parameter, gradient, m, v and writes parameter, m, v: 28 bytes per element (30 with
-// the bf16 copy) and about 15 flops, limited by memory. Split over threads; every element by
-// itself.
+// the bf16 copy) and about 15 flops, limited by memory. Threads split the elements of all rows, as
+// if they stood one behind the other; every element is computed by itself.
 #include <hwy/base.h>
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/cpu/operations.h"
@@ -15,18 +16,18 @@
 HWY_BEFORE_NAMESPACE();
 namespace inkstone::cpu::HWY_NAMESPACE {
 
-// The numbers of a step as the elements need them.
+// The numbers of a row as its elements need them.
 struct Numbers {
-  explicit Numbers(const AdamWStep& op)
-      : gradient_scale(static_cast<float>(op.gradient_scale)),
-        beta1(static_cast<float>(op.beta1)),
-        rest1(static_cast<float>(1 - op.beta1)),
-        beta2(static_cast<float>(op.beta2)),
-        rest2(static_cast<float>(1 - op.beta2)),
-        root_scale(static_cast<float>(1 / std::sqrt(op.correction2))),
-        epsilon(static_cast<float>(op.epsilon)),
-        decay(static_cast<float>(1 - op.lr * op.weight_decay)),
-        rate(static_cast<float>(op.lr / op.correction1)) {}
+  Numbers(const AdamWNumbers& n, const ParameterUpdate& row, double scale)
+      : gradient_scale(static_cast<float>(scale)),
+        beta1(static_cast<float>(n.beta1)),
+        rest1(static_cast<float>(1 - n.beta1)),
+        beta2(static_cast<float>(n.beta2)),
+        rest2(static_cast<float>(1 - n.beta2)),
+        root_scale(static_cast<float>(1 / std::sqrt(n.correction2))),
+        epsilon(static_cast<float>(n.epsilon)),
+        decay(static_cast<float>(1 - row.lr * row.weight_decay)),
+        rate(static_cast<float>(row.lr / n.correction1)) {}
 
   float gradient_scale, beta1, rest1, beta2, rest2, root_scale, epsilon, decay, rate;
 };
@@ -43,12 +44,13 @@ HWY_INLINE void update(const Numbers& s, VF& p, VF g, VF& m, VF& v) {
   p = hn::NegMulAdd(hn::Set(d, s.rate), change, hn::Mul(p, hn::Set(d, s.decay)));
 }
 
-void update_range(const AdamWStep& op, size_t begin, size_t end) {
-  const Numbers numbers(op);
-  float* p = op.parameter.as<float>() + begin;
-  const float* g = op.gradient.as<float>() + begin;
-  float *m = op.m.as<float>() + begin, *v = op.v.as<float>() + begin;
-  bf16* copy = op.copy ? op.copy.as<bf16>() + begin : nullptr;
+void update_range(const AdamWNumbers& of_step, const ParameterUpdate& row, double gradient_scale,
+                  size_t begin, size_t end) {
+  const Numbers numbers(of_step, row, gradient_scale);
+  float* p = row.parameter.as<float>() + begin;
+  const float* g = row.gradient.as<float>() + begin;
+  float *m = row.m.as<float>() + begin, *v = row.v.as<float>() + begin;
+  bf16* copy = row.copy ? row.copy.as<bf16>() + begin : nullptr;
   for_vectors(
       end - begin,
       [&](size_t i) {
@@ -77,13 +79,26 @@ namespace inkstone::cpu {
 
 HWY_EXPORT(update_range);
 
-void adamw(Context& context, const AdamWStep& op) {
-  const int64_t count = op.parameter.count();
-  INK_CHECK(op.gradient.count() == count && op.m.count() == count && op.v.count() == count,
-            "adamw: sizes");
-  INK_CHECK(!op.copy || op.copy.count() == count, "adamw: size of the copy");
-  context.pool.parallel_for(count, 4096, [&](int64_t begin, int64_t end, int) {
-    HWY_DYNAMIC_DISPATCH(update_range)(op, begin, end);
+namespace {
+
+// Elements of the row that AdamW moves.
+int64_t count_of(const ParameterUpdate& row) {
+  return row.rule == UpdateRule::kAdamW ? row.parameter.count() : 0;
+}
+
+}  // namespace
+
+void adamw(Context& context, const OptimizerStep& op, double gradient_scale) {
+  int64_t total = 0;
+  for (const ParameterUpdate& row : op.rows) total += count_of(row);
+  context.pool.parallel_for(total, 4096, [&](int64_t begin, int64_t end, int) {
+    int64_t first = 0;  // of the row, in the elements of all
+    for (const ParameterUpdate& row : op.rows) {
+      const int64_t from = std::max(begin, first), to = std::min(end, first + count_of(row));
+      if (from < to) HWY_DYNAMIC_DISPATCH(update_range)
+      (op.adamw, row, gradient_scale, from - first, to - first);
+      first += count_of(row);
+    }
   });
 }
 

@@ -15,29 +15,20 @@
 #include <algorithm>
 
 #include "kernels/backend.h"
-#include "kernels/cpu/dropout-inl.h"
+#include "kernels/cpu/attention_mask-inl.h"
+#include "kernels/cpu/attention_sizes.h"
 #include "kernels/cpu/context.h"
+#include "kernels/cpu/dropout-inl.h"
 #include "kernels/cpu/tile_product-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace inkstone::cpu::HWY_NAMESPACE {
 
-constexpr int64_t kTile = 64;  // queries and keys of a tile
-// A tile on the diagonal is worked on in strips of so many keys: a strip needs only the queries
-// from its first key on. No vector is longer.
-constexpr int64_t kStrip = 16;
 constexpr float kLog2E = 1.44269504088896341f, kLn2 = 0.693147180559945309f;
 constexpr float kLowest = -3.4028234e38f;
 
-// Sizes of one call; padded_HS: HS rounded up to whole vectors.
-struct HeadShape {
-  int64_t T, HS, C, NH, padded_HS;
-};
-
-HWY_INLINE HeadShape head_shape(const Shape& qkv, int64_t heads) {
-  const int64_t C = qkv[2] / 3, HS = C / heads;
-  return {qkv[1], HS, C, heads, (HS + kStrip - 1) / kStrip * kStrip};
-}
+// A head's width in scratch memory: whole vectors, of up to kStrip numbers.
+HWY_INLINE int64_t padded(int64_t HS) { return (HS + kStrip - 1) / kStrip * kStrip; }
 
 // Hands out pieces of one thread's working memory.
 class TileAllocator {
@@ -56,14 +47,13 @@ class TileAllocator {
 
 // to[t,:] = from[t * row_stride ...] as float32 for t < count; zeros from HS to the padded width.
 template <typename T>
-void pack_rows(const T* from, int64_t row_stride, int64_t count, const HeadShape& s,
-               const Tile& to) {
+void pack_rows(const T* from, int64_t row_stride, int64_t count, int64_t HS, const Tile& to) {
   for (int64_t t = 0; t < count; ++t) {
     const T* p = from + t * row_stride;
     float* q = to.data + t * to.stride;
-    std::fill(q + s.HS / kStrip * kStrip, q + s.padded_HS, 0.0f);
+    std::fill(q + HS / kStrip * kStrip, q + padded(HS), 0.0f);
     for_vectors(
-        s.HS, [&](size_t i) { store(load(p + i), q + i); },
+        HS, [&](size_t i) { store(load(p + i), q + i); },
         [&](size_t i, size_t n) { store_part(load_part(p + i, n), q + i, n); });
   }
 }
@@ -120,39 +110,29 @@ HWY_INLINE VF exp2_f32(VF x) {
   return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, -126.0f)), hn::Mul(p, power));
 }
 
-// Of a diagonal tile: the keys that the vector of queries at `column` can see, rounded up to whole
-// strips.
-HWY_INLINE int64_t visible_keys(int64_t keys, int64_t column) {
-  return std::min(keys, (column / kStrip + 1) * kStrip);
-}
-
-// True for the lanes whose query (column + lane) comes before key `row`, both counted from the
-// tile's corner.
-HWY_INLINE hn::Mask<F32> before(int64_t column, int64_t row) {
-  const F32 d;
-  return hn::Lt(hn::Iota(d, static_cast<float>(column)), hn::Set(d, static_cast<float>(row)));
-}
-
-// S[keys, queries] = A[keys, HS] * B[HS, queries]; on the diagonal the strips' invisible queries
-// are left out.
-HWY_INLINE void score_product(const Tile& a, const Tile& b, const Tile& c, int64_t keys,
-                              int64_t queries, int64_t HS, bool diagonal) {
-  if (!diagonal) return product<false>({a, b, c, keys, queries, HS, false});
-  for (int64_t j = 0; j < keys; j += kStrip) {
-    product<false>({at(a, j, 0), at(b, 0, j), at(c, j, j), std::min(kStrip, keys - j), queries - j,
-                    HS, false});
+// S[keys, queries] = A[keys, HS] * B[HS, queries].
+HWY_INLINE void score_product(const Tile& a, const Tile& b, const Tile& c, const KeyTile& k,
+                              int64_t HS) {
+  for (int64_t i = 0; i < k.strips; ++i) {
+    const Strip& s = k.strip[i];
+    product<false>(
+        {at(a, s.key, 0), at(b, 0, s.query), at(c, s.key, s.query), s.keys, s.queries, HS, false});
   }
 }
 
-// C[HS, queries] (+)= A[keys, HS]^T * S[keys, queries]; on the diagonal as score_product.
-HWY_INLINE void value_product(const Tile& a, const Tile& s, const Tile& c, int64_t keys,
-                              int64_t queries, int64_t HS, bool diagonal, bool accumulate) {
-  if (!diagonal) return product<true>({a, s, c, HS, queries, keys, accumulate});
-  for (int64_t j = 0; j < keys; j += kStrip) {
-    const int64_t count = std::min(kStrip, keys - j);
-    product<true>(
-        {at(a, j, 0), at(s, j, j), at(c, 0, j), HS, queries - j, count, accumulate || j > 0});
+// C[HS, queries] (+)= A[keys, HS]^T * S[keys, queries]; not accumulated by the first tile of keys.
+HWY_INLINE void value_product(const Tile& a, const Tile& s, const Tile& c, const KeyTile& k,
+                              int64_t HS, bool accumulate) {
+  for (int64_t i = 0; i < k.strips; ++i) {
+    const Strip& p = k.strip[i];
+    product<true>({at(a, p.key, 0), at(s, p.key, p.query), at(c, 0, p.query), HS, p.queries, p.keys,
+                   accumulate || i > 0});
   }
+}
+
+// One end of the intervals of a sequence, whose first query is the given row; null if absent.
+inline const int32_t* keys_of(ConstView keys, int64_t row) {
+  return keys ? keys.as<int32_t>() + row : nullptr;
 }
 
 // The dropout of a tile's probabilities: the rows of the mask are the queries, across the lanes.

@@ -1,14 +1,15 @@
-// Causal self-attention, backward. Per (batch, head), with P = softmax(scale Q K^T + mask), M the
+// Self-attention, backward. Per (batch, head), with P = softmax(scale Q K^T + mask), M the
 // dropout's mask (1 if none) and D[i] = sum_e dout[i,e] out[i,e]:
 //   dP = (dout V^T) * M,  dS = P * (dP - D),
 //   dV = (P * M)^T dout,  dQ = scale dS K,  dK = scale dS^T Q.
 // P is computed again from the scores and the log-sum-exp that the forward pass left (Dao et al.
-// 2022, arXiv:2205.14135, algorithm 4): 5 T^2 HS flops in register-blocked products (half of the
-// square), T^2 / 2 powers. Scratch: twelve tiles and float32 sums of dK and dV of one head (2 T
-// HS); limit: arithmetic.
+// 2022, arXiv:2205.14135, algorithm 4): 5 T^2 HS flops in register-blocked products if causal (half
+// of the square), T^2 / 2 powers. Scratch: twelve tiles and float32 sums of dK and dV of one head
+// (2 T HS); limit: arithmetic.
 //
-// Threads split the (batch, head) pairs; a pair is computed by one thread, query tiles ascending
-// and key tiles ascending within: the same bits for every number of threads.
+// Threads split the (batch, key head) pairs; a pair is computed by one thread, the query heads that
+// share its keys ascending, query tiles ascending within and key tiles within these: the same bits
+// for every number of threads.
 #include <hwy/base.h>
 
 #include <algorithm>
@@ -25,41 +26,59 @@
 HWY_BEFORE_NAMESPACE();
 namespace inkstone::cpu::HWY_NAMESPACE {
 
-// The scratch of one (batch, head) pair.
+// Sums of dK, not yet scaled, and dV of one (batch, key head) pair, [T,HS]. The first `begun` rows
+// have a value.
+struct KeySums {
+  Tile dkeys, dvalues;
+  int64_t begun = 0;
+
+  // Rows before `end` that have no value yet become 0.
+  void begin_with_zeros(int64_t end) {
+    for (const Tile& sum : {dkeys, dvalues}) {
+      if (begun < end) std::fill(at(sum, begun, 0).data, at(sum, end, 0).data, 0.0f);
+    }
+    begun = std::max(begun, end);
+  }
+  // Whether products add to the rows of a tile of keys, or give them their first value.
+  bool accumulate(const KeyTile& k) {
+    if (k.begin < begun) return true;
+    begin_with_zeros(k.begin);
+    if (!k.all_in_strips()) begin_with_zeros(k.begin + k.count);
+    const bool has_values = begun > k.begin;
+    begun = k.begin + k.count;
+    return has_values;
+  }
+};
+
+// The scratch of one (batch, key head) pair.
 struct BackwardTiles {
-  Tile dkeys, dvalues;  // [T,HS]; dkeys not yet scaled
-  Tile keys, values;    // [kTile,HS]
-  Tile query, dout;     // [kTile,HS]
+  KeySums sums;
+  Tile keys, values;  // [kTile,HS]
+  Tile query, dout;   // [kTile,HS]
   // [HS,kTile]; query_t scaled by scale * log2(e), dquery_t not yet scaled.
   Tile query_t, dout_t, dquery_t;
   Tile p, ds;      // [kTile keys,kTile queries]
   float *lse, *D;  // [kTile]; lse in powers of two
 
-  static int64_t floats(const HeadShape& s) {
-    return (2 * s.T + 7 * kTile) * s.padded_HS + kTile * (2 * kTile + 2);
+  static int64_t floats(int64_t T, int64_t HS) {
+    return (2 * T + 7 * kTile) * padded(HS) + kTile * (2 * kTile + 2);
   }
-  BackwardTiles(const HeadShape& s, float* scratch) {
-    TileAllocator memory(scratch, floats(s));
-    dkeys = memory.take(s.T, s.padded_HS);
-    dvalues = memory.take(s.T, s.padded_HS);
-    keys = memory.take(kTile, s.padded_HS);
-    values = memory.take(kTile, s.padded_HS);
-    query = memory.take(kTile, s.padded_HS);
-    dout = memory.take(kTile, s.padded_HS);
-    query_t = memory.take(s.padded_HS, kTile);
-    dout_t = memory.take(s.padded_HS, kTile);
-    dquery_t = memory.take(s.padded_HS, kTile);
+  BackwardTiles(int64_t T, int64_t HS, float* scratch) {
+    TileAllocator memory(scratch, floats(T, HS));
+    sums.dkeys = memory.take(T, padded(HS));
+    sums.dvalues = memory.take(T, padded(HS));
+    keys = memory.take(kTile, padded(HS));
+    values = memory.take(kTile, padded(HS));
+    query = memory.take(kTile, padded(HS));
+    dout = memory.take(kTile, padded(HS));
+    query_t = memory.take(padded(HS), kTile);
+    dout_t = memory.take(padded(HS), kTile);
+    dquery_t = memory.take(padded(HS), kTile);
     p = memory.take(kTile, kTile);
     ds = memory.take(kTile, kTile);
     lse = memory.take(1, kTile).data;
     D = memory.take(1, kTile).data;
   }
-};
-
-// Which products a step concerns.
-struct TilePair {
-  int64_t i0, j0, rows, keys;  // of queries and of keys
-  bool diagonal;
 };
 
 float dot(const float* x, const float* y, int64_t count) {
@@ -70,104 +89,120 @@ float dot(const float* x, const float* y, int64_t count) {
   return hn::GetLane(hn::SumOfLanes(F32(), sum));
 }
 
-// Queries, gradients, log-sum-exp and D of rows [i0, i0 + rows).
+// One tile of queries: [i0, i0 + rows) of head h of sequence b.
+struct QueryTile {
+  int64_t b, h, i0, rows;
+};
+
+// Its queries, gradients, log-sum-exp and D.
 template <typename T>
-void load_queries(const AttentionBackward& op, const HeadShape& s, int64_t pair, int64_t i0,
-                  int64_t rows, const BackwardTiles& t) {
-  const int64_t b = pair / s.NH, h = pair % s.NH, at_out = (b * s.T + i0) * s.C + h * s.HS;
-  pack_rows(op.qkv.as<T>() + (b * s.T + i0) * 3 * s.C + h * s.HS, 3 * s.C, rows, s, t.query);
-  pack_rows(op.dout.as<T>() + at_out, s.C, rows, s, t.dout);
-  pack_rows(op.out.as<T>() + at_out, s.C, rows, s, t.keys);
-  transpose_in(t.query, rows, s.HS, op.scale * kLog2E, t.query_t);
-  transpose_in(t.dout, rows, s.HS, 1.0f, t.dout_t);
-  const float* const lse = op.lse.as<float>() + pair * s.T + i0;
+void load_queries(const AttentionBackward& op, const AttentionSizes& s, const QueryTile& q,
+                  const BackwardTiles& t) {
+  const int64_t row = q.b * s.T + q.i0, at_out = row * s.C() + q.h * s.HS;
+  pack_rows(op.q.at<T>(row, q.h), op.q.row_stride, q.rows, s.HS, t.query);
+  pack_rows(op.dout.as<T>() + at_out, s.C(), q.rows, s.HS, t.dout);
+  pack_rows(op.out.as<T>() + at_out, s.C(), q.rows, s.HS, t.keys);
+  transpose_in(t.query, q.rows, s.HS, op.scale * kLog2E, t.query_t);
+  transpose_in(t.dout, q.rows, s.HS, 1.0f, t.dout_t);
+  const float* const lse = op.lse.as<float>() + (q.b * s.NH + q.h) * s.T + q.i0;
   for (int64_t i = 0; i < kTile; ++i) {
-    t.lse[i] = i < rows ? lse[i] * kLog2E : 0.0f;
-    t.D[i] = i < rows ? dot(t.dout.data + i * s.padded_HS, t.keys.data + i * s.padded_HS, s.HS)
-                      : 0.0f;
+    t.lse[i] = i < q.rows ? lse[i] * kLog2E : 0.0f;
+    t.D[i] = i < q.rows
+                 ? dot(t.dout.data + i * t.dout.stride, t.keys.data + i * t.keys.stride, s.HS)
+                 : 0.0f;
   }
 }
 
 // For the vector of queries at `column`: on entry p holds scores and ds holds dout V^T; on return p
 // holds P * M and ds holds dS.
-void softmax_backward_column(const BackwardTiles& t, const TilePair& k, int64_t column,
-                             const TileDropout& dropout) {
+void softmax_backward_column(const BackwardTiles& t, const KeyTile& k, const SeenKeys& seen,
+                             int64_t column, const TileDropout& dropout) {
   const VF lse = load(t.lse + column), D = load(t.D + column);
-  const int64_t count = k.diagonal ? visible_keys(k.keys, column) : k.keys;
-  for (int64_t j = 0; j < count; ++j) {
-    float *const at_p = t.p.data + j * kTile + column, *const at_ds = t.ds.data + j * kTile +
-                                                                      column;
-    VF p = exp2_f32(hn::Sub(load(at_p), lse)), dp = load(at_ds), kept = p;
+  const KeyRange keys = keys_of_vector(k, column);
+  for (int64_t j = keys.begin; j < keys.end; ++j) {
+    const int64_t key = k.begin + j, at = j * kTile + column;
+    VF p = exp2_f32(hn::Sub(load(t.p.data + at), lse)), dp = load(t.ds.data + at), kept = p;
     if (dropout.active()) {
-      dp = dropout.apply(dp, column, k.j0 + j);
-      kept = dropout.apply(p, column, k.j0 + j);
+      dp = dropout.apply(dp, column, key);
+      kept = dropout.apply(p, column, key);
     }
     VF ds = hn::Mul(p, hn::Sub(dp, D));
-    if (k.diagonal && j > column) {
-      const auto hidden = before(column, j);
+    if (!k.all_seen && !seen.vector_sees(column, key)) {
+      const auto hidden = seen.hidden(column, key);
       kept = hn::IfThenZeroElse(hidden, kept);
       ds = hn::IfThenZeroElse(hidden, ds);
     }
-    store(kept, at_p);
-    store(ds, at_ds);
+    store(kept, t.p.data + at);
+    store(ds, t.ds.data + at);
   }
 }
 
-// to[keys,HS] (+)= s[keys,queries] * from[queries,HS]. The diagonal tile is the first that a tile
-// of keys meets: it overwrites.
-void gradient_product(const Tile& s, const Tile& from, const Tile& to, const TilePair& k,
-                      int64_t HS) {
-  if (!k.diagonal) return product<false>({s, from, at(to, k.j0, 0), k.keys, HS, k.rows, true});
-  for (int64_t j = 0; j < k.keys; j += kStrip) {
-    product<false>({at(s, j, j), at(from, j, 0), at(to, k.j0 + j, 0), std::min(kStrip, k.keys - j),
-                    HS, k.rows - j, false});
+// to[keys,HS] (+)= s[keys,queries] * from[queries,HS], without the lanes behind the last query.
+void gradient_product(const Tile& s, const Tile& from, const Tile& to, const KeyTile& k,
+                      int64_t rows, int64_t HS, bool accumulate) {
+  for (int64_t i = 0; i < k.strips; ++i) {
+    const Strip& p = k.strip[i];
+    product<false>({at(s, p.key, p.query), at(from, p.query, 0), at(to, k.begin + p.key, 0), p.keys,
+                    HS, std::min(p.queries, rows - p.query), accumulate});
   }
 }
 
-void backward_step(const BackwardTiles& t, const TilePair& k, int64_t HS,
-                   const TileDropout& dropout) {
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(F32())),
-                queries = (k.rows + lanes - 1) / lanes * lanes;
-  score_product(t.keys, t.query_t, t.p, k.keys, queries, HS, k.diagonal);
-  score_product(t.values, t.dout_t, t.ds, k.keys, queries, HS, k.diagonal);
-  for (int64_t c = 0; c < queries; c += lanes) softmax_backward_column(t, k, c, dropout);
-  gradient_product(t.p, t.dout, t.dvalues, k, HS);
-  gradient_product(t.ds, t.query, t.dkeys, k, HS);
-  value_product(t.keys, t.ds, t.dquery_t, k.keys, queries, HS, k.diagonal, k.j0 > 0);
+void backward_step(BackwardTiles& t, const KeyTile& k, const SeenKeys& seen, int64_t rows,
+                   int64_t HS, const TileDropout& dropout) {
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(F32()));
+  score_product(t.keys, t.query_t, t.p, k, HS);
+  score_product(t.values, t.dout_t, t.ds, k, HS);
+  for (int64_t c = 0; c < rows; c += lanes) softmax_backward_column(t, k, seen, c, dropout);
+  const bool accumulate = t.sums.accumulate(k);
+  gradient_product(t.p, t.dout, t.sums.dvalues, k, rows, HS, accumulate);
+  gradient_product(t.ds, t.query, t.sums.dkeys, k, rows, HS, accumulate);
+  value_product(t.keys, t.ds, t.dquery_t, k, HS, k.begin > seen.begin());
+}
+
+// What a tile of queries adds to the sums, and its dq.
+template <typename T>
+void backward_queries(const AttentionBackward& op, const AttentionSizes& s, const QueryTile& q,
+                      BackwardTiles& t) {
+  load_queries<T>(op, s, q, t);
+  const TileDropout dropout(op.dropout, (q.b * s.NH + q.h) * s.T + q.i0, q.rows);
+  const SeenKeys seen(keys_of(op.first_keys, q.b * s.T), keys_of(op.last_keys, q.b * s.T), q.i0,
+                      q.rows);
+  for (int64_t j0 = seen.begin(); j0 < seen.end(); j0 += kTile) {
+    const KeyTile k = seen.tile(j0, s.T);
+    if (k.strips == 0) continue;
+    const int64_t row = q.b * s.T + j0, key_head = s.key_head(q.h);
+    pack_rows(op.k.at<T>(row, key_head), op.k.row_stride, k.count, s.HS, t.keys);
+    pack_rows(op.v.at<T>(row, key_head), op.v.row_stride, k.count, s.HS, t.values);
+    backward_step(t, k, seen, q.rows, s.HS, dropout);
+  }
+  transpose_out(t.dquery_t, q.rows, s.HS, t.query);
+  unpack_rows(t.query, q.rows, s.HS, op.scale, op.dq.at<T>(q.b * s.T + q.i0, q.h),
+              op.dq.row_stride);
 }
 
 template <typename T>
-void backward_pair(const AttentionBackward& op, int64_t pair, float* scratch) {
-  const HeadShape s = head_shape(op.qkv.shape, op.heads);
-  const int64_t head = pair / s.NH * s.T * 3 * s.C + pair % s.NH * s.HS, stride = 3 * s.C;
-  const T* const keys = op.qkv.as<T>() + head + s.C;
-  T* const dqkv = op.dqkv.as<T>() + head;
-  const BackwardTiles t(s, scratch);
-  for (int64_t i0 = 0; i0 < s.T; i0 += kTile) {
-    const int64_t rows = std::min(kTile, s.T - i0);
-    load_queries<T>(op, s, pair, i0, rows, t);
-    const TileDropout dropout(op.dropout, pair * s.T + i0, rows);
-    for (int64_t j0 = 0; j0 <= i0; j0 += kTile) {
-      const TilePair k{i0, j0, rows, std::min(kTile, s.T - j0), j0 == i0};
-      pack_rows(keys + j0 * stride, stride, k.keys, s, t.keys);
-      pack_rows(keys + j0 * stride + s.C, stride, k.keys, s, t.values);
-      backward_step(t, k, s.HS, dropout);
+void backward_pair(const AttentionBackward& op, const AttentionSizes& s, int64_t pair,
+                   float* scratch) {
+  const int64_t b = pair / s.KVH, key_head = pair % s.KVH, group = s.NH / s.KVH;
+  BackwardTiles t(s.T, s.HS, scratch);
+  for (int64_t h = key_head * group; h < (key_head + 1) * group; ++h) {
+    for (int64_t i0 = 0; i0 < s.T; i0 += kTile) {
+      backward_queries<T>(op, s, {b, h, i0, std::min(kTile, s.T - i0)}, t);
     }
-    transpose_out(t.dquery_t, rows, s.HS, t.query);
-    unpack_rows(t.query, rows, s.HS, op.scale, dqkv + i0 * stride, stride);
   }
-  unpack_rows(t.dkeys, s.T, s.HS, op.scale, dqkv + s.C, stride);
-  unpack_rows(t.dvalues, s.T, s.HS, 1.0f, dqkv + 2 * s.C, stride);
+  t.sums.begin_with_zeros(s.T);
+  unpack_rows(t.sums.dkeys, s.T, s.HS, op.scale, op.dk.at<T>(b * s.T, key_head), op.dk.row_stride);
+  unpack_rows(t.sums.dvalues, s.T, s.HS, 1.0f, op.dv.at<T>(b * s.T, key_head), op.dv.row_stride);
 }
-void backward_pair_f32(const AttentionBackward& op, int64_t pair, float* scratch) {
-  backward_pair<float>(op, pair, scratch);
+void backward_pair_f32(const AttentionBackward& op, const AttentionSizes& s, int64_t pair,
+                       float* scratch) {
+  backward_pair<float>(op, s, pair, scratch);
 }
-void backward_pair_bf16(const AttentionBackward& op, int64_t pair, float* scratch) {
-  backward_pair<bf16>(op, pair, scratch);
+void backward_pair_bf16(const AttentionBackward& op, const AttentionSizes& s, int64_t pair,
+                        float* scratch) {
+  backward_pair<bf16>(op, s, pair, scratch);
 }
-int64_t backward_pair_floats(const Shape& qkv, int64_t heads) {
-  return BackwardTiles::floats(head_shape(qkv, heads));
-}
+int64_t backward_pair_floats(int64_t T, int64_t HS) { return BackwardTiles::floats(T, HS); }
 
 }  // namespace inkstone::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -179,29 +214,21 @@ HWY_EXPORT(backward_pair_f32);
 HWY_EXPORT(backward_pair_bf16);
 HWY_EXPORT(backward_pair_floats);
 
-int64_t attention_backward_scratch_floats(const Context& context, const Shape& qkv, int64_t heads) {
-  return checked_product(context.pool.threads(),
-                         HWY_DYNAMIC_DISPATCH(backward_pair_floats)(qkv, heads));
+int64_t attention_backward_scratch_floats(const Context& context, int64_t T, int64_t HS) {
+  return checked_product(context.pool.threads(), HWY_DYNAMIC_DISPATCH(backward_pair_floats)(T, HS));
 }
 
 void attention_backward(Context& context, const AttentionBackward& op) {
-  const int64_t B = op.qkv.shape[0], T = op.qkv.shape[1], C = op.qkv.shape[2] / 3;
-  INK_CHECK(op.heads > 0 && C % op.heads == 0, "attention: heads");
-  INK_CHECK(op.dqkv.count() == op.qkv.count() && op.dout.count() == B * T * C &&
-                op.out.count() == B * T * C && op.lse.count() == B * op.heads * T,
-            "attention: sizes");
-  INK_CHECK(op.dqkv.dtype == op.qkv.dtype && op.dout.dtype == op.qkv.dtype &&
-                op.out.dtype == op.qkv.dtype,
-            "attention: types");
-  const int64_t floats = HWY_DYNAMIC_DISPATCH(backward_pair_floats)(op.qkv.shape, op.heads);
+  const AttentionSizes s = attention_sizes(op);
+  const int64_t floats = HWY_DYNAMIC_DISPATCH(backward_pair_floats)(s.T, s.HS);
   INK_CHECK(op.scratch.count() >= context.pool.threads() * floats, "attention: scratch");
-  context.pool.parallel_for(B * op.heads, 1, [&](int64_t begin, int64_t end, int thread) {
+  context.pool.parallel_for(s.B * s.KVH, 1, [&](int64_t begin, int64_t end, int thread) {
     float* const scratch = op.scratch.as<float>() + thread * floats;
     for (int64_t pair = begin; pair < end; ++pair) {
-      if (op.qkv.dtype == DType::kBF16) {
-        HWY_DYNAMIC_DISPATCH(backward_pair_bf16)(op, pair, scratch);
+      if (op.out.dtype == DType::kBF16) {
+        HWY_DYNAMIC_DISPATCH(backward_pair_bf16)(op, s, pair, scratch);
       } else {
-        HWY_DYNAMIC_DISPATCH(backward_pair_f32)(op, pair, scratch);
+        HWY_DYNAMIC_DISPATCH(backward_pair_f32)(op, s, pair, scratch);
       }
     }
   });

@@ -1,12 +1,12 @@
 // The CPU backend: memory, copies, and every operation forwarded to its kernel.
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 
-#include "base/checked.h"
 #include "base/error.h"
 #include "kernels/cpu/operations.h"
 
@@ -14,6 +14,41 @@ namespace inkstone {
 namespace {
 
 constexpr int64_t kHugePageBytes = int64_t{2} << 20;
+
+// Whole pages of the system, at an address that is a multiple of a huge page's size: more is
+// mapped, and what lies before and behind is given back. Null where there is not enough.
+void* map_pages(int64_t bytes, int flags) {
+  const auto size = static_cast<size_t>(bytes), page = static_cast<size_t>(kHugePageBytes);
+  if (size > SIZE_MAX - 2 * page) return nullptr;
+  void* const mapped = ::mmap(nullptr, size + page, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+  if (mapped == MAP_FAILED) return nullptr;
+  auto* const begin = static_cast<std::byte*>(mapped);
+  const size_t system_page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  const size_t before = (page - reinterpret_cast<uintptr_t>(begin) % page) % page;
+  const size_t used = (before + size + system_page - 1) / system_page * system_page;
+  if (before > 0) ::munmap(begin, before);
+  if (used < size + page) ::munmap(begin + used, size + page - used);
+  return begin + before;
+}
+
+// flags: of mmap, besides those that it needs.
+void* zeroed_memory(int64_t bytes, int flags) {
+  void* data = nullptr;
+  if (bytes >= kHugePageBytes) {
+    data = map_pages(bytes, flags);
+  } else if (bytes >= 0) {
+    const int64_t size = std::max<int64_t>(bytes + 63, 64) / 64 * 64;
+    data = std::aligned_alloc(64, size);
+    if (data != nullptr) std::memset(data, 0, size);
+  }
+  if (data == nullptr) {
+    fail(ErrorCode::kInputOutput,
+         "not enough memory: {} MB more are needed; try a smaller batch, context or model",
+         bytes / 1000000);
+  }
+  return data;
+}
 
 class CpuBackend final : public Backend {
  public:
@@ -29,25 +64,26 @@ class CpuBackend final : public Backend {
 
   // Large blocks lie on huge pages: fewer page faults and TLB misses while weights stream through.
   void* allocate(int64_t bytes) override {
-    const int64_t alignment = bytes >= kHugePageBytes ? kHugePageBytes : 64;
-    const int64_t size = checked_sum(std::max<int64_t>(bytes, 1), alignment - 1) / alignment *
-                         alignment;
-    std::unique_ptr<void, decltype(&std::free)> data(
-        bytes < 0 ? nullptr : std::aligned_alloc(alignment, size), &std::free);
-    if (data == nullptr) {
-      fail(ErrorCode::kInputOutput,
-           "not enough memory: {} MB more are needed; try a smaller batch, context or model",
-           bytes / 1000000);
+    void* const data = zeroed_memory(bytes, 0);
+    if (bytes >= kHugePageBytes) {
+      ::madvise(data, static_cast<size_t>(bytes), MADV_HUGEPAGE);
+      context_.pool.parallel_for(bytes, kHugePageBytes, [&](int64_t begin, int64_t end, int) {
+        std::memset(static_cast<std::byte*>(data) + begin, 0, end - begin);
+      });
     }
-    if (alignment == kHugePageBytes) ::madvise(data.get(), size, MADV_HUGEPAGE);
-    context_.pool.parallel_for(size, kHugePageBytes, [&](int64_t begin, int64_t end, int) {
-      std::memset(static_cast<std::byte*>(data.get()) + begin, 0, end - begin);
-    });
-    return data.release();
+    return data;
   }
-  void release(void* data, int64_t) noexcept override { std::free(data); }
+  void* reserve(int64_t bytes) override { return zeroed_memory(bytes, MAP_NORESERVE); }
+  void release(void* data, int64_t bytes) noexcept override {
+    if (bytes >= kHugePageBytes) {
+      ::munmap(data, static_cast<size_t>(bytes));
+    } else {
+      std::free(data);
+    }
+  }
 
   void copy_to_host(ConstView from, void* to) override { move_bytes(from.data, to, from.bytes()); }
+  void synchronize() override {}  // every call is done when it returns
   void copy_from_host(const void* from, View to) override { move_bytes(from, to.data, to.bytes()); }
   void copy(ConstView from, View to) override {
     INK_CHECK(from.dtype == to.dtype && from.count() == to.count(), "copy: types or sizes");
@@ -59,11 +95,16 @@ class CpuBackend final : public Backend {
   void matmul_nn(const Matmul& op) override { cpu::matmul_nn(context_, op); }
   void matmul_nt(const Matmul& op) override { cpu::matmul_nt(context_, op); }
   void matmul_tn(const Matmul& op) override { cpu::matmul_tn(context_, op); }
-  void matmul_rows_nn(const Matmul& op) override { cpu::matmul_rows_nn(context_, op); }
-  void matmul_rows_nt(const Matmul& op) override { cpu::matmul_rows_nt(context_, op); }
   void sum_rows(ConstView x, View out, bool accumulate) override {
     cpu::sum_rows(context_, x, out, accumulate);
   }
+  void sum(ConstView x, View total, bool accumulate) override { cpu::sum(x, total, accumulate); }
+  void sum_of_squares(ConstView x, View total) override { cpu::sum_of_squares(context_, x, total); }
+  void linear(const Linear& op) override { cpu::linear(context_, op); }
+  void embed(const Embed& op) override { cpu::embed(context_, op); }
+  void attention_paged(const AttentionPaged& op) override { cpu::attention_paged(context_, op); }
+  int64_t packed_bytes(const Weight& weight) const override { return cpu::packed_bytes(weight); }
+  Weight pack(const Weight& from, void* to) override { return cpu::pack(context_, from, to); }
   void embedding_forward(const EmbeddingForward& op) override {
     cpu::embedding_forward(context_, op);
   }
@@ -90,19 +131,18 @@ class CpuBackend final : public Backend {
   void attention_backward(const AttentionBackward& op) override {
     cpu::attention_backward(context_, op);
   }
-  int64_t attention_backward_scratch_bytes(const Shape& qkv, int64_t heads) const override {
-    return cpu::attention_backward_scratch_floats(context_, qkv, heads) *
+  int64_t attention_backward_scratch_bytes(int64_t T, int64_t HS) const override {
+    return cpu::attention_backward_scratch_floats(context_, T, HS) *
            static_cast<int64_t>(sizeof(float));
   }
-  void attention_cached(const AttentionCached& op) override { cpu::attention_cached(context_, op); }
-  void cache_store(const CacheStore& op) override { cpu::cache_store(op); }
   void cross_entropy(const CrossEntropy& op) override { cpu::cross_entropy(context_, op); }
-  void adamw(const AdamWStep& op) override { cpu::adamw(context_, op); }
-  void muon(const MuonStep& op) override { cpu::muon(context_, op); }
-  int64_t muon_scratch_bytes(const Shape& parameter, int64_t parts) const override {
-    return cpu::muon_scratch_floats(parameter, parts) * static_cast<int64_t>(sizeof(float));
+  int64_t logits_rows(int64_t rows, int64_t vocab_size) const override {
+    return cpu::logits_rows(rows, vocab_size);
   }
-  double sum_of_squares(ConstView x) override { return cpu::sum_of_squares(context_, x); }
+  void optimizer_step(const OptimizerStep& op) override { cpu::optimizer_step(context_, op); }
+  int64_t optimizer_scratch_bytes(std::span<const ParameterUpdate> rows) const override {
+    return cpu::optimizer_scratch_floats(rows) * static_cast<int64_t>(sizeof(float));
+  }
 
  private:
   void move_bytes(const void* from, void* to, int64_t bytes) {

@@ -156,17 +156,20 @@ void multiply_staged(Context& context, const Product& p) {
                       .columns = p.c.columns});
 }
 
-Matrix matrix_of(ConstView v) {
+// stride: of Matmul, 0 for that of a matrix whose rows lie one behind the other.
+Matrix matrix_of(ConstView v, int64_t stride) {
   INK_CHECK(v.shape.rank() == 2, "matmul takes matrices");
   INK_CHECK(v.dtype == DType::kF32 || v.dtype == DType::kBF16, "matmul takes f32 or bf16");
-  return {const_cast<void*>(v.data), v.dtype, v.shape[0], v.shape[1], v.shape[1]};
+  INK_CHECK(stride == 0 || stride >= v.shape[1], "matmul: rows that overlap");
+  return {const_cast<void*>(v.data), v.dtype, v.shape[0], v.shape[1],
+          stride == 0 ? v.shape[1] : stride};
 }
 
 Product product_of(const Matmul& op, Layout layout) {
   const Product p{layout,
-                  matrix_of(op.a),
-                  matrix_of(op.b),
-                  matrix_of(op.c),
+                  matrix_of(op.a, op.a_stride),
+                  matrix_of(op.b, op.b_stride),
+                  matrix_of(op.c, op.c_stride),
                   op.bias ? op.bias.as<float>() : nullptr,
                   op.accumulate};
   INK_CHECK((layout == Layout::kTN ? p.a.columns : p.a.rows) == p.m(), "matmul: rows of A and C");

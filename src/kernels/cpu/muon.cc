@@ -86,10 +86,10 @@ struct Part {
 
 int64_t padded(int64_t floats) { return (floats + 15) / 16 * 16; }
 
-Part part_of(const MuonStep& op) {
-  const int64_t rows = op.parameter.shape[0], stride = op.parameter.shape[1];
-  const int64_t columns = stride / op.parts, side = std::min(rows, columns);
-  float* at = op.scratch.as<float>();
+Part part_of(const ParameterUpdate& row, View scratch) {
+  const int64_t rows = row.parameter.shape[0], stride = row.parameter.shape[1];
+  const int64_t columns = stride / row.parts, side = std::min(rows, columns);
+  float* at = scratch.as<float>();
   const auto take = [&](const Shape& shape) {
     const View view{at, DType::kF32, shape};
     at += padded(shape.count());
@@ -117,7 +117,7 @@ void combine_all(Context& context, float a, ConstView x, float b, View y) {
 
 // X of norm 1 at most.
 void normalise(Context& context, View x) {
-  const double norm = std::max(std::sqrt(sum_of_squares(context, x)), kLeastNorm);
+  const double norm = std::max(std::sqrt(squared_norm(context, x)), kLeastNorm);
   combine_all(context, 0, x, static_cast<float>(1 / norm), x);
 }
 
@@ -136,29 +136,19 @@ void orthogonalise(Context& context, Part& part) {
   }
 }
 
-void check(const MuonStep& op) {
-  INK_CHECK(op.parameter.shape.rank() == 2 && op.parts > 0 && op.parameter.shape[1] % op.parts == 0,
-            "muon: shape");
-  const int64_t count = op.parameter.count();
-  INK_CHECK(op.gradient.count() == count && op.m.count() == count, "muon: sizes");
-  INK_CHECK(!op.copy || op.copy.count() == count, "muon: size of the copy");
-  INK_CHECK(op.scratch.count() >= muon_scratch_floats(op.parameter.shape, op.parts),
-            "muon: size of the scratch");
-}
-
 }  // namespace
 
-int64_t muon_scratch_floats(const Shape& parameter, int64_t parts) {
-  const int64_t rows = parameter[0], columns = parameter[1] / parts;
+int64_t muon_scratch_floats(const ParameterUpdate& row) {
+  const int64_t rows = row.parameter.shape[0], columns = row.parameter.shape[1] / row.parts;
   const int64_t side = std::min(rows, columns);
   return 2 * padded(rows * columns) + 2 * padded(side * side);
 }
 
-void muon(Context& context, const MuonStep& op) {
-  check(op);
-  Part part = part_of(op);
-  const float beta = static_cast<float>(op.beta);
-  const float rest = static_cast<float>((1 - op.beta) * op.gradient_scale);
+void muon(Context& context, const MuonNumbers& numbers, const ParameterUpdate& op, View scratch,
+          double gradient_scale) {
+  Part part = part_of(op, scratch);
+  const float beta = static_cast<float>(numbers.beta);
+  const float rest = static_cast<float>((1 - numbers.beta) * gradient_scale);
   const float decay = static_cast<float>(1 - op.lr * op.weight_decay);
   const double shape_scale = std::sqrt(
       std::max(1.0, static_cast<double>(part.columns) / part.rows));

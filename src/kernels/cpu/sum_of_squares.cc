@@ -44,7 +44,7 @@ namespace inkstone::cpu {
 
 HWY_EXPORT(block_sum);
 
-double sum_of_squares(Context& context, ConstView x) {
+double squared_norm(Context& context, ConstView x) {
   constexpr int64_t kBlock = 1 << 16;
   const int64_t count = x.count(), blocks = (count + kBlock - 1) / kBlock;
   std::vector<double> sums(blocks);
@@ -57,6 +57,11 @@ double sum_of_squares(Context& context, ConstView x) {
   double total = 0;
   for (const double sum : sums) total += sum;
   return total;
+}
+
+void sum_of_squares(Context& context, ConstView x, View total) {
+  INK_CHECK(total.count() == 1, "sum_of_squares: size of the total");
+  *total.as<double>() = squared_norm(context, x);
 }
 
 }  // namespace inkstone::cpu

@@ -1,4 +1,6 @@
-// Networks in files: Hugging Face folders.
+// Models in Hugging Face folders.
+#include "model/model_source.h"
+
 #include <fmt/ranges.h>
 
 #include <algorithm>
@@ -12,7 +14,6 @@
 #include "base/json.h"
 #include "formats/hf_config.h"
 #include "formats/safetensors.h"
-#include "model/network.h"
 
 namespace inkstone {
 namespace fs = std::filesystem;
@@ -37,6 +38,9 @@ class StoredWeights {
   }
   const std::map<std::string, const StoredTensor*>& all() const { return tensors_; }
   std::string files_text() const { return files_text_; }
+  void release() const {
+    for (const auto& file : files_) file->release();
+  }
 
  private:
   static std::set<std::string> shard_names(const fs::path& index) {
@@ -168,19 +172,50 @@ void check_special_ids(const fs::path& folder, const HfConfigFiles& files,
   });
 }
 
-void read_row(const StoredTensor& tensor, View to, Backend& backend) {
-  if (tensor.dtype == DType::kF32 && reinterpret_cast<uintptr_t>(tensor.bytes.data()) % 4 == 0) {
-    backend.copy_from_host(tensor.bytes.data(), to);
-    return;
+// The tensors of a Hugging Face folder, as they lie in the mapped files.
+class HfSource final : public TensorSource {
+ public:
+  HfSource(std::unique_ptr<StoredWeights> stored, const ModelConfig& config)
+      : stored_(std::move(stored)), table_(config), converted_(table_.count()) {
+    for (int row = 0; row < table_.count(); ++row) {
+      with_context(message("tensor '{}'", table_[row].name), [&] { add(row); });
+    }
   }
-  std::vector<float> values(to.count());
-  copy_as_f32(tensor, values);
-  backend.copy_from_host(values.data(), to);
-}
+  Weight get(int row) const override { return weights_[static_cast<size_t>(row)]; }
+  void release() const override { stored_->release(); }
+
+ private:
+  void add(int row) {
+    const StoredTensor& tensor = checked_tensor(*stored_, table_[row]);
+    const Shape& shape = table_[row].shape;
+    Weight weight{.type = WeightType::kF32, .layout = table_layout(table_[row])};
+    const bool in_first = weight.layout == WeightLayout::kInOut;
+    weight.in = shape.rank() == 1 ? shape[0] : shape[in_first ? 0 : 1];
+    weight.out = shape.rank() == 1 ? 1 : shape[in_first ? 1 : 0];
+    const auto at = reinterpret_cast<uintptr_t>(tensor.bytes.data());
+    if (tensor.dtype == DType::kF32 && at % 4 == 0) {
+      weight.data = tensor.bytes.data();
+    } else if ((tensor.dtype == DType::kF16 || tensor.dtype == DType::kBF16) && at % 2 == 0) {
+      weight.type = tensor.dtype == DType::kF16 ? WeightType::kF16 : WeightType::kBF16;
+      weight.data = tensor.bytes.data();
+    } else {
+      auto& values = converted_[static_cast<size_t>(row)];
+      values.resize(static_cast<size_t>(shape.count()));
+      copy_as_f32(tensor, values);
+      weight.data = values.data();
+    }
+    weights_.push_back(weight);
+  }
+
+  std::unique_ptr<StoredWeights> stored_;
+  ParameterTable table_;
+  std::vector<std::vector<float>> converted_;  // of types that are no weights', or misaligned
+  std::vector<Weight> weights_;
+};
 
 }  // namespace
 
-ModelConfig load_config(const fs::path& folder) {
+ModelConfig load_hf_config(const fs::path& folder) {
   ModelConfig config = read_hf_config(folder / "config.json");
   const bool has_weights = fs::exists(folder / "model.safetensors") ||
                            fs::exists(folder / "model.safetensors.index.json");
@@ -188,54 +223,26 @@ ModelConfig load_config(const fs::path& folder) {
   return config;
 }
 
-std::unique_ptr<Network> load_network(Backend& backend, const fs::path& folder, DType compute,
-                                      const std::function<void(const Message&)>& on_message) {
-  ModelConfig config = read_hf_config(folder / "config.json");
-  HfConfigFiles files = read_hf_config_files(folder);
-  check_special_ids(folder, files, config, on_message);
-  const StoredWeights stored(folder);
-  config.biases = has_biases(stored);
-  return with_context(message("loading {}", stored.files_text()), [&] {
-    const ParameterTable table(config);
+OpenedModel open_hf_model(const fs::path& folder,
+                          const std::function<void(const Message&)>& on_message) {
+  OpenedModel model;
+  model.config = read_hf_config(folder / "config.json");
+  model.files = read_hf_config_files(folder);
+  check_special_ids(folder, model.files, model.config, on_message);
+  auto stored = std::make_unique<StoredWeights>(folder);
+  model.config.biases = has_biases(*stored);
+  model.name = stored->files_text();
+  with_context(message("loading {}", model.name), [&] {
+    const ParameterTable table(model.config);
     // Before anything is allocated.
-    for (const ParameterRow& row : table.rows()) checked_tensor(stored, row);
-    const auto extra = find_extra(stored, table, config.layers);
-    if (config.tied_output) check_tied_output(stored);
-    if (!extra.empty() && on_message) {
-      on_message(message("{}: {}", stored.files_text(), left_out_text(extra)));
-    }
-    auto network = std::make_unique<Network>(backend, config, compute);
-    network->set_files(std::move(files));
-    for (int row = 0; row < table.count(); ++row) {
-      with_context(message("tensor '{}'", table[row].name), [&] {
-        read_row(checked_tensor(stored, table[row]), network->master(row), backend);
-      });
-    }
-    network->refresh_copies();
-    return network;
+    for (const ParameterRow& row : table.rows()) checked_tensor(*stored, row);
+    const auto extra = find_extra(*stored, table, model.config.layers);
+    if (model.config.tied_output) check_tied_output(*stored);
+    if (!extra.empty() && on_message)
+      on_message(message("{}: {}", model.name, left_out_text(extra)));
+    model.source = std::make_unique<HfSource>(std::move(stored), model.config);
   });
-}
-
-void save_weights(const Network& network, const fs::path& path) {
-  Backend& backend = network.backend();
-  std::vector<std::vector<float>> copies;  // of memory that the host cannot read
-  std::vector<TensorToStore> tensors;
-  for (int row = 0; row < network.table().count(); ++row) {
-    const ParameterRow& r = network.table()[row];
-    const View values = network.master(row);
-    if (!backend.shares_host_memory()) {
-      copies.emplace_back(r.shape.count());
-      backend.copy_to_host(values, copies.back().data());
-    }
-    const bool is_on_top = row == network.table().output() && !network.config().tied_output;
-    TensorToStore tensor{.name = (is_on_top ? "" : "transformer.") + r.name,
-                         .dtype = DType::kF32,
-                         .shape = {},
-                         .data = backend.shares_host_memory() ? values.data : copies.back().data()};
-    for (int i = 0; i < r.shape.rank(); ++i) tensor.shape.push_back(r.shape[i]);
-    tensors.push_back(std::move(tensor));
-  }
-  write_safetensors(path, tensors, {{"format", "pt"}});
+  return model;
 }
 
 }  // namespace inkstone

@@ -1,0 +1,186 @@
+#include "model/weights.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/thread_pool.h"
+#include "model/quantize_plan.h"
+#include "tensor/blocks.h"
+
+namespace inkstone {
+namespace {
+
+WeightType weight_type(DType type) {
+  return type == DType::kBF16 ? WeightType::kBF16 : WeightType::kF32;
+}
+
+Weight weight_of(ConstView view, WeightLayout layout) {
+  const bool in_first = layout == WeightLayout::kInOut;
+  return {.type = weight_type(view.dtype),
+          .layout = layout,
+          .in = view.shape[in_first ? 0 : 1],
+          .out = view.shape[in_first ? 1 : 0],
+          .data = view.data};
+}
+
+const std::byte* row_at(const Weight& weight, int64_t row) {
+  return static_cast<const std::byte*>(weight.data) + row * row_bytes(weight.type, weight.in);
+}
+
+// What is held when nothing is asked for.
+WeightType usual_type(const Weight& stored, DType compute) {
+  return stored.type == WeightType::kF32 && compute == DType::kBF16 ? WeightType::kBF16
+                                                                    : stored.type;
+}
+
+int64_t stored_bytes(const Weight& weight) {
+  const bool in_first = weight.layout == WeightLayout::kInOut;
+  return in_first ? weight.in * row_bytes(weight.type, weight.out)
+                  : weight.out * row_bytes(weight.type, weight.in);
+}
+
+// Every row of `from` in the type, [out, in], at `to`.
+void convert_rows(ThreadPool& pool, const Weight& from, WeightType type, const std::string& name,
+                  std::byte* to) {
+  const int64_t bytes = row_bytes(type, from.in);
+  pool.parallel_for(from.out, 8, [&](int64_t begin, int64_t end, int) {
+    std::vector<float> values(static_cast<size_t>(from.in));
+    for (int64_t n = begin; n < end; ++n) {
+      decode_row(from.type, row_at(from, n), from.in, values.data());
+      check_fits(values, type, name);
+      encode_row(type, values.data(), from.in, nullptr, to + n * bytes);
+    }
+  });
+}
+
+// [in, out] floats as [out, in] float32.
+std::vector<float> transposed(ThreadPool& pool, const Weight& from) {
+  std::vector<float> values(static_cast<size_t>(from.in * from.out));
+  const int64_t bytes = row_bytes(from.type, from.out);
+  pool.parallel_for(from.in, 8, [&](int64_t begin, int64_t end, int) {
+    std::vector<float> row(static_cast<size_t>(from.out));
+    for (int64_t k = begin; k < end; ++k) {
+      decode_row(from.type, static_cast<const std::byte*>(from.data) + k * bytes, from.out,
+                 row.data());
+      for (int64_t n = 0; n < from.out; ++n)
+        values[static_cast<size_t>(n * from.in + k)] = row[static_cast<size_t>(n)];
+    }
+  });
+  return values;
+}
+
+// A matrix [in, out] of floats read as [in] rows of `out` numbers.
+Weight rows_first(const Weight& weight) {
+  return {weight.type, WeightLayout::kOutIn, weight.out, weight.in, weight.data};
+}
+
+}  // namespace
+
+Weights::Weights(const Network& network)
+    : backend_(&network.backend()),
+      config_(network.config()),
+      table_(network.config()),
+      compute_(network.compute()),
+      files_(network.files()),
+      matrices_(table_.rows().size()),
+      embeddings_(table_.rows().size()),
+      vectors_(table_.rows().size()) {
+  for (int row = 0; row < table_.count(); ++row) {
+    const ParameterRow& r = table_[row];
+    const auto at = static_cast<size_t>(row);
+    if (r.multiplied) {
+      matrices_[at] = weight_of(network.operand(row), table_layout(r));
+      multiplied_bytes_ += network.operand(row).bytes();
+    }
+    if (row == table_.wte() || row == table_.wpe())
+      embeddings_[at] = weight_of(network.master(row), table_layout(r));
+    if (r.shape.rank() == 1) vectors_[at] = network.master(row);
+  }
+}
+
+Weights::Weights(Backend& backend, OpenedModel model, const WeightOptions& options)
+    : backend_(&backend),
+      config_(model.config),
+      table_(model.config),
+      compute_(options.compute),
+      files_(std::move(model.files)),
+      source_(std::move(model.source)),
+      matrices_(table_.rows().size()),
+      embeddings_(table_.rows().size()),
+      vectors_(table_.rows().size()) {
+  for (int row = 0; row < table_.count(); ++row) {
+    const ParameterRow& r = table_[row];
+    const auto at = static_cast<size_t>(row);
+    const Weight stored = source_->get(row);
+    if (r.multiplied)
+      matrices_[at] = matrix_of(stored, options.type.value_or(usual_type(stored, compute_)),
+                                r.name);
+    if (row == table_.wte() || row == table_.wpe()) embeddings_[at] = as_it_lies(stored);
+    if (r.shape.rank() == 1) vectors_[at] = vector_of(stored);
+  }
+}
+
+std::byte* Weights::take(int64_t bytes) {
+  memory_.emplace_back(*backend_, bytes);
+  return static_cast<std::byte*>(memory_.back().data());
+}
+
+Weight Weights::copied(const Weight& from) {
+  const int64_t bytes = stored_bytes(from);
+  Weight copy = from;
+  std::byte* const to = take(bytes);
+  backend_->copy_from_host(from.data, {to, DType::kU8, {bytes}});
+  copy.data = to;
+  return copy;
+}
+
+Weight Weights::as_it_lies(const Weight& stored) {
+  return backend_->shares_host_memory() ? stored : copied(stored);
+}
+
+// A float type, element by element in the order in which they lie.
+Weight Weights::converted_floats(const Weight& stored, WeightType type, const std::string& name) {
+  const Weight rows = stored.layout == WeightLayout::kInOut ? rows_first(stored) : stored;
+  std::vector<std::byte> converted(static_cast<size_t>(rows.out * row_bytes(type, rows.in)));
+  convert_rows(backend_->runtime().pool(), rows, type, name, converted.data());
+  return copied({type, stored.layout, stored.in, stored.out, converted.data()});
+}
+
+Weight Weights::blocks(const Weight& stored, WeightType type, const std::string& name) {
+  ThreadPool& pool = backend_->runtime().pool();
+  Weight from = stored;
+  std::vector<float> values;
+  if (stored.layout == WeightLayout::kInOut) {
+    values = transposed(pool, stored);
+    from = {WeightType::kF32, WeightLayout::kOutIn, stored.in, stored.out, values.data()};
+  }
+  std::vector<std::byte> converted;
+  if (from.type != type) {
+    converted.resize(static_cast<size_t>(from.out * row_bytes(type, from.in)));
+    convert_rows(pool, from, type, name, converted.data());
+    from = {type, WeightLayout::kOutIn, from.in, from.out, converted.data()};
+  }
+  const int64_t bytes = backend_->packed_bytes(from);
+  multiplied_bytes_ += bytes > 0 ? bytes : stored_bytes(from);
+  return bytes > 0 ? backend_->pack(from, take(bytes)) : copied(from);
+}
+
+Weight Weights::matrix_of(const Weight& stored, WeightType wanted, const std::string& name) {
+  const WeightType type = fitting_type(wanted, stored.in);
+  if (is_float(type)) multiplied_bytes_ += stored.in * stored.out * block_of(type).bytes;
+  if (is_float(type) && type == stored.type) return as_it_lies(stored);
+  const Weight result = is_float(type) ? converted_floats(stored, type, name)
+                                       : blocks(stored, type, name);
+  source_->release();
+  return result;
+}
+
+ConstView Weights::vector_of(const Weight& stored) {
+  std::vector<float> values(static_cast<size_t>(stored.in));
+  decode_row(stored.type, stored.data, stored.in, values.data());
+  const View to{take(stored.in * size_bytes(DType::kF32)), DType::kF32, {stored.in}};
+  backend_->copy_from_host(values.data(), to);
+  return to;
+}
+
+}  // namespace inkstone
