@@ -96,32 +96,36 @@ Fields read(WeightType type, const uint8_t* block) {
 
 // ---- Writing ------------------------------------------------------------------------------------
 
-// Bits [bit, bit + bits) of the codes of a group's lines of one column, `bits` of each, to a plane
-// at `to` that is zero so far.
-void write_plane(const uint8_t* codes, int bit, int bits, uint8_t* to) {
-  const int of_byte = 8 / bits, plane_lines = kGroupLines / of_byte, mask = (1 << bits) - 1;
-  for (int k = 0; k < kGroup; ++k) {
-    const int line = k / 4;
+// Bits [bit, bit + kBits) of the codes of a group's lines of one column to a plane at `to` that is
+// zero so far; the four codes of a line, which lie together on both sides, at once.
+template <int kBits>
+void write_plane(const uint8_t* codes, int bit, uint8_t* to) {
+  constexpr int kOfByte = 8 / kBits, kPlaneLines = kGroupLines / kOfByte;
+  constexpr uint32_t kMask = ((1u << kBits) - 1) * 0x01010101u;
+  for (int line = 0; line < kGroupLines; ++line) {
     // 4 bits: lines i and i + 4 share bytes; 2 bits and 1: neighbouring lines do.
-    const int plane_line = bits == 4 ? line % plane_lines : line / of_byte;
-    const int place = bits == 4 ? line / plane_lines : line % of_byte;
-    uint8_t& byte = to[plane_line * kLineBytes + k % 4];
-    byte = static_cast<uint8_t>(byte | ((codes[k] >> bit & mask) << (place * bits)));
+    const int plane_line = kBits == 4 ? line % kPlaneLines : line / kOfByte;
+    const int place = kBits == 4 ? line / kPlaneLines : line % kOfByte;
+    uint32_t four, there;
+    std::memcpy(&four, codes + 4 * line, sizeof four);
+    std::memcpy(&there, to + plane_line * kLineBytes, sizeof there);
+    there |= (four >> bit & kMask) << (place * kBits);
+    std::memcpy(to + plane_line * kLineBytes, &there, sizeof there);
   }
 }
 
 // Column 0 of a group's lines at `to`.
 void write_codes(const BlockForm& form, const uint8_t* codes, uint8_t* to) {
   int bit = 0;
-  const auto plane = [&](int bits) {
-    write_plane(codes, bit, bits, to);
-    bit += bits;
-    to += bits * kLineBytes;
+  const auto plane = [&]<int kBits>() {
+    write_plane<kBits>(codes, bit, to);
+    bit += kBits;
+    to += kBits * kLineBytes;
   };
-  if (form.bytes) plane(8);
-  if (form.nibbles) plane(4);
-  if (form.twos) plane(2);
-  if (form.ones) plane(1);
+  if (form.bytes) plane.template operator()<8>();
+  if (form.nibbles) plane.template operator()<4>();
+  if (form.twos) plane.template operator()<2>();
+  if (form.ones) plane.template operator()<1>();
 }
 
 void write_half(uint16_t half, uint8_t* to) { std::memcpy(to, &half, sizeof half); }
