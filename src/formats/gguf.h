@@ -153,8 +153,8 @@ struct GgufTensorToWrite {
   std::string name;
   WeightType type = WeightType::kF32;
   std::vector<int64_t> shape;  // row-major; the last size is a whole number of the type's blocks
-  // Passes all bytes of the shape on, in order and in parts of any size: a caller that converts
-  // keeps one row of one tensor in memory. Called once, when the tensors before it are written.
+  // Passes all bytes of the shape on, in order and in parts of any size. Called once, when the
+  // tensors before it are written: a caller that converts holds one tensor at a time.
   std::function<void(const GgufSink& sink)> write;
 };
 

@@ -76,15 +76,18 @@ Weight rows_first(const Weight& weight) {
 
 }  // namespace
 
-Weights::Weights(const Network& network)
-    : backend_(&network.backend()),
-      config_(network.config()),
-      table_(network.config()),
-      compute_(network.compute()),
-      files_(network.files()),
+Weights::Weights(Backend& backend, const ModelConfig& config, DType compute, HfConfigFiles files)
+    : backend_(&backend),
+      config_(config),
+      table_(config),
+      compute_(compute),
+      files_(std::move(files)),
       matrices_(table_.rows().size()),
       embeddings_(table_.rows().size()),
-      vectors_(table_.rows().size()) {
+      vectors_(table_.rows().size()) {}
+
+Weights::Weights(const Network& network)
+    : Weights(network.backend(), network.config(), network.compute(), network.files()) {
   for (int row = 0; row < table_.count(); ++row) {
     const ParameterRow& r = table_[row];
     const auto at = static_cast<size_t>(row);
@@ -99,15 +102,8 @@ Weights::Weights(const Network& network)
 }
 
 Weights::Weights(Backend& backend, OpenedModel model, const WeightOptions& options)
-    : backend_(&backend),
-      config_(model.config),
-      table_(model.config),
-      compute_(options.compute),
-      files_(std::move(model.files)),
-      source_(std::move(model.source)),
-      matrices_(table_.rows().size()),
-      embeddings_(table_.rows().size()),
-      vectors_(table_.rows().size()) {
+    : Weights(backend, model.config, options.compute, std::move(model.files)) {
+  source_ = std::move(model.source);
   for (int row = 0; row < table_.count(); ++row) {
     const ParameterRow& r = table_[row];
     const auto at = static_cast<size_t>(row);

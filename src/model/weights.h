@@ -52,6 +52,8 @@ class Weights {
   int64_t multiplied_bytes() const { return multiplied_bytes_; }
 
  private:
+  // Without any weight yet.
+  Weights(Backend& backend, const ModelConfig& config, DType compute, HfConfigFiles files);
   std::byte* take(int64_t bytes);
   Weight copied(const Weight& from);
   Weight as_it_lies(const Weight& stored);

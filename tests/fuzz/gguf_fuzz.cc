@@ -1,36 +1,17 @@
 // formats/gguf, and what is made of such a file: a tokenizer, a model. Laws: the bytes of every
 // tensor lie inside the file and are those of its shape; a tokenizer gives every text back; every
 // tensor of a model that was opened can be read.
-#include <sys/mman.h>
-#include <unistd.h>
-
-#include <string>
 #include <vector>
 
 #include "formats/gguf.h"
 #include "fuzz.h"
+#include "memory_file.h"
 #include "model/gguf_model.h"
 #include "tokenizer/gguf_tokenizer.h"
 #include "tokenizer_laws.h"
 
 namespace inkstone {
 namespace {
-
-// A file without a place in the file system, of any content.
-class MemoryFile {
- public:
-  MemoryFile() : fd_(memfd_create("gguf", 0)), path_("/proc/self/fd/" + std::to_string(fd_)) {}
-  void set(std::string_view bytes) const {
-    const bool written = ftruncate(fd_, 0) == 0 && pwrite(fd_, bytes.data(), bytes.size(), 0) ==
-                                                       static_cast<ssize_t>(bytes.size());
-    fuzz::require(written, "a file in memory can be written");
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  int fd_;
-  std::string path_;
-};
 
 void walk(const GgufValue& value) {
   integer_of(value), number_of(value), boolean_of(value), string_of(value);
@@ -51,7 +32,7 @@ void check(const GgufTensor& tensor, std::string_view file) {
 
 // The sizes of a config are of the metadata, not of the file: only those that it can hold are read.
 void check_model(std::string_view file) {
-  static const MemoryFile place;
+  static const fuzz::MemoryFile place;
   place.set(file);
   OpenedModel model;
   if (!fuzz::accepts([&] { model = open_gguf_model(place.path()); })) return;

@@ -1,31 +1,12 @@
 // formats/token_shard on any bytes: in memory, and, once they are a shard, as a mapped file.
-#include <sys/mman.h>
-#include <unistd.h>
-
-#include <string>
 #include <vector>
 
 #include "formats/token_shard.h"
 #include "fuzz.h"
+#include "memory_file.h"
 
 namespace inkstone {
 namespace {
-
-// A file without a place in the file system, of any content.
-class MemoryFile {
- public:
-  MemoryFile() : fd_(memfd_create("shard", 0)), path_("/proc/self/fd/" + std::to_string(fd_)) {}
-  void set(std::string_view bytes) const {
-    const bool written = ftruncate(fd_, 0) == 0 && pwrite(fd_, bytes.data(), bytes.size(), 0) ==
-                                                       static_cast<ssize_t>(bytes.size());
-    fuzz::require(written, "a file in memory can be written");
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  int fd_;
-  std::string path_;
-};
 
 void read_all(const TokenShard& shard) {
   std::vector<TokenId> ids(static_cast<size_t>(shard.count()));
@@ -45,7 +26,7 @@ void read_all(const TokenShard& shard) {
 // input is the 12 bytes of magic number, version and count, then the tokens.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace inkstone;
-  static const MemoryFile file;
+  static const fuzz::MemoryFile file;
   const std::string_view text = fuzz::as_text(data, size);
   fuzz::accepts([&] { parse_token_shard(text); });
   std::string shard(text.substr(0, 12));
