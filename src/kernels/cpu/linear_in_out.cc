@@ -177,7 +177,7 @@ void few_rows(Context& context, const Linear& op) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(F32()));
   const int64_t blocks = (K + kChain - 1) / kChain, stride = (N + lanes - 1) / lanes * lanes * R;
   const Tiles x = make_tiles(context, op.x, R);
-  float* const partial = context.partial.take(blocks * stride);
+  float* const partial = context.partial.take(std::max<int64_t>(blocks, 1) * stride);
   context.pool.parallel_each(blocks, [&](int64_t block, int) {
     const int64_t k = block * kChain, ahead = k + kChain * context.pool.threads();
     const T* const w = static_cast<const T*>(op.weight.data);
