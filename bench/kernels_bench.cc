@@ -85,9 +85,9 @@ void add_products(DType type) {
         {.product = Product::kNT, .M = N, .N = in, .K = out, .operand = type, .result = type}));
     add(matmul_case(
         {.product = Product::kTN, .M = in, .N = out, .K = N, .operand = type, .accumulate = true}));
-    for (const int64_t R : {1, 8, 64}) add_linear({.R = R, .K = in, .N = out}, type);
+    for (const int64_t R : {1, 8, 64, 1024}) add_linear({.R = R, .K = in, .N = out}, type);
   }
-  add_linear({.R = 1, .K = C, .N = V, .layout = WeightLayout::kOutIn, .bias = false}, type);
+  for (const int64_t R : {1, 64}) add_linear({.R = R, .K = C, .N = V, .layout = WeightLayout::kOutIn, .bias = false}, type);
   add(matmul_case({.product = Product::kNT, .M = N, .N = V, .K = C, .operand = type}));
 }
 

@@ -12,12 +12,9 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "kernels/cpu/extensions.h"
 #include "kernels/cpu/operations.h"
 #include "kernels/cpu/quantized_rows.h"
-
-#if HWY_ARCH_X86
-#include <cpuid.h>
-#endif
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/linear_blocks.cc"
@@ -30,17 +27,12 @@
 namespace inkstone::cpu {
 namespace {
 
-// Extensions with dot products of bytes.
-struct Vnni {
-  bool avx512 = false, avx = false;
-};
-
 // Rows [first_row, first_row + count) of y; their activations begin at `rows`.
 struct BlockProduct {
   const Linear& op;
   const QuantizedGroup* rows;
   int64_t first_row, count;
-  Vnni vnni;
+  Extensions extensions;
 };
 
 }  // namespace
@@ -197,7 +189,7 @@ void product_of_type(const BlockProduct& product, int64_t begin, int64_t end) {
 void block_product(const BlockProduct& product, int64_t begin, int64_t end) {
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
   constexpr bool kWide = HWY_TARGET <= HWY_AVX3;
-  if (kWide ? product.vnni.avx512 : product.vnni.avx)
+  if (kWide ? product.extensions.avx512_vnni : product.extensions.avx_vnni)
     return product_of_type<VnniDots>(product, begin, end);
 #endif
   product_of_type<PlainDots>(product, begin, end);
@@ -212,19 +204,6 @@ namespace inkstone::cpu {
 HWY_EXPORT(block_product);
 
 namespace {
-
-// By CPUID leaf 7: subleaf 0, ECX bit 11; subleaf 1, EAX bit 4 (Intel's manual, volume 2A).
-Vnni vnni_of_machine() {
-  Vnni vnni;
-#if HWY_ARCH_X86
-  unsigned a = 0, b = 0, c = 0, d = 0;
-  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return vnni;
-  vnni.avx512 = (c >> 11 & 1) != 0;
-  const bool has_subleaf_1 = a >= 1;
-  if (has_subleaf_1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0) vnni.avx = (a >> 4 & 1) != 0;
-#endif
-  return vnni;
-}
 
 void check(const Linear& op) {
   const Weight& w = op.weight;
@@ -251,7 +230,6 @@ ConstView rows_of(ConstView x, int64_t begin, int64_t count) {
 
 void linear_blocks(Context& context, const Linear& op) {
   check(op);
-  static const Vnni machine = vnni_of_machine();
   const BlockForm form = form_of(op.weight.type);
   const int64_t R = op.x.shape[0], groups = op.weight.in / kGroup,
                 chunk = std::min(R, rows_of_chunk(groups));
@@ -264,7 +242,7 @@ void linear_blocks(Context& context, const Linear& op) {
     context.pool.parallel_for(count, 4, [&](int64_t begin, int64_t end, int) {
       quantize_rows(form, x, begin, end, rows);
     });
-    const BlockProduct product{op, rows, first, count, context.vnni ? machine : Vnni{}};
+    const BlockProduct product{op, rows, first, count, context.vnni ? extensions() : Extensions{}};
     context.pool.parallel_for(panels(op.weight.out), 1, [&](int64_t begin, int64_t end, int) {
       HWY_DYNAMIC_DISPATCH(block_product)(product, begin, end);
     });

@@ -1,8 +1,10 @@
 // Linear of float weights W [N,K] as they lie: 2 R flops per element of W, limited by reading W
 // once for a few rows of x, by the multiply-adds for more.
 //
-// Every element of y is bias plus a dot product: lane l of a vector sums the terms of all k with
-// k mod lanes = l, in the order of k, and the lanes are added in one order. Rows of x and of W are
+// Every element of y is bias plus a dot product: lane l of a vector sums the terms of all steps
+// with step mod lanes = l, in their order, and the lanes are added in one order. A step is an
+// element, or a pair where both W and x are bf16 and the processor multiplies pairs
+// (linear-inl.h). Rows of x and of W are
 // taken in register tiles, whose size depends on R; an element's own sum does not. So a row of y
 // is the same bits whatever R is, and for every number of threads, which take rows of W.
 #include <hwy/base.h>
@@ -64,12 +66,29 @@ struct Fetch {
   int64_t count;
 };
 
+// A vector of steps of a row, or the first n elements of it.
+template <typename T, typename Row>
+HWY_INLINE VF load_steps(Floats<T>, const Row* p) {
+  return load(p);
+}
+template <typename T, typename Row>
+HWY_INLINE VF load_steps_part(Floats<T>, const Row* p, size_t n) {
+  return load_part(p, n);
+}
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+HWY_INLINE VF load_steps(Bf16Pairs, const bf16* p) {
+  return load(reinterpret_cast<const float*>(p));
+}
+HWY_INLINE VF load_steps_part(Bf16Pairs, const bf16* p, size_t n) {
+  return load_part(reinterpret_cast<const float*>(p), n / 2);
+}
+#endif
+
 // sums[kRows][kColumns] of x's rows times W's rows; the array has room for three more.
-template <int kRows, int kColumns, typename Column, typename T>
-HWY_INLINE void dots(const float* x, const Column* w, int64_t K, const Fetch<T>& fetch,
-                     float* sums) {
+template <typename Way, int kRows, int kColumns, typename X, typename Column, typename T>
+HWY_INLINE void dots(const X* x, const Column* w, int64_t K, const Fetch<T>& fetch, float* sums) {
   constexpr int kSums = kRows * kColumns, kRounded = (kSums + 3) / 4 * 4;
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(F32()));
+  const int64_t lanes = Way::kDepth * static_cast<int64_t>(hn::Lanes(F32()));
   VF sum[kRounded];
   for (int i = 0; i < kRounded; ++i) sum[i] = hn::Zero(F32());
   const auto step = [&](auto&& x_at, auto&& w_at) {
@@ -78,17 +97,18 @@ HWY_INLINE void dots(const float* x, const Column* w, int64_t K, const Fetch<T>&
     for (int c = 0; c < kColumns; ++c) {
       const VF column = w_at(w + c * K);
       for (int r = 0; r < kRows; ++r)
-        sum[r * kColumns + c] = hn::MulAdd(column, row[r], sum[r * kColumns + c]);
+        sum[r * kColumns + c] = Way::add(column, row[r], sum[r * kColumns + c]);
     }
   };
   int64_t k = 0;
   for (; k + lanes <= K; k += lanes) {
     for (int64_t i = 0; i < fetch.count; ++i) prefetch(fetch.rows + i * K + k);
-    step([k](const float* p) { return load(p + k); }, [k](const Column* p) { return load(p + k); });
+    step([k](const X* p) { return load_steps(Way(), p + k); },
+         [k](const Column* p) { return load_steps(Way(), p + k); });
   }
   if (const size_t n = static_cast<size_t>(K - k); n > 0) {
-    step([k, n](const float* p) { return load_part(p + k, n); },
-         [k, n](const Column* p) { return load_part(p + k, n); });
+    step([k, n](const X* p) { return load_steps_part(Way(), p + k, n); },
+         [k, n](const Column* p) { return load_steps_part(Way(), p + k, n); });
   }
   for (int i = 0; i < kRounded; i += 4)
     sum_lanes(sum[i], sum[i + 1], sum[i + 2], sum[i + 3], sums + i);
@@ -102,10 +122,12 @@ struct Part {
   int64_t row, row_end, n, n_end;
 };
 
-template <typename T>
+// X: how the rows of x are multiplied, as float or as they are, bf16.
+template <typename Way, typename X>
 class OutIn {
  public:
-  OutIn(const Linear& op, const float* x)
+  using T = typename Way::Weight;
+  OutIn(const Linear& op, const X* x)
       : op_(op),
         x_(x),
         w_(static_cast<const T*>(op.weight.data)),
@@ -119,12 +141,15 @@ class OutIn {
     for (int64_t n = p.n; n < p.n_end; n += width) {
       const int64_t columns = std::min(width, p.n_end - n);
       const T* const w = w_ + n * K_;
-      if (tiles > 1 && !std::is_same_v<T, float>) {
-        widen(w, columns * K_, widened);
-        multiply<float>({p.row, p.row_end, n, n + columns}, tiles, widened, width, p.n_end);
-      } else {
-        multiply<T>({p.row, p.row_end, n, n + columns}, tiles, w, width, p.n_end);
+      const Part part{p.row, p.row_end, n, n + columns};
+      if constexpr (!std::is_same_v<T, X>) {
+        if (tiles > 1) {
+          widen(w, columns * K_, widened);
+          multiply(part, tiles, widened, width, p.n_end);
+          continue;
+        }
       }
+      multiply(part, tiles, w, width, p.n_end);
     }
   }
 
@@ -167,7 +192,7 @@ class OutIn {
   template <int kRows, int kColumns, typename Column>
   void columns(int64_t row, int64_t n, const Column* w, const Fetch<T>& fetch) const {
     float sums[kRows * kColumns + 3];
-    dots<kRows, kColumns>(x_ + row * K_, w, K_, fetch, sums);
+    dots<Way, kRows, kColumns>(x_ + row * K_, w, K_, fetch, sums);
     for (int r = 0; r < kRows; ++r) {
       for (int c = 0; c < kColumns; ++c) {
         const float sum = sums[r * kColumns + c] + (bias_ != nullptr ? bias_[n + c] : 0.0f);
@@ -179,7 +204,7 @@ class OutIn {
   }
 
   const Linear& op_;
-  const float* const x_;
+  const X* const x_;
   const T* const w_;
   const int64_t K_;
   const float* const bias_;
@@ -201,12 +226,12 @@ const float* widened_rows(Context& context, const ConstView& x) {
   return to;
 }
 
-template <typename T>
-void out_in(Context& context, const Linear& op) {
+template <typename Way, typename X>
+void out_in(Context& context, const Linear& op, const X* x) {
   constexpr int64_t kPieceColumns = 96;               // a multiple of every tile's
   constexpr int64_t kBlockFloats = int64_t{1} << 17;  // of x, which stay in cache
   const int64_t R = op.x.shape[0], K = op.weight.in, N = op.weight.out;
-  const OutIn<T> product(op, widened_rows(context, op.x));
+  const OutIn<Way, X> product(op, x);
   const int64_t most = std::max<int64_t>(32, kBlockFloats / std::max<int64_t>(K, 1));
   const int64_t blocks = (R + most - 1) / most, pieces = (N + kPieceColumns - 1) / kPieceColumns;
   context.pool.parallel_each(pieces * blocks, [&](int64_t piece, int thread) {
@@ -216,9 +241,18 @@ void out_in(Context& context, const Linear& op) {
         context.of_thread[thread].take(8 * K));
   });
 }
+template <typename T>
+void out_in(Context& context, const Linear& op) {
+  out_in<Floats<T>>(context, op, widened_rows(context, op.x));
+}
 void out_in_f32(Context& context, const Linear& op) { out_in<float>(context, op); }
-void out_in_bf16(Context& context, const Linear& op) { out_in<bf16>(context, op); }
 void out_in_f16(Context& context, const Linear& op) { out_in<f16>(context, op); }
+void out_in_bf16(Context& context, const Linear& op) {
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+  if (takes_pairs(op)) return out_in<Bf16Pairs>(context, op, op.x.as<bf16>());
+#endif
+  out_in<bf16>(context, op);
+}
 
 }  // namespace inkstone::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
