@@ -1,7 +1,9 @@
 #include "generate/sampler.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <iterator>
 
 #include "base/check.h"
 #include "base/error.h"
@@ -33,8 +35,7 @@ Choice Sampler::choose(std::span<const float> logits, int64_t usable,
   weigh(logits, *best, options.temperature);
   if (options.top_p < 1) keep_nucleus(options.top_p);
   if (options.min_p > 0) drop_improbable(options.min_p);
-  normalise();
-  return choice(candidates_[reaching(uniform)].token);
+  return choice(reaching(uniform).token);
 }
 
 float Sampler::log_prob(float logit) const {
@@ -92,16 +93,25 @@ void Sampler::penalise_repetition(std::span<const TokenId> history,
   }
 }
 
+// Whenever twice as many have come together, the better half stays, and what is no better than its
+// worst is passed over from then on.
 void Sampler::keep_best(int64_t count) {
   const auto usable = static_cast<int64_t>(logits_.size());
-  candidates_.reserve(usable);
-  for (int64_t id = 0; id < usable; ++id)
+  const auto most = static_cast<size_t>(std::min(2 * count, usable));
+  candidates_.reserve(most);
+  float worst = -INFINITY;
+  const auto halve = [&] {
+    const auto last = candidates_.begin() + (count - 1);
+    std::nth_element(candidates_.begin(), last, candidates_.end(), before);
+    worst = last->logit;
+    candidates_.resize(static_cast<size_t>(count));
+  };
+  for (int64_t id = 0; id < usable; ++id) {
+    if (candidates_.size() >= static_cast<size_t>(count) && logits_[id] <= worst) continue;
     candidates_.push_back({logits_[id], static_cast<TokenId>(id), 0});
-  if (count < usable) {
-    std::nth_element(candidates_.begin(), candidates_.begin() + (count - 1), candidates_.end(),
-                     before);
-    candidates_.resize(count);
+    if (candidates_.size() == most && count < usable) halve();
   }
+  if (std::ssize(candidates_) > count) halve();
 }
 
 // probability = softmax(logit / temperature), by the exponentials that are there where they are the
@@ -121,39 +131,83 @@ void Sampler::weigh(std::span<const float> logits, float best, double temperatur
 void Sampler::normalise() {
   double total = 0;
   for (const Candidate& c : candidates_) total += c.probability;
-  for (Candidate& c : candidates_) c.probability /= total;
+  const double inverse = 1 / total;
+  for (Candidate& c : candidates_) c.probability *= inverse;
 }
 
-// Halves what is left: the better half has enough mass, or its mass counts and the other half is
-// left. So nothing but the last few is sorted, in a time that is linear in all of them.
-size_t Sampler::reaching(double mass) {
-  constexpr std::ptrdiff_t kFew = 32;
-  auto begin = candidates_.begin(), end = candidates_.end();
-  while (end - begin > kFew) {
-    const auto middle = begin + (end - begin) / 2;
-    std::nth_element(begin, middle, end, before);
-    double better = 0;
-    for (auto c = begin; c != middle; ++c) better += c->probability;
-    if (mass < better) {
-      end = middle;
-    } else {
-      mass -= better;
-      begin = middle;
-    }
+namespace {
+
+// Of classes of equal width from the best to the worst logit of some candidates, the one in which
+// their mass, the best first, exceeds `mass`; that becomes what is wanted of the class alone.
+class LogitClass {
+ public:
+  LogitClass(std::span<const Sampler::Candidate> candidates, double& mass) {
+    float best = -INFINITY, worst = INFINITY;
+    for (const auto& c : candidates)
+      best = std::max(best, c.logit), worst = std::min(worst, c.logit);
+    top_ = best;
+    if (best > worst) per_logit_ = kClasses / (top_ - worst);
+    std::array<double, kClasses> masses{};
+    for (const auto& c : candidates) masses[class_of(c)] += c.probability;
+    const int last = per_logit_ > 0 ? kClasses - 1 : 0;  // never empty
+    for (; wanted_ < last && mass >= masses[wanted_]; ++wanted_) mass -= masses[wanted_];
   }
-  std::sort(begin, end, before);
-  while (begin + 1 != end && (mass -= begin->probability) >= 0) ++begin;
-  return static_cast<size_t>(begin - candidates_.begin());
+  bool has(const Sampler::Candidate& c) const { return class_of(c) == wanted_; }
+
+ private:
+  static constexpr int kClasses = 1024;
+  int class_of(const Sampler::Candidate& c) const {
+    return std::min(kClasses - 1, static_cast<int>((top_ - c.logit) * per_logit_));
+  }
+  double top_ = 0, per_logit_ = 0;
+  int wanted_ = 0;
+};
+
+// The better half has enough mass, or its mass counts and the other half is left.
+void halve(std::vector<Sampler::Candidate>& candidates, double& mass) {
+  const auto middle = candidates.begin() + std::ssize(candidates) / 2;
+  std::nth_element(candidates.begin(), middle, candidates.end(), before);
+  double better = 0;
+  for (auto c = candidates.begin(); c != middle; ++c) better += c->probability;
+  if (mass < better) {
+    candidates.erase(middle, candidates.end());
+  } else {
+    mass -= better;
+    candidates.erase(candidates.begin(), middle);
+  }
+}
+
+}  // namespace
+
+// Nothing but the last few is sorted, in a time that is linear in all of them.
+Sampler::Candidate Sampler::reaching(double mass) {
+  constexpr size_t kFew = 32;
+  const LogitClass first(candidates_, mass);
+  rest_.clear();
+  std::ranges::copy_if(candidates_, std::back_inserter(rest_),
+                       [&](const Candidate& c) { return first.has(c); });
+  while (rest_.size() > kFew) {
+    const LogitClass next(rest_, mass);
+    if (std::erase_if(rest_, [&](const Candidate& c) { return !next.has(c); }) == 0)
+      halve(rest_, mass);
+  }
+  std::ranges::sort(rest_, before);
+  auto reached = rest_.begin();
+  while (reached + 1 != rest_.end() && (mass -= reached->probability) >= 0) ++reached;
+  return *reached;
 }
 
 void Sampler::keep_nucleus(double top_p) {
-  candidates_.resize(reaching(std::nextafter(top_p, 0)) + 1);  // at least top_p, not above it
+  const Candidate last = reaching(std::nextafter(top_p, 0));  // at least top_p, not above it
+  std::erase_if(candidates_, [&](const Candidate& c) { return before(last, c); });
+  normalise();
 }
 
 void Sampler::drop_improbable(double min_p) {
   double most = 0;
   for (const Candidate& c : candidates_) most = std::max(most, c.probability);
   std::erase_if(candidates_, [&](const Candidate& c) { return c.probability < min_p * most; });
+  normalise();
 }
 
 }  // namespace inkstone

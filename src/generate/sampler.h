@@ -19,7 +19,7 @@ struct Choice {
 // Sets the logits of what must not be drawn to -infinity, but not of all.
 using BarLogits = std::function<void(std::span<float> logits)>;
 
-// Keeps its work space between calls; one per sequence or shared, not by two threads at once.
+// Keeps its work space, some 30 bytes for each id, between calls: one for each thread.
 class Sampler {
  public:
   // `logits` [V] (only the first `usable` ids may be drawn); `history`: the tokens so far, oldest
@@ -51,9 +51,9 @@ class Sampler {
   void keep_best(int64_t count);
   void weigh(std::span<const float> logits, float best, double temperature);
   void normalise();
-  // The place of the first candidate, in the order of falling probability, with which their mass
-  // exceeds `mass` (of rounding the last one); before it stand those that come before it.
-  size_t reaching(double mass);
+  // The first candidate, in the order of falling probability, with which their mass exceeds `mass`
+  // (of rounding the last one).
+  Candidate reaching(double mass);
   void keep_nucleus(double top_p);
   void drop_improbable(double min_p);
 
@@ -63,6 +63,7 @@ class Sampler {
   std::vector<float> logits_;         // those that may be drawn, penalised and barred
   std::vector<uint8_t> seen_;
   std::vector<Candidate> candidates_;  // in no order
+  std::vector<Candidate> rest_;        // of them those that reaching() looks at
 };
 
 }  // namespace inkstone

@@ -33,15 +33,17 @@ Sequence::Sequence(const Tokenizer& tokenizer, const GenerateOptions& options,
 std::optional<NextToken> Sequence::choose(std::span<const float> logits) {
   const auto count = static_cast<int64_t>(result_.tokens.size());
   if (count >= options_->max_tokens) return std::nullopt;
+  // Its work space is far more than what a sequence is otherwise, so it belongs to the thread.
+  thread_local Sampler sampler;
   // The draw is addressed by its place in the continuation: the same whatever else is in the batch.
   const Random random(seed_, RandomStream::kSampling);
   const auto usable = std::min<int64_t>(static_cast<int64_t>(logits.size()),
                                         tokenizer_->vocab_size());
   NextToken next;
-  next.choice = sampler_.choose(logits, usable, history_, options_->sampling,
-                                random.uniform(static_cast<uint64_t>(count)),
-                                [this](std::span<float> drawable) { characters_.bar(drawable); });
-  next.likeliest = sampler_.likeliest(logits, usable, options_->log_probs);
+  next.choice = sampler.choose(logits, usable, history_, options_->sampling,
+                               random.uniform(static_cast<uint64_t>(count)),
+                               [this](std::span<float> drawable) { characters_.bar(drawable); });
+  next.likeliest = sampler.likeliest(logits, usable, options_->log_probs);
   return next;
 }
 

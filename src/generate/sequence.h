@@ -66,7 +66,6 @@ class Sequence {
   std::vector<TokenId> history_;
   TextStream stream_;
   WholeCharacters characters_;
-  Sampler sampler_;
   Completion result_;
   std::optional<FinishReason> finish_;
 };
