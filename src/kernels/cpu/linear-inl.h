@@ -46,6 +46,7 @@ HWY_INLINE bool takes_pairs(const Linear& op) {
 
 // Into the second level of the cache: the first is full of what is multiplied.
 HWY_INLINE void prefetch(const void* p) { __builtin_prefetch(p, 0, 2); }
+HWY_INLINE void prefetch_first(const void* p) { __builtin_prefetch(p, 0, 3); }
 
 }  // namespace inkstone::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -230,12 +230,16 @@ constexpr int64_t kPackedSteps = 2 * kChain;  // of W, packed at a time
 constexpr int64_t kStripColumns = 192;        // of W, of one thread
 constexpr int64_t kBlockRows = 256;           // of x, about, of one thread
 
+constexpr int64_t kLineFloats = 16;
+
 // Memory to fetch while a tile is multiplied: a line of `count` rows, `stride` bytes apart. The
-// processor drops what it is asked for all at once, so one is asked for every 2^shift steps.
+// processor drops what it is asked for all at once, so one is asked for every 2^shift steps, and
+// one line of the rows of x that come next for every step.
 struct Fetch {
   const char* from;
   int64_t stride;
   int shift;
+  const float* x;
 };
 
 // total[kHeight][2 vectors] += the chains over `count` steps: x [chains][kHeight][kChain],
@@ -254,6 +258,8 @@ void multiply_tile(const float* x, const float* w, int64_t count, float* total, 
         prefetch(fetch.from);
         fetch.from += fetch.stride;
       }
+      prefetch_first(fetch.x);
+      fetch.x += kLineFloats;
       const VF w0 = hn::Load(d, w), w1 = hn::Load(d, w + lanes);
       for (int r = 0; r < kHeight; ++r) {
         const VF s = hn::Set(d, x[r * kChain + k]);
@@ -368,10 +374,13 @@ class ManyRows {
   // Adds the products of the steps [k, k + count).
   void multiply_block(const Strip& s, int64_t k, int64_t count, const StripMemory& memory) const {
     float* total = memory.totals;
+    const float* const first = x_.at(s.first_tile, k / kChain);
     for (int64_t p = 0, call = 0; p < s.panels(); ++p) {
       for (int64_t t = 0; t < s.tiles; ++t, ++call, total += total_floats()) {
-        multiply_(x_.at(s.first_tile + t, k / kChain), memory.panels + p * panel_floats(), count,
-                  total, fetch_of(s, k + count, call));
+        const float* const x = x_.at(s.first_tile + t, k / kChain);
+        Fetch fetch = fetch_of(s, k + count, call);
+        fetch.x = t + 1 < s.tiles ? x_.at(s.first_tile + t + 1, k / kChain) : first;
+        multiply_(x, memory.panels + p * panel_floats(), count, total, fetch);
       }
     }
   }
@@ -386,11 +395,12 @@ class ManyRows {
     int shift = 0;
     while (shift < 3 && calls >= lines << (shift + 1)) ++shift;
     const int64_t line = call >> shift, part = call & ((1 << shift) - 1);
-    if (line >= lines || left < kPackedSteps) return {reinterpret_cast<const char*>(from), 0, 6};
+    if (line >= lines || left < kPackedSteps)
+      return {reinterpret_cast<const char*>(from), 0, 6, nullptr};
     const int64_t at = line % D * N() * kBytes + line / D * kLine,  // row and line in it
         stride = step_ * kBytes;
     return {reinterpret_cast<const char*>(from) + at + part * (kPackedSteps >> shift) * stride,
-            stride, shift};
+            stride, shift, nullptr};
   }
 
   template <typename Out>
