@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "model/parameters.h"
 
 namespace inkstone {
 namespace {
@@ -32,10 +33,10 @@ void check_range(std::string_view field, int64_t value, int64_t high) {
 }  // namespace
 
 int64_t ModelConfig::parameter_count() const {
-  const int64_t C = width, I = inner_width(), embedding = vocab_size * C;
-  const int64_t weights = layers * (4 * C * C + 2 * C * I + 2 * C) + C;
-  return embedding + context * C + weights + (tied_output ? 0 : embedding) +
-         (biases ? layers * (7 * C + I) + C : 0);
+  const ParameterTable table(*this);
+  int64_t count = 0;
+  for (const ParameterRow& row : table.rows()) count += row.shape.count();
+  return count;
 }
 
 void validate(const ModelConfig& config) {

@@ -65,16 +65,17 @@ TEST(Decoder, ChunksChangeNoBitOfAnyKindOfLayer) {
 
 // Sequences that come, grow by chunks of random sizes beside each other, fork, shrink and go: every
 // row has the bits that its text has when it is alone.
-TEST_F(DecoderTest, RandomCompanyChangesNoBit) {
+void check_random_company(const Model& model, int rounds) {
+  const int64_t V = model.config().vocab_size;
   struct Held {
     int64_t id;
     std::vector<TokenId> tokens;
   };
-  Decoder decoder(weights(), 200);
+  Decoder decoder(*model.impl().weights, 200);
   std::vector<Held> held;
   std::mt19937 random(1);
   const auto below = [&](int64_t n) { return static_cast<int64_t>(random() % n); };
-  for (int round = 0; round < 150; ++round) {
+  for (int round = 0; round < rounds; ++round) {
     if (held.size() < 8 && below(2) == 0) held.push_back({decoder.open(), {}});
     if (!held.empty() && held.size() < 8 && below(4) == 0) {
       const Held& from = held[below(held.size())];
@@ -113,14 +114,30 @@ TEST_F(DecoderTest, RandomCompanyChangesNoBit) {
     for (size_t i = 0; i < growing.size(); ++i) {
       Held& h = held[growing[i]];
       h.tokens.insert(h.tokens.end(), added[growing[i]].begin(), added[growing[i]].end());
-      EXPECT_EQ(last(model.logits(h.tokens)),
-                std::vector<float>(logits.begin() + static_cast<int64_t>(i) * V,
-                                   logits.begin() + static_cast<int64_t>(i + 1) * V))
+      const auto alone = model.logits(h.tokens);
+      EXPECT_TRUE(
+          std::equal(alone.end() - V, alone.end(), logits.begin() + static_cast<int64_t>(i) * V))
           << round;
     }
   }
   for (const Held& h : held) decoder.close(h.id);
   EXPECT_EQ(decoder.free_pages(), decoder.pages());
+}
+
+TEST_F(DecoderTest, RandomCompanyChangesNoBit) { check_random_company(model, 150); }
+
+// With weights held in every type.
+TEST(Decoder, RandomCompanyChangesNoBitAtAnyTypeOfWeights) {
+  const ModelConfig config{.layers = 1, .heads = 4, .width = 256, .context = 40, .vocab_size = 300};
+  const test::ScratchFolder scratch;
+  Model::create(config, 5).save(scratch / "model");
+  for (const std::string_view type : weight_type_names()) {
+    for (const ComputeType compute : {ComputeType::kF32, ComputeType::kBF16}) {
+      SCOPED_TRACE(type);
+      check_random_company(
+          Model::load(scratch / "model", {.compute = compute, .weights = std::string(type)}), 12);
+    }
+  }
 }
 
 TEST_F(DecoderTest, HiddenStatesOfAnyRowGiveItsLogits) {
