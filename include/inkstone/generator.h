@@ -104,7 +104,8 @@ class Generator {
   ~Generator();
   Generator(Generator&&) noexcept;
 
-  // Continues every prompt, `samples` times each, several at once (`parallel` sequences at most).
+  // Continues every prompt, `samples` times each, several at once: `parallel` sequences at most, or
+  // (0) up to 64, as a gigabyte of keys and values, or that of 8 whole contexts, has room.
   // Sample s of prompt p depends on (seed, p's own text, s) alone: the same text comes out whatever
   // else is in the batch. A prompt longer than the context keeps its last tokens: as many as leave
   // room for max_tokens, or all but one of the context where max_tokens is more than half of it.
@@ -112,7 +113,7 @@ class Generator {
   // Throws as prompt_tokens() when it comes to a prompt.
   std::vector<Completion> generate(std::span<const std::string> prompts,
                                    const GenerateOptions& options, const OnText& on_text = {},
-                                   int64_t parallel = 8);
+                                   int64_t parallel = 0);
 
   // What a prompt starts from: its tokens, or begin_of_text() for an empty one (a new document).
   // Throws kUsage when there is no such token, kInvalidData for a special token that is refused.

@@ -37,7 +37,7 @@ namespace {
 struct Arguments {
   GenerateArguments generate;
   std::string model, prompt, prompt_file, prompts_file, encoding, output;
-  int64_t parallel = 8;
+  int64_t parallel = 0;
   bool json = false, completion_only = false;
 };
 
@@ -327,8 +327,9 @@ void add_generate_command(CLI::App& app, Selection& selection) {
   const auto options = generate_options().bind(a->generate.options);
   add_table_option(c, options, "samples");
   c->add_option("--parallel", a->parallel,
-                "sequences written at once; the text does not depend on it")
-      ->check(whole_number(1, 4096))
+                "sequences written at once; 0: up to 64, as a gigabyte of keys and values, or that "
+                "of 8 whole contexts, has room; the text does not depend on it")
+      ->check(whole_number(0, 4096))
       ->capture_default_str();
   c->add_option("-o,--output", a->output, "write to this file instead of standard output");
   c->add_flag("--completion-only", a->completion_only, "do not repeat the prompt");

@@ -41,20 +41,35 @@ const CharacterTable* Generator::Impl::characters_for(std::string_view prompt,
 
 namespace {
 
+// Where nobody says how many sequences are written at once: as many as a gigabyte of keys and
+// values has room for, but 8 of the whole context at least.
+EngineOptions engine_options(const Model& model, int64_t sequences, int64_t parallel) {
+  constexpr int64_t kBytes = 1'000'000'000, kLeast = 8, kMost = 64;
+  const ModelConfig& config = model.config();
+  EngineOptions options{.kept_tokens = config.context,
+                        .max_sequences = std::min(parallel > 0 ? parallel : kMost, sequences)};
+  if (parallel > 0) return options;
+  const int64_t of_token = 2 * config.layers * config.width *
+                           size_bytes(model.impl().weights->compute());
+  // A prompt of its own and a whole context for each, and three pages that are not full.
+  const int64_t all = options.max_sequences * (2 * config.context + 3 * kPagePositions);
+  options.cache_tokens = std::min(all, std::max(kLeast * config.context, kBytes / of_token));
+  return options;
+}
+
 // A batch of prompts as requests, of which no more are under way than there are sequences: a prompt
 // is encoded when it comes to it.
 class BatchRun {
  public:
   BatchRun(Generator& generator, std::span<const std::string> prompts,
-           const GenerateOptions& options, const OnText& on_text, int64_t parallel)
+           const GenerateOptions& options, const OnText& on_text, const EngineOptions& engine)
       : prompts_(prompts),
         options_(options),
         stop_requested_(std::exchange(options_.stop_requested, {})),
         on_text_(on_text),
-        parallel_(static_cast<size_t>(parallel)),
+        parallel_(static_cast<size_t>(engine.max_sequences)),
         completions_(prompts.size()),
-        engine_(generator,
-                {.kept_tokens = generator.model().config().context, .max_sequences = parallel}) {}
+        engine_(generator, engine) {}
 
   std::vector<Completion> run() {
     bool is_more = true;
@@ -142,11 +157,11 @@ std::vector<Completion> Generator::generate(std::span<const std::string> prompts
                                             const GenerateOptions& options, const OnText& on_text,
                                             int64_t parallel) {
   validate(options);
-  if (parallel < 1)
-    fail(ErrorCode::kUsage, "the number of parallel sequences is {}, expected 1 or more", parallel);
+  if (parallel < 0)
+    fail(ErrorCode::kUsage, "the number of parallel sequences is {}, expected 0 or more", parallel);
   if (prompts.empty()) return {};
   const auto total = static_cast<int64_t>(prompts.size()) * options.samples;
-  return BatchRun(*this, prompts, options, on_text, std::min(parallel, total)).run();
+  return BatchRun(*this, prompts, options, on_text, engine_options(model(), total, parallel)).run();
 }
 
 }  // namespace inkstone
