@@ -87,7 +87,8 @@ void add_products(DType type) {
         {.product = Product::kTN, .M = in, .N = out, .K = N, .operand = type, .accumulate = true}));
     for (const int64_t R : {1, 8, 64, 1024}) add_linear({.R = R, .K = in, .N = out}, type);
   }
-  for (const int64_t R : {1, 64}) add_linear({.R = R, .K = C, .N = V, .layout = WeightLayout::kOutIn, .bias = false}, type);
+  for (const int64_t R : {1, 64})
+    add_linear({.R = R, .K = C, .N = V, .layout = WeightLayout::kOutIn, .bias = false}, type);
   add(matmul_case({.product = Product::kNT, .M = N, .N = V, .K = C, .operand = type}));
 }
 

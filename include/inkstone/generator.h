@@ -105,7 +105,7 @@ class Generator {
   Generator(Generator&&) noexcept;
 
   // Continues every prompt, `samples` times each, several at once: `parallel` sequences at most, or
-  // (0) up to 64, as a gigabyte of keys and values, or that of 8 whole contexts, has room.
+  // (0) as many as a gigabyte of keys and values has room for, 8 to 64.
   // Sample s of prompt p depends on (seed, p's own text, s) alone: the same text comes out whatever
   // else is in the batch. A prompt longer than the context keeps its last tokens: as many as leave
   // room for max_tokens, or all but one of the context where max_tokens is more than half of it.

@@ -327,8 +327,8 @@ void add_generate_command(CLI::App& app, Selection& selection) {
   const auto options = generate_options().bind(a->generate.options);
   add_table_option(c, options, "samples");
   c->add_option("--parallel", a->parallel,
-                "sequences written at once; 0: up to 64, as a gigabyte of keys and values, or that "
-                "of 8 whole contexts, has room; the text does not depend on it")
+                "sequences written at once; 0: as many as a gigabyte of keys and values has room "
+                "for, 8 to 64; the text does not depend on it")
       ->check(whole_number(0, 4096))
       ->capture_default_str();
   c->add_option("-o,--output", a->output, "write to this file instead of standard output");

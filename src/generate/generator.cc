@@ -42,7 +42,7 @@ const CharacterTable* Generator::Impl::characters_for(std::string_view prompt,
 namespace {
 
 // Where nobody says how many sequences are written at once: as many as a gigabyte of keys and
-// values has room for, but 8 of the whole context at least.
+// values has room for, but 8 at least.
 EngineOptions engine_options(const Model& model, int64_t sequences, int64_t parallel) {
   constexpr int64_t kBytes = 1'000'000'000, kLeast = 8, kMost = 64;
   const ModelConfig& config = model.config();
@@ -51,9 +51,10 @@ EngineOptions engine_options(const Model& model, int64_t sequences, int64_t para
   if (parallel > 0) return options;
   const int64_t of_token = 2 * config.layers * config.width *
                            size_bytes(model.impl().weights->compute());
-  // A prompt of its own and a whole context for each, and three pages that are not full.
-  const int64_t all = options.max_sequences * (2 * config.context + 3 * kPagePositions);
-  options.cache_tokens = std::min(all, std::max(kLeast * config.context, kBytes / of_token));
+  // A prompt of its own and a whole context, and three pages that are not full.
+  const int64_t of_sequence = 2 * config.context + 3 * kPagePositions;
+  options.cache_tokens = std::min(options.max_sequences * of_sequence,
+                                  std::max(kLeast * of_sequence, kBytes / of_token));
   return options;
 }
 

@@ -16,6 +16,11 @@ bool before(const Sampler::Candidate& a, const Sampler::Candidate& b) {
   return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
 }
 
+[[noreturn]] void fail_damaged() {
+  fail(ErrorCode::kInvalidData,
+       "the model's logits are not finite numbers: its weights are damaged");
+}
+
 }  // namespace
 
 Choice Sampler::choose(std::span<const float> logits, int64_t usable,
@@ -29,6 +34,7 @@ Choice Sampler::choose(std::span<const float> logits, int64_t usable,
   if (bar) bar(logits_);
   const auto choice = [&](TokenId token) { return Choice{token, log_prob(logits[token])}; };
   const auto best = std::max_element(logits_.begin(), logits_.end());
+  if (!std::isfinite(*best)) fail_damaged();
   if (options.temperature == 0 || options.top_k == 1)
     return choice(static_cast<TokenId>(best - logits_.begin()));
   keep_best(options.top_k > 0 ? std::min(options.top_k, usable) : usable);
@@ -73,10 +79,7 @@ void Sampler::exponentiate(std::span<const float> logits) {
     exponentials_[i] = std::exp(static_cast<double>(logits[i] - maximum_));
     sum_ += exponentials_[i];
   }
-  if (!std::isfinite(maximum_) || !std::isfinite(sum_)) {
-    fail(ErrorCode::kInvalidData,
-         "the model's logits are not finite numbers: its weights are damaged");
-  }
+  if (!std::isfinite(maximum_) || !std::isfinite(sum_)) fail_damaged();
 }
 
 void Sampler::penalise_repetition(std::span<const TokenId> history,
@@ -100,7 +103,7 @@ void Sampler::keep_best(int64_t count) {
   const auto most = static_cast<size_t>(std::min(2 * count, usable));
   candidates_.reserve(most);
   float worst = -INFINITY;
-  const auto halve = [&] {
+  const auto keep_count = [&] {
     const auto last = candidates_.begin() + (count - 1);
     std::nth_element(candidates_.begin(), last, candidates_.end(), before);
     worst = last->logit;
@@ -109,9 +112,9 @@ void Sampler::keep_best(int64_t count) {
   for (int64_t id = 0; id < usable; ++id) {
     if (candidates_.size() >= static_cast<size_t>(count) && logits_[id] <= worst) continue;
     candidates_.push_back({logits_[id], static_cast<TokenId>(id), 0});
-    if (candidates_.size() == most && count < usable) halve();
+    if (candidates_.size() == most && count < usable) keep_count();
   }
-  if (std::ssize(candidates_) > count) halve();
+  if (std::ssize(candidates_) > count) keep_count();
 }
 
 // probability = softmax(logit / temperature), by the exponentials that are there where they are the
@@ -138,10 +141,10 @@ void Sampler::normalise() {
 namespace {
 
 // Of classes of equal width from the best to the worst logit of some candidates, the one in which
-// their mass, the best first, exceeds `mass`; that becomes what is wanted of the class alone.
+// their mass, the best first, exceeds `mass`.
 class LogitClass {
  public:
-  LogitClass(std::span<const Sampler::Candidate> candidates, double& mass) {
+  LogitClass(std::span<const Sampler::Candidate> candidates, double mass) {
     float best = -INFINITY, worst = INFINITY;
     for (const auto& c : candidates)
       best = std::max(best, c.logit), worst = std::min(worst, c.logit);
@@ -151,7 +154,10 @@ class LogitClass {
     for (const auto& c : candidates) masses[class_of(c)] += c.probability;
     const int last = per_logit_ > 0 ? kClasses - 1 : 0;  // never empty
     for (; wanted_ < last && mass >= masses[wanted_]; ++wanted_) mass -= masses[wanted_];
+    mass_ = mass;
   }
+  // What is wanted of the class alone.
+  double mass() const { return mass_; }
   bool has(const Sampler::Candidate& c) const { return class_of(c) == wanted_; }
 
  private:
@@ -159,7 +165,7 @@ class LogitClass {
   int class_of(const Sampler::Candidate& c) const {
     return std::min(kClasses - 1, static_cast<int>((top_ - c.logit) * per_logit_));
   }
-  double top_ = 0, per_logit_ = 0;
+  double top_ = 0, per_logit_ = 0, mass_ = 0;
   int wanted_ = 0;
 };
 
@@ -183,11 +189,13 @@ void halve(std::vector<Sampler::Candidate>& candidates, double& mass) {
 Sampler::Candidate Sampler::reaching(double mass) {
   constexpr size_t kFew = 32;
   const LogitClass first(candidates_, mass);
+  mass = first.mass();
   rest_.clear();
   std::ranges::copy_if(candidates_, std::back_inserter(rest_),
                        [&](const Candidate& c) { return first.has(c); });
   while (rest_.size() > kFew) {
     const LogitClass next(rest_, mass);
+    mass = next.mass();
     if (std::erase_if(rest_, [&](const Candidate& c) { return !next.has(c); }) == 0)
       halve(rest_, mass);
   }

@@ -19,7 +19,7 @@ struct Choice {
 // Sets the logits of what must not be drawn to -infinity, but not of all.
 using BarLogits = std::function<void(std::span<float> logits)>;
 
-// Keeps its work space, some 30 bytes for each id, between calls: one for each thread.
+// Keeps its work space, up to 45 bytes for each id, between calls: one for each thread.
 class Sampler {
  public:
   // `logits` [V] (only the first `usable` ids may be drawn); `history`: the tokens so far, oldest

@@ -33,7 +33,8 @@ Sequence::Sequence(const Tokenizer& tokenizer, const GenerateOptions& options,
 std::optional<NextToken> Sequence::choose(std::span<const float> logits) {
   const auto count = static_cast<int64_t>(result_.tokens.size());
   if (count >= options_->max_tokens) return std::nullopt;
-  // Its work space is far more than what a sequence is otherwise, so it belongs to the thread.
+  // Its work space is far more than what a sequence is otherwise, so it belongs to the thread
+  // and stays with it.
   thread_local Sampler sampler;
   // The draw is addressed by its place in the continuation: the same whatever else is in the batch.
   const Random random(seed_, RandomStream::kSampling);

@@ -87,7 +87,7 @@ TEST_F(UsageTest, AbsurdNumbersAreNamedWithTheirRange) {
       {{"--max-tokens", "-1"}, "--max-tokens"},
       {{"--seed", "-1"}, "--seed"},
       {{"-n", "0"}, "--samples"},
-      {{"--parallel", "0"}, "--parallel"},
+      {{"--parallel", "-1"}, "--parallel"},
       {{"--stop", ""}, "stop"},
       {{"--dtype", "f64"}, "--dtype"}};
   for (const auto& [words, name] : of_generate) {

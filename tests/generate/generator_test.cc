@@ -24,7 +24,7 @@ TEST(Generator, ATextDependsOnItsPromptSeedAndNumberAlone) {
   const GenerateOptions options{.max_tokens = 40, .seed = 9, .samples = 3};
   const auto together = generator.generate(kPrompts, options, {}, 5);
   ASSERT_EQ(together.size(), 12u);
-  for (const int64_t parallel : {1, 2, 12}) {
+  for (const int64_t parallel : {0, 1, 2, 12}) {
     const auto again = generator.generate(kPrompts, options, {}, parallel);
     for (size_t i = 0; i < together.size(); ++i) {
       EXPECT_EQ(again[i].tokens, together[i].tokens) << "parallel " << parallel << ", number " << i;

@@ -206,6 +206,35 @@ TEST(Sampler, RefusesLogitsThatAreNoNumbers) {
     EXPECT_EQ(test::thrown_by([&] { sampler.choose(logits, 3, {}, {}, 0.5); }).code(),
               ErrorCode::kInvalidData);
   }
+  // Finite ones that are none behind the penalty, or that may be drawn.
+  const auto refused = [&](const std::vector<float>& logits, int64_t usable,
+                           const std::vector<TokenId>& history, double penalty) {
+    const SamplingOptions options{.repetition_penalty = penalty};
+    return test::thrown_by([&] { sampler.choose(logits, usable, history, options, 0.5); }).code();
+  };
+  EXPECT_EQ(refused({2e38f, 1}, 2, {0}, 0.5), ErrorCode::kInvalidData);
+  EXPECT_EQ(refused({-INFINITY, -INFINITY, 0}, 2, {}, 1), ErrorCode::kInvalidData);
+}
+
+// Whatever the temperature, and where all are alike.
+TEST(Sampler, DrawsAtTheEndsOfItsRanges) {
+  Sampler sampler;
+  const std::vector<float> alike(100, 3.0f), rising = [] {
+    std::vector<float> x(100);
+    std::iota(x.begin(), x.end(), -50.0f);
+    return x;
+  }();
+  const auto token = [&](const std::vector<float>& logits, const SamplingOptions& options,
+                         double uniform) {
+    return sampler.choose(logits, 100, {}, options, uniform).token;
+  };
+  EXPECT_EQ(token(alike, {}, 0), 0);
+  EXPECT_EQ(token(alike, {}, 0.505), 50);
+  EXPECT_EQ(token(alike, {.min_p = 1}, 0.505), 50);
+  EXPECT_EQ(token(alike, {.top_p = 1e-9}, 0.99), 0);
+  EXPECT_EQ(token(rising, {.temperature = 1e-30}, 0.99), 99);
+  EXPECT_EQ(token(rising, {.temperature = 1e30}, 0.505), 49);
+  EXPECT_EQ(token(rising, {.top_k = 60, .min_p = 1}, 0.99), 99);
 }
 
 TEST(SamplingOptions, RangesAreChecked) {

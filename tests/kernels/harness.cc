@@ -8,6 +8,8 @@
 #include <map>
 #include <utility>
 
+#include "kernels/cpu/extensions.h"
+
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
 #endif
@@ -69,6 +71,9 @@ std::vector<int64_t> instruction_sets() { return hwy::SupportedAndGeneratedTarge
 
 ForcedInstructionSet::ForcedInstructionSet(int64_t target) { use(target); }
 ForcedInstructionSet::~ForcedInstructionSet() { use(0); }
+
+WithoutExtensions::WithoutExtensions() { cpu::do_without_extensions_for_test(true); }
+WithoutExtensions::~WithoutExtensions() { cpu::do_without_extensions_for_test(false); }
 
 CaseMemory::CaseMemory(const OperationCase& c, int64_t offset, Backend& backend)
     : backend_(&backend) {

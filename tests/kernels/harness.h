@@ -23,6 +23,13 @@ class ForcedInstructionSet {
   ~ForcedInstructionSet();
 };
 
+// Kernels of ours do without extensions of the instruction set until the end of the scope.
+class WithoutExtensions {
+ public:
+  WithoutExtensions();
+  ~WithoutExtensions();
+};
+
 // One for each number of threads and way of staging.
 Backend& cpu(int threads = 2, cpu::Staging staging = cpu::Staging::kWhereFaster);
 

@@ -110,14 +110,12 @@ std::vector<float> random_floats(int64_t count, int seed) {
 
 struct Run {
   int threads = 2;
-  bool vnni = true;
 };
 
 std::vector<float> multiply(const Weight& weight, const std::vector<float>& x, Run run = {},
                             const std::vector<float>& bias = {}) {
   static ThreadPool pools[] = {ThreadPool(1), ThreadPool(2), ThreadPool(3)};
   cpu::Context context(pools[run.threads - 1], cpu::Staging::kWhereFaster);
-  context.vnni = run.vnni;
   const int64_t R = std::ssize(x) / weight.in;
   std::vector<float> y(R * weight.out, std::numeric_limits<float>::quiet_NaN());
   ConstView b;
@@ -129,13 +127,14 @@ std::vector<float> multiply(const Weight& weight, const std::vector<float>& x, R
   return y;
 }
 
-void on_every_path(const std::function<void(bool vnni)>& f) {
+void on_every_path(const std::function<void()>& f) {
   for (const int64_t target : instruction_sets()) {
     const ForcedInstructionSet forced(target);
-    for (const bool vnni : {true, false}) {
-      SCOPED_TRACE(std::string(hwy::TargetName(target)) + (vnni ? " with VNNI" : " without VNNI"));
-      f(vnni);
-    }
+    SCOPED_TRACE(hwy::TargetName(target));
+    f();
+    SCOPED_TRACE("without extensions");
+    const WithoutExtensions without;
+    f();
   }
 }
 
@@ -199,8 +198,8 @@ TEST_P(LinearBlocks, IsWhatItSays) {
       EXPECT_TRUE(packed.guard_intact());
       const std::vector<float> x = random_floats(5 * K, 2), bias = random_floats(N, 3);
       const Statement expected = state(blocks, rounded(x, 32), bias);
-      on_every_path([&](bool vnni) {
-        const auto y = multiply(packed.weight(), x, {.vnni = vnni}, bias);
+      on_every_path([&] {
+        const auto y = multiply(packed.weight(), x, {}, bias);
         EXPECT_TRUE(within_bounds(doubles(y), expected.y, expected.bound, DType::kF32))
             << "K " << K << " N " << N;
       });
@@ -224,9 +223,9 @@ TEST_P(LinearBlocks, ExtremeCodes) {
     for (const float sign : {1.0f, -1.0f}) {
       const std::vector<float> x(K, sign), bias(N);
       const Statement expected = state(blocks, rounded(x, 32), bias);
-      on_every_path([&](bool vnni) {
-        EXPECT_TRUE(within_bounds(doubles(multiply(packed.weight(), x, {.vnni = vnni}, bias)),
-                                  expected.y, expected.bound, DType::kF32));
+      on_every_path([&] {
+        EXPECT_TRUE(within_bounds(doubles(multiply(packed.weight(), x, {}, bias)), expected.y,
+                                  expected.bound, DType::kF32));
       });
     }
   }
@@ -239,19 +238,19 @@ TEST_P(LinearBlocks, SameBitsEverywhere) {
   const Packed packed(Blocks(GetParam(), K, N, 5));
   const std::vector<float> x = random_floats(67 * K, 6);
   std::map<bool, std::vector<float>> first_seen;  // by whether products and sums are fused
-  on_every_path([&](bool vnni) {
-    const std::vector<float> all = multiply(packed.weight(), x, {.threads = 1, .vnni = vnni});
+  on_every_path([&] {
+    const std::vector<float> all = multiply(packed.weight(), x, {.threads = 1});
     const int64_t target = hwy::SupportedTargets() & -hwy::SupportedTargets();
     const bool fused = target != HWY_SSE4 && target != HWY_SCALAR && target != HWY_EMU128;
     EXPECT_EQ(first_seen.try_emplace(fused, all).first->second, all);
     for (const int threads : {2, 3})
-      EXPECT_EQ(multiply(packed.weight(), x, {.threads = threads, .vnni = vnni}), all);
+      EXPECT_EQ(multiply(packed.weight(), x, {.threads = threads}), all);
     std::vector<int64_t> counts = {64};
     for (int64_t R = 1; R <= 17; ++R) counts.push_back(R);
     for (const int64_t R : counts) {
       const int64_t first = 67 - R;  // rows that stand elsewhere in a tile
       const std::vector<float> some(x.begin() + first * K, x.end());
-      EXPECT_EQ(multiply(packed.weight(), some, {.vnni = vnni}),
+      EXPECT_EQ(multiply(packed.weight(), some),
                 std::vector<float>(all.begin() + first * N, all.end()))
           << "R " << R;
     }
@@ -289,9 +288,9 @@ TEST_P(LinearBlocks, OutlierChannels) {
     }
   }
   const Packed packed(blocks);
-  on_every_path([&](bool vnni) {
-    EXPECT_TRUE(within_bounds(doubles(multiply(packed.weight(), x, {.vnni = vnni})), unrounded.y,
-                              bound, DType::kF32));
+  on_every_path([&] {
+    EXPECT_TRUE(
+        within_bounds(doubles(multiply(packed.weight(), x)), unrounded.y, bound, DType::kF32));
   });
   const Statement coarse = state(blocks, rounded(x, 256), bias);
   EXPECT_GT(std::fabs(coarse.y[0] - unrounded.y[0]), bound[0]);
@@ -304,8 +303,8 @@ TEST_P(LinearBlocks, RowsThatAreNotNumbers) {
   const std::vector<float> before = multiply(packed.weight(), x);
   x[K + 40] = std::numeric_limits<float>::quiet_NaN();
   x[3 * K + 255] = -std::numeric_limits<float>::infinity();
-  on_every_path([&](bool vnni) {
-    const std::vector<float> y = multiply(packed.weight(), x, {.vnni = vnni});
+  on_every_path([&] {
+    const std::vector<float> y = multiply(packed.weight(), x);
     for (int64_t i = 0; i < 5 * N; ++i) EXPECT_EQ(std::isnan(y[i]), i / N == 1 || i / N == 3) << i;
   });
   const std::vector<float> y = multiply(packed.weight(), x);
@@ -318,9 +317,9 @@ TEST_P(LinearBlocks, RowsOfNothing) {
   const int64_t K = 256, N = 20;
   const Packed packed(Blocks(GetParam(), K, N, 12));
   const std::vector<float> bias = random_floats(N, 13);
-  on_every_path([&](bool vnni) {
+  on_every_path([&] {
     for (const float x : {0.0f, -0.0f, 1e-38f, 1e-45f}) {
-      EXPECT_EQ(multiply(packed.weight(), std::vector<float>(K, x), {.vnni = vnni}, bias), bias);
+      EXPECT_EQ(multiply(packed.weight(), std::vector<float>(K, x), {}, bias), bias);
     }
   });
 }

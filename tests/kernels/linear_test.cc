@@ -126,6 +126,16 @@ TEST(Linear, RowsDoNotDependOnEachOther) {
   }
 }
 
+// As processors that lack pairs of bf16 have it.
+TEST(Linear, WithoutExtensions) {
+  const WithoutExtensions without;
+  for (const int64_t R : {1, 4, 67}) {
+    for_every_weight({.R = R, .K = 134, .N = 51, .x = DType::kBF16},
+                     [](const LinearCase& c) { check(linear_case(c)); });
+  }
+  for_every_weight({.R = 67, .K = 334, .N = 213, .x = DType::kBF16}, check_invariance);
+}
+
 // NaN and infinity in a row of x change no other row.
 TEST(Linear, BadRowsStayAlone) {
   constexpr float kNaN = std::numeric_limits<float>::quiet_NaN(),

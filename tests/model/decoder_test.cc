@@ -133,7 +133,7 @@ TEST(Decoder, RandomCompanyChangesNoBitAtAnyTypeOfWeights) {
   Model::create(config, 5).save(scratch / "model");
   for (const std::string_view type : weight_type_names()) {
     for (const ComputeType compute : {ComputeType::kF32, ComputeType::kBF16}) {
-      SCOPED_TRACE(type);
+      SCOPED_TRACE(std::string(type) + (compute == ComputeType::kBF16 ? ", bf16" : ""));
       check_random_company(
           Model::load(scratch / "model", {.compute = compute, .weights = std::string(type)}), 12);
     }

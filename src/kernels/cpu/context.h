@@ -41,7 +41,6 @@ struct Context {
   Scratch partial;                 // partial results of the operation that runs
   std::array<Scratch, 3> staged;   // copies of a product's operands and result
   Staging staging;
-  bool vnni = true;  // dot products of 8-bit integers, where the machine has them; tests do without
   std::unique_ptr<Products> products;
 };
 

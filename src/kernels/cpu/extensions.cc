@@ -1,5 +1,7 @@
 #include "kernels/cpu/extensions.h"
 
+#include <atomic>
+
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>
 #endif
@@ -21,11 +23,15 @@ Extensions extensions_of_machine() {
   return found;
 }
 
+std::atomic<bool> do_without = false;
+
 }  // namespace
 
 const Extensions& extensions() {
-  static const Extensions machine = extensions_of_machine();
-  return machine;
+  static const Extensions machine = extensions_of_machine(), none;
+  return do_without.load(std::memory_order_relaxed) ? none : machine;
 }
+
+void do_without_extensions_for_test(bool without) { do_without = without; }
 
 }  // namespace inkstone::cpu

@@ -11,5 +11,7 @@ struct Extensions {
 // The machine's, by CPUID leaf 7: subleaf 0, ECX bit 11; subleaf 1, EAX bits 4 and 5 (Intel's
 // manual, volume 2A).
 const Extensions& extensions();
+// While `without`, there are none: for tests of what does without them.
+void do_without_extensions_for_test(bool without);
 
 }  // namespace inkstone::cpu

@@ -26,8 +26,9 @@ struct Floats {
 
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
 // A lane is two bf16, the bits of a float32, and adds two products at a time: vdpbf16ps, whose sums
-// are float32 too. In assembly, for it belongs to an extension (AVX-512 BF16) that these functions'
-// compiler options do not name: who calls makes sure that the machine has it.
+// are float32 too. Denormal numbers count as zero in it. In assembly, for it belongs to an
+// extension (AVX-512 BF16) that these functions' compiler options do not name: who calls makes sure
+// that the machine has it.
 struct Bf16Pairs {
   using Weight = bf16;
   static constexpr int64_t kDepth = 2;

@@ -242,7 +242,7 @@ void linear_blocks(Context& context, const Linear& op) {
     context.pool.parallel_for(count, 4, [&](int64_t begin, int64_t end, int) {
       quantize_rows(form, x, begin, end, rows);
     });
-    const BlockProduct product{op, rows, first, count, context.vnni ? extensions() : Extensions{}};
+    const BlockProduct product{op, rows, first, count, extensions()};
     context.pool.parallel_for(panels(op.weight.out), 1, [&](int64_t begin, int64_t end, int) {
       HWY_DYNAMIC_DISPATCH(block_product)(product, begin, end);
     });

@@ -258,8 +258,10 @@ void multiply_tile(const float* x, const float* w, int64_t count, float* total, 
         prefetch(fetch.from);
         fetch.from += fetch.stride;
       }
-      prefetch_first(fetch.x);
-      fetch.x += kLineFloats;
+      if (k < kHeight * kChain / kLineFloats) {
+        prefetch_first(fetch.x);
+        fetch.x += kLineFloats;
+      }
       const VF w0 = hn::Load(d, w), w1 = hn::Load(d, w + lanes);
       for (int r = 0; r < kHeight; ++r) {
         const VF s = hn::Set(d, x[r * kChain + k]);
