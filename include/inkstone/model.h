@@ -28,6 +28,8 @@ struct LoadOptions {
   // What the files have already is used as it lies in them; else it is converted when the model is
   // loaded.
   std::string weights = "auto";
+  // Type in which keys and values are held, one of cache_names(). "auto": that of the arithmetic.
+  std::string cache = "auto";
   // Told what was left out of a file, such as the value head of a model from reinforcement
   // learning.
   std::function<void(const Message&)> on_message = {};
@@ -35,6 +37,10 @@ struct LoadOptions {
 
 // What LoadOptions::weights can be: "auto", "f32", ...
 std::vector<std::string> weight_names();
+// What LoadOptions::cache can be: "auto", "f32", "f16", "bf16", "q8_0". Bytes for a position of a
+// channel: 4, 2, 2, 1.06. q8_0 takes heads of a multiple of 32 channels: load throws kMismatch for
+// others.
+std::vector<std::string> cache_names();
 
 // What to load when the user names a model: a model folder (it has config.json), a GGUF file, or of
 // a run folder the best, else last checkpoint. Throws kNotFound saying what was looked for.

@@ -35,7 +35,7 @@ namespace {
 struct BenchOptions {
   std::string what = "all";
   std::string model = "gpt2";
-  std::string dtype = "f32", type = "auto";
+  std::string dtype = "f32", type = "auto", cache = "auto";
   std::string device = "cpu";
   std::string tokenizer, text;
   int64_t batch = 4, context = 64, prompt = 1024, sequences = 1, repetitions = 10;
@@ -50,9 +50,10 @@ struct Machine {
 struct Result {
   std::string name, shape;
   double ms = 0, ms_min = 0, floor_ms = 0, tokens = 0, flops = 0, bytes = 0;
-  int threads = 0;        // 0: those of the command
-  std::string type = {};  // of the weights, where that is not dtype
-  int64_t sequences = 0;  // 0: not of decoding
+  int threads = 0;         // 0: those of the command
+  std::string type = {};   // of the weights, where that is not dtype
+  std::string cache = {};  // of keys and values; empty: there are none
+  int64_t sequences = 0;   // 0: not of decoding
 };
 
 // Median and minimum in ms of `repetitions` calls after two to warm up.
@@ -94,6 +95,7 @@ class Reporter {
         {"ms", r.ms},
         {"ms_min", r.ms_min}};
     if (!r.type.empty()) line["type"] = r.type;
+    if (!r.cache.empty()) line["cache"] = r.cache;
     if (r.sequences > 0) line["sequences"] = r.sequences;
     if (r.tokens > 0) line["tokens_per_s"] = r.tokens / r.ms * 1e3;
     if (r.floor_ms > 0) line["floor_ms"] = r.floor_ms, line["floor_fraction"] = r.floor_ms / r.ms;
@@ -267,7 +269,8 @@ class RandomSource final : public TensorSource {
 Weights bench_weights(Backend& backend, const BenchOptions& options) {
   const WeightOptions wanted = {
       .type = options.type == "auto" ? std::nullopt : weight_type_by_name(options.type),
-      .compute = bench_dtype(options)};
+      .compute = bench_dtype(options),
+      .cache = options.cache == "auto" ? std::nullopt : cache_type_by_name(options.cache)};
   if (!preset(options.model) && std::filesystem::exists(options.model))
     return {backend, open_model(find_model(options.model), {}), wanted};
   OpenedModel model{.config = bench_config(options), .files = {}, .source = {}, .name = {}};
@@ -298,7 +301,8 @@ void bench_prefill(Backend& backend, const BenchOptions& options, const Machine&
   Result result{.name = "prefill " + options.model,
                 .shape = fmt::format("T={}", T),
                 .tokens = static_cast<double>(T),
-                .type = options.type};
+                .type = options.type,
+                .cache = options.cache};
   std::vector<float> logits(config.vocab_size);
   const int64_t sequence = decoder.open();
   time_calls(options.repetitions, result, [&] {
@@ -338,6 +342,7 @@ void bench_decode(Backend& backend, const BenchOptions& options, const Machine& 
                 .shape = fmt::format("after {} tokens", start),
                 .tokens = static_cast<double>(N),
                 .type = options.type,
+                .cache = options.cache,
                 .sequences = N};
   // The memory of a shared machine is faster at one moment than at another: both in turns.
   std::vector<double> rates;
@@ -548,6 +553,7 @@ void add_bench_command(CLI::App& app, Selection& selection) {
                 "of the weights, of prefill and decode: auto, f32, bf16, q8_0, ...")
       ->check(one_of(weight_names()))
       ->capture_default_str();
+  add_cache_option(c, o.cache);
   c->add_option("--sequences", o.sequences, "that decode writes together")
       ->check(count)
       ->capture_default_str();

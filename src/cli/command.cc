@@ -133,6 +133,16 @@ void add_seed_option(CLI::App* command, std::optional<uint64_t>& seed) {
       ->type_name("N");
 }
 
+void add_cache_option(CLI::App* command, std::string& cache) {
+  command
+      ->add_option(
+          "--cache", cache,
+          "type in which keys and values are held: f32, f16, bf16, q8_0; auto: that of the "
+          "arithmetic")
+      ->check(one_of(cache_names()))
+      ->capture_default_str();
+}
+
 void add_compute_options(CLI::App* command, ComputeArguments& a) {
   command->add_option("--dtype", a.dtype, "type of the arithmetic: f32 or bf16")
       ->check(one_of({"f32", "bf16"}))
@@ -143,6 +153,7 @@ void add_compute_options(CLI::App* command, ComputeArguments& a) {
                    "stored, but float32 as bf16 with --dtype bf16")
       ->check(one_of(weight_names()))
       ->capture_default_str();
+  add_cache_option(command, a.cache);
   command->add_option("--device", a.device, "cpu or cuda")->capture_default_str();
 }
 
@@ -150,6 +161,7 @@ LoadOptions load_options(const ComputeArguments& a) {
   return {.runtime = make_runtime(a.device),
           .compute = a.dtype == "bf16" ? ComputeType::kBF16 : ComputeType::kF32,
           .weights = a.weights,
+          .cache = a.cache,
           .on_message = [](const Message& text) { note(message("inkstone: note: {}", text)); }};
 }
 

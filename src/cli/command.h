@@ -43,12 +43,14 @@ void add_seed_option(CLI::App* command, std::optional<uint64_t>& seed);
 Runtime make_runtime(const std::string& device = "cpu");
 void use_threads(int count);  // what --threads said
 
-// Where and in which type a model computes: --device and --dtype of the commands that use a model.
+// Where and in which types a model computes: --device, --dtype, --weights and --cache of the
+// commands that use a model.
 struct ComputeArguments {
-  std::string dtype = "f32", weights = "auto", device = "cpu";
+  std::string dtype = "f32", weights = "auto", cache = "auto", device = "cpu";
 };
 void add_compute_options(CLI::App* command, ComputeArguments& arguments);
 LoadOptions load_options(const ComputeArguments& arguments);
+void add_cache_option(CLI::App* command, std::string& cache);
 
 // Token ids separated by white space, commas or brackets: "1 2 3", "[1, 2, 3]". Throws
 // kInvalidData.

@@ -186,7 +186,7 @@ struct AttentionBackward {
 inline constexpr int64_t kPagePositions = 16;
 
 // Attention of new rows over keys and values in pages. Page p of a layer holds, for each head, the
-// keys of 16 consecutive positions as [HS, 16] and their values as [16, HS]; position t of
+// keys and the values of 16 consecutive positions, as page_layout.h has them; position t of
 // sequence s lies in page pages[s, t / 16] at t mod 16. First every row's k and v are stored at its
 // sequence and position, then row r attends to the positions first_keys[r]..last_keys[r] of its
 // sequence: all of them were stored before or are rows of this call. Rows of a sequence stand
@@ -197,8 +197,8 @@ struct AttentionPaged {
   ConstView sequences, positions;   // [R] i32
   ConstView first_keys, last_keys;  // [R] i32
   ConstView pages;                  // [S,M] i32: numbers of pages
-  View keys;                        // [P,NH,HS,16] f32, bf16 or f16
-  View values;                      // [P,NH,16,HS], the same type
+  View keys;    // [P,NH,HS,16] f32, bf16 or f16; q8_0: [P,NH,page_elements(kI8,HS)] i8
+  View values;  // [P,NH,16,HS], the same type; q8_0: as keys
   float scale = 1;
   View out;  // [R,C], qkv's type
 };

@@ -4,8 +4,11 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <utility>
 
 #include "kernels/dropout_hash.h"
+#include "kernels/page_layout.h"
+#include "kernels/reference_codes.h"
 
 namespace inkstone::reference {
 namespace {
@@ -123,17 +126,49 @@ double round_to_half(double x) {
   return std::fabs(rounded) < 65536 ? rounded : std::copysign(HUGE_VAL, x);
 }
 
+// Of q8_0 pages: where a scale lies in a page of a head.
+int64_t scale_byte(int64_t HS, int64_t position, int64_t channel) {
+  return page_numbers(HS) + 2 * (channel / kScaleChannels * kPagePositions + position);
+}
+double scale_at(In bytes, int64_t i) {
+  const auto byte = [&](int64_t at) { return static_cast<uint8_t>(static_cast<int>(bytes[at])); };
+  return half_to_float(static_cast<uint16_t>(byte(i) | byte(i + 1) << 8));
+}
+void put_scale(double scale, Out bytes, int64_t i) {
+  const uint16_t bits = float_to_half(static_cast<float>(scale));
+  bytes[i] = static_cast<int8_t>(bits & 0xFF);
+  bytes[i + 1] = static_cast<int8_t>(bits >> 8);
+}
+
+// The scale of 32 channels and the code of one, in float32 as the definition has them.
+double scale_of_group(In x) {
+  float largest = 0;
+  for (const double number : x) {
+    if (!std::isfinite(number)) return std::numeric_limits<double>::quiet_NaN();
+    largest = std::max(largest, std::fabs(static_cast<float>(number)));
+  }
+  return round_to_half(largest / static_cast<float>(kLargestCode));
+}
+double code_of(double x, double scale) {
+  if (!std::isfinite(scale) || scale == 0) return 0;
+  const float code = std::nearbyint(static_cast<float>(x) / static_cast<float>(scale));
+  return std::clamp(double{code}, -double{kLargestCode}, double{kLargestCode});
+}
+
 // Where the numbers of a row's head lie in the pages of its sequence.
 struct PagedHead {
   PagedHead(const PagedSizes& the_sizes, const PagedRows& rows, int64_t r, int64_t head)
       : s(the_sizes), pages(rows.pages.subspan(rows.sequences[r] * s.M, s.M)), h(head) {}
-  int64_t key(int64_t t, int64_t e) const {
-    return ((pages[t / kPagePositions] * s.NH + h) * s.HS + e) * kPagePositions +
-           t % kPagePositions;
+  int64_t begin(int64_t t) const {
+    return (pages[t / kPagePositions] * s.NH + h) * page_elements(s.cache, s.HS);
   }
-  int64_t value(int64_t t, int64_t e) const {
-    return ((pages[t / kPagePositions] * s.NH + h) * kPagePositions + t % kPagePositions) * s.HS +
-           e;
+  int64_t key(int64_t t, int64_t e) const {
+    return begin(t) + e * kPagePositions + t % kPagePositions;
+  }
+  int64_t value(int64_t t, int64_t e) const { return begin(t) + t % kPagePositions * s.HS + e; }
+  // The first of two bytes, of q8_0 pages.
+  int64_t scale(int64_t t, int64_t e) const {
+    return begin(t) + scale_byte(s.HS, t % kPagePositions, e);
   }
   const PagedSizes& s;
   Indices pages;
@@ -304,7 +339,60 @@ void attention_backward(const AttentionSizes& s, In dout, const AttentionInputs&
   }
 }
 
+namespace {
+
+// One position's 32 channels x, the first of which is `channel`, to q8_0 pages.
+void store_group(const PagedHead& to, int64_t t, int64_t channel, In k, In v, Out keys,
+                 Out values) {
+  const double of_keys = scale_of_group(k), of_values = scale_of_group(v);
+  put_scale(of_keys, keys, to.scale(t, channel));
+  put_scale(of_values, values, to.scale(t, channel));
+  for (int64_t i = 0; i < kScaleChannels; ++i) {
+    keys[to.key(t, channel + i)] = code_of(k[i], of_keys);
+    values[to.value(t, channel + i)] = code_of(v[i], of_values);
+  }
+}
+
+void store_codes(const PagedSizes& s, const PagedRows& rows, In qkv, Out keys, Out values) {
+  const int64_t C = s.NH * s.HS;
+  for (int64_t r = 0; r < s.R; ++r) {
+    for (int64_t h = 0; h < s.NH; ++h) {
+      const PagedHead to(s, rows, r, h);
+      for (int64_t e = 0; e < s.HS; e += kScaleChannels) {
+        const In k = qkv.subspan(r * 3 * C + C + h * s.HS + e, kScaleChannels),
+                 v = qkv.subspan(r * 3 * C + 2 * C + h * s.HS + e, kScaleChannels);
+        store_group(to, rows.positions[r], e, k, v, keys, values);
+      }
+    }
+  }
+}
+
+// Number i of a page, [16 HS], has the position and channel that place(i) says.
+template <typename Place>
+std::vector<double> numbers_of(const PagedSizes& s, In bytes, Place&& place) {
+  const int64_t numbers = page_numbers(s.HS), elements = page_elements(DType::kI8, s.HS);
+  const int64_t count = length(bytes) / elements * numbers;
+  std::vector<double> result(count);
+  for (int64_t i = 0; i < count; ++i) {
+    const In page = bytes.subspan(i / numbers * elements, elements);
+    const auto [position, channel] = place(i % numbers);
+    result[i] = page[i % numbers] * scale_at(page, scale_byte(s.HS, position, channel));
+  }
+  return result;
+}
+
+}  // namespace
+
+std::vector<double> keys_of_bytes(const PagedSizes& s, In bytes) {
+  return numbers_of(s, bytes,
+                    [](int64_t i) { return std::pair(i % kPagePositions, i / kPagePositions); });
+}
+std::vector<double> values_of_bytes(const PagedSizes& s, In bytes) {
+  return numbers_of(s, bytes, [&](int64_t i) { return std::pair(i / s.HS, i % s.HS); });
+}
+
 void store_in_pages(const PagedSizes& s, const PagedRows& rows, In qkv, Out keys, Out values) {
+  if (s.cache == DType::kI8) return store_codes(s, rows, qkv, keys, values);
   const int64_t C = s.NH * s.HS;
   for (int64_t r = 0; r < s.R; ++r) {
     for (int64_t h = 0; h < s.NH; ++h) {

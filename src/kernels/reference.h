@@ -99,7 +99,7 @@ struct PagedRows {
   Indices sequences, positions, first_keys, last_keys;  // [R]
   Indices pages;                                        // [S,M]
 };
-// qkv [R,3C]; keys [P,NH,HS,16] and values [P,NH,16,HS], rounded to their type.
+// qkv [R,3C]; keys [P,NH,HS,16] and values [P,NH,16,HS], rounded to their type (kI8: bytes).
 void store_in_pages(const PagedSizes& s, const PagedRows& rows, In qkv, Out keys, Out values);
 // Of rows that are stored already: row r over positions first_keys[r]..last_keys[r]; out [R,C].
 void attention_paged(const PagedSizes& s, const PagedRows& rows, In qkv, In keys, In values,

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "kernels/page_layout.h"
 #include "model/block.h"
 #include "model/layer.h"
 #include "model/page_table.h"
@@ -11,7 +12,7 @@
 namespace inkstone {
 namespace {
 
-// Keys and values of one layer: [P,NH,HS,16] and [P,NH,16,HS] act.
+// Keys and values of one layer, in pages (kernels/page_layout.h).
 struct LayerCache {
   View keys, values;
 };
@@ -21,8 +22,8 @@ std::vector<LayerCache> plan_cache(Arena& arena, const ModelConfig& config, DTyp
   const int64_t NH = config.heads, HS = config.head_size();
   std::vector<LayerCache> cache(static_cast<size_t>(config.layers));
   for (LayerCache& layer : cache) {
-    layer.keys = arena.take(type, {pages, NH, HS, kPagePositions});
-    layer.values = arena.take(type, {pages, NH, kPagePositions, HS});
+    layer.keys = arena.take(type, keys_shape(type, pages, NH, HS));
+    layer.values = arena.take(type, values_shape(type, pages, NH, HS));
   }
   return cache;
 }
@@ -80,10 +81,10 @@ struct Decoder::Impl {
   Impl(const Weights& w, int64_t room)
       : weights(w), config(w.config()), table(checked_pages(room)) {
     Arena count;
-    plan_cache(count, config, weights.compute(), table.pages());
+    plan_cache(count, config, weights.cache(), table.pages());
     cache_memory = Buffer(backend(), count.used_bytes(), Buffer::Memory::kReserved);
     Arena arena(cache_memory.data(), cache_memory.bytes());
-    cache = plan_cache(arena, config, weights.compute(), table.pages());
+    cache = plan_cache(arena, config, weights.cache(), table.pages());
   }
 
   Backend& backend() const { return weights.backend(); }

@@ -26,9 +26,9 @@ inline constexpr int64_t kMostCacheTokens = int64_t{INT32_MAX} * kPagePositions;
 // on the number of threads. One thread uses a decoder at a time.
 class Decoder {
  public:
-  // `tokens`: as many as all sequences together may hold, rounded up to whole pages. Memory of the
-  // cache is taken when a page is first used. Throws kUsage for less than one, and for more than
-  // kMostCacheTokens.
+  // `tokens`: as many as all sequences together may hold, rounded up to whole pages. The cache is of
+  // the type weights.cache(); its memory is taken when a page is first used. Throws kUsage for less
+  // than one, and for more than kMostCacheTokens.
   Decoder(const Weights& weights, int64_t tokens);
   ~Decoder();
 

@@ -39,6 +39,12 @@ std::vector<std::string> weight_names() {
   return names;
 }
 
+std::vector<std::string> cache_names() {
+  std::vector<std::string> names = {"auto"};
+  for (const std::string_view type : cache_type_names()) names.emplace_back(type);
+  return names;
+}
+
 namespace {
 
 std::optional<WeightType> wanted_type(const std::string& weights) {
@@ -48,14 +54,24 @@ std::optional<WeightType> wanted_type(const std::string& weights) {
        fmt::join(weight_names(), ", "));
 }
 
+std::optional<DType> wanted_cache(const std::string& cache) {
+  if (cache == "auto") return std::nullopt;
+  if (const auto type = cache_type_by_name(cache)) return type;
+  fail(ErrorCode::kUsage, "there is no cache of the type '{}': expected one of {}", cache,
+       fmt::join(cache_names(), ", "));
+}
+
 // The weights of a network that is there.
-void view_network(Model::Impl& impl) { impl.weights = std::make_unique<Weights>(*impl.network); }
+void view_network(Model::Impl& impl, const LoadOptions& options) {
+  impl.weights = std::make_unique<Weights>(*impl.network, wanted_cache(options.cache));
+}
 
 }  // namespace
 
 Model Model::load(const fs::path& model_or_run, const LoadOptions& options) {
   const WeightOptions wanted = {.type = wanted_type(options.weights),
-                                .compute = to_dtype(options.compute)};
+                                .compute = to_dtype(options.compute),
+                                .cache = wanted_cache(options.cache)};
   auto impl = std::make_shared<Impl>();
   impl->backend = make_backend(options.runtime);
   impl->weights = std::make_unique<Weights>(
@@ -69,7 +85,7 @@ Model load_trainable(const fs::path& model_or_run, const LoadOptions& options) {
   impl->network = load_network(*impl->backend,
                                open_model(find_model(model_or_run), options.on_message),
                                to_dtype(options.compute));
-  view_network(*impl);
+  view_network(*impl, options);
   return Model(std::move(impl));
 }
 
@@ -78,7 +94,7 @@ Model Model::create(const ModelConfig& config, uint64_t seed, const LoadOptions&
   impl->backend = make_backend(options.runtime);
   impl->network = std::make_unique<Network>(*impl->backend, config, to_dtype(options.compute));
   impl->network->initialise(seed);
-  view_network(*impl);
+  view_network(*impl, options);
   return Model(std::move(impl));
 }
 

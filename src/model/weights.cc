@@ -1,9 +1,12 @@
 #include "model/weights.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
+#include "base/error.h"
 #include "base/thread_pool.h"
+#include "kernels/page_layout.h"
 #include "model/quantize_plan.h"
 #include "tensor/blocks.h"
 
@@ -74,20 +77,43 @@ Weight rows_first(const Weight& weight) {
   return {weight.type, WeightLayout::kOutIn, weight.out, weight.in, weight.data};
 }
 
+constexpr std::array<std::string_view, 4> kCacheNames = {"f32", "f16", "bf16", "q8_0"};
+constexpr DType kCacheTypes[] = {DType::kF32, DType::kF16, DType::kBF16, DType::kI8};
+
+DType checked_cache(DType type, const ModelConfig& config) {
+  if (head_size_fits(type, config.head_size())) return type;
+  fail(
+      ErrorCode::kMismatch,
+      "the model's heads have {} channels, and a q8_0 cache takes a multiple of {}: choose a cache "
+      "of another type, such as f16",
+      config.head_size(), kScaleChannels);
+}
+
 }  // namespace
 
-Weights::Weights(Backend& backend, const ModelConfig& config, DType compute, HfConfigFiles files)
+std::span<const std::string_view> cache_type_names() { return kCacheNames; }
+
+std::optional<DType> cache_type_by_name(std::string_view name) {
+  const auto at = std::ranges::find(kCacheNames, name);
+  if (at == kCacheNames.end()) return std::nullopt;
+  return kCacheTypes[at - kCacheNames.begin()];
+}
+
+Weights::Weights(Backend& backend, const ModelConfig& config, const WeightOptions& options,
+                 HfConfigFiles files)
     : backend_(&backend),
       config_(config),
       table_(config),
-      compute_(compute),
+      compute_(options.compute),
+      cache_(checked_cache(options.cache.value_or(options.compute), config)),
       files_(std::move(files)),
       matrices_(table_.rows().size()),
       embeddings_(table_.rows().size()),
       vectors_(table_.rows().size()) {}
 
-Weights::Weights(const Network& network)
-    : Weights(network.backend(), network.config(), network.compute(), network.files()) {
+Weights::Weights(const Network& network, std::optional<DType> cache)
+    : Weights(network.backend(), network.config(),
+              {.type = {}, .compute = network.compute(), .cache = cache}, network.files()) {
   for (int row = 0; row < table_.count(); ++row) {
     const ParameterRow& r = table_[row];
     const auto at = static_cast<size_t>(row);
@@ -102,7 +128,7 @@ Weights::Weights(const Network& network)
 }
 
 Weights::Weights(Backend& backend, OpenedModel model, const WeightOptions& options)
-    : Weights(backend, model.config, options.compute, std::move(model.files)) {
+    : Weights(backend, model.config, options, std::move(model.files)) {
   source_ = std::move(model.source);
   for (int row = 0; row < table_.count(); ++row) {
     const ParameterRow& r = table_[row];

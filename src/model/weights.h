@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
+#include <string_view>
 #include <vector>
 
 #include "kernels/backend.h"
@@ -13,12 +15,19 @@
 
 namespace inkstone {
 
-// How weights are held, and in which type activations are between operations.
+// How weights are held, and in which types activations are between operations and keys and values
+// in the cache of a decoder.
 struct WeightOptions {
   // Of matrices; nullopt: as they are stored, but float32 as bf16 where bf16 is computed in.
   std::optional<WeightType> type = {};
   DType compute = DType::kF32;  // kF32 or kBF16
+  // A type of pages (kernels/page_layout.h); nullopt: `compute`.
+  std::optional<DType> cache = {};
 };
+
+// "f32", "f16", "bf16", "q8_0" (which is kI8); nullopt for a name that is none.
+std::span<const std::string_view> cache_type_names();
+std::optional<DType> cache_type_by_name(std::string_view name);
 
 // A matrix of a file that has the wanted type is used as it lies there (mapped; where the backend
 // shares the host's memory); others are converted, and blocks are put into the order in which the
@@ -27,15 +36,18 @@ class Weights {
  public:
   // Of an opened model, which is kept as long as its files are needed. A matrix whose rows are no
   // whole number of blocks becomes what fitting_type says. The backend must outlive it. Throws
-  // kInvalidData, naming the tensor, for a number that the wanted type cannot hold.
+  // kInvalidData, naming the tensor, for a number that the wanted type cannot hold; kMismatch where
+  // the cache's type does not take the model's heads.
   Weights(Backend& backend, OpenedModel model, const WeightOptions& options);
-  // Of a network, which must outlive it: the weights as they stand at each moment.
-  explicit Weights(const Network& network);
+  // Of a network, which must outlive it: the weights as they stand at each moment. Throws kMismatch
+  // as the other.
+  explicit Weights(const Network& network, std::optional<DType> cache = {});
 
   Backend& backend() const { return *backend_; }
   const ModelConfig& config() const { return config_; }
   const ParameterTable& table() const { return table_; }
   DType compute() const { return compute_; }
+  DType cache() const { return cache_; }
   const HfConfigFiles& files() const { return files_; }
 
   // Of a row of the table that is multiplied.
@@ -53,7 +65,8 @@ class Weights {
 
  private:
   // Without any weight yet.
-  Weights(Backend& backend, const ModelConfig& config, DType compute, HfConfigFiles files);
+  Weights(Backend& backend, const ModelConfig& config, const WeightOptions& options,
+          HfConfigFiles files);
   std::byte* take(int64_t bytes);
   Weight copied(const Weight& from);
   Weight as_it_lies(const Weight& stored);
@@ -65,7 +78,7 @@ class Weights {
   Backend* backend_;
   ModelConfig config_;
   ParameterTable table_;
-  DType compute_;
+  DType compute_, cache_;
   HfConfigFiles files_;
   std::unique_ptr<TensorSource> source_;  // null: of a network
   std::vector<Weight> matrices_, embeddings_;

@@ -296,6 +296,7 @@ TEST_F(MainJobTest, BenchPrintsTheKeysThatScriptsRelyOn) {
       expect_keys(lines.back(), {"gflops"});
     } else {
       expect_keys(lines.back(), {"tokens_per_s", "floor_ms", "floor_fraction"});
+      if (std::string(what) != "train") expect_keys(lines.back(), {"type", "cache"});
     }
   }
 }

@@ -1,4 +1,5 @@
 // `inkstone quantize`, and GGUF files wherever a model is taken.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "workspace.h"
@@ -77,6 +78,24 @@ TEST_F(QuantizeCommandTest, WeightsAreConvertedWhileLoading) {
   };
   for (const char* weights : {"auto", "f32", "bf16", "f16", "q8_0"})
     EXPECT_NEAR(score(weights), score("f32"), 0.2) << weights;
+}
+
+TEST_F(QuantizeCommandTest, KeysAndValuesAreHeldAsToldTo) {
+  Words words = training("wide");  // one head of 32 channels; "run" has two of 16
+  *(std::ranges::find(words, "--heads") + 1) = "1";
+  run_well(words);
+  const auto score = [&](const std::string& cache) {
+    return std::stod(run_well({"score", "wide", "--cache", cache, "--context", "1 little",
+                               "--completion", " verse"})
+                         .out);
+  };
+  for (const char* cache : {"auto", "f16", "bf16", "q8_0"})
+    EXPECT_NEAR(score(cache), score("f32"), 0.1) << cache;
+  run_well({"generate", "wide", "--cache", "q8_0", "--prompt", "1", "--max-tokens", "4"});
+  run_well({"eval", "wide", "text.txt", "--cache", "f16"});
+  expect_refused(1, {"generate", "run", "--cache", "q8_0", "--prompt", "1"},
+                 {"16 channels", "multiple of 32", "f16"});
+  expect_refused(2, {"generate", "run", "--cache", "q4_0"}, {"--cache", "q4_0"});
 }
 
 TEST_F(QuantizeCommandTest, RefusesBeforeItWorks) {

@@ -14,6 +14,8 @@
 
 #include "kernels/dropout_hash.h"
 #include "kernels/operation_case.h"
+#include "kernels/page_layout.h"
+#include "kernels/reference_codes.h"
 
 namespace inkstone::test {
 namespace {
@@ -357,8 +359,10 @@ enum PagedTensors {
   kPagedOut
 };
 
+int64_t page_count(const PagedCase& c) { return c.S * c.M + 1; }
+
 std::vector<TensorSpec> paged_tensors(const PagedCase& c) {
-  const auto R = static_cast<int64_t>(c.rows.size()), P = c.S * c.M + 1;
+  const auto R = static_cast<int64_t>(c.rows.size()), P = page_count(c);
   const auto indices = [R](const char* what, std::vector<int32_t> given) {
     return TensorSpec{what, DType::kI32, {R}, Role::kInput, 0, 0, std::move(given)};
   };
@@ -372,7 +376,8 @@ std::vector<TensorSpec> paged_tensors(const PagedCase& c) {
   while (std::gcd(step, P) != 1) ++step;
   std::vector<int32_t> pages;
   for (int64_t i = 1; i < P; ++i) pages.push_back(static_cast<int32_t>(i * step % P));
-  const Shape keys{P, c.NH, c.HS, kPagePositions}, values{P, c.NH, kPagePositions, c.HS};
+  const Shape keys = keys_shape(c.cache, P, c.NH, c.HS),
+              values = values_shape(c.cache, P, c.NH, c.HS);
   return {{"qkv", c.type, {R, 3 * c.NH * c.HS}, Role::kInput, -c.range, c.range},
           indices("sequences", column(&PagedRow::sequence)),
           indices("positions", column(&PagedRow::position)),
@@ -384,27 +389,54 @@ std::vector<TensorSpec> paged_tensors(const PagedCase& c) {
           {"out", c.type, {R, c.NH * c.HS}, Role::kOutput}};
 }
 
+reference::PagedSizes paged_sizes(const PagedCase& c) {
+  return {.R = static_cast<int64_t>(c.rows.size()),
+          .NH = c.NH,
+          .HS = c.HS,
+          .M = c.M,
+          .scale = c.scale(),
+          .cache = c.cache};
+}
+
+// Bytes of q8_0 pages: a head's codes at random, and scales that make numbers in the range of them.
+void prepare_codes(const PagedCase& c, Views t) {
+  const int64_t numbers = page_numbers(c.HS), elements = page_elements(c.cache, c.HS);
+  for (const int tensor : {int{kPagedKeys}, int{kPagedValues}}) {
+    auto* const bytes = static_cast<uint8_t*>(t[tensor].data);
+    for (int64_t i = 0; i < t[tensor].count(); ++i) {
+      const int64_t at = i % elements, code = (i * 37 + i / 101) % (2 * kLargestCode + 1);
+      if (at < numbers) bytes[i] = static_cast<uint8_t>(code - kLargestCode);
+      if (at < numbers || (at - numbers) % 2 != 0) continue;
+      const double largest = c.range * static_cast<double>(code + 1) / (2 * kLargestCode + 1);
+      const uint16_t half = float_to_half(static_cast<float>(largest) / kLargestCode);
+      bytes[i] = static_cast<uint8_t>(half & 0xFF);
+      bytes[i + 1] = static_cast<uint8_t>(half >> 8);
+    }
+  }
+}
+
 // A row's terms are rescaled in each tile of 64 positions of their span of 256,
 // and with each span after it.
 void expect_paged(Values& v, const PagedCase& c) {
   const auto sequences = v.integers(kSequences), positions = v.integers(kRowPositions),
              first = v.integers(kPagedFirstKeys), last = v.integers(kPagedLastKeys),
              pages = v.integers(kPages);
-  const reference::PagedSizes s{.R = static_cast<int64_t>(c.rows.size()),
-                                .NH = c.NH,
-                                .HS = c.HS,
-                                .M = c.M,
-                                .scale = c.scale(),
-                                .cache = c.cache};
+  reference::PagedSizes s = paged_sizes(c);
   const reference::PagedRows rows{sequences, positions, first, last, pages};
   reference::store_in_pages(s, rows, v[kPagedQkv], v[kPagedKeys], v[kPagedValues]);
   for (const int i : {int{kPagedKeys}, int{kPagedValues}})
     v.set_bound(i, [](int64_t) { return -1.0; });
-  Doubles magnitudes = v[kPagedValues], weighted(v[kPagedOut].size());
+  const bool codes = c.cache == DType::kI8;
+  const Doubles keys = codes ? reference::keys_of_bytes(s, v[kPagedKeys]) : v[kPagedKeys],
+                values = codes ? reference::values_of_bytes(s, v[kPagedValues]) : v[kPagedValues];
+  s.cache = DType::kF32;
+  Doubles magnitudes = values, weighted(v[kPagedOut].size());
   for (double& x : magnitudes) x = std::fabs(x);
-  reference::attention_paged(s, rows, v[kPagedQkv], v[kPagedKeys], magnitudes, weighted);
-  reference::attention_paged(s, rows, v[kPagedQkv], v[kPagedKeys], v[kPagedValues], v[kPagedOut]);
-  const double S = c.range * c.range * static_cast<double>(c.HS) * c.scale();
+  reference::attention_paged(s, rows, v[kPagedQkv], keys, magnitudes, weighted);
+  reference::attention_paged(s, rows, v[kPagedQkv], keys, values, v[kPagedOut]);
+  // A scale may have been rounded up, as a half.
+  const double S = c.range * c.range * (codes ? 1 + 0x1p-11 : 1) * static_cast<double>(c.HS) *
+                   c.scale();
   v.set_bound(kPagedOut, [&](int64_t i) {
     const int64_t r = i / (c.NH * c.HS);
     const int64_t tiles = std::min(4, last[r] / 64 - first[r] / 64 + 1),
@@ -441,8 +473,12 @@ OperationCase attention_paged_case(const PagedCase& c) {
                                          .out = t[kPagedOut]});
               },
           .expect = [c](Values& v) { expect_paged(v, c); },
+          .prepare = c.cache == DType::kI8 ? [c](Views t) { prepare_codes(c, t); }
+                                           : std::function<void(Views)>(),
           .flops = 4.0 * keys * channels,
-          .bytes_of_rows = 2.0 * keys * channels * static_cast<double>(size_bytes(c.cache))};
+          .bytes_of_rows = 2.0 * keys * channels * static_cast<double>(size_bytes(c.cache)) *
+                           static_cast<double>(page_elements(c.cache, c.HS)) /
+                           static_cast<double>(page_numbers(c.HS))};
 }
 
 }  // namespace inkstone::test

@@ -9,7 +9,9 @@
 
 #include "kernels/cpu/half.h"
 #include "kernels/harness.h"
+#include "kernels/page_layout.h"
 #include "kernels/reference.h"
+#include "kernels/reference_codes.h"
 #include "support.h"
 
 namespace inkstone::test {
@@ -65,11 +67,32 @@ TEST(AttentionPaged, AgreesWithTheReference) {
   }
 }
 
+TEST(AttentionPaged, AgreesWithTheReferenceOfCodes) {
+  for (const DType type : kTypes) {
+    for (const int64_t HS : {32, 64, 96, 160}) {
+      check(attention_paged_case({.NH = HS < 64 ? 3 : 1,
+                                  .HS = HS,
+                                  .S = 5,
+                                  .M = 20,
+                                  .rows = mixed_rows(),
+                                  .type = type,
+                                  .cache = DType::kI8}));
+    }
+  }
+}
+
 TEST(AttentionPaged, AgreesWithTheReferenceOnPrompts) {
   for (const int32_t T : {1, 2, 8, 9, 16, 17, 33, 64, 65, 130, 300}) {
     for (const double range : {1.0, 4.0}) {
       check(attention_paged_case(
           {.NH = 2, .HS = 20, .S = 1, .M = 20, .rows = causal_rows(0, 0, T), .range = range}));
+      check(attention_paged_case({.NH = 2,
+                                  .HS = 32,
+                                  .S = 1,
+                                  .M = 20,
+                                  .rows = causal_rows(0, 0, T),
+                                  .cache = DType::kI8,
+                                  .range = range}));
     }
   }
 }
@@ -174,8 +197,9 @@ std::vector<std::byte> feed(World& w, Backend& backend, const std::vector<Call>&
   std::vector<int32_t> pages(P);
   std::iota(pages.begin(), pages.end(), 0);
   std::shuffle(pages.begin(), pages.end(), random);
-  const int64_t cache_bytes = P * kPagePositions * w.C() * size_bytes(w.cache);
-  std::vector<uint8_t> keys(cache_bytes, 0xFF), values(keys);
+  const Shape keys_of = keys_shape(w.cache, P, w.NH, w.HS),
+              values_of = values_shape(w.cache, P, w.NH, w.HS);
+  std::vector<uint8_t> keys(keys_of.count() * size_bytes(w.cache), 0xFF), values(keys);
   std::vector<std::byte> result(w.rows.size() * w.row_bytes());
   for (const Call& call : calls) {
     std::vector<std::byte> qkv, out;
@@ -198,8 +222,8 @@ std::vector<std::byte> feed(World& w, Backend& backend, const std::vector<Call>&
                              .first_keys = index(2),
                              .last_keys = index(3),
                              .pages = view(pages.data(), {S, w.M()}),
-                             .keys = {keys.data(), w.cache, {P, w.NH, w.HS, kPagePositions}},
-                             .values = {values.data(), w.cache, {P, w.NH, kPagePositions, w.HS}},
+                             .keys = {keys.data(), w.cache, keys_of},
+                             .values = {values.data(), w.cache, values_of},
                              .scale = 1 / std::sqrt(static_cast<float>(w.HS)),
                              .out = {out.data(), w.type, {R, w.C()}}});
     const std::byte* from = out.data();
@@ -294,6 +318,17 @@ TEST(AttentionPaged, TheSameBitsHoweverSequencesAreFed) {
   }
 }
 
+TEST(AttentionPaged, TheSameBitsOfCodesHoweverSequencesAreFed) {
+  Random random(12);
+  for (const DType type : kTypes) {
+    for (const int64_t HS : {32, 64, 160}) {
+      SCOPED_TRACE(fmt::format("HS={} {}", HS, name(type)));
+      World w = make_world(HS < 64 ? 2 : 1, HS, type, DType::kI8, random);
+      for_every_instruction_set([&] { check_every_way(w, random); });
+    }
+  }
+}
+
 TEST(AttentionPaged, TheSameBitsHoweverLongHeadsAreFed) {
   Random random(8);
   for (const DType cache : kCaches) {
@@ -343,6 +378,96 @@ TEST(AttentionPaged, NaNAndInfinityReachOnlyWhoSeesThem) {
         }
       }
     });
+  }
+}
+
+// In q8_0 pages a number that is not finite takes the 31 channels along that share its scale, and
+// so does one that no scale reaches.
+TEST(AttentionPaged, NaNAndInfinityInCodesReachOnlyWhoSeesThem) {
+  Random random(13);
+  World clean = make_world(2, 96, DType::kF32, DType::kI8, random), bad = clean;
+  constexpr int64_t kKey = 77, C = 192;
+  bad.set(0, kKey, 1, 3, NAN);  // of head 0; the others are values of head 1
+  struct Bad {
+    int64_t position, channel;
+    double x;
+  };
+  const Bad values[] = {{130, 99, -NAN}, {200, 130, -HUGE_VAL}, {240, 191, 1e7}};
+  for (const Bad& b : values) bad.set(0, b.position, 2, b.channel, b.x);
+  for_every_instruction_set([&] {
+    const auto expected = feed(clean, cpu(1), one_by_one(clean), random);
+    for (const auto& calls : {one_by_one(bad), at_once(bad), random_calls(bad, random)}) {
+      auto got = feed(bad, cpu(2), calls, random);
+      std::vector<int64_t> seen(bad.sequences[0].length - kKey);
+      std::iota(seen.begin(), seen.end(), kKey);
+      EXPECT_EQ(differences(bad, expected, got), seen);
+      const auto* out = reinterpret_cast<const float*>(got.data());
+      const auto nans = [&](int64_t t, int64_t begin, int64_t count) {
+        const float* const x = out + t * C + begin;
+        return std::count_if(x, x + count, [](float y) { return !std::isfinite(y); });
+      };
+      for (const int64_t t : seen) {
+        EXPECT_EQ(nans(t, 0, 96), 96) << t;
+        for (const Bad& b : values)
+          EXPECT_EQ(nans(t, b.channel / 32 * 32, 32), t < b.position ? 0 : 32) << t;
+      }
+    }
+  });
+}
+
+// Groups of 32 numbers, many of them just between two codes or next to that, of every magnitude:
+// each row sees itself alone, so that out is what the page holds.
+TEST(AttentionPaged, CodesAreRoundedToNearestEven) {
+  constexpr int64_t C = 64, R = 1024, M = R / kPagePositions;
+  Random random(14);
+  std::vector<float> qkv(R * 3 * C);
+  const auto code = [&](int64_t i) {
+    const double middle = below(random, 254) - 127 + 0.5;
+    const double of_kinds[] = {middle, std::nextafter(static_cast<float>(middle), 0.0f),
+                               127.0 * std::normal_distribution<double>()(random) / 3, -0.0};
+    return i % 32 == 7 ? 127.0 : std::clamp(of_kinds[below(random, 4)], -127.0, 127.0);
+  };
+  for (int64_t i = 0; i < R * C; ++i) {
+    const double magnitude = i / 32 < 16 ? 0 : std::ldexp(1 + (i / 32 % 7) / 8.0, i / 32 % 44 - 29);
+    const int64_t at = i / C * 3 * C + C + i % C;
+    qkv[at] = qkv[at + C] = static_cast<float>(code(i) * magnitude);
+  }
+  std::vector<int32_t> zeros(R), positions(R), pages(M);
+  std::iota(positions.begin(), positions.end(), 0);
+  std::iota(pages.begin(), pages.end(), 0);
+  const reference::PagedSizes s{.R = R, .NH = 1, .HS = C, .M = M, .cache = DType::kI8};
+  const View all = view(qkv.data(), {R, 3 * C});
+  const int64_t bytes = M * page_elements(DType::kI8, C);
+  std::vector<double> expected_keys(bytes), expected_values(bytes);
+  reference::store_in_pages(s, {zeros, positions, positions, positions, pages}, to_doubles(all),
+                            expected_keys, expected_values);
+  const auto numbers = reference::values_of_bytes(s, expected_values);
+  std::vector<int8_t> keys(bytes), values(bytes);
+  std::vector<float> out(R * C);
+  for_every_instruction_set([&] {
+    const View of_keys{keys.data(), DType::kI8, keys_shape(DType::kI8, M, 1, C)},
+        of_values{values.data(), DType::kI8, values_shape(DType::kI8, M, 1, C)};
+    cpu().attention_paged({.qkv = all,
+                           .sequences = view(zeros.data(), {R}),
+                           .positions = view(positions.data(), {R}),
+                           .first_keys = view(positions.data(), {R}),
+                           .last_keys = view(positions.data(), {R}),
+                           .pages = view(pages.data(), {1, M}),
+                           .keys = of_keys,
+                           .values = of_values,
+                           .out = view(out.data(), {R, C})});
+    EXPECT_EQ(to_doubles(of_keys), expected_keys);
+    EXPECT_EQ(to_doubles(of_values), expected_values);
+    EXPECT_TRUE(std::equal(out.begin(), out.end(), numbers.begin(), numbers.end()));
+  });
+  // The definition's bound: half a scale, or 127 times half the spacing of halves where scales are
+  // below the normal ones; and what rounding the scale to a half leaves out.
+  for (int64_t i = 0; i < R * C; ++i) {
+    const float* const group = qkv.data() + i / C * 3 * C + 2 * C + i % C / 32 * 32;
+    double largest = 0;
+    for (int64_t e = 0; e < 32; ++e) largest = std::max(largest, std::fabs(double{group[e]}));
+    EXPECT_NEAR(numbers[i], group[i % 32],
+                largest / 127 * (0.5 + 127 * 0x1p-11) * (1 + 0x1p-10) + 127.5 * 0x1p-25);
   }
 }
 
@@ -449,6 +574,26 @@ TEST(AttentionPaged, RefusesWhatDoesNotExist) {
   refuses({0, 0, 0, 0}, 3, "page");
   refuses({0, 0, 0, 0}, -1, "page");
   refuses({0, 16, 0, 16}, 3, "page");
+}
+
+TEST(AttentionPaged, RefusesCodesOfHeadsThatAreNoWholeGroups) {
+  std::vector<float> qkv(3 * 48), out(48);
+  std::vector<int8_t> memory(51 * kPagePositions);
+  const int32_t zero = 0;
+  const ConstView index = view(&zero, {1});
+  const View pages{memory.data(), DType::kI8, {1, 1, 51 * kPagePositions}};
+  EXPECT_TRUE(mentions(thrown_by([&] {
+                         cpu().attention_paged({.qkv = view(qkv.data(), {1, 3 * 48}),
+                                                .sequences = index,
+                                                .positions = index,
+                                                .first_keys = index,
+                                                .last_keys = index,
+                                                .pages = view(&zero, {1, 1}),
+                                                .keys = pages,
+                                                .values = pages,
+                                                .out = view(out.data(), {1, 48})});
+                       }),
+                       "multiple of 32"));
 }
 
 }  // namespace

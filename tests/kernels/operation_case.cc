@@ -21,6 +21,7 @@ double get(ConstView from, int64_t i) {
     case DType::kF16: return half_to_float(static_cast<const f16*>(from.data)[i].bits);
     case DType::kF64: return from.as<double>()[i];
     case DType::kI32: return from.as<int32_t>()[i];
+    case DType::kI8: return static_cast<const int8_t*>(from.data)[i];
     default: INK_CHECK(false, "a test tensor of this type");
   }
   return 0;
@@ -37,6 +38,7 @@ void put(View to, int64_t i, double x) {
     case DType::kI32:
       static_cast<int32_t*>(to.data)[i] = static_cast<int32_t>(std::floor(x));
       break;
+    case DType::kI8: static_cast<int8_t*>(to.data)[i] = static_cast<int8_t>(std::floor(x)); break;
     default: INK_CHECK(false, "a test tensor of this type");
   }
 }

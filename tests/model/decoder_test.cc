@@ -140,6 +140,82 @@ TEST(Decoder, RandomCompanyChangesNoBitAtAnyTypeOfWeights) {
   }
 }
 
+// With keys and values held in every type.
+TEST(Decoder, RandomCompanyChangesNoBitAtAnyTypeOfCache) {
+  const ModelConfig config{.layers = 1, .heads = 4, .width = 128, .context = 40, .vocab_size = 300};
+  for (const std::string& cache : cache_names()) {
+    for (const ComputeType compute : {ComputeType::kF32, ComputeType::kBF16}) {
+      SCOPED_TRACE(cache);
+      check_random_company(Model::create(config, 5, {.compute = compute, .cache = cache}), 20);
+    }
+  }
+}
+
+// One pass or a token at a time, over several pages and tiles of positions: the same bits.
+TEST(Decoder, ChunksChangeNoBitAtAnyTypeOfCache) {
+  const ModelConfig config{.layers = 2, .heads = 2, .width = 64, .context = 90, .vocab_size = 50};
+  std::vector<TokenId> text(90);
+  for (size_t i = 0; i < text.size(); ++i) text[i] = static_cast<TokenId>(i * i % 47);
+  for (const std::string& cache : cache_names()) {
+    const Model model = Model::create(config, 6, {.cache = cache});
+    const auto whole = model.logits(text);
+    Decoder decoder(*model.impl().weights, 90);
+    const int64_t sequence = decoder.open();
+    std::vector<float> steps, logits(50);
+    for (const TokenId& token : text) {
+      const Chunk chunk{sequence, {&token, 1}};
+      decoder.run({&chunk, 1});
+      decoder.logits(std::array<int64_t, 1>{0}, logits);
+      steps.insert(steps.end(), logits.begin(), logits.end());
+    }
+    EXPECT_EQ(steps, whole) << cache;
+  }
+}
+
+// To first order logits move by the cache's rounding errors times one and the same derivative, so
+// that types differ as the errors of a number do. Of numbers of a normal distribution these are, as
+// roots of mean squares: f16's an eighth of bf16's; bf16's 0.0016 of the standard deviation; q8_0's
+// 1/127 of the largest of 32 numbers (2.1 deviations) over sqrt(12), 0.0048: three times bf16's.
+// Twice that and half that are allowed for maxima over some thousand logits.
+TEST(Decoder, LogitsWithAnyTypeOfCacheAreCloseToThoseWithFloat32) {
+  const ModelConfig config{.layers = 3, .heads = 2, .width = 64, .context = 60, .vocab_size = 50};
+  std::vector<TokenId> text(60);
+  for (size_t i = 0; i < text.size(); ++i) text[i] = static_cast<TokenId>(i * i % 47);
+  const auto logits_with = [&](const char* cache) {
+    return Model::create(config, 6, {.cache = cache}).logits(text);
+  };
+  const auto exact = logits_with("f32");
+  double size = 0;
+  for (const float x : exact) size = std::max(size, std::abs(double{x}));
+  const auto off = [&](const char* cache) {
+    const auto logits = logits_with(cache);
+    double most = 0;
+    for (size_t i = 0; i < logits.size(); ++i)
+      most = std::max(most, std::abs(double{logits[i]} - double{exact[i]}));
+    return most / size;
+  };
+  const double bf16 = off("bf16");
+  EXPECT_EQ(off("auto"), 0);
+  EXPECT_GT(bf16, 0);
+  EXPECT_LT(bf16, 0x1p-8);  // no more than a number by itself
+  EXPECT_LT(off("f16"), bf16 / 8 * 2);
+  EXPECT_LT(off("q8_0"), bf16 * 3 * 2);
+  EXPECT_GT(off("q8_0"), bf16 * 3 / 2);
+}
+
+TEST(Decoder, RefusesCodesOfHeadsThatAreNoWholeGroups) {
+  const ModelConfig config{.layers = 1, .heads = 2, .width = 96, .context = 8, .vocab_size = 9};
+  const Error error = test::thrown_by([&] { Model::create(config, 1, {.cache = "q8_0"}); });
+  EXPECT_EQ(error.code(), ErrorCode::kMismatch);
+  EXPECT_TRUE(test::mentions(error, "48 channels"));
+  EXPECT_TRUE(test::mentions(error, "multiple of 32"));
+  EXPECT_TRUE(test::mentions(error, "f16"));
+  const Error name = test::thrown_by([&] { Model::create(config, 1, {.cache = "q4_0"}); });
+  EXPECT_EQ(name.code(), ErrorCode::kUsage);
+  EXPECT_TRUE(test::mentions(name, "q4_0"));
+  EXPECT_TRUE(test::mentions(name, "f32, f16, bf16, q8_0"));
+}
+
 TEST_F(DecoderTest, HiddenStatesOfAnyRowGiveItsLogits) {
   Decoder decoder(weights(), 16);
   const auto logits = append(decoder, decoder.open(), text);

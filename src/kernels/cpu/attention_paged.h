@@ -7,6 +7,7 @@
 
 #include "kernels/backend.h"
 #include "kernels/cpu/context.h"
+#include "kernels/page_layout.h"
 
 namespace inkstone::cpu {
 
@@ -46,11 +47,12 @@ struct PagedCall {
   }
   // Elements before a page of a head, in keys and in values alike.
   int64_t page_offset(int64_t row, int64_t position, int64_t head) const {
-    return (page(row, position) * NH + head) * HS * kPagePositions;
+    return (page(row, position) * NH + head) * elements;
   }
 
   const AttentionPaged& op;
   int64_t R, C, NH, HS, P, S, M;
+  int64_t elements;   // of a page of a head
   int64_t padded_HS;  // a multiple of 16, the longest vector
   const int32_t *sequences, *positions, *first_keys, *last_keys, *pages;
 };

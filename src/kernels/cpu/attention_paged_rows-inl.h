@@ -19,13 +19,11 @@
 #include <algorithm>
 #include <limits>
 
-#include "kernels/cpu/attention_paged_state-inl.h"
-#include "kernels/cpu/half-inl.h"
+#include "kernels/cpu/attention_paged_pages-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace inkstone::cpu::HWY_NAMESPACE {
 
-constexpr int kPageVectors = kPagePositions / kLanes;
 // Pages whose scores are computed side by side: some chains of multiply-adds, all in registers.
 constexpr int kPagesAtOnce = kPageVectors <= 2 ? 4 : kPageVectors == 4 ? 2 : 1;
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
@@ -57,10 +55,10 @@ struct VisibleKeys {
         hwy::Prefetch(blocks[page] + ahead + line * kLineBytes / static_cast<int64_t>(sizeof(T)));
     }
   }
-  void to_next_head(int64_t HS) {
+  void to_next_head(const PagedCall& c) {
     for (int64_t page = first_page(); page < end_page(); ++page) {
-      keys[page] += HS * kPagePositions;
-      values[page] += HS * kPagePositions;
+      keys[page] += c.elements;
+      values[page] += c.elements;
     }
   }
 };
@@ -68,19 +66,20 @@ struct VisibleKeys {
 // scores[N * 16] = the query's products with the keys of N pages.
 template <int N, typename T>
 HWY_INLINE void page_scores(const float* query, const T* const* keys, int64_t HS, float* scores) {
-  VF sum[N * kPageVectors];
+  constexpr int kAcross = N * kPageVectors;
+  VF sum[kAcross];
   for (VF& s : sum) s = hn::Zero(F32());
-  for (int64_t e = 0; e < HS; ++e) {
-    const VF q = hn::Set(F32(), query[e]);
-    for (int n = 0; n < N; ++n) {
-      const T* const key = keys[n] + e * kPagePositions;
-      for (int v = 0; v < kPageVectors; ++v) {
-        VF& s = sum[n * kPageVectors + v];
-        s = hn::MulAdd(load(key + v * kLanes), q, s);
-      }
+  const int64_t channels = KeyVectors<T>::channels(HS);
+  for (int64_t begin = 0; begin < HS; begin += channels) {
+    KeyVectors<T> key[kAcross];
+    for (int i = 0; i < kAcross; ++i)
+      key[i].start(keys[i / kPageVectors], HS, begin, i % kPageVectors);
+    for (int64_t e = begin; e < begin + channels; ++e) {
+      const VF q = hn::Set(F32(), query[e]);
+      for (int i = 0; i < kAcross; ++i) sum[i] = hn::MulAdd(key[i].at(e), q, sum[i]);
     }
   }
-  for (int v = 0; v < N * kPageVectors; ++v) store(sum[v], scores + v * kLanes);
+  for (int i = 0; i < kAcross; ++i) store(sum[i], scores + i * kLanes);
 }
 
 template <typename T>
@@ -145,22 +144,18 @@ template <int V, bool kNarrow, typename T>
 HWY_INLINE void add_values(const float* p, const VisibleKeys<T>& k, const Channels& channels,
                            int64_t vector, VF shrink, float* result) {
   VF sum[V];
-  int64_t at[V];
-  for (int v = 0; v < V; ++v) {
-    sum[v] = hn::Mul(load(result + (vector + v) * kLanes), shrink);
-    at[v] = channels.begin(vector + v);
-  }
+  for (int v = 0; v < V; ++v) sum[v] = hn::Mul(load(result + (vector + v) * kLanes), shrink);
   for (int64_t page = k.first_page(); page < k.end_page(); ++page) {
-    const int64_t end = std::min(k.end, (page + 1) * kPagePositions);
-    for (int64_t j = std::max(k.begin, page * kPagePositions); j < end; ++j) {
+    const ValueVectors<V, T> values(k.values[page], channels, vector);
+    const int64_t begin = page * kPagePositions, end = std::min(k.end, begin + kPagePositions);
+    for (int64_t j = std::max(k.begin, begin); j < end; ++j) {
       const VF weight = hn::Set(F32(), p[j]);
-      const T* const value = k.values[page] + (j - page * kPagePositions) * channels.HS;
       for (int v = 0; v < V; ++v) {
         VF x;
         if constexpr (kNarrow) {
-          x = load_part(value, channels.HS);
+          x = values.narrow(j - begin);
         } else {
-          x = load(value + at[v]);
+          x = values.at(j - begin, v);
         }
         sum[v] = hn::MulAdd(x, weight, sum[v]);
       }
@@ -172,7 +167,9 @@ HWY_INLINE void add_values(const float* p, const VisibleKeys<T>& k, const Channe
 template <typename T>
 void row_values(const float* p, const VisibleKeys<T>& k, const Channels& channels, VF shrink,
                 float* result) {
-  if (channels.narrow()) return add_values<1, true>(p, k, channels, 0, shrink, result);
+  if constexpr (!kIsCodes<T>) {
+    if (channels.narrow()) return add_values<1, true>(p, k, channels, 0, shrink, result);
+  }
   int64_t vector = 0;
   const auto take = [&]<int V>() {
     for (; vector + V <= channels.vectors(); vector += V)
@@ -198,10 +195,10 @@ void row_span(const PagedCall& c, int64_t row, const Heads& heads, int64_t span,
                 end = std::min<int64_t>(c.last_keys[row] + 1, (span + 1) * kSpanPositions);
   for (int64_t tile = begin / kTilePositions * kTilePositions; tile < end; tile += kTilePositions) {
     VisibleKeys<T> k(c, row, heads.first, tile);
-    for (int64_t h = 0; h < heads.count; ++h, k.to_next_head(c.HS)) {
+    for (int64_t h = 0; h < heads.count; ++h, k.to_next_head(c)) {
       k.fetch(k.values, 0);
       row_scores(queries + h * c.padded_HS, k, c.HS, scores);
-      if (h + 1 < heads.count) k.fetch(k.keys, c.HS * kPagePositions);
+      if (h + 1 < heads.count) k.fetch(k.keys, c.elements);
       const VF shrink = row_softmax(state(h), k, scores);
       row_values(scores, k, channels, shrink, state(h).result);
     }
@@ -212,6 +209,7 @@ HWY_INLINE void row_span(const PagedCall& c, int64_t row, const Heads& heads, in
   switch (c.op.keys.dtype) {
     case DType::kBF16: return row_span<bf16>(c, row, heads, span, queries, states);
     case DType::kF16: return row_span<f16>(c, row, heads, span, queries, states);
+    case DType::kI8: return row_span<int8_t>(c, row, heads, span, queries, states);
     default: return row_span<float>(c, row, heads, span, queries, states);
   }
 }

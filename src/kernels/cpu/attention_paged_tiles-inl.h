@@ -85,21 +85,13 @@ HWY_INLINE PageColumns page_columns(const TileRows& t, int64_t position) {
   return columns;
 }
 
-// Floats of a page as float32: where they are, or converted to `to`.
-HWY_INLINE const float* as_floats(const float* page, int64_t, float*) { return page; }
-template <typename T>
-HWY_INLINE const float* as_floats(const T* page, int64_t count, float* to) {
-  for (int64_t i = 0; i < count; i += kLanes) store(load(page + i), to + i);
-  return to;
-}
-
 // The scores of a page's keys and the rows of `columns`.
 template <typename T>
 void page_score_product(const TileRows& t, int64_t tile, int64_t page, const PageColumns& columns) {
   const int64_t key = page * kPagePositions;
   const auto* from = static_cast<const T*>(t.c.op.keys.data) +
                      t.c.page_offset(t.group.row, tile + key, t.head);
-  const float* keys = as_floats(from, t.c.HS * kPagePositions, at(t.keys, t.c.HS * page, 0).data);
+  const float* keys = keys_as_floats(from, t.c.HS, at(t.keys, t.c.HS * page, 0).data);
   product<true>({{const_cast<float*>(keys), kPagePositions},
                  at(t.query, 0, columns.begin),
                  at(t.scores, key, columns.begin),
@@ -112,17 +104,16 @@ void page_score_product(const TileRows& t, int64_t tile, int64_t page, const Pag
 // Copies a page's values into the tile; says whether all are finite.
 template <typename T>
 bool load_values(const TileRows& t, int64_t tile, int64_t page) {
-  const int64_t key = page * kPagePositions, count = kPagePositions * t.c.HS;
+  const int64_t key = page * kPagePositions;
   const auto* from = static_cast<const T*>(t.c.op.values.data) +
                      t.c.page_offset(t.group.row, tile + key, t.head);
   float* const to = at(t.values, key, 0).data;
   const VF zero = hn::Zero(F32());
   VF check = zero;
-  for (int64_t i = 0; i < count; i += kLanes) {
-    const VF x = load(from + i);
+  for_values(from, t.c.HS, [&](int64_t i, VF x) {
     store(x, to + i);
     check = hn::MulAdd(x, zero, check);
-  }
+  });
   return hn::AllTrue(F32(), hn::Eq(check, zero));
 }
 
@@ -270,6 +261,7 @@ HWY_INLINE void tile_span(const TileRows& t, int64_t span, const TileState& stat
   switch (t.c.op.keys.dtype) {
     case DType::kBF16: return tile_span<bf16>(t, span, state);
     case DType::kF16: return tile_span<f16>(t, span, state);
+    case DType::kI8: return tile_span<int8_t>(t, span, state);
     default: return tile_span<float>(t, span, state);
   }
 }
