@@ -50,7 +50,7 @@ EngineOptions engine_options(const Model& model, int64_t sequences, int64_t para
                         .max_sequences = std::min(parallel > 0 ? parallel : kMost, sequences)};
   if (parallel > 0) return options;
   const int64_t of_token = 2 * config.layers * config.width *
-                           size_bytes(model.impl().weights->compute());
+                           size_bytes(model.impl().weights->cache());
   // A prompt of its own and a whole context, and three pages that are not full.
   const int64_t of_sequence = 2 * config.context + 3 * kPagePositions;
   options.cache_tokens = std::min(options.max_sequences * of_sequence,
