@@ -317,6 +317,28 @@ void bench_prefill(Backend& backend, const BenchOptions& options, const Machine&
   report.print(result);
 }
 
+// Bytes per second of reading the matrices once, where they lie: another block of memory may be
+// twice as fast, or half.
+double measure_read_bandwidth(const Weights& weights) {
+  Backend& backend = weights.backend();
+  const Buffer total(backend, size_bytes(DType::kF64));
+  double bytes = 0;
+  const double begin = seconds_now();
+  for (int row = 0; row < weights.table().count(); ++row) {
+    if (!weights.table()[row].multiplied) continue;
+    Weight w = weights.matrix(row);
+    const void* const data = w.data;
+    w.layout = WeightLayout::kOutIn;
+    const int64_t packed = backend.packed_bytes(w),
+                  stored = w.in * w.out / block_of(w.type).elements * block_of(w.type).bytes,
+                  floats = (packed > 0 ? packed : stored) / size_bytes(DType::kF32);
+    backend.sum_of_squares({data, DType::kF32, {floats}}, total.view(DType::kF64, {1}));
+    bytes += static_cast<double>(floats * size_bytes(DType::kF32));
+  }
+  backend.synchronize();
+  return bytes / (seconds_now() - begin);
+}
+
 // One token of each of several sequences after a short prompt. Floor: the weights' bytes over the
 // bandwidth, or the GEMM flops over the GEMM peak, whichever takes longer.
 void bench_decode(Backend& backend, const BenchOptions& options, const Machine& machine,
@@ -344,7 +366,7 @@ void bench_decode(Backend& backend, const BenchOptions& options, const Machine& 
                 .type = options.type,
                 .cache = options.cache,
                 .sequences = N};
-  // The memory of a shared machine is faster at one moment than at another: both in turns.
+  // The memory of a shared machine is faster at one moment than at another: in turns.
   std::vector<double> rates;
   time_calls(
       options.repetitions * 5, result,
@@ -353,7 +375,7 @@ void bench_decode(Backend& backend, const BenchOptions& options, const Machine& 
         decoder.run(chunks);
         decoder.logits(rows, logits);
       },
-      [&] { rates.push_back(measure_read_bandwidth(backend)); });
+      [&] { rates.push_back(measure_read_bandwidth(weights)); });
   std::ranges::sort(rates);
   const double bytes_per_s = rates[rates.size() / 2];
   result.bytes = static_cast<double>(weights.multiplied_bytes());
