@@ -319,7 +319,7 @@ void bench_prefill(Backend& backend, const BenchOptions& options, const Machine&
 
 // Bytes per second of reading the matrices once, where they lie: another block of memory may be
 // twice as fast, or half.
-double measure_read_bandwidth(const Weights& weights) {
+double measure_weights_bandwidth(const Weights& weights) {
   Backend& backend = weights.backend();
   const Buffer total(backend, size_bytes(DType::kF64));
   double bytes = 0;
@@ -375,7 +375,7 @@ void bench_decode(Backend& backend, const BenchOptions& options, const Machine& 
         decoder.run(chunks);
         decoder.logits(rows, logits);
       },
-      [&] { rates.push_back(measure_read_bandwidth(weights)); });
+      [&] { rates.push_back(measure_weights_bandwidth(weights)); });
   std::ranges::sort(rates);
   const double bytes_per_s = rates[rates.size() / 2];
   result.bytes = static_cast<double>(weights.multiplied_bytes());
