@@ -354,6 +354,22 @@ TEST(AttentionPaged, TheSameBitsOfZeros) {
   for_every_instruction_set([&] { check_every_way(w, random); });
 }
 
+// However the rows are fed, those of the first sequence that see position `key` have other bits
+// with `bad` than with `clean`, and no others. Calls check(out, t) for each of them.
+template <typename F>
+void check_who_sees(World& clean, World& bad, int64_t key, Random& random, F&& check) {
+  std::vector<int64_t> seen(bad.sequences[0].length - key);
+  std::iota(seen.begin(), seen.end(), key);
+  for_every_instruction_set([&] {
+    const auto expected = feed(clean, cpu(1), one_by_one(clean), random);
+    for (const auto& calls : {one_by_one(bad), at_once(bad), random_calls(bad, random)}) {
+      auto got = feed(bad, cpu(2), calls, random);
+      EXPECT_EQ(differences(bad, expected, got), seen);
+      for (const int64_t t : seen) check(reinterpret_cast<const float*>(got.data()), t);
+    }
+  });
+}
+
 // A row knows nothing of numbers that it does not see, whatever they are; what it sees shows.
 TEST(AttentionPaged, NaNAndInfinityReachOnlyWhoSeesThem) {
   Random random(10);
@@ -363,20 +379,10 @@ TEST(AttentionPaged, NaNAndInfinityReachOnlyWhoSeesThem) {
     bad.set(0, kKey, 1, 3, NAN);
     bad.set(0, kValue, 2, 3, NAN);
     bad.set(0, kInfinite, 2, 9, HUGE_VAL);
-    for_every_instruction_set([&] {
-      const auto expected = feed(clean, cpu(1), one_by_one(clean), random);
-      for (const auto& calls : {one_by_one(bad), at_once(bad), random_calls(bad, random)}) {
-        auto got = feed(bad, cpu(2), calls, random);
-        std::vector<int64_t> seen(bad.sequences[0].length - kKey);
-        std::iota(seen.begin(), seen.end(), kKey);
-        EXPECT_EQ(differences(bad, expected, got), seen);
-        const auto* out = reinterpret_cast<const float*>(got.data());
-        for (const int64_t t : seen) {
-          EXPECT_TRUE(std::isnan(out[t * 10 + 0]) && std::isnan(out[t * 10 + 3])) << t;
-          EXPECT_EQ(std::isfinite(out[t * 10 + 9]), t < kInfinite) << t;
-          EXPECT_TRUE(std::isfinite(out[t * 10 + 8])) << t;
-        }
-      }
+    check_who_sees(clean, bad, kKey, random, [](const float* out, int64_t t) {
+      EXPECT_TRUE(std::isnan(out[t * 10 + 0]) && std::isnan(out[t * 10 + 3])) << t;
+      EXPECT_EQ(std::isfinite(out[t * 10 + 9]), t < kInfinite) << t;
+      EXPECT_TRUE(std::isfinite(out[t * 10 + 8])) << t;
     });
   }
 }
@@ -394,24 +400,14 @@ TEST(AttentionPaged, NaNAndInfinityInCodesReachOnlyWhoSeesThem) {
   };
   const Bad values[] = {{130, 99, -NAN}, {200, 130, -HUGE_VAL}, {240, 191, 1e7}};
   for (const Bad& b : values) bad.set(0, b.position, 2, b.channel, b.x);
-  for_every_instruction_set([&] {
-    const auto expected = feed(clean, cpu(1), one_by_one(clean), random);
-    for (const auto& calls : {one_by_one(bad), at_once(bad), random_calls(bad, random)}) {
-      auto got = feed(bad, cpu(2), calls, random);
-      std::vector<int64_t> seen(bad.sequences[0].length - kKey);
-      std::iota(seen.begin(), seen.end(), kKey);
-      EXPECT_EQ(differences(bad, expected, got), seen);
-      const auto* out = reinterpret_cast<const float*>(got.data());
-      const auto nans = [&](int64_t t, int64_t begin, int64_t count) {
-        const float* const x = out + t * C + begin;
-        return std::count_if(x, x + count, [](float y) { return !std::isfinite(y); });
-      };
-      for (const int64_t t : seen) {
-        EXPECT_EQ(nans(t, 0, 96), 96) << t;
-        for (const Bad& b : values)
-          EXPECT_EQ(nans(t, b.channel / 32 * 32, 32), t < b.position ? 0 : 32) << t;
-      }
-    }
+  check_who_sees(clean, bad, kKey, random, [&](const float* out, int64_t t) {
+    const auto nans = [&](int64_t begin, int64_t count) {
+      const float* const x = out + t * C + begin;
+      return std::count_if(x, x + count, [](float y) { return !std::isfinite(y); });
+    };
+    EXPECT_EQ(nans(0, 96), 96) << t;
+    for (const Bad& b : values)
+      EXPECT_EQ(nans(b.channel / 32 * 32, 32), t < b.position ? 0 : 32) << t;
   });
 }
 
