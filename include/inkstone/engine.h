@@ -58,6 +58,15 @@ struct Request {
   std::function<void(std::vector<Completion> completions, std::exception_ptr error)> on_end = {};
 };
 
+// A text whose tokens are scored, behind a context; nothing is written.
+struct ScoreRequest {
+  TextToScore text;
+  // Asked before every step; true: it is cancelled.
+  std::function<bool()> stop_requested = {};
+  // The last call, which must not throw. One that was cancelled has no log_probs.
+  std::function<void(TextScore score, std::exception_ptr error)> on_end = {};
+};
+
 // Where an engine stands.
 struct EngineState {
   int64_t waiting = 0, running = 0;  // requests
@@ -87,6 +96,8 @@ class Engine {
   // From any thread. Throws as validate() and Generator::prompt_tokens, kMismatch for an id outside
   // the vocabulary, kUsage for a request that the cache could never hold.
   RequestId submit(Request request);
+  // The same for a score; kUsage where context or completion are empty.
+  RequestId submit(ScoreRequest request);
   // From any thread: the request ends at the beginning of the next step, its samples as kCancelled.
   // Nothing happens if it is done already.
   void cancel(RequestId id);

@@ -1,10 +1,11 @@
 // Writing text with a model: sampling, stop rules, streaming, several samples, chat past the
-// context.
+// context; and scoring text.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <string>
@@ -89,6 +90,23 @@ struct Completion {
   int64_t prompt_tokens = 0, prompt_tokens_kept = 0;
 };
 
+// P(completion | context): tokens of the model's vocabulary. With nothing to condition on, the
+// context is begin_of_text() (Generator::prompt_tokens of an empty prompt).
+struct TextToScore {
+  std::vector<TokenId> context;  // at least one
+  std::vector<TokenId> completion;
+};
+
+struct TextScore {
+  // log P(completion[i] | context, completion[<i]) in nats, one for each token of the completion.
+  std::vector<double> log_probs;
+  // Whether each token of the completion was the most probable one in its place (of equal ones the
+  // lowest id): greedy decoding would have written it.
+  bool is_greedy = true;
+
+  double log_prob() const { return std::accumulate(log_probs.begin(), log_probs.end(), 0.0); }
+};
+
 // New text of one continuation while it is written: whole UTF-8 characters only, except that bytes
 // that can never become a character are passed on as they are; a possible beginning of a stop
 // string is held back, and an unfinished character at the end is never passed. Return false to stop
@@ -114,6 +132,12 @@ class Generator {
   std::vector<Completion> generate(std::span<const std::string> prompts,
                                    const GenerateOptions& options, const OnText& on_text = {},
                                    int64_t parallel = 0);
+
+  // Scores of texts, in their order, several at once (`parallel` as in generate). One that is
+  // longer than the model's context is read in windows that overlap by half: behind the first
+  // window every token has at least half a context before it. A score depends on its own text
+  // alone, bit for bit. Throws as Engine::submit.
+  std::vector<TextScore> score(std::span<const TextToScore> texts, int64_t parallel = 0);
 
   // What a prompt starts from: its tokens, or begin_of_text() for an empty one (a new document).
   // Throws kUsage when there is no such token, kInvalidData for a special token that is refused.

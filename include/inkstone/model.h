@@ -1,4 +1,4 @@
-// A trained GPT-2: load, score, save.
+// A trained GPT-2: load, logits, save.
 #pragma once
 
 #include <cstdint>
@@ -60,13 +60,6 @@ class Model {
   // Logits [T, V], row-major, of tokens (1 to context of them, ids inside the vocabulary). Throws
   // kUsage.
   std::vector<float> logits(std::span<const TokenId> tokens) const;
-
-  // log P(completion[i] | context, completion[<i]) in nats, one value per token of the completion.
-  // The context must not be empty: with nothing to condition on, give the end-of-text token. Texts
-  // longer than the model's context are scored in windows that overlap by half: behind the first
-  // window every token has at least half a context before it.
-  std::vector<double> score(std::span<const TokenId> context,
-                            std::span<const TokenId> completion) const;
 
   // Writes config.json, generation_config.json and model.safetensors (float32) into the folder. Of
   // a model that was loaded the two JSON files come back byte for byte, but for what is not so any

@@ -13,6 +13,7 @@
 #include "corpus/clean/words.h"
 #include "corpus/read/read_text.h"
 #include "formats/npy.h"
+#include "inkstone/generator.h"
 #include "inkstone/model.h"
 #include "tokenizer/unicode_classes.h"
 
@@ -27,7 +28,9 @@ struct ScoreArguments {
   ReadingArguments reading;
 };
 
-Model load_model(const ScoreArguments& a) { return Model::load(a.model, load_options(a.compute)); }
+Generator load_generator(const ScoreArguments& a, const Tokenizer& tokenizer) {
+  return {Model::load(a.model, load_options(a.compute)), tokenizer};
+}
 
 // Tokens of a context: an empty one is the beginning of a document.
 std::vector<TokenId> context_tokens(const Tokenizer& tokenizer, const std::string& text,
@@ -65,12 +68,6 @@ void tell_special_text(const Tokenizer& tokenizer, const std::string& text, cons
               where, tokenizer.token_bytes(*id)));
 }
 
-double sum(const std::vector<double>& values) {
-  double total = 0;
-  for (const double v : values) total += v;
-  return total;
-}
-
 int run_score(const ScoreArguments& a) {
   const Tokenizer tokenizer = Tokenizer::load(find_model(a.model));
   const SpecialTokens special = special_tokens(a.special);
@@ -79,26 +76,30 @@ int run_score(const ScoreArguments& a) {
     tell_special_text(tokenizer, a.completion, marked("completion"));
   }
   const size_t blanks = trailing_blanks(a.context);
-  const auto context = context_tokens(tokenizer, a.context.substr(0, blanks), special),
-             completion = tokenizer.encode(a.context.substr(blanks) + a.completion, special);
-  const auto scores = load_model(a).score(context, completion);
+  const TextToScore text = {
+      .context = context_tokens(tokenizer, a.context.substr(0, blanks), special),
+      .completion = tokenizer.encode(a.context.substr(blanks) + a.completion, special)};
+  const TextScore score = load_generator(a, tokenizer).score({&text, 1}).front();
   if (!a.json) {
-    print(fmt::format("{:.6f}\n", sum(scores)));
+    print(fmt::format("{:.6f}\n", score.log_prob()));
     return kExitDone;
   }
   Json tokens = Json::array();
-  for (size_t i = 0; i < scores.size(); ++i) {
-    tokens.push_back({{"id", completion[i]},
-                      {"text", replace_invalid_utf8(tokenizer.token_bytes(completion[i]))},
-                      {"log_prob", scores[i]}});
+  for (size_t i = 0; i < score.log_probs.size(); ++i) {
+    const TokenId id = text.completion[i];
+    tokens.push_back({{"id", id},
+                      {"text", replace_invalid_utf8(tokenizer.token_bytes(id))},
+                      {"log_prob", score.log_probs[i]}});
   }
-  print(Json{{"log_prob", sum(scores)}, {"tokens", tokens}}.dump() + "\n");
+  print(
+      Json{{"log_prob", score.log_prob()}, {"greedy", score.is_greedy}, {"tokens", tokens}}.dump() +
+      "\n");
   return kExitDone;
 }
 
 int run_logits(const ScoreArguments& a) {
   const auto tokens = parse_token_ids(a.tokens);
-  const Model model = load_model(a);
+  const Model model = Model::load(a.model, load_options(a.compute));
   const auto logits = model.logits(tokens);
   write_npy(a.output, logits, {static_cast<int64_t>(tokens.size()), model.config().vocab_size});
   return kExitDone;
@@ -142,7 +143,7 @@ struct Letters {
   bool have_blanks_between_words() const { return 2 * unspaced <= all; }
 };
 
-struct TextScore {
+struct TextTotal {
   double nats = 0;
   int64_t tokens = 0, bytes = 0, characters = 0, words = 0, documents = 0;
   Letters letters;
@@ -156,25 +157,27 @@ struct TextScore {
 
 // Each document from the start mark on and, where there are several, with the end mark behind it:
 // as prepare writes them.
-TextScore score_texts(const std::vector<std::string>& texts, const Tokenizer& tokenizer,
-                      const Model& model) {
-  TextScore total;
+TextTotal score_texts(const std::vector<std::string>& texts, const Tokenizer& tokenizer,
+                      Generator& generator) {
+  TextTotal total;
+  std::vector<TextToScore> to_score;
   for (const std::string& text : texts) {
     auto tokens = tokenizer.encode(text);
     if (tokens.empty()) continue;
     if (texts.size() > 1 && tokenizer.end_of_text()) tokens.push_back(*tokenizer.end_of_text());
-    total.nats -= sum(model.score(context_tokens(tokenizer, ""), tokens));
     total.tokens += static_cast<int64_t>(tokens.size());
     total.bytes += static_cast<int64_t>(text.size());
     total.characters += count_characters(text);
     total.words += count_words(text);
     total.letters.add(text);
     ++total.documents;
+    to_score.push_back({context_tokens(tokenizer, ""), std::move(tokens)});
   }
+  for (const TextScore& score : generator.score(to_score)) total.nats -= score.log_prob();
   return total;
 }
 
-Json eval_json(const TextScore& t) {
+Json eval_json(const TextTotal& t) {
   Json json = {{"task", "perplexity"},
                {"documents", t.documents},
                {"tokens", t.tokens},
@@ -188,7 +191,7 @@ Json eval_json(const TextScore& t) {
   return json;
 }
 
-std::string eval_text(const TextScore& t) {
+std::string eval_text(const TextTotal& t) {
   std::string text = t.documents > 1 ? localized("{} documents, ", t.documents) : "";
   text += localized("{} tokens, {} bytes, {} characters: {:.4f} nats per token", t.tokens, t.bytes,
                     t.characters, t.per(t.tokens));
@@ -203,7 +206,8 @@ std::string eval_text(const TextScore& t) {
 int run_eval(const ScoreArguments& a) {
   const std::vector<std::string> texts = texts_to_score(a);
   const Tokenizer tokenizer = Tokenizer::load(find_model(a.model));
-  const TextScore total = score_texts(texts, tokenizer, load_model(a));
+  Generator generator = load_generator(a, tokenizer);
+  const TextTotal total = score_texts(texts, tokenizer, generator);
   if (total.tokens == 0) fail(ErrorCode::kInvalidData, "'{}' has no text", a.file);
   print(a.json ? eval_json(total).dump() + "\n" : eval_text(total));
   return kExitDone;

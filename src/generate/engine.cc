@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "generate/engine_impl.h"
+#include "generate/scoring.h"
 
 namespace inkstone {
 namespace {
@@ -102,6 +103,26 @@ RequestId Engine::submit(Request request) {
   task.on_text = std::move(request.on_text);
   task.on_end = std::move(request.on_end);
   return impl_->submit(std::move(task));
+}
+
+RequestId Engine::submit(ScoreRequest request) {
+  const ModelConfig& config = impl_->generator.model().config();
+  if (request.text.context.empty()) {
+    fail(ErrorCode::kUsage,
+         "nothing to condition on: give at least one token of context, such as the end-of-text "
+         "token");
+  }
+  if (request.text.completion.empty())
+    fail(ErrorCode::kUsage, "nothing to score: give at least one token of completion");
+  check_ids(request.text.context, config.vocab_size);
+  check_ids(request.text.completion, config.vocab_size);
+  auto strategy = std::make_unique<Scoring>(
+      ScoringTask{std::move(request.text), std::move(request.on_end)}, config.context);
+  std::vector<TokenId> prompt = strategy->prompt();
+  return impl_->submit(JobRequest{.prompt = std::move(prompt),
+                                  .max_tokens = 0,
+                                  .strategy = std::move(strategy),
+                                  .stop_requested = std::move(request.stop_requested)});
 }
 
 void Engine::cancel(RequestId id) {

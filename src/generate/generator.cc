@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <limits>
 #include <map>
 #include <utility>
 
@@ -39,11 +40,9 @@ const CharacterTable* Generator::Impl::characters_for(std::string_view prompt,
   return &*table;
 }
 
-namespace {
-
-// Where nobody says how many sequences are written at once: as many as a gigabyte of keys and
-// values has room for, but 8 at least.
 EngineOptions engine_options(const Model& model, int64_t sequences, int64_t parallel) {
+  if (parallel < 0)
+    fail(ErrorCode::kUsage, "the number of parallel sequences is {}, expected 0 or more", parallel);
   constexpr int64_t kBytes = 1'000'000'000, kLeast = 8, kMost = 64;
   const ModelConfig& config = model.config();
   EngineOptions options{.kept_tokens = config.context,
@@ -57,6 +56,8 @@ EngineOptions engine_options(const Model& model, int64_t sequences, int64_t para
                                   std::max(kLeast * of_sequence, kBytes / of_token));
   return options;
 }
+
+namespace {
 
 // A batch of prompts as requests, of which no more are under way than there are sequences: a prompt
 // is encoded when it comes to it.
@@ -158,11 +159,35 @@ std::vector<Completion> Generator::generate(std::span<const std::string> prompts
                                             const GenerateOptions& options, const OnText& on_text,
                                             int64_t parallel) {
   validate(options);
-  if (parallel < 0)
-    fail(ErrorCode::kUsage, "the number of parallel sequences is {}, expected 0 or more", parallel);
   if (prompts.empty()) return {};
   const auto total = static_cast<int64_t>(prompts.size()) * options.samples;
   return BatchRun(*this, prompts, options, on_text, engine_options(model(), total, parallel)).run();
+}
+
+std::vector<TextScore> Generator::score(std::span<const TextToScore> texts, int64_t parallel) {
+  // A text of several windows has several sequences.
+  const EngineOptions options = engine_options(model(), std::numeric_limits<int64_t>::max(),
+                                               parallel);
+  Engine engine(*this, options);
+  std::vector<TextScore> scores(texts.size());
+  std::exception_ptr error;
+  int64_t running = 0;
+  const auto submit = [&](size_t text) {
+    if (texts[text].completion.empty()) return;
+    engine.submit(ScoreRequest{.text = texts[text],
+                               .on_end = [&, text](TextScore score, std::exception_ptr its_error) {
+                                 scores[text] = std::move(score);
+                                 if (its_error && !error) error = its_error;
+                                 --running;
+                               }});
+    ++running;
+  };
+  for (size_t next = 0; next < texts.size() || running > 0;) {
+    while (next < texts.size() && running < options.max_sequences) submit(next++);
+    engine.step();
+    if (error) std::rethrow_exception(error);
+  }
+  return scores;
 }
 
 }  // namespace inkstone

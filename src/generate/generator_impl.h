@@ -8,10 +8,15 @@
 
 #include "generate/generate_options.h"
 #include "generate/whole_characters.h"
+#include "inkstone/engine.h"
 #include "inkstone/generator.h"
 #include "model/model_impl.h"
 
 namespace inkstone {
+
+// The engine of so many sequences, of which `parallel` are worked on at once; 0: as many as a
+// gigabyte of keys and values has room for, but 8 at least and no more than 64.
+EngineOptions engine_options(const Model& model, int64_t sequences, int64_t parallel);
 
 struct Generator::Impl {
   Impl(Model its_model, Tokenizer its_tokenizer)

@@ -2,12 +2,24 @@
 
 #include <algorithm>
 #include <exception>
+#include <utility>
 
 namespace inkstone {
 namespace {
 
 // Rows whose logits are held at once: 64 x 50257 are 13 MB.
 constexpr int64_t kRowsAtOnce = 64;
+
+void append_rows(std::vector<int64_t>& rows, int64_t first, int64_t count) {
+  for (int64_t r = 0; r < count; ++r) rows.push_back(first + r);
+}
+
+// Of the rows that are wanted of a member, those of one part.
+void append_targets(std::vector<TokenId>& targets, const Member& member, const Results& part) {
+  const auto from = part.first - (static_cast<int64_t>(member.tokens.size()) - member.wanted.rows);
+  const auto begin = member.wanted.targets.begin() + from;
+  targets.insert(targets.end(), begin, begin + part.rows);
+}
 
 int64_t whole_pages(int64_t tokens) { return tokens / kPagePositions * kPagePositions; }
 
@@ -139,30 +151,52 @@ void Pass::fail(std::exception_ptr error) noexcept {
 }
 
 void Pass::compute(std::span<Reading> batch) {
+  compute_logits(batch);
+  compute_hidden(batch);
+}
+
+// Rows with targets first, the others behind them.
+void Pass::compute_logits(std::span<Reading> batch) {
   const auto V = static_cast<size_t>(decoder_->config().vocab_size);
-  const auto C = static_cast<size_t>(decoder_->config().width);
-  std::vector<int64_t> logits_rows, hidden_rows;
-  const auto append = [](std::vector<int64_t>& rows, const Reading& reading) {
-    for (int64_t r = 0; r < reading.results.rows; ++r) rows.push_back(reading.row + r);
-  };
-  for (const Reading& reading : batch) {
-    if (reading.part->member->wanted.logits) append(logits_rows, reading);
-    if (reading.part->member->wanted.hidden) append(hidden_rows, reading);
+  std::vector<int64_t> rows;
+  std::vector<TokenId> targets;
+  std::vector<std::pair<Reading*, size_t>> places;  // its first row among these
+  for (const bool with_targets : {true, false}) {
+    for (Reading& reading : batch) {
+      const Wanted& wanted = reading.part->member->wanted;
+      if (!wanted.logits || wanted.targets.empty() == with_targets) continue;
+      places.emplace_back(&reading, rows.size());
+      append_rows(rows, reading.row, reading.results.rows);
+      if (with_targets) append_targets(targets, *reading.part->member, reading.results);
+    }
   }
-  logits_.resize(logits_rows.size() * V);
-  hidden_.resize(hidden_rows.size() * C);
-  if (!logits_rows.empty()) decoder_->logits(logits_rows, logits_);
-  if (!hidden_rows.empty()) decoder_->hidden(hidden_rows, hidden_);
-  std::span<const float> logits = logits_, hidden = hidden_;
-  const auto take = [](std::span<const float>& rest, size_t count) {
-    const auto taken = rest.first(count);
-    rest = rest.subspan(count);
-    return taken;
-  };
+  const size_t scored = targets.size();
+  logits_.resize(rows.size() * V);
+  losses_.resize(scored);
+  const std::span<float> logits = logits_;
+  decoder_->losses(std::span(rows).first(scored), targets, losses_, logits.first(scored * V));
+  decoder_->logits(std::span(rows).subspan(scored), logits.subspan(scored * V));
+  for (const auto& [reading, first] : places) {
+    const auto count = static_cast<size_t>(reading->results.rows);
+    reading->results.logits = logits.subspan(first * V, count * V);
+    if (first < scored) reading->results.losses = std::span(losses_).subspan(first, count);
+  }
+}
+
+void Pass::compute_hidden(std::span<Reading> batch) {
+  const auto C = static_cast<size_t>(decoder_->config().width);
+  std::vector<int64_t> rows;
+  for (const Reading& reading : batch) {
+    if (reading.part->member->wanted.hidden) append_rows(rows, reading.row, reading.results.rows);
+  }
+  hidden_.resize(rows.size() * C);
+  decoder_->hidden(rows, hidden_);
+  std::span<const float> rest = hidden_;
   for (Reading& reading : batch) {
-    const auto rows = static_cast<size_t>(reading.results.rows);
-    if (reading.part->member->wanted.logits) reading.results.logits = take(logits, rows * V);
-    if (reading.part->member->wanted.hidden) reading.results.hidden = take(hidden, rows * C);
+    if (!reading.part->member->wanted.hidden) continue;
+    const auto size = static_cast<size_t>(reading.results.rows) * C;
+    reading.results.hidden = rest.first(size);
+    rest = rest.subspan(size);
   }
 }
 

@@ -57,6 +57,8 @@ class Pass {
   PrefixHit find_live(std::span<const TokenId> tokens, const Jobs& jobs) const;
   std::vector<Reading> readings() const;
   void compute(std::span<Reading> batch);
+  void compute_logits(std::span<Reading> batch);
+  void compute_hidden(std::span<Reading> batch);
   void hand_over(std::span<const Reading> batch);
 
   Decoder* decoder_;
@@ -65,7 +67,7 @@ class Pass {
   std::vector<Part> parts_;
   std::vector<const Member*> prompts_;  // seen in this plan, that are not fed yet
   int64_t rows_ = 0, reused_ = 0;
-  std::vector<float> logits_, hidden_;
+  std::vector<float> logits_, hidden_, losses_;
 };
 
 }  // namespace inkstone

@@ -16,12 +16,12 @@ bool before(const Sampler::Candidate& a, const Sampler::Candidate& b) {
   return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
 }
 
-[[noreturn]] void fail_damaged() {
+}  // namespace
+
+void fail_damaged_logits() {
   fail(ErrorCode::kInvalidData,
        "the model's logits are not finite numbers: its weights are damaged");
 }
-
-}  // namespace
 
 Choice Sampler::choose(std::span<const float> logits, int64_t usable,
                        std::span<const TokenId> history, const SamplingOptions& options,
@@ -34,7 +34,7 @@ Choice Sampler::choose(std::span<const float> logits, int64_t usable,
   if (bar) bar(logits_);
   const auto choice = [&](TokenId token) { return Choice{token, log_prob(logits[token])}; };
   const auto best = std::max_element(logits_.begin(), logits_.end());
-  if (!std::isfinite(*best)) fail_damaged();
+  if (!std::isfinite(*best)) fail_damaged_logits();
   if (options.temperature == 0 || options.top_k == 1)
     return choice(static_cast<TokenId>(best - logits_.begin()));
   keep_best(options.top_k > 0 ? std::min(options.top_k, usable) : usable);
@@ -79,7 +79,7 @@ void Sampler::exponentiate(std::span<const float> logits) {
     exponentials_[i] = std::exp(static_cast<double>(logits[i] - maximum_));
     sum_ += exponentials_[i];
   }
-  if (!std::isfinite(maximum_) || !std::isfinite(sum_)) fail_damaged();
+  if (!std::isfinite(maximum_) || !std::isfinite(sum_)) fail_damaged_logits();
 }
 
 void Sampler::penalise_repetition(std::span<const TokenId> history,

@@ -16,6 +16,9 @@ struct Choice {
   float log_prob = 0;  // log softmax(logits)[token]: before any filter, at temperature 1
 };
 
+// Throws kInvalidData: the model's logits are not finite numbers.
+[[noreturn]] void fail_damaged_logits();
+
 // Sets the logits of what must not be drawn to -infinity, but not of all.
 using BarLogits = std::function<void(std::span<float> logits)>;
 

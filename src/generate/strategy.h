@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <exception>
 #include <span>
+#include <vector>
 
 #include "inkstone/tokenizer.h"
 
@@ -22,6 +23,9 @@ struct Wanted {
   int64_t rows = 1;
   bool logits = true;
   bool hidden = false;
+  // The tokens that follow the rows, one for each: their losses are given. Empty: none. With logits
+  // only.
+  std::vector<TokenId> targets = {};
 };
 
 // What a pass gave for one member. Long ones come in several parts, in the order of their rows.
@@ -31,6 +35,7 @@ struct Results {
   int64_t rows = 0;                    // at least one
   std::span<const float> logits = {};  // [rows, V], if wanted
   std::span<const float> hidden = {};  // [rows, C] after the last normalisation, if wanted
+  std::span<const float> losses = {};  // [rows]: -log P(target) in nats, if there are targets
 };
 
 // Members that a strategy needs at once, the prompt not counted. It has room for `least` of them

@@ -350,20 +350,25 @@ void Decoder::hidden(std::span<const int64_t> rows, std::span<float> out) {
   std::ranges::transform(values, out.begin(), [](bf16 value) { return to_float(value); });
 }
 
-std::vector<float> Decoder::losses(std::span<const TokenId> targets) {
-  const auto n = static_cast<int64_t>(targets.size());
-  INK_CHECK(n == impl_->rows.x.shape[0], "one target per row");
+void Decoder::losses(std::span<const int64_t> rows, std::span<const TokenId> targets,
+                     std::span<float> losses, std::span<float> logits) {
+  const auto n = static_cast<int64_t>(rows.size()), V = impl_->config.vocab_size;
+  INK_CHECK(targets.size() == rows.size() && losses.size() == rows.size() &&
+                static_cast<int64_t>(logits.size()) == n * V,
+            "a target, a loss and a row of logits per row");
+  if (rows.empty()) return;
+  const View x = impl_->gathered(rows);
   // The sequences and the mean are not needed any more: their memory takes targets and losses.
-  const View wanted = impl_->rows.sequences, losses = impl_->rows.mean;
+  const View wanted = impl_->rows.sequences.rows(0, n), found = impl_->rows.mean.rows(0, n);
   impl_->backend().copy_from_host(targets.data(), wanted);
   impl_->for_blocks(n, [&](int64_t begin, int64_t count) {
-    impl_->backend().cross_entropy({.logits = impl_->logits_of(impl_->rows.norm, begin, count),
+    const View block = impl_->logits_of(x, begin, count);
+    impl_->backend().cross_entropy({.logits = block,
                                     .targets = wanted.rows(begin, count),
-                                    .losses = losses.rows(begin, count)});
+                                    .losses = found.rows(begin, count)});
+    impl_->backend().copy_to_host(block, logits.data() + begin * V);
   });
-  std::vector<float> result(targets.size());
-  impl_->backend().copy_to_host(losses, result.data());
-  return result;
+  impl_->backend().copy_to_host(found, losses.data());
 }
 
 void Decoder::observe(std::function<void(int row, ConstView x)> on_product) {

@@ -64,9 +64,9 @@ class Decoder {
   void logits(std::span<const int64_t> rows, std::span<float> out);
   // Their last hidden states, after the last normalisation, [rows.size(), C].
   void hidden(std::span<const int64_t> rows, std::span<float> out);
-  // -log P(targets[r] | what row r saw) in nats of all rows of the last pass, without holding their
-  // logits; 0 where the target is negative.
-  std::vector<float> losses(std::span<const TokenId> targets);
+  // -log P(targets[i] | what rows[i] saw) in nats, [rows.size()], and the rows' logits.
+  void losses(std::span<const int64_t> rows, std::span<const TokenId> targets,
+              std::span<float> losses, std::span<float> logits);
 
   // From now on called before every product with a row of the parameter table, with its input
   // [rows, in]. Empty: no more.

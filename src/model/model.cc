@@ -100,73 +100,26 @@ Model Model::create(const ModelConfig& config, uint64_t seed, const LoadOptions&
 
 const ModelConfig& Model::config() const { return impl_->weights->config(); }
 
-namespace {
-
-// A sequence's tokens in passes of at most so many rows.
-constexpr int64_t kRowsOfPass = 1024;
-
-template <typename F>
-void feed(Decoder& decoder, std::span<const TokenId> tokens, F&& after_pass) {
-  const int64_t sequence = decoder.open();
-  for (size_t begin = 0; begin < tokens.size(); begin += kRowsOfPass) {
-    const size_t count = std::min<size_t>(kRowsOfPass, tokens.size() - begin);
-    const Chunk chunk{sequence, tokens.subspan(begin, count)};
-    decoder.run({&chunk, 1});
-    after_pass(begin, count);
-  }
-}
-
-}  // namespace
-
 std::vector<float> Model::logits(std::span<const TokenId> tokens) const {
   const auto count = static_cast<int64_t>(tokens.size());
   if (count < 1 || count > config().context) {
     fail(ErrorCode::kUsage, "{} tokens: expected 1 to {}, the model's context", count,
          config().context);
   }
+  constexpr size_t kRowsOfPass = 1024;
   Decoder decoder(*impl_->weights, count);
   const auto V = static_cast<size_t>(config().vocab_size);
+  const int64_t sequence = decoder.open();
   std::vector<float> all(tokens.size() * V);
-  feed(decoder, tokens, [&](size_t begin, size_t n) {
+  for (size_t begin = 0; begin < tokens.size(); begin += kRowsOfPass) {
+    const size_t n = std::min(kRowsOfPass, tokens.size() - begin);
+    const Chunk chunk{sequence, tokens.subspan(begin, n)};
+    decoder.run({&chunk, 1});
     std::vector<int64_t> rows(n);
     std::iota(rows.begin(), rows.end(), 0);
     decoder.logits(rows, std::span(all).subspan(begin * V, n * V));
-  });
+  }
   return all;
-}
-
-std::vector<double> Model::score(std::span<const TokenId> context,
-                                 std::span<const TokenId> completion) const {
-  if (context.empty()) {
-    fail(ErrorCode::kUsage,
-         "nothing to condition on: give at least one token of context, such as the end-of-text "
-         "token");
-  }
-  std::vector<TokenId> text(context.begin(), context.end());
-  text.insert(text.end(), completion.begin(), completion.end());
-  std::vector<double> result;
-  const auto total = static_cast<int64_t>(text.size());
-  const int64_t window = config().context;
-  // `next` is the first token without a score; each window predicts from `begin` + 1 on.
-  int64_t next = static_cast<int64_t>(context.size());
-  while (next < total) {
-    int64_t begin = 0;
-    if (next > window)
-      begin = std::min(next - std::max<int64_t>(1, window / 2), total - 1 - window);
-    const int64_t end = std::min(total - 1, begin + window);  // inputs [begin, end)
-    std::vector<TokenId> targets(text.begin() + begin + 1, text.begin() + end + 1);
-    std::fill(targets.begin(), targets.begin() + (next - begin - 1), -1);
-    Decoder decoder(*impl_->weights, end - begin);
-    std::vector<float> losses;
-    feed(decoder, std::span(text).subspan(begin, end - begin), [&](size_t at, size_t n) {
-      const auto part = decoder.losses(std::span(targets).subspan(at, n));
-      losses.insert(losses.end(), part.begin(), part.end());
-    });
-    for (int64_t i = next; i <= end; ++i)
-      result.push_back(-static_cast<double>(losses[i - begin - 1]));
-    next = end + 1;
-  }
-  return result;
 }
 
 void Model::save(const fs::path& folder) const {

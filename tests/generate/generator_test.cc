@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/utf8.h"
+#include "generate/generator_impl.h"
 #include "small_generator.h"
 #include "support.h"
 
@@ -296,6 +297,28 @@ TEST(Generator, NeverDrawsIdsThatTheTokenizerLacks) {
                                {.max_tokens = 200, .ignore_end_of_text = true})
                      .front();
   for (const TokenId token : c.tokens) EXPECT_LT(token, generator.tokenizer().vocab_size());
+}
+
+// A gigabyte of keys and values, but room for 8 texts of the whole context and no more than 64.
+TEST(Generator, ChoosesHowManyAreWrittenAtOnceByTheCache) {
+  const auto tokens = [](const ModelConfig& shape, int64_t sequences, int64_t parallel) {
+    ModelConfig config = shape;
+    config.vocab_size = 256;
+    return engine_options(Model::create(config, 1), sequences, parallel);
+  };
+  // Two contexts and three pages of 16 for each.
+  const ModelConfig small{.layers = 2, .heads = 2, .width = 32, .context = 64};
+  EXPECT_EQ(tokens(small, 1000, 0).max_sequences, 64);
+  EXPECT_EQ(tokens(small, 1000, 0).cache_tokens, 64 * (2 * 64 + 48));
+  EXPECT_EQ(tokens(small, 3, 0).max_sequences, 3);
+  EXPECT_EQ(tokens(small, 3, 0).cache_tokens, 3 * (2 * 64 + 48));
+  // 2 x 4 layers x 256 x 4 bytes are 8192 of a token: 122,070 of them in a gigabyte.
+  const ModelConfig wide{.layers = 4, .heads = 4, .width = 256, .context = 1024};
+  EXPECT_EQ(tokens(wide, 1000, 0).cache_tokens, 122'070);
+  const ModelConfig long_one{.layers = 4, .heads = 4, .width = 256, .context = 16384};
+  EXPECT_EQ(tokens(long_one, 1000, 0).cache_tokens, 8 * (2 * 16384 + 48));
+  EXPECT_EQ(tokens(wide, 1000, 5).max_sequences, 5);
+  EXPECT_EQ(tokens(wide, 1000, 5).cache_tokens, 0);  // whatever five can need
 }
 
 TEST(Generator, RefusesWhatDoesNotBelongTogether) {

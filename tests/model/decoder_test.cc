@@ -348,44 +348,24 @@ TEST_F(DecoderTest, WaitsForNothingButTheLogits) {
   EXPECT_EQ(logits, last(model.logits(text)));
 }
 
-// log P(completion | context) from the softmax of the logits, in double.
-std::vector<double> expected_scores(const Model& model, const std::vector<TokenId>& text,
-                                    size_t from) {
-  const auto logits = model.logits(std::span(text).first(text.size() - 1));
-  const int64_t V = model.config().vocab_size;
-  std::vector<double> scores;
-  for (size_t i = from; i < text.size(); ++i) {
-    const float* row = logits.data() + static_cast<int64_t>(i - 1) * V;
+TEST_F(DecoderTest, LossesAreTheLogProbabilitiesOfTargetsBesideTheirLogits) {
+  Decoder decoder(*model.impl().weights, 16);
+  const Chunk chunk{decoder.open(), text};
+  decoder.run({&chunk, 1});
+  const std::array<int64_t, 3> rows = {4, 0, 5};
+  const std::array<TokenId, 3> targets = {7, 96, 0};
+  const auto vocab = static_cast<size_t>(model.config().vocab_size);
+  std::vector<float> losses(rows.size()), logits(rows.size() * vocab), alone(logits.size());
+  decoder.logits(rows, alone);
+  decoder.losses(rows, targets, losses, logits);
+  EXPECT_EQ(logits, alone);
+  for (size_t i = 0; i < rows.size(); ++i) {
     double sum = 0;
-    for (int64_t v = 0; v < V; ++v) sum += std::exp(double{row[v]});
-    scores.push_back(double{row[text[i]]} - std::log(sum));
+    for (size_t v = 0; v < vocab; ++v) sum += std::exp(double{logits[i * vocab + v]});
+    const double expected = std::log(sum) -
+                            double{logits[i * vocab + static_cast<size_t>(targets[i])]};
+    EXPECT_NEAR(losses[i], expected, 1e-5) << i;
   }
-  return scores;
-}
-
-TEST_F(DecoderTest, ScoreIsTheLogProbabilityOfEveryToken) {
-  const auto expected = expected_scores(model, text, 3);
-  const auto scores = model.score(std::span(text).first(3), std::span(text).subspan(3));
-  ASSERT_EQ(scores.size(), expected.size());
-  for (size_t i = 0; i < scores.size(); ++i) EXPECT_NEAR(scores[i], expected[i], 1e-5) << i;
-}
-
-TEST_F(DecoderTest, ScoreOfALongTextUsesOverlappingWindows) {
-  std::vector<TokenId> longer;
-  for (int i = 0; i < 61; ++i) longer.push_back((i * i + 5 * i) % 97);
-  const auto scores = model.score(std::span(longer).first(20), std::span(longer).subspan(20));
-  ASSERT_EQ(scores.size(), 41u);
-  // Context 16: the first scored token has at least half a window of history.
-  const std::vector<TokenId> first(longer.begin() + 12, longer.begin() + 21);
-  EXPECT_NEAR(scores[0], expected_scores(model, first, first.size() - 1)[0], 1e-5);
-  // The last window is a whole one that ends with the text.
-  const std::vector<TokenId> last(longer.end() - 17, longer.end());
-  EXPECT_NEAR(scores.back(), expected_scores(model, last, last.size() - 1)[0], 1e-5);
-}
-
-TEST_F(DecoderTest, ScoreNeedsSomethingToConditionOn) {
-  EXPECT_EQ(test::thrown_by([&] { model.score({}, text); }).code(), ErrorCode::kUsage);
-  EXPECT_TRUE(model.score(text, {}).empty());
 }
 
 }  // namespace
