@@ -37,6 +37,9 @@ struct ModelConfig {
   Activation activation = Activation::kGeluTanh;  // HF: activation_function
   bool tied_output = true;  // the output layer is the token embedding (HF: tie_word_embeddings)
   bool biases = true;       // of products and normalisations
+  // The model was trained to see a whole prompt from each position of it, where GPT-2 sees what
+  // comes before. A property of how it is run, not of its weights.
+  bool prefix_lm = false;
 
   bool operator==(const ModelConfig&) const = default;
 

@@ -44,6 +44,19 @@ OptimizerKind parse_optimizer(std::string_view name);
 std::string_view compute_name(ComputeType compute);
 ComputeType parse_compute(std::string_view name);
 
+// What is masked together, when part of a text is masked.
+enum class MaskUnit {
+  kToken,
+  kWord,  // all tokens of a word; in Chinese and Japanese text, of a character
+};
+
+// What stands in place of a masked token.
+enum class MaskWith {
+  kAuto,    // kMask in the windows of masked_fraction, else kRandom
+  kRandom,  // a token drawn from the vocabulary
+  kMask,    // the vocabulary's mask token, which is added where there is none
+};
+
 struct TrainOptions {
   // Folders that `prepare` wrote, all with the same tokenizer.
   std::vector<std::filesystem::path> data;
@@ -75,7 +88,24 @@ struct TrainOptions {
   double weight_decay = 0.1, beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8;
   double clip = 1.0;  // global gradient norm; 0: no clipping
   double dropout = 0.0;
-  double mask_rate = 0.0;  // probability that an input word is replaced by a random one
+  // Objectives (docs/objectives.md).
+  //
+  // The probability that an input is masked; with mask_rate_high above it, drawn anew for each
+  // window from mask_rate to mask_rate_high.
+  double mask_rate = 0.0, mask_rate_high = 0.0;
+  MaskUnit mask_unit = MaskUnit::kToken;
+  MaskWith mask_with = MaskWith::kAuto;
+  // The part of the windows that is read in both directions, where what is masked is predicted and
+  // nothing else; the other windows are then not masked. Source: Charpentier and Samuel 2024,
+  // arXiv:2410.24159.
+  double masked_fraction = 0.0;
+  // A part at the beginning of each window is seen whole, and the rest is predicted. The model says
+  // so ever after (ModelConfig::prefix_lm).
+  bool prefix_lm = false;
+  // The probability that a document is to be filled in: beginning and end come first, then the
+  // middle. Source: Bavarian et al. 2022, arXiv:2207.14255.
+  double fim_rate = 0.0;
+  bool separate_documents = false;  // a document does not see those before it in its window
   ComputeType compute = ComputeType::kF32;
   Runtime runtime = Runtime();
   uint64_t seed = 1;

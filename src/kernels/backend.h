@@ -1,13 +1,13 @@
 // The contract between the model and a device: about 25 operations. The model is written once
 // against it.
 //
-// Everywhere: views are contiguous (but for the strides of Matmul and of heads) and row-major and live in this
-// backend's memory; "activation type" is f32 or bf16, the same for all activations of one model;
-// parameters handed to normalisation and the embeddings, all parameter gradients and the residual
-// stream are f32; sums are accumulated in f32 or wider. One thread uses a backend at a time. Every
-// operation gives the same bits for the same input and device, whatever the number of threads. A
-// wrong shape or type is a bug of the caller (INK_CHECK). The plain statement of each operation is
-// in reference.h.
+// Everywhere: views are contiguous (but for the strides of Matmul and of heads) and row-major and
+// live in this backend's memory; "activation type" is f32 or bf16, the same for all activations of
+// one model; parameters handed to normalisation and the embeddings, all parameter gradients and the
+// residual stream are f32; sums are accumulated in f32 or wider. One thread uses a backend at a
+// time. Every operation gives the same bits for the same input and device, whatever the number of
+// threads. A wrong shape or type is a bug of the caller (INK_CHECK). The plain statement of each
+// operation is in reference.h.
 //
 // Time. Operations, copies and the release of memory take effect in the order in which they are
 // called, but maybe later than the call returns. Only copy_to_host and synchronize wait, for all
@@ -203,14 +203,15 @@ struct AttentionPaged {
   View out;  // [R,C], qkv's type
 };
 
-// loss[r] = logsumexp(logits[r,:]) - logits[r,targets[r]]; 0 where targets[r] < 0.
-// dlogits[r,v] = (softmax(logits[r,:])[v] - [v == targets[r]]) * gradient_scale; 0 where targets[r]
-// < 0.
+// loss[r] = weights[r] (logsumexp(logits[r,:]) - logits[r,targets[r]]); 0 where targets[r] < 0.
+// dlogits[r,v] = (softmax(logits[r,:])[v] - [v == targets[r]]) weights[r] gradient_scale; 0 where
+// targets[r] < 0.
 struct CrossEntropy {
-  ConstView logits;   // [R,V] f32
-  ConstView targets;  // [R] i32
-  View losses;        // [R] f32
-  View dlogits = {};  // [R,V] f32 (may be logits itself) or bf16; absent: losses only
+  ConstView logits;        // [R,V] f32
+  ConstView targets;       // [R] i32
+  ConstView weights = {};  // [R] f32; absent: all 1
+  View losses;             // [R] f32
+  View dlogits = {};       // [R,V] f32 (may be logits itself) or bf16; absent: losses only
   float gradient_scale = 1;
 };
 

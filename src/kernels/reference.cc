@@ -428,16 +428,19 @@ void attention_paged(const PagedSizes& s, const PagedRows& rows, In qkv, In keys
   }
 }
 
-void cross_entropy(In logits, Indices targets, double gradient_scale, Out losses, Out dlogits) {
+void cross_entropy(In logits, Indices targets, In weights, double gradient_scale, Out losses,
+                   Out dlogits) {
   const int64_t R = length(targets), V = length(logits) / R;
   for (int64_t r = 0; r < R; ++r) {
     const In row = logits.subspan(r * V, V);
     std::vector<double> p(row.begin(), row.end());
     const double lse = softmax(p);
     const bool counts = targets[r] >= 0;
-    losses[r] = counts ? lse - row[targets[r]] : 0;
+    const double weight = weights.empty() ? 1 : weights[r];
+    losses[r] = counts ? weight * (lse - row[targets[r]]) : 0;
     for (int64_t v = 0; v < V && !dlogits.empty(); ++v) {
-      dlogits[r * V + v] = counts ? (p[v] - (v == targets[r] ? 1 : 0)) * gradient_scale : 0;
+      dlogits[r * V + v] = counts ? (p[v] - (v == targets[r] ? 1 : 0)) * weight * gradient_scale
+                                  : 0;
     }
   }
 }

@@ -89,7 +89,8 @@ void attention_forward(const AttentionSizes& s, const AttentionInputs& in, Out o
 void attention_backward(const AttentionSizes& s, In dout, const AttentionInputs& in,
                         const AttentionGradients& to);
 
-// Rows over keys and values in pages (AttentionPaged); M pages a sequence at most, of the type `cache`.
+// Rows over keys and values in pages (AttentionPaged); M pages a sequence at most, of the type
+// `cache`.
 struct PagedSizes {
   int64_t R, NH, HS, M;
   double scale = 1;
@@ -105,8 +106,10 @@ void store_in_pages(const PagedSizes& s, const PagedRows& rows, In qkv, Out keys
 void attention_paged(const PagedSizes& s, const PagedRows& rows, In qkv, In keys, In values,
                      Out out);
 
-// logits [R,V], targets [R] -> losses [R], dlogits [R,V] (absent: losses only).
-void cross_entropy(In logits, Indices targets, double gradient_scale, Out losses, Out dlogits);
+// logits [R,V], targets [R], weights [R] (absent: all 1) -> losses [R], dlogits [R,V] (absent:
+// losses only).
+void cross_entropy(In logits, Indices targets, In weights, double gradient_scale, Out losses,
+                   Out dlogits);
 
 // What a step multiplies gradients of this norm by.
 double gradient_scale(double squared_norm, double clip);

@@ -11,6 +11,7 @@ namespace inkstone {
 
 struct PassShape {
   int64_t batch = 1, context = 1;
+  ConstView first_keys = {}, last_keys = {};  // as AttentionForward has them
   int64_t rows() const { return batch * context; }
 };
 

@@ -19,6 +19,10 @@ AnyView part(const AnyView& v, int64_t begin, int64_t count) {
   return result;
 }
 
+ConstView part_if_given(const ConstView& v, int64_t begin, int64_t count) {
+  return v ? part(v, begin, count) : v;
+}
+
 // Calls f(begin, count) for every block of rows.
 template <typename F>
 void for_each_block(int64_t rows, int64_t block, F&& f) {
@@ -37,16 +41,16 @@ OutputScratch plan_output(Arena& arena, const Network& network, int64_t rows) {
   return scratch;
 }
 
-void output_forward(const Network& network, ConstView x, ConstView targets,
-                    const OutputScratch& scratch, View losses) {
+void output_forward(const Network& network, const OutputForward& op, const OutputScratch& scratch) {
   Backend& backend = network.backend();
-  for_each_block(x.shape[0], scratch.logits.shape[0], [&](int64_t begin, int64_t count) {
+  const ConstView output = network.operand(network.table().output());
+  for_each_block(op.x.shape[0], scratch.logits.shape[0], [&](int64_t begin, int64_t count) {
     const View logits = part(scratch.logits, 0, count);
-    backend.matmul_nt(
-        {.a = part(x, begin, count), .b = network.operand(network.table().output()), .c = logits});
+    backend.matmul_nt({.a = part(op.x, begin, count), .b = output, .c = logits});
     backend.cross_entropy({.logits = logits,
-                           .targets = part(targets, begin, count),
-                           .losses = part(losses, begin, count)});
+                           .targets = part(op.targets, begin, count),
+                           .weights = part_if_given(op.weights, begin, count),
+                           .losses = part(op.losses, begin, count)});
   });
 }
 
@@ -60,6 +64,7 @@ void output_forward_backward(const Network& network, const OutputBackward& op,
     backend.matmul_nt({.a = x, .b = network.operand(output), .c = logits});
     backend.cross_entropy({.logits = logits,
                            .targets = part(op.targets, begin, count),
+                           .weights = part_if_given(op.weights, begin, count),
                            .losses = part(op.losses, begin, count),
                            .dlogits = dlogits,
                            .gradient_scale = op.gradient_scale});

@@ -17,15 +17,19 @@ struct OutputScratch {
 // R is what the backend takes at once (Backend::logits_rows). A plan for many rows holds fewer.
 OutputScratch plan_output(Arena& arena, const Network& network, int64_t rows);
 
-// losses[n] = -log softmax(x wte^T)[n, targets[n]].
-// x [N,C] act, targets [N] i32 (negative: none), losses [N] f32.
-void output_forward(const Network& network, ConstView x, ConstView targets,
-                    const OutputScratch& scratch, View losses);
+// losses[n] = -weights[n] log softmax(x wte^T)[n, targets[n]].
+struct OutputForward {
+  ConstView x;             // [N,C] act
+  ConstView targets;       // [N] i32; negative: none
+  ConstView weights = {};  // [N] f32; absent: all 1
+  View losses;             // [N] f32
+};
+void output_forward(const Network& network, const OutputForward& op, const OutputScratch& scratch);
 
 // The same, and dx [N,C] act = gradient, dwte (+)= gradient. gradient_scale multiplies d(sum of
 // losses).
 struct OutputBackward {
-  ConstView x, targets;
+  ConstView x, targets, weights = {};
   View losses, dx;
   float gradient_scale = 1;
   bool accumulate = false;

@@ -25,6 +25,7 @@ namespace {
 struct PassMemory {
   View loss;                                // [1] f64
   View tokens, targets, positions, losses;  // [N]
+  View weights, first_keys, last_keys;      // [N], used where a batch gives them
   std::vector<BlockActivations> blocks;
   View branch;                   // [N,C] act
   View xf, lnf, mean_f, rstd_f;  // the last normalisation
@@ -42,6 +43,9 @@ PassMemory plan_pass(Arena& arena, const Network& network, const PassShape& shap
   m.targets = arena.take(DType::kI32, {N});
   m.positions = arena.take(DType::kI32, {N});
   m.losses = arena.take(DType::kF32, {N});
+  m.weights = arena.take(DType::kF32, {N});
+  m.first_keys = arena.take(DType::kI32, {shape.batch, shape.context});
+  m.last_keys = arena.take(DType::kI32, {shape.batch, shape.context});
   for (int64_t l = 0; l < config.layers; ++l)
     m.blocks.push_back(plan_block(arena, config, act, shape));
   m.branch = arena.take(act, {N, C});
@@ -64,23 +68,51 @@ struct TrainingPass::Impl {
     memory_buffer = Buffer(network.backend(), count.used_bytes());
   }
 
-  // Lays the memory out for B x T tokens and fills in tokens, targets and positions.
-  void load(std::span<const TokenId> inputs, std::span<const TokenId> targets, int64_t context) {
-    const auto count = static_cast<int64_t>(inputs.size());
+  // Lays the memory out for B x T tokens and fills in what the batch says of each.
+  void load(const MicroBatch& batch, int64_t context) {
+    const auto count = static_cast<int64_t>(batch.inputs.size());
     INK_CHECK(context >= 1 && context <= planned.context && count > 0 && count % context == 0 &&
-                  count / context <= planned.batch && inputs.size() == targets.size(),
+                  count / context <= planned.batch,
               "micro-batch does not fit the plan");
     const PassShape wanted{count / context, context};
     if (wanted.batch != shape.batch || wanted.context != shape.context || memory.blocks.empty()) {
       shape = wanted;
       Arena arena(memory_buffer.data(), memory_buffer.bytes());
       memory = plan_pass(arena, network, shape);
-      std::vector<int32_t> positions(count);
-      for (int64_t n = 0; n < count; ++n) positions[n] = static_cast<int32_t>(n % context);
-      network.backend().copy_from_host(positions.data(), memory.positions);
+      plain_positions = false;
     }
-    network.backend().copy_from_host(inputs.data(), memory.tokens);
-    network.backend().copy_from_host(targets.data(), memory.targets);
+    give(batch.inputs, memory.tokens);
+    give(batch.targets, memory.targets);
+    load_positions(batch.positions);
+    weights = give_if_any(batch.weights, memory.weights);
+    shape.first_keys = give_if_any(batch.first_keys, memory.first_keys);
+    shape.last_keys = give_if_any(batch.last_keys, memory.last_keys);
+  }
+
+  template <typename T>
+  void give(std::span<const T> values, View to) {
+    INK_CHECK(static_cast<int64_t>(values.size()) == to.count(), "an array does not fit the batch");
+    network.backend().copy_from_host(values.data(), to);
+  }
+
+  template <typename T>
+  ConstView give_if_any(std::span<const T> values, View to) {
+    if (values.empty()) return {};
+    give(values, to);
+    return to;
+  }
+
+  // Those of whole windows stay from batch to batch.
+  void load_positions(std::span<const int32_t> given) {
+    if (!given.empty()) {
+      give(given, memory.positions);
+    } else if (!plain_positions) {
+      std::vector<int32_t> positions(static_cast<size_t>(shape.rows()));
+      for (size_t n = 0; n < positions.size(); ++n)
+        positions[n] = static_cast<int32_t>(n % static_cast<size_t>(shape.context));
+      give(std::span<const int32_t>(positions), memory.positions);
+    }
+    plain_positions = given.empty();
   }
 
   void forward(const PassDropout& dropout) {
@@ -117,6 +149,7 @@ struct TrainingPass::Impl {
     output_forward_backward(network,
                             {.x = memory.lnf,
                              .targets = memory.targets,
+                             .weights = weights,
                              .losses = memory.losses,
                              .dx = s.dnorm,
                              .gradient_scale = batch.gradient_scale,
@@ -158,6 +191,8 @@ struct TrainingPass::Impl {
   float dropout_rate;
   Buffer memory_buffer;
   PassMemory memory;
+  ConstView weights;             // of the batch; absent: all 1
+  bool plain_positions = false;  // memory holds those of whole windows
 };
 
 TrainingPass::TrainingPass(Network& network, int64_t batch, int64_t context, float dropout)
@@ -167,20 +202,24 @@ TrainingPass::~TrainingPass() = default;
 
 void TrainingPass::forward_backward(const MicroBatch& batch, int64_t context,
                                     Gradients& gradients) {
-  impl_->load(batch.inputs, batch.targets, context);
+  impl_->load(batch, context);
   const PassDropout dropout{impl_->dropout_rate, batch.dropout_seed};
   impl_->forward(dropout);
   impl_->backward(gradients, batch, dropout);
   impl_->sum_losses(batch.accumulate);
 }
 
-void TrainingPass::forward(std::span<const TokenId> inputs, std::span<const TokenId> targets,
-                           int64_t context, bool accumulate) {
-  impl_->load(inputs, targets, context);
+void TrainingPass::forward(const MicroBatch& batch, int64_t context) {
+  impl_->load(batch, context);
   impl_->forward({});
-  output_forward(impl_->network, impl_->memory.lnf, impl_->memory.targets, impl_->memory.output,
-                 impl_->memory.losses);
-  impl_->sum_losses(accumulate);
+  const PassMemory& memory = impl_->memory;
+  output_forward(impl_->network,
+                 {.x = memory.lnf,
+                  .targets = memory.targets,
+                  .weights = impl_->weights,
+                  .losses = memory.losses},
+                 memory.output);
+  impl_->sum_losses(batch.accumulate);
 }
 
 ConstView TrainingPass::loss() const { return impl_->memory_buffer.view(DType::kF64, {1}); }

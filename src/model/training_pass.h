@@ -22,10 +22,17 @@ class Gradients {
   Buffer buffer_;
 };
 
+// Of the arrays of B * T only inputs and targets must be given: an empty one means the same for
+// every position, which costs nothing.
 struct MicroBatch {
-  std::span<const TokenId> inputs;   // [B * T]
-  std::span<const TokenId> targets;  // [B * T]; negative: no loss at this position
-  // DLoss/dloss[n] of every position: 1 / (targets of the whole step).
+  std::span<const TokenId> inputs;
+  std::span<const TokenId> targets;         // negative: no loss at this position
+  std::span<const float> weights = {};      // of the losses; empty: all 1
+  std::span<const int32_t> positions = {};  // empty: 0 to T - 1 in each window
+  // What a position sees, from 0 to T - 1 in its window, both inclusive: as AttentionForward has
+  // them. Both or none; empty: all before it and itself.
+  std::span<const int32_t> first_keys = {}, last_keys = {};
+  // DLoss/dloss[n] of every position: 1 / (sum of the weights of all targets of the whole step).
   float gradient_scale = 1;
   bool accumulate = false;    // add to the gradients and the loss instead of overwriting them
   uint64_t dropout_seed = 0;  // of this micro-batch
@@ -43,11 +50,10 @@ class TrainingPass {
   // Runs B x T tokens, context = T <= the planned one.
   void forward_backward(const MicroBatch& batch, int64_t context, Gradients& gradients);
   // The losses without gradients and without dropout.
-  void forward(std::span<const TokenId> inputs, std::span<const TokenId> targets, int64_t context,
-               bool accumulate = false);
+  void forward(const MicroBatch& batch, int64_t context);
 
-  // [1] f64, on the device: the sum of the losses in nats over positions that have a target, of the
-  // last micro-batch and, where it accumulated, of those before it.
+  // [1] f64, on the device: the sum of the losses in nats, times their weights, over positions that
+  // have a target, of the last micro-batch and, where it accumulated, of those before it.
   ConstView loss() const;
   // The same number, here.
   double read_loss() const;

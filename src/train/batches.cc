@@ -92,8 +92,10 @@ double mean_loss(TrainingPass& pass, const TokenStream& stream, int64_t batch, i
       stream.read(begin, std::span(inputs).subspan(b * T, length));
       stream.read(begin + 1, std::span(targets).subspan(b * T, length));
     }
-    pass.forward(std::span(inputs).first(rows * T), std::span(targets).first(rows * T), T,
-                 first > 0);
+    pass.forward({.inputs = std::span(inputs).first(rows * T),
+                  .targets = std::span(targets).first(rows * T),
+                  .accumulate = first > 0},
+                 T);
   }
   return pass.read_loss() / static_cast<double>(predictions);
 }

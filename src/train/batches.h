@@ -10,13 +10,9 @@
 #include "corpus/load/batch_loader.h"
 #include "corpus/load/mixture.h"
 #include "inkstone/trainer.h"
+#include "train/token_batch.h"
 
 namespace inkstone {
-
-// Inputs and targets of one micro-batch, [B * T] each: target n is the token after input n.
-struct TokenBatch {
-  std::vector<TokenId> inputs, targets;
-};
 
 class TrainingBatches {
  public:

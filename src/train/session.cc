@@ -152,21 +152,32 @@ void Session::announce() const {
 // Queues a step; what it lost is known when settle() returns.
 void Session::one_step() {
   const int64_t step = state_.step;
+  const double weight = read_step(step);
   for (int64_t micro = 0; micro < options().accumulate; ++micro) {
-    batches_->read(step, micro, batch_);
-    pass_->forward_backward(
-        {.inputs = batch_.inputs,
-         .targets = batch_.targets,
-         .gradient_scale = 1.0f / static_cast<float>(tokens_per_step()),
-         .accumulate = micro > 0,
-         .dropout_seed = options().seed +
+    MicroBatch batch = micro_batch(step_batches_[static_cast<size_t>(micro)]);
+    batch.gradient_scale = weight > 0 ? 1.0f / static_cast<float>(weight) : 0.0f;
+    batch.accumulate = micro > 0;
+    batch.dropout_seed = options().seed +
                          static_cast<uint64_t>(step * options().accumulate + micro) *
-                             0x9E3779B97F4A7C15u},
-        batches_->window(), gradients_);
+                             0x9E3779B97F4A7C15u;
+    pass_->forward_backward(batch, batches_->window(), gradients_);
   }
   update(step);
-  log_.note(pass_->loss(), optimizer_.squared_norm());
+  log_.note(pass_->loss(), optimizer_.squared_norm(), weight);
   state_.step = step + 1;
+}
+
+// Reads the micro-batches of a step. Returns the weight of all that is trained in it, which divides
+// the gradients of each.
+double Session::read_step(int64_t step) {
+  step_batches_.resize(static_cast<size_t>(options().accumulate));
+  double weight = 0;
+  for (int64_t micro = 0; micro < options().accumulate; ++micro) {
+    TokenBatch& batch = step_batches_[static_cast<size_t>(micro)];
+    batches_->read(step, micro, batch);
+    weight += trained_weight(batch);
+  }
+  return weight;
 }
 
 void Session::update(int64_t step) {
@@ -197,7 +208,7 @@ bool Session::must_settle() const {
 void Session::settle() {
   int64_t step = state_.step - log_.count();
   for (const StepLog::Entry& entry : log_.take()) {
-    last_loss_ = entry.loss_sum / static_cast<double>(tokens_per_step());
+    last_loss_ = entry.loss;
     last_grad_norm_ = entry.gradient_norm;
     if (!std::isfinite(last_loss_) || !std::isfinite(last_grad_norm_))
       fail_diverged(step, last_loss_);

@@ -57,6 +57,7 @@ class Session {
   void announce() const;
 
   void one_step();
+  double read_step(int64_t step);
   void update(int64_t step);
   bool is_last() const { return state_.step == options().steps; }
   bool is_due(int64_t every) const { return every > 0 && state_.step % every == 0; }
@@ -87,7 +88,7 @@ class Session {
   std::unique_ptr<TrainingPass> pass_;
   std::unique_ptr<MetricsLog> metrics_;
   std::unique_ptr<Speed> speed_;
-  TokenBatch batch_;
+  std::vector<TokenBatch> step_batches_;  // of one step, each micro-batch
   double start_s_ = 0;
   double last_lr_ = 0, last_loss_ = 0, last_grad_norm_ = 0;  // of the last step
   int64_t first_step_ = 0;

@@ -329,7 +329,7 @@ OperationCase adamw_case(int64_t count, bool copy, double gradient_range) {
 namespace {
 
 constexpr float kGradientScale = 0.25f;
-enum CrossEntropyTensors { kLogits, kTargets, kLosses, kDlogits };
+enum CrossEntropyTensors { kLogits, kTargets, kWeights, kLosses, kDlogits };
 
 // With s = x - maximum and L = log(sum of e^s): loss = L - s[target], p[v] = e^(s[v] - L). One
 // roundoff in each s, the exponentials' errors averaged with weights p and a sum of at most 4096
@@ -354,19 +354,26 @@ void expect_cross_entropy(Values& v, const CrossEntropyCase& c) {
   using Gradient = CrossEntropyCase::Gradient;
   const Doubles logits = v[kLogits];
   const std::vector<int32_t> targets = v.integers(kTargets);
+  const Doubles weights = c.weights ? v[kWeights] : Doubles(targets.size(), 1);
   Doubles dlogits(c.gradient == Gradient::kNone ? 0 : logits.size());
-  reference::cross_entropy(logits, targets, kGradientScale, v[kLosses], dlogits);
+  reference::cross_entropy(logits, targets, {}, kGradientScale, v[kLosses], dlogits);
+  const Doubles losses = v[kLosses];  // not weighted, of which the bounds are made
+  if (c.weights)
+    reference::cross_entropy(logits, targets, weights, kGradientScale, v[kLosses], dlogits);
   const int to = c.gradient == Gradient::kInPlace ? int{kLogits} : int{kDlogits};
   if (!dlogits.empty()) v[to] = dlogits;
   for (int64_t r = 0; r < c.R; ++r) {
     if (targets[r] < 0) continue;  // exactly zero
     const std::span<const double> row = std::span(logits).subspan(r * c.V, c.V);
-    const RowBounds bounds(row, v[kLosses][r], targets[r], v.depth(std::min<int64_t>(c.V, 4096)));
-    v.bound(kLosses)[r] = bounds.loss(row[targets[r]]);
+    const RowBounds bounds(row, losses[r], targets[r], v.depth(std::min<int64_t>(c.V, 4096)));
+    const double rounding = c.weights ? 2 * kUnit : 0;  // of a product with the weight
+    v.bound(kLosses)[r] = weights[r] * bounds.loss(row[targets[r]]) +
+                          rounding * std::fabs(v[kLosses][r]);
     for (int64_t i = 0; i < c.V && !dlogits.empty(); ++i) {
       const double p = std::exp(row[i] - bounds.maximum - bounds.log_sum);
-      v.bound(to)[r * c.V + i] = kGradientScale * p * bounds.probability_relative(row[i]) +
-                                 2 * kUnit * std::fabs(dlogits[r * c.V + i]) + kSmallest;
+      v.bound(
+          to)[r * c.V + i] = weights[r] * kGradientScale * p * bounds.probability_relative(row[i]) +
+                             (2 * kUnit + rounding) * std::fabs(dlogits[r * c.V + i]) + kSmallest;
     }
   }
 }
@@ -380,8 +387,8 @@ OperationCase cross_entropy_case(const CrossEntropyCase& c) {
              own = !in_place && c.gradient != Gradient::kNone;
   OperationCase result{
       .name = "cross_entropy",
-      .what = fmt::format("R={} V={} {} +-{}", c.R, c.V, kNames[static_cast<int>(c.gradient)],
-                          c.range),
+      .what = fmt::format("R={} V={} {} +-{}{}", c.R, c.V, kNames[static_cast<int>(c.gradient)],
+                          c.range, c.weights ? " weighted" : ""),
       .tensors = {{"logits",
                    DType::kF32,
                    {c.R, c.V},
@@ -389,11 +396,13 @@ OperationCase cross_entropy_case(const CrossEntropyCase& c) {
                    c.offset - c.range,
                    c.offset + c.range},
                   {"targets", DType::kI32, {c.R}, Role::kInput, -1, static_cast<double>(c.V)},
+                  {"weights", DType::kF32, {c.R}, Role::kInput, 0, 2},
                   {"losses", DType::kF32, {c.R}, Role::kOutput}},
       .run =
           [=](Backend& backend, Views t) {
             backend.cross_entropy({.logits = t[kLogits],
                                    .targets = t[kTargets],
+                                   .weights = c.weights ? t[kWeights] : View{},
                                    .losses = t[kLosses],
                                    .dlogits = in_place ? t[kLogits]
                                               : own    ? t[kDlogits]

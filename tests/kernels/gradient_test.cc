@@ -254,16 +254,17 @@ TEST(Gradient, AttentionOfIntervalsAndSharedKeys) {
 
 TEST(Gradient, CrossEntropy) {
   static const std::vector<int32_t> targets = {2, -1, 0};
+  static const Doubles weights = {0.3, 1, 1.7};
   constexpr int64_t V = 5;
   check_gradient({{normals(3 * V, 1)},
                   [](const auto& in) {
                     Doubles losses(3);
-                    reference::cross_entropy(in[0], targets, 1, losses, {});
+                    reference::cross_entropy(in[0], targets, weights, 1, losses, {});
                     return Doubles{losses[0] + losses[1] + losses[2]};
                   },
                   [](const auto& in, const Doubles& dloss) {
                     Doubles losses(3), dlogits(3 * V);
-                    reference::cross_entropy(in[0], targets, dloss[0], losses, dlogits);
+                    reference::cross_entropy(in[0], targets, weights, dloss[0], losses, dlogits);
                     return std::vector<Doubles>{dlogits};
                   }});
 }

@@ -100,6 +100,7 @@ TEST(Kernels, CrossEntropy) {
        {Gradient::kNone, Gradient::kF32, Gradient::kBF16, Gradient::kInPlace}) {
     for (const int64_t V : {1, 2, 17, 5001})
       check(cross_entropy_case({.R = 9, .V = V, .gradient = gradient}));
+    check(cross_entropy_case({.R = 9, .V = 769, .gradient = gradient, .weights = true}));
     check(cross_entropy_case({.R = 9, .V = 769, .gradient = gradient, .range = 1e4}));
     check(cross_entropy_case({.R = 9, .V = 769, .gradient = gradient, .range = 1, .offset = 1e4}));
   }
@@ -348,8 +349,8 @@ std::vector<OperationCase> case_of_each_operation() {
                    embedding_forward_case(embedding), embedding_backward_case(embedding),
                    layer_norm_forward_case({.N = 5, .C = 17, .delta = true}),
                    layer_norm_backward_case({.N = 5, .C = 17}), attention_forward_case(attention),
-                   attention_backward_case(attention),
-                   linear_case({.R = 3, .K = 33, .N = 17}), cross_entropy_case({.R = 9, .V = 17})})
+                   attention_backward_case(attention), linear_case({.R = 3, .K = 33, .N = 17}),
+                   cross_entropy_case({.R = 9, .V = 17})})
     cases.push_back(std::move(c));
   return cases;
 }

@@ -216,6 +216,7 @@ struct CrossEntropyCase {
   int64_t R, V;
   enum class Gradient { kNone, kF32, kBF16, kInPlace } gradient = Gradient::kF32;
   double range = 5, offset = 0;  // of logits
+  bool weights = false;
 };
 OperationCase cross_entropy_case(const CrossEntropyCase& c);
 

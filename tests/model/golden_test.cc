@@ -51,7 +51,7 @@ TEST_P(GoldenModel, LossAndEveryGradientEqualAutograd) {
   EXPECT_LT(std::fabs(sum / count - expected_loss) / expected_loss,
             test::forward_bound(model.config()));
   const double bound = test::backward_bound(model.config(), static_cast<int64_t>(inputs.size()));
-  pass.forward(inputs, targets, golden.context);
+  pass.forward({.inputs = inputs, .targets = targets}, golden.context);
   EXPECT_DOUBLE_EQ(pass.read_loss(), sum);
   double worst = 0;
   for (int row = 0; row < network.table().count(); ++row) {

@@ -106,7 +106,7 @@ TEST(Model, UntrainedLossIsNearThatOfGuessing) {
   TrainingPass pass(*model.impl().network, 2, 16, 0);
   std::vector<TokenId> inputs, targets;
   for (int i = 0; i < 32; ++i) inputs.push_back(i * 7 % 300), targets.push_back(i * 11 % 300);
-  pass.forward(inputs, targets, 16);
+  pass.forward({.inputs = inputs, .targets = targets}, 16);
   EXPECT_NEAR(pass.read_loss() / 32, std::log(300.0), 0.1);
 }
 

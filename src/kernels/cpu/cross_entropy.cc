@@ -74,10 +74,12 @@ void one_row(const CrossEntropy& op, int64_t r, T* dx) {
   }
   const float maximum = row_maximum(x, V), log_sum = row_log_sum(x, maximum, V);
   const float loss = log_sum - (x[target] - maximum);
-  op.losses.as<float>()[r] = loss;
+  const float weight = op.weights ? op.weights.as<float>()[r] : 1.0f;
+  op.losses.as<float>()[r] = weight * loss;
   if (dx == nullptr) return;
-  row_gradient(x, maximum, log_sum, op.gradient_scale, V, dx);
-  put(dx + target, std::expm1(-loss) * op.gradient_scale);
+  const float scale = weight * op.gradient_scale;
+  row_gradient(x, maximum, log_sum, scale, V, dx);
+  put(dx + target, std::expm1(-loss) * scale);
 }
 
 void rows(const CrossEntropy& op, int64_t begin, int64_t end) {
@@ -103,6 +105,7 @@ void cross_entropy(Context& context, const CrossEntropy& op) {
   const int64_t V = op.logits.shape.last(), R = op.logits.count() / V;
   INK_CHECK(op.targets.count() == R && op.losses.count() == R, "cross entropy: sizes");
   INK_CHECK(!op.dlogits || op.dlogits.count() == R * V, "cross entropy: gradient");
+  INK_CHECK(!op.weights || op.weights.count() == R, "cross entropy: weights");
   for (int64_t r = 0; r < R; ++r)
     INK_CHECK(op.targets.as<int32_t>()[r] < V, "cross entropy: target beyond V");
   context.pool.parallel_for(R, 1, [&](int64_t begin, int64_t end, int) {
