@@ -139,7 +139,6 @@ class Chat {
                  .interrupted = [this] { return interrupt_.raised(); },
                  .encoding = &encoding_}) {
     options_.seed = a.generate.seed.value_or(random_seed());
-    options_.special = special_tokens(a.generate.special);
   }
 
   int run() {
@@ -338,9 +337,6 @@ void add_chat_command(CLI::App& app, Selection& selection) {
   c->add_option("--user-suffix", a->user_suffix, "put after what you type")
       ->transform(text_as_typed());
   add_generate_options(c, a->generate);
-  add_special_option(c, a->generate.special,
-                     marked("the text of a special token, such as <|endoftext|>, in what you type: "
-                            "taken as text, allowed as the token, or refused"));
 }
 
 }  // namespace inkstone::cli

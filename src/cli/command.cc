@@ -19,8 +19,10 @@
 #include "base/file.h"
 #include "base/utf8.h"
 #include "cli/help_format.h"
+#include "cli/table_options.h"
 #include "cli/terminal/columns.h"
 #include "cli/terminal/encoding.h"
+#include "tokenizer/special_tokens.h"
 
 namespace inkstone::cli {
 namespace {
@@ -165,15 +167,9 @@ LoadOptions load_options(const ComputeArguments& a) {
           .on_message = [](const Message& text) { note(message("inkstone: note: {}", text)); }};
 }
 
-void add_special_option(CLI::App* command, std::string& special, const std::string& what) {
-  command->add_option("--special", special, what)
-      ->check(one_of({"text", "allow", "refuse"}))
-      ->capture_default_str();
-}
-
-SpecialTokens special_tokens(const std::string& special) {
-  if (special == "allow") return SpecialTokens::kAllow;
-  return special == "refuse" ? SpecialTokens::kRefuse : SpecialTokens::kAsText;
+void add_special_option(CLI::App* command, SpecialTokens& special, const char* what) {
+  add_table_option(command, {.info = {.name = "special", .help = what},
+                             .value = bind_choice(special, kSpecialTokensNames)});
 }
 
 std::vector<TokenId> parse_token_ids(std::string_view text) {

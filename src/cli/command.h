@@ -56,9 +56,8 @@ void add_cache_option(CLI::App* command, std::string& cache);
 // kInvalidData.
 std::vector<TokenId> parse_token_ids(std::string_view text);
 
-// --special text|allow|refuse, of which special_tokens() makes the option. `what`: its help text.
-void add_special_option(CLI::App* command, std::string& special, const std::string& what);
-SpecialTokens special_tokens(const std::string& special);
+// --special text|allow|refuse. `what`: its help text, marked().
+void add_special_option(CLI::App* command, SpecialTokens& special, const char* what);
 
 // One function per command, each in its own file.
 void add_tokenizer_command(CLI::App& app, Selection& selection);

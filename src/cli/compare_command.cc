@@ -2,12 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
-#include <string_view>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -16,6 +14,7 @@
 #include "cli/terminal/columns.h"
 #include "train/options.h"
 #include "train/run_summary.h"
+#include "train/training_options.h"
 
 namespace inkstone::cli {
 namespace {
@@ -27,10 +26,15 @@ struct ComparedRun {
   RunSummary summary;
 };
 
-// Where data lies, what is reported and when: these do not change what is learnt.
-constexpr std::array<std::string_view, 9> kNoPartOfTheRecipe = {
-    "data",          "device", "eval_every", "eval_tokens", "sample_every",
-    "sample_prompt", "keep",   "log_every",  "save_every"};
+// Where data lies and where work is done, what is reported and when: these do not change what is
+// learnt.
+std::set<std::string> no_part_of_the_recipe() {
+  std::set<std::string> keys = {"data", "device"};
+  TrainOptions any;
+  for (const BoundOption& option : training_options().bind(any))
+    if (!option.info.affects_result) keys.insert(key_of(option.info));
+  return keys;
+}
 
 Json flat(const Json& options) {
   Json result = Json::object();
@@ -47,8 +51,9 @@ Json flat(const Json& options) {
 // Without those that had no effect.
 Json effective_options(const TrainOptions& o) {
   Json options = flat(to_json(o));
-  if (o.optimizer != OptimizerKind::kMuon) options.erase("muon_lr");
-  if (o.schedule != Schedule::kWsd) options.erase("decay_fraction");
+  TrainOptions copy = o;
+  for (const BoundOption& option : training_options().bind(copy))
+    if (!option.in_effect) options.erase(key_of(option.info));
   return options;
 }
 
@@ -76,13 +81,14 @@ std::vector<ComparedRun> readable_runs(const std::vector<std::string>& names) {
 }
 
 std::vector<std::string> differing_options(const std::vector<ComparedRun>& runs) {
+  const auto left_out = no_part_of_the_recipe();
   std::vector<std::string> keys;
   for (const ComparedRun& run : runs) {
     for (const auto& [key, value] : run.options.items()) {
       const auto has_same = [&, &k = key, &v = value](const ComparedRun& other) {
         return other.options.contains(k) && other.options[k] == v;
       };
-      if (std::ranges::count(kNoPartOfTheRecipe, key) > 0 || std::ranges::count(keys, key) > 0 ||
+      if (left_out.contains(key) || std::ranges::count(keys, key) > 0 ||
           std::ranges::all_of(runs, has_same)) {
         continue;
       }

@@ -245,7 +245,6 @@ void write_results(Output& output, const Arguments& a, const PromptsFile& file,
 GenerateOptions chosen_options(const Arguments& a) {
   GenerateOptions options = a.generate.options;
   options.seed = a.generate.seed.value_or(random_seed());
-  options.special = special_tokens(a.generate.special);
   return options;
 }
 
@@ -320,10 +319,6 @@ void add_generate_command(CLI::App& app, Selection& selection) {
   c->add_option(
       "--encoding", a->encoding,
       "of the file: such as GB18030; without it a byte order mark tells, or it is guessed");
-  add_special_option(
-      c, a->generate.special,
-      marked("the text of a special token, such as <|endoftext|>, in a prompt: taken "
-             "as text, allowed as the token, or refused"));
   const auto options = generate_options().bind(a->generate.options);
   add_table_option(c, options, "samples");
   c->add_option("--parallel", a->parallel,

@@ -13,7 +13,6 @@ struct GenerateArguments {
   GenerateOptions options;
   ComputeArguments compute;
   std::optional<uint64_t> seed;
-  std::string special = "text";
 };
 
 void add_generate_options(CLI::App* command, GenerateArguments& arguments);

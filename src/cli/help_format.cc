@@ -49,7 +49,9 @@ HelpFormatter::HelpFormatter() {
 
 std::string HelpFormatter::make_group(std::string group, bool is_positional,
                                       std::vector<const CLI::Option*> options) const {
-  std::string text = "\n" + localized("{}:", Message(group)) + "\n";
+  // CLI11 puts an empty line between groups of options, but none before the first.
+  const std::string before = is_positional || group == "Options" ? "\n" : "";
+  std::string text = before + localized("{}:", Message(group)) + "\n";
   for (const CLI::Option* option : options) text += make_option(option, is_positional);
   return text;
 }

@@ -22,8 +22,8 @@ namespace {
 
 struct ScoreArguments {
   ComputeArguments compute;
-  std::string model, context, completion, special = "text", output, tokens, file,
-                                          task = "perplexity";
+  std::string model, context, completion, output, tokens, file, task = "perplexity";
+  SpecialTokens special = SpecialTokens::kAsText;
   bool json = false, raw = false;
   ReadingArguments reading;
 };
@@ -70,7 +70,7 @@ void tell_special_text(const Tokenizer& tokenizer, const std::string& text, cons
 
 int run_score(const ScoreArguments& a) {
   const Tokenizer tokenizer = Tokenizer::load(find_model(a.model));
-  const SpecialTokens special = special_tokens(a.special);
+  const SpecialTokens special = a.special;
   if (special == SpecialTokens::kAsText) {
     tell_special_text(tokenizer, a.context, marked("context"));
     tell_special_text(tokenizer, a.completion, marked("completion"));

@@ -20,7 +20,8 @@ namespace {
 constexpr size_t kBlock_bytes = size_t{1} << 20;
 
 struct CodeArguments {
-  std::string tokenizer, file = "-", format = "text", special = "text", encoding;
+  std::string tokenizer, file = "-", format = "text", encoding;
+  SpecialTokens special = SpecialTokens::kAsText;
   bool offsets = false, raw = false;
 };
 
@@ -141,7 +142,7 @@ int encode_text(const CodeArguments& a) {
   if (a.raw && !a.encoding.empty())
     fail(ErrorCode::kUsage, "--raw takes the bytes as they are, and --encoding decodes them");
   const Tokenizer tokenizer = Tokenizer::load(a.tokenizer);
-  StreamEncoder encoder(tokenizer, special_tokens(a.special));
+  StreamEncoder encoder(tokenizer, a.special);
   IdPrinter printer(tokenizer, a.format, a.offsets);
   if (a.raw) {
     encode_bytes(a, encoder, printer);
@@ -187,11 +188,8 @@ void add_tokenizer_command(CLI::App& app, Selection& selection) {
           "  echo 'Hello, world' | inkstone tokenizer encode --tokenizer vocabulary --format json"),
       [e] { return encode_text(*e); });
   add_code_options(encode, *e);
-  encode
-      ->add_option("--special", e->special,
-                   "special tokens in the text: taken as text, allowed, or refused")
-      ->check(one_of({"text", "allow", "refuse"}))
-      ->capture_default_str();
+  add_special_option(encode, e->special,
+                     marked("special tokens in the text: taken as text, allowed, or refused"));
   encode->add_flag("--offsets", e->offsets,
                    "with --format json: [id, begin, end], the token's place in bytes of the text "
                    "as it was read");

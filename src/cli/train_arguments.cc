@@ -5,11 +5,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <utility>
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "cli/table_options.h"
+#include "train/training_options.h"
 
 namespace inkstone::cli {
 namespace {
@@ -56,10 +57,12 @@ ModelConfig with_sizes(ModelConfig config, const TrainArguments& a) {
   return config;
 }
 
+bool is_given(const CLI::App& command, const char* option) { return command.count(option) > 0; }
+
 // Muon's own defaults, where nothing was given. A trained model keeps its small rate.
 void set_muons_defaults(TrainOptions& o, const TrainArguments& a, const CLI::App& command) {
   const auto unless_given = [&](const char* option, auto& value, auto own) {
-    if (a.init.empty() && command.count(option) == 0) value = own;
+    if (a.init.empty() && !is_given(command, option)) value = own;
   };
   unless_given("--lr", o.lr, 8e-3);
   unless_given("--beta1", o.beta1, 0.8);
@@ -68,16 +71,18 @@ void set_muons_defaults(TrainOptions& o, const TrainArguments& a, const CLI::App
 }
 
 // The learning rates that follow from the largest.
-void set_lower_rates(TrainOptions& o, const TrainArguments& a, const CLI::App& command) {
-  if (command.count("--muon-lr") == 0) o.muon_lr = 2.5 * o.lr;
-  o.min_lr = a.min_lr >= 0 ? a.min_lr : o.lr / 10;
+void set_lower_rates(TrainOptions& o, const CLI::App& command) {
+  if (!is_given(command, "--muon-lr")) o.muon_lr = 2.5 * o.lr;
+  if (!is_given(command, "--min-lr")) o.min_lr = o.lr / 10;
 }
 
 void set_finetunes_lr(TrainOptions& o, const TrainArguments& a, const CLI::App& command) {
-  if (!a.finetune || command.count("--lr") > 0) return;
+  if (!a.finetune || is_given(command, "--lr")) return;
   o.lr = finetune_lr(o);
-  set_lower_rates(o, a, command);
+  set_lower_rates(o, command);
 }
+
+int64_t default_warmup(int64_t steps) { return std::min<int64_t>(100, steps / 10); }
 
 // What the arguments say by themselves, but the model's shape.
 TrainOptions plain_options(const TrainArguments& a, const CLI::App& command,
@@ -86,16 +91,12 @@ TrainOptions plain_options(const TrainArguments& a, const CLI::App& command,
   o.data = data;
   o.run = a.run;
   o.init = a.init;
-  o.schedule = parse_schedule(a.schedule);
-  o.optimizer = parse_optimizer(a.optimizer);
   if (o.optimizer == OptimizerKind::kMuon) set_muons_defaults(o, a, command);
-  set_lower_rates(o, a, command);
-  o.compute = parse_compute(a.dtype);
+  set_lower_rates(o, command);
   o.runtime = make_runtime(a.device);
   // The model has its own: this one is the training window.
-  if (!o.init.empty()) o.context = a.context;
-  if (a.steps > 0) o.steps = a.steps;
-  o.warmup = a.warmup >= 0 ? a.warmup : std::min<int64_t>(100, o.steps / 10);
+  if (!a.finetune && !o.init.empty()) o.context = a.context;
+  if (!is_given(command, "--warmup")) o.warmup = default_warmup(o.steps);
   return o;
 }
 
@@ -103,7 +104,7 @@ TrainOptions plain_options(const TrainArguments& a, const CLI::App& command,
 TrainOptions with_recipe(TrainOptions o, const Recipe& r, const TrainArguments& a,
                          const CLI::App& command) {
   const auto unless_given = [&](const char* option, auto& value, auto recommended) {
-    if (command.count(option) == 0) value = recommended;
+    if (!is_given(command, option)) value = recommended;
   };
   if (o.init.empty() && a.model.empty()) o.model = with_sizes(r.model, a);
   unless_given("--dropout", o.dropout, r.dropout);
@@ -124,7 +125,7 @@ TrainOptions with_recipe(TrainOptions o, const Recipe& r, const TrainArguments& 
 TrainOptions options_for_time(const TrainArguments& a, const CLI::App& command,
                               const std::vector<fs::path>& data, const TrainObserver& observer) {
   TrainOptions plain = plain_options(a, command, data);
-  if (a.finetune && command.count("--batch") == 0) plain.batch = finetune_batch(plain);
+  if (a.finetune && !is_given(command, "--batch")) plain.batch = finetune_batch(plain);
   if (!a.model.empty()) plain.model = with_sizes(chosen_model(a, data), a);
   const TimeRequest request = {
       .seconds = 60 * a.minutes,
@@ -133,9 +134,9 @@ TrainOptions options_for_time(const TrainArguments& a, const CLI::App& command,
   TrainOptions o = fit_to_time(request, observer);
   set_finetunes_lr(o, a, command);
   const auto if_given = [&](const char* option, int64_t& value, int64_t given) {
-    if (command.count(option) > 0) value = given;
+    if (is_given(command, option)) value = given;
   };
-  if_given("--warmup", o.warmup, a.warmup);
+  if_given("--warmup", o.warmup, a.options.warmup);
   if_given("--eval-every", o.eval_every, a.options.eval_every);
   if_given("--eval-tokens", o.eval_tokens, a.options.eval_tokens);
   if_given("--save-every", o.save_every, a.options.save_every);
@@ -144,94 +145,17 @@ TrainOptions options_for_time(const TrainArguments& a, const CLI::App& command,
   return o;
 }
 
-void add_optimiser_options(CLI::App* c, TrainArguments& a) {
-  TrainOptions& o = a.options;
-  c->add_option("--optimizer", a.optimizer,
-                "adamw; muon: for the matrices of the layers, with AdamW for the rest: fewer steps")
-      ->check(one_of({"adamw", "muon"}))
-      ->capture_default_str();
-  CLI::Option* lr = c->add_option(
-      "--lr", o.lr,
-      a.finetune ? marked("largest learning rate (by how the model was trained, and "
-                          "the text; GPT-2: 3e-5 to 2e-4)")
-                 : marked("largest learning rate; with muon 0.008"));
-  if (!a.finetune) lr->capture_default_str();
-  c->add_option("--muon-lr", o.muon_lr, "with muon: its own largest learning rate (2.5 x --lr)");
-  c->add_option("--min-lr", a.min_lr, "learning rate at the end (a tenth of --lr)");
-  c->add_option("--schedule", a.schedule, "after the warm-up")
-      ->check(one_of({"cosine", "linear", "constant", "wsd"}))
-      ->capture_default_str();
-  c->add_option("--warmup", a.warmup, "steps of linear warm-up (100, or a tenth of --steps)")
-      ->check(whole_number(0));
-  c->add_option("--decay-fraction", o.decay_fraction, "of wsd: the part of the steps that decays")
-      ->capture_default_str();
-  c->add_option("--weight-decay", o.weight_decay, "of matrices")->capture_default_str();
-  c->add_option("--beta1", o.beta1, "AdamW's decay of the mean gradient")->capture_default_str();
-  c->add_option("--beta2", o.beta2, "AdamW's decay of the mean squared gradient")
-      ->capture_default_str();
-  c->add_option("--clip", o.clip, "largest gradient norm; 0: no clipping")->capture_default_str();
-  c->add_option("--dropout", o.dropout, "probability that an activation is dropped")
-      ->capture_default_str();
-  c->add_option("--mask-rate", o.mask_rate,
-                "probability that an input token is replaced by a random one")
-      ->capture_default_str();
-}
-
-void add_report_options(CLI::App* c, TrainArguments& a) {
-  TrainOptions& o = a.options;
-  c->add_option("--eval-every", o.eval_every, "steps between validations; 0: only at the end")
-      ->check(whole_number(0))
-      ->capture_default_str();
-  c->add_option("--eval-tokens", o.eval_tokens,
-                "validation tokens per evaluation; 0: all, at most 2^20")
-      ->check(whole_number(0))
-      ->capture_default_str();
-  c->add_option("--sample-every", o.sample_every, "steps between samples; 0: never")
-      ->check(whole_number(0))
-      ->capture_default_str();
-  c->add_option("--sample-prompt", o.sample_prompt, "text that the samples continue")
-      ->transform(text_as_typed());
-  c->add_option("--save-every", o.save_every, "steps between checkpoints")
-      ->check(whole_number(1))
-      ->capture_default_str();
-  c->add_option("--keep", o.keep, "latest checkpoints kept, besides the best")
-      ->check(whole_number(1))
-      ->capture_default_str();
-  c->add_option("--patience", o.patience,
-                "stop after so many evaluations without improvement; 0: never")
-      ->check(whole_number(0))
-      ->capture_default_str();
-  c->add_option("--log-every", o.log_every, "steps between reports")
-      ->check(whole_number(1))
-      ->capture_default_str();
-  c->add_flag("--json", a.json, "print JSON lines");
-}
-
 // --data takes one folder each time: a positional argument may follow it.
 void add_data_options(CLI::App* c, TrainArguments& a) {
   CLI::Option* data = c->add_option(
       "--data", a.data,
       "in place of TEXT: folder that `inkstone prepare` wrote, or another run, whose "
       "vocabulary and shards are taken; can be repeated");
-  data->type_name("DIR")->allow_extra_args(false);
-  c->add_option("--weights", a.options.weights,
-                "with several --data: the part of the windows of each, as 0.7,0.3 (every token "
-                "equally often)")
-      ->delimiter(',')
-      ->type_name("W,W,...")
-      ->allow_extra_args(false);
-  c->add_flag("--align-documents", a.options.align_documents,
-              "begin training windows where documents begin");
+  data->type_name("DIR")->allow_extra_args(false)->group(marked("Data"));
 }
 
 // What `train` and `finetune` share.
 void add_training_options(CLI::App* c, TrainArguments& a) {
-  TrainOptions& o = a.options;
-  c->add_option("--steps", a.steps,
-                a.finetune ? translated(marked("optimiser steps (three epochs, at least 20)"))
-                           : localized("optimiser steps ({})", o.steps))
-      ->check(whole_number(1))
-      ->type_name("N");
   c->add_option("--minutes", a.minutes,
                 a.finetune
                     ? marked("in place of --steps: as many as this machine does in so many minutes")
@@ -239,25 +163,11 @@ void add_training_options(CLI::App* c, TrainArguments& a) {
                              "many minutes; --steps and the sizes can then be left out"))
       ->check(positive_number(kMostMinutes))
       ->type_name("N");
-  CLI::Option* batch = c->add_option(
-                            "--batch", o.batch,
-                            a.finetune
-                                ? marked("sequences per micro-batch (8; fewer for a short text)")
-                                : marked("sequences per micro-batch"))
-                           ->check(whole_number(1));
-  if (!a.finetune) batch->capture_default_str();
-  c->add_option("--accumulate", o.accumulate, "micro-batches per step")
-      ->check(whole_number(1))
-      ->capture_default_str();
-  add_optimiser_options(c, a);
-  c->add_option("--dtype", a.dtype, "f32, or bf16: mixed precision with float32 master weights")
-      ->check(one_of({"f32", "bf16"}))
-      ->capture_default_str();
   c->add_option("--device", a.device, "cpu or cuda")->capture_default_str();
-  c->add_option("--seed", o.seed, "of the initial weights, the order of the data and dropout")
-      ->check(whole_number(0, std::numeric_limits<int64_t>::max()))
-      ->capture_default_str();
-  add_report_options(c, a);
+  c->add_flag("--json", a.json, "print JSON lines");
+  const auto options = training_options().bind(a.options);
+  set_defaults_of(c->get_name(), options);
+  add_table_options(c, options);
 }
 
 // TEXT, and what it is made into before training.
@@ -332,9 +242,6 @@ void add_finetune_options(CLI::App* c, TrainArguments& a) {
   c->add_option("-o,--output", a.run, "folder for the run; the same command again goes on with it")
       ->required()
       ->type_name("RUN");
-  c->add_option("--context", a.context, "training window; 0: the model's context")
-      ->check(whole_number(0, 1 << 20))
-      ->capture_default_str();
   add_training_options(c, a);
 }
 
@@ -365,7 +272,7 @@ void check_arguments(const TrainArguments& a, const CLI::App& command) {
          a.texts.front(), a.data.front());
   }
   if (a.run.empty()) fail(ErrorCode::kUsage, "-o RUN is missing: the folder for the run");
-  if (a.minutes > 0 && a.steps > 0)
+  if (a.minutes > 0 && is_given(command, "--steps"))
     fail(ErrorCode::kUsage, "--minutes chooses the steps: leave out --steps, or --minutes");
   if (a.texts.empty() && (!a.tokenizer.empty() || a.vocab_size > 0)) {
     fail(ErrorCode::kUsage,
@@ -400,10 +307,10 @@ TrainOptions train_options(const TrainArguments& a, const CLI::App& command,
                            const std::vector<fs::path>& data, const TrainObserver& observer) {
   if (a.minutes > 0) return options_for_time(a, command, data, observer);
   TrainOptions o = plain_options(a, command, data);
-  if (a.finetune && command.count("--batch") == 0) o.batch = finetune_batch(o);
-  if (a.finetune && a.steps == 0) {
+  if (a.finetune && !is_given(command, "--batch")) o.batch = finetune_batch(o);
+  if (a.finetune && !is_given(command, "--steps")) {
     o.steps = finetune_steps(o);
-    if (a.warmup < 0) o.warmup = std::min<int64_t>(100, o.steps / 10);
+    if (!is_given(command, "--warmup")) o.warmup = default_warmup(o.steps);
   }
   set_finetunes_lr(o, a, command);
   validate(o);

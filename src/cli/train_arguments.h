@@ -14,15 +14,15 @@
 namespace inkstone::cli {
 
 struct TrainArguments {
-  TrainOptions options;
+  TrainOptions options;  // those of the table of training
   std::vector<std::string> texts, data;
   ReadingArguments reading;
   CleanOptions clean;
-  std::string run, init, resume, tokenizer, model, schedule = "cosine", optimizer = "adamw",
-                                                   dtype = "f32", device = "cpu";
-  int64_t steps = 0, layers = 0, heads = 0, width = 0, context = 0, vocab_size = 0;
-  double min_lr = -1, minutes = 0, val_fraction = 0.05;
-  int64_t warmup = -1;
+  std::string run, init, resume, tokenizer, model, device = "cpu";
+  // In place of the shape's: 0, not given.
+  int64_t layers = 0, heads = 0, width = 0, context = 0;
+  int64_t vocab_size = 0;
+  double minutes = 0, val_fraction = 0.05;
   bool fall_back = false, json = false, finetune = false;
 };
 

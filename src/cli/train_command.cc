@@ -27,10 +27,18 @@ std::vector<fs::path> all_data_folders(const std::vector<std::string>& given) {
   return folders;
 }
 
-ResumeOptions resume_options(const TrainArguments& a, const fs::path& run) {
-  ResumeOptions options{.run = run, .fall_back = a.fall_back, .threads = make_runtime().threads()};
-  if (!a.resume.empty() && a.steps > 0) options.steps = a.steps;
-  if (!a.resume.empty()) options.data = all_data_folders(a.data);
+// The same command again.
+ResumeOptions resume_options(const TrainArguments& a) {
+  return {.run = a.run, .fall_back = a.fall_back, .threads = make_runtime().threads()};
+}
+
+// --resume, and what may come along.
+ResumeOptions resume_options(const TrainArguments& a, const CLI::App& command) {
+  ResumeOptions options{.run = a.resume,
+                        .fall_back = a.fall_back,
+                        .data = all_data_folders(a.data),
+                        .threads = make_runtime().threads()};
+  if (command.count("--steps") > 0) options.steps = a.options.steps;
   return options;
 }
 
@@ -45,7 +53,7 @@ int run_command(const TrainArguments& a, const CLI::App& command) {
   observer.on_begin = [&](const fs::path& run) { write_command_record(record, run); };
   tell_newer_texts(a.run, record, display);
   if (read_command_record(a.run) && can_resume(a.run))
-    return display.finish(resume(resume_options(a, a.run), observer), a.run);
+    return display.finish(resume(resume_options(a), observer), a.run);
   try {
     const auto data = a.texts.empty() ? all_data_folders(a.data)
                                       : std::vector{prepare_text_run(text_run(a), record, display)};
@@ -79,7 +87,7 @@ int run_resume(const TrainArguments& a, const CLI::App& command) {
   refuse_with_resume(command);
   if (!can_resume(a.resume)) {
     if (const auto record = read_command_record(a.resume)) {
-      if (a.steps > 0 || !a.data.empty()) {
+      if (command.count("--steps") > 0 || !a.data.empty()) {
         fail(ErrorCode::kUsage,
              "the training of '{}' has not begun yet: --steps and --data cannot be changed; leave "
              "them out",
@@ -90,7 +98,7 @@ int run_resume(const TrainArguments& a, const CLI::App& command) {
   }
   const InterruptFlag interrupt;
   TrainDisplay display(a.json, interrupt);
-  return display.finish(resume(resume_options(a, a.resume), display.observer()), a.resume);
+  return display.finish(resume(resume_options(a, command), display.observer()), a.resume);
 }
 
 }  // namespace
@@ -113,11 +121,6 @@ void add_train_command(CLI::App& app, Selection& selection) {
 void add_finetune_command(CLI::App& app, Selection& selection) {
   auto a = std::make_shared<TrainArguments>();
   a->finetune = true;
-  a->options.batch = 8;
-  a->options.dropout = 0.1;
-  a->options.eval_every = 20;
-  a->options.save_every = 100;
-  a->options.patience = 5;
   CLI::App* c = add_command(
       app, selection, "finetune", "Train a model further on other text, at a small learning rate",
       marked("  inkstone finetune gpt2 letters.txt -o tuned\n\n"

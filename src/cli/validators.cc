@@ -14,7 +14,7 @@ namespace {
 
 // nullopt for anything but a number from the first character to the last.
 template <typename Number>
-std::optional<Number> number_in(const std::string& text) {
+std::optional<Number> parsed(const std::string& text) {
   Number value = 0;
   const char* end = text.data() + text.size();
   const auto [at, error] = std::from_chars(text.data(), end, value);
@@ -29,7 +29,7 @@ std::string not_among(const std::string& text, const std::vector<std::string>& w
 
 CLI::Validator whole_number(int64_t low, int64_t high) {
   const auto check = [low, high](std::string& text) {
-    const auto value = number_in<int64_t>(text);
+    const auto value = parsed<int64_t>(text);
     if (value && *value >= low && *value <= high) return std::string();
     if (high >= int64_t{1} << 40)
       return localized("found '{}', expected a whole number of {} or more", text, low);
@@ -40,7 +40,7 @@ CLI::Validator whole_number(int64_t low, int64_t high) {
 
 CLI::Validator positive_number(int64_t high) {
   const auto check = [high](std::string& text) {
-    const auto value = number_in<double>(text);
+    const auto value = parsed<double>(text);
     if (value && *value > 0 && *value <= static_cast<double>(high)) return std::string();
     return localized("found '{}', expected a number above 0 and at most {}", text, high);
   };
@@ -49,9 +49,27 @@ CLI::Validator positive_number(int64_t high) {
 
 CLI::Validator number_from(double low, double high) {
   const auto check = [low, high](std::string& text) {
-    const auto value = number_in<double>(text);
+    const auto value = parsed<double>(text);
     if (value && *value >= low && *value <= high) return std::string();
     return localized("found '{}', expected a number from {} to {}", text, low, high);
+  };
+  return {check, ""};
+}
+
+CLI::Validator number_in(const NumberRange& range) {
+  const auto check = [range](std::string& text) {
+    const auto value = parsed<double>(text);
+    if (value && contains(range, *value)) return std::string();
+    return localized("found '{}', expected {}", text, range_text(range));
+  };
+  return {check, ""};
+}
+
+CLI::Validator interval_in(const NumberRange& range) {
+  const auto check = [range](std::string& text) {
+    std::pair<double, double> interval;
+    if (parse_interval(text, range, interval)) return std::string();
+    return localized("found '{}', expected {}", text, interval_text(range));
   };
   return {check, ""};
 }

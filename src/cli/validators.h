@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/option_table.h"
+
 namespace inkstone::cli {
 
 // A whole number in the range.
@@ -18,6 +20,9 @@ CLI::Validator whole_number(int64_t low, int64_t high = int64_t{1} << 40);
 // A number above 0; a number in the range.
 CLI::Validator positive_number(int64_t high);
 CLI::Validator number_from(double low, double high);
+CLI::Validator number_in(const NumberRange& range);
+// One number of the range, or two of it: LOW:HIGH.
+CLI::Validator interval_in(const NumberRange& range);
 
 // For transform(): typed_text().
 CLI::Validator text_as_typed();

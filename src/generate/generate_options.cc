@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/utf8.h"
+#include "tokenizer/special_tokens.h"
 
 namespace inkstone {
 
@@ -53,7 +54,15 @@ const OptionTable<GenerateOptions>& generate_options() {
           .add({.name = "logprobs",
                 .help = marked("with --json: of every token its log-probability and the likeliest "
                                "tokens in its place, so many; 0: none")},
-               &G::log_probs, {.low = 0, .high = 20});
+               &G::log_probs, {.low = 0, .high = 20})
+          .add({.name = "special",
+                .help = marked("the text of a special token, such as <|endoftext|>, in a prompt: "
+                               "taken as text, allowed as the token, or refused"),
+                .in = {.command = "chat",
+                       .help = marked("the text of a special token, such as <|endoftext|>, in what "
+                                      "you type: taken as text, allowed as the token, or "
+                                      "refused")}},
+               &G::special, kSpecialTokensNames);
   return table;
 }
 

@@ -10,9 +10,16 @@
 #include <string_view>
 #include <vector>
 
+#include "base/option_table.h"
 #include "inkstone/tokenizer.h"
 
 namespace inkstone {
+
+// As options call them.
+inline constexpr ChoiceNames<SpecialTokens, 3> kSpecialTokensNames = {
+    {{SpecialTokens::kAsText, "text"},
+     {SpecialTokens::kAllow, "allow"},
+     {SpecialTokens::kRefuse, "refuse"}}};
 
 // One of tokenizer.json's added_tokens.
 struct SpecialToken {

@@ -1,4 +1,5 @@
-// Training options: ranges, and their JSON form in run.json and trainer_state.json.
+// Training options: what they must fulfil together, and their JSON form in run.json and
+// trainer_state.json.
 #include "train/options.h"
 
 #include <algorithm>
@@ -9,23 +10,10 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "corpus/load/mixture.h"
+#include "train/training_options.h"
 
 namespace inkstone {
 namespace {
-
-void require_range(std::string_view name, double value, double low, double high,
-                   const Message& expected) {
-  if (!(value >= low && value <= high)) {
-    fail(ErrorCode::kUsage, "--{} is {}, expected {}", name, value, expected);
-  }
-}
-
-void require_count(std::string_view name, int64_t value, int64_t low) {
-  constexpr int64_t kHigh = int64_t{1} << 40;
-  if (value < low || value > kHigh) {
-    fail(ErrorCode::kUsage, "--{} is {}, expected {} to {}", name, value, low, kHigh);
-  }
-}
 
 void validate_weights(const TrainOptions& o) {
   if (o.weights.empty()) return;
@@ -50,37 +38,6 @@ void validate_weights(const TrainOptions& o) {
   }
 }
 
-constexpr std::pair<Schedule, std::string_view> kSchedules[] = {{Schedule::kCosine, "cosine"},
-                                                                {Schedule::kLinear, "linear"},
-                                                                {Schedule::kConstant, "constant"},
-                                                                {Schedule::kWsd, "wsd"}};
-
-constexpr std::pair<OptimizerKind, std::string_view> kOptimizers[] = {
-    {OptimizerKind::kAdamW, "adamw"}, {OptimizerKind::kMuon, "muon"}};
-
-constexpr std::pair<ComputeType, std::string_view> kComputeTypes[] = {{ComputeType::kF32, "f32"},
-                                                                      {ComputeType::kBF16, "bf16"}};
-
-template <typename T, size_t N>
-std::string_view name_of(const std::pair<T, std::string_view> (&names)[N], T value) {
-  for (const auto& [known, name] : names) {
-    if (known == value) return name;
-  }
-  return "?";
-}
-
-// `what`: how the option is called where its name was read.
-template <typename T, size_t N>
-T parse_name(const std::pair<T, std::string_view> (&names)[N], ErrorCode code,
-             std::string_view what, std::string_view text) {
-  std::string expected;
-  for (const auto& [value, name] : names) {
-    if (name == text) return value;
-    expected += fmt::format("{}{}", expected.empty() ? "" : ", ", name);
-  }
-  fail(code, "{} is '{}', expected one of {}", what, text, expected);
-}
-
 // a * b, or nullopt above `most`; both at least 1.
 std::optional<int64_t> product(int64_t a, int64_t b, int64_t most) {
   if (a > most / b) return std::nullopt;
@@ -88,21 +45,6 @@ std::optional<int64_t> product(int64_t a, int64_t b, int64_t most) {
 }
 
 }  // namespace
-
-std::string_view schedule_name(Schedule schedule) { return name_of(kSchedules, schedule); }
-Schedule parse_schedule(std::string_view name) {
-  return parse_name(kSchedules, ErrorCode::kUsage, "--schedule", name);
-}
-
-std::string_view optimizer_name(OptimizerKind optimizer) { return name_of(kOptimizers, optimizer); }
-OptimizerKind parse_optimizer(std::string_view name) {
-  return parse_name(kOptimizers, ErrorCode::kUsage, "--optimizer", name);
-}
-
-std::string_view compute_name(ComputeType compute) { return name_of(kComputeTypes, compute); }
-ComputeType parse_compute(std::string_view name) {
-  return parse_name(kComputeTypes, ErrorCode::kUsage, "--dtype", name);
-}
 
 int64_t tokens_per_step(const TrainOptions& o, int64_t window) {
   constexpr int64_t kMostOfPass = int64_t{1} << 31, kMostOfStep = int64_t{1} << 40;
@@ -124,39 +66,14 @@ int64_t tokens_per_step(const TrainOptions& o, int64_t window) {
   return *of_step;
 }
 
-void validate(const TrainOptions& o) {
-  constexpr double kHuge = 1e9;
-  if (o.data.empty() || o.data.front().empty()) {
-    fail(ErrorCode::kUsage, "no data folder given (--data DIR, which `inkstone prepare` writes)");
-  }
+namespace {
+
+// What depends on several options at once.
+void check_together(const TrainOptions& o) {
   validate_weights(o);
-  if (o.run.empty()) fail(ErrorCode::kUsage, "no run folder given (-o RUN)");
-  require_count("steps", o.steps, 1);
-  require_count("batch", o.batch, 1);
-  require_count("accumulate", o.accumulate, 1);
-  require_count("context", o.context, 0);
-  require_count("warmup", o.warmup, 0);
-  require_count("eval-every", o.eval_every, 0);
-  require_count("eval-tokens", o.eval_tokens, 0);
-  require_count("sample-every", o.sample_every, 0);
-  require_count("save-every", o.save_every, 1);
-  require_count("keep", o.keep, 1);
-  require_count("patience", o.patience, 0);
-  require_count("log-every", o.log_every, 1);
-  if (!(o.lr > 0 && o.lr < kHuge))
-    fail(ErrorCode::kUsage, "--lr is {}, expected a number above 0", o.lr);
-  if (!(o.muon_lr > 0 && o.muon_lr < kHuge))
-    fail(ErrorCode::kUsage, "--muon-lr is {}, expected a number above 0", o.muon_lr);
-  require_range("min-lr", o.min_lr, 0, o.lr, message("0 to --lr, which is {}", o.lr));
-  require_range("decay-fraction", o.decay_fraction, 0, 1, marked("0 to 1"));
-  require_range("weight-decay", o.weight_decay, 0, kHuge, marked("0 or more"));
-  require_range("beta1", o.beta1, 0, 1 - 1e-9, marked("0 to below 1"));
-  require_range("beta2", o.beta2, 0, 1 - 1e-9, marked("0 to below 1"));
-  require_range("epsilon", o.epsilon, 0, 1, marked("0 to 1"));
-  require_range("clip", o.clip, 0, kHuge, marked("0 or more"));
-  require_range("dropout", o.dropout, 0, 0.999, marked("0 to below 1"));
-  require_range("mask-rate", o.mask_rate, 0, 0.999, marked("0 to below 1"));
-  require_range("minutes", o.seconds / 60, 0, kHuge, marked("0 or more"));
+  if (o.min_lr > o.lr) {
+    fail(ErrorCode::kUsage, "--min-lr is {}, expected 0 to --lr, which is {}", o.min_lr, o.lr);
+  }
   tokens_per_step(o, std::max<int64_t>(1, o.context));
   if (o.warmup > o.steps) {
     fail(ErrorCode::kUsage, "--warmup is {}, more than --steps {}", o.warmup, o.steps);
@@ -164,6 +81,18 @@ void validate(const TrainOptions& o) {
   if (o.patience > 0 && o.eval_every == 0) {
     fail(ErrorCode::kUsage, "--patience {} needs evaluations: --eval-every is 0", o.patience);
   }
+}
+
+}  // namespace
+
+void validate(const TrainOptions& o) {
+  if (o.data.empty() || o.data.front().empty()) {
+    fail(ErrorCode::kUsage, "no data folder given (--data DIR, which `inkstone prepare` writes)");
+  }
+  if (o.run.empty()) fail(ErrorCode::kUsage, "no run folder given (-o RUN)");
+  TrainOptions copy = o;
+  validate(training_options().bind(copy), "--");
+  check_together(o);
 }
 
 Json to_json(const ModelConfig& c) {
@@ -203,41 +132,13 @@ std::filesystem::path path_for_run(const std::filesystem::path& path,
 Json to_json(const TrainOptions& o) {
   Json folders = Json::array();
   for (const auto& folder : o.data) folders.push_back(path_for_run(folder, o.run).string());
-  return {{"data", folders},
-          {"weights", o.weights},
-          {"align_documents", o.align_documents},
-          {"init", o.init.string()},
-          {"model", to_json(o.model)},
-          {"steps", o.steps},
-          {"seconds", o.seconds},
-          {"batch", o.batch},
-          {"accumulate", o.accumulate},
-          {"context", o.context},
-          {"optimizer", std::string(optimizer_name(o.optimizer))},
-          {"lr", o.lr},
-          {"muon_lr", o.muon_lr},
-          {"min_lr", o.min_lr},
-          {"schedule", std::string(schedule_name(o.schedule))},
-          {"warmup", o.warmup},
-          {"decay_fraction", o.decay_fraction},
-          {"weight_decay", o.weight_decay},
-          {"beta1", o.beta1},
-          {"beta2", o.beta2},
-          {"epsilon", o.epsilon},
-          {"clip", o.clip},
-          {"dropout", o.dropout},
-          {"mask_rate", o.mask_rate},
-          {"dtype", std::string(compute_name(o.compute))},
-          {"device", o.runtime.device()},
-          {"seed", o.seed},
-          {"eval_every", o.eval_every},
-          {"eval_tokens", o.eval_tokens},
-          {"sample_every", o.sample_every},
-          {"sample_prompt", o.sample_prompt},
-          {"save_every", o.save_every},
-          {"keep", o.keep},
-          {"patience", o.patience},
-          {"log_every", o.log_every}};
+  Json json = {{"data", folders},
+               {"init", o.init.string()},
+               {"model", to_json(o.model)},
+               {"device", o.runtime.device()}};
+  TrainOptions copy = o;
+  json.update(to_json(training_options().bind(copy)));
+  return json;
 }
 
 namespace {
@@ -270,17 +171,6 @@ ModelConfig model_from_json(const Json& json) {
   return c;
 }
 
-std::vector<double> weights_from_json(const Json& json) {
-  std::vector<double> weights;
-  if (!json.contains("weights")) return weights;  // an earlier version's run
-  if (!json["weights"].is_array()) fail(ErrorCode::kInvalidData, "'weights' is not a list");
-  for (const Json& weight : json["weights"]) {
-    if (!weight.is_number()) fail(ErrorCode::kInvalidData, "'weights' is not a list of numbers");
-    weights.push_back(weight.get<double>());
-  }
-  return weights;
-}
-
 std::string device_from_json(const Json& json) {
   const std::string device = required(get_string(json, "device"), "device");
   if (device == "cpu" || device == "cuda") return device;
@@ -304,55 +194,13 @@ std::vector<std::filesystem::path> data_folders_from_json(const Json& options) {
 }  // namespace
 
 TrainOptions train_options_from_json(const Json& json) {
-  constexpr int64_t kMost = int64_t{1} << 40;
-  const auto integer = [&](const char* key) {
-    return required(get_integer(json, key, 0, kMost), key);
-  };
-  const auto number = [&](const char* key) { return required(get_number(json, key, 0, 1e9), key); };
-  const auto text = [&](const char* key) { return required(get_string(json, key), key); };
   TrainOptions o;
   o.data = data_folders_from_json(json);
-  o.weights = weights_from_json(json);
-  o.align_documents = get_boolean(json, "align_documents").value_or(false);
-  o.init = text("init");
+  o.init = required(get_string(json, "init"), "init");
   if (!json.contains("model")) fail_missing_key("model");
   o.model = model_from_json(json["model"]);
-  o.steps = integer("steps");
-  o.seconds = get_number(json, "seconds", 0, 1e12).value_or(0);
-  o.batch = integer("batch");
-  o.accumulate = integer("accumulate");
-  o.context = integer("context");
-  if (json.contains("optimizer")) {
-    o.optimizer = parse_name(kOptimizers, ErrorCode::kInvalidData, "'optimizer'",
-                             text("optimizer"));
-  }
-  o.lr = number("lr");
-  o.muon_lr = get_number(json, "muon_lr", 0, 1e9).value_or(o.muon_lr);
-  o.min_lr = number("min_lr");
-  o.schedule = parse_name(kSchedules, ErrorCode::kInvalidData, "'schedule'", text("schedule"));
-  o.warmup = integer("warmup");
-  o.decay_fraction = number("decay_fraction");
-  o.weight_decay = number("weight_decay");
-  o.beta1 = number("beta1");
-  o.beta2 = number("beta2");
-  o.epsilon = number("epsilon");
-  o.clip = number("clip");
-  o.dropout = number("dropout");
-  o.mask_rate = number("mask_rate");
-  o.compute = parse_name(kComputeTypes, ErrorCode::kInvalidData, "'dtype'", text("dtype"));
   o.runtime = Runtime({.device = device_from_json(json)});
-  if (!json.contains("seed") || !json["seed"].is_number_unsigned()) {
-    fail(ErrorCode::kInvalidData, "'seed' is missing or not a number of 0 or more");
-  }
-  o.seed = json["seed"].get<uint64_t>();
-  o.eval_every = integer("eval_every");
-  o.eval_tokens = integer("eval_tokens");
-  o.sample_every = integer("sample_every");
-  o.sample_prompt = text("sample_prompt");
-  o.save_every = integer("save_every");
-  o.keep = integer("keep");
-  o.patience = integer("patience");
-  o.log_every = integer("log_every");
+  from_json(training_options().bind(o), json);
   return o;
 }
 

@@ -191,7 +191,7 @@ TEST_F(TrainingTest, MuonHasDefaultsOfItsOwn) {
   has("tuned", {R"("optimizer": "muon")", R"("lr": 0.008)", R"("muon_lr": 0.02)",
                 R"("schedule": "cosine")"});
   expect_refused(2, with({"train", "-o", "bad", "--steps", "2", "--muon-lr", "-1"}, shape),
-                 {"--muon-lr is -1", "above 0"});
+                 {"--muon-lr", "-1", "above 0"});
 }
 
 }  // namespace
