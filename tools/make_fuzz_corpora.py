@@ -126,6 +126,34 @@ def safetensors():
     yield "file", struct.pack("<Q", 2) + b"{}"
 
 
+def adapters():
+    """Both files of an adapter for the model of adapter_fuzz.cc: one layer, width 4, 3 positions, 5 tokens."""
+    def stored(tensors):
+        header, data = {}, b""
+        for name, shape in tensors.items():
+            count = 4
+            for size in shape:
+                count *= size
+            header["base_model.model." + name] = {"dtype": "F32", "shape": shape,
+                                                  "data_offsets": [len(data), len(data) + count]}
+            data += bytes(count)
+        text = compact(header)
+        return struct.pack("<Q", len(text)) + text + data
+
+    config = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["c_attn"]}
+    layer = "transformer.h.0.attn.c_attn."
+    pair = {layer + "lora_A.weight": [2, 4], layer + "lora_B.weight": [12, 2]}
+    yield "plain", compact(config) + b"\0" + stored(pair)
+    yield "dora", compact(config | {"use_dora": True, "use_rslora": True}) + b"\0" + stored(
+        pair | {layer + "lora_magnitude_vector": [12]})
+    yield "patterns", compact(config | {"rank_pattern": {"^transformer.h.0": 3}, "alpha_pattern": {"c_attn": 1},
+                                        "layers_to_transform": 0}) + b"\0" + stored(pair)
+    yield "embedding", compact(config | {"target_modules": "w.*"}) + b"\0" + stored(
+        {"transformer.wte.lora_embedding_A": [2, 5], "transformer.wte.lora_embedding_B": [4, 2]})
+    yield "whole", compact(config | {"modules_to_save": ["wte"], "bias": "lora_only"}) + b"\0" + stored(
+        pair | {layer + "base_layer.bias": [12], "transformer.wte.weight": [6, 4], "lm_head.weight": [6, 4]})
+
+
 def gguf_text(text):
     data = text.encode()
     return struct.pack("<Q", len(data)) + data
@@ -397,7 +425,7 @@ def reports():
 
 TARGETS = {
     "tokenizer_json": tokenizers, "vocab_merges": vocab_merges, "shard": shards, "safetensors_header": safetensors,
-    "gguf": ggufs,
+    "gguf": ggufs, "adapter": adapters,
     "json": jsons, "hf_config": hf_configs, "special_roles": special_roles, "prompts": prompts,
     "conversation": conversations, "jsonl": jsonl, "csv": csv, "archive": archives, "html": html, "charset": charsets,
     "package": packages, "subtitles": subtitles,

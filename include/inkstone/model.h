@@ -30,6 +30,9 @@ struct LoadOptions {
   std::string weights = "auto";
   // Type in which keys and values are held, one of cache_names(). "auto": that of the arithmetic.
   std::string cache = "auto";
+  // A LoRA adapter in a folder of PEFT's format, or a run folder with one, that is merged into the
+  // weights as they are loaded: docs/adapters.md. Empty: none.
+  std::filesystem::path adapter = {};
   // Told what was left out of a file, such as the value head of a model from reinforcement
   // learning.
   std::function<void(const Message&)> on_message = {};
@@ -42,15 +45,23 @@ std::vector<std::string> weight_names();
 // others.
 std::vector<std::string> cache_names();
 
-// What to load when the user names a model: a model folder (it has config.json), a GGUF file, or of
-// a run folder the best, else last checkpoint. Throws kNotFound saying what was looked for.
+// What to load when the user names a model: a model folder (it has config.json), an adapter's folder
+// (it has adapter_config.json, which names the model that it is for), a GGUF file, or of a run
+// folder the best, else last checkpoint. Throws kNotFound saying what was looked for.
 std::filesystem::path find_model(const std::filesystem::path& model_or_run);
+// What to load the tokenizer of a model from: the adapter where it has one of its own, else the
+// model. Throws as find_model.
+std::filesystem::path find_tokenizer(const std::filesystem::path& model_or_run,
+                                     const std::filesystem::path& adapter = {});
+// What to load when the user names an adapter: its folder, or of a run folder the best, else last
+// checkpoint. Throws as find_model.
+std::filesystem::path find_adapter(const std::filesystem::path& adapter_or_run);
 
 // Weights on a device. Copying shares them. Not for use by several threads at once.
 class Model {
  public:
-  // Reads a Hugging Face folder, a run folder or a GGUF file. Throws kNotFound, kInvalidData,
-  // kMismatch, kUnsupported.
+  // Reads a Hugging Face folder, a run folder, a GGUF file, or an adapter with its model. Throws
+  // kNotFound, kInvalidData, kMismatch, kUnsupported.
   static Model load(const std::filesystem::path& model_or_run, const LoadOptions& options = {});
   // GPT-2's initialisation.
   static Model create(const ModelConfig& config, uint64_t seed, const LoadOptions& options = {});

@@ -19,6 +19,7 @@ std::vector<std::string> quantize_types();
 
 struct QuantizeOptions {
   std::string type = "q4_k_m";
+  std::filesystem::path adapter = {};  // merged into the model: as LoadOptions::adapter
   // Tokens of text like the one that the model will read: the errors of weights count by how large
   // the numbers are that they are multiplied with there (the importance matrix). Empty: all alike.
   std::vector<TokenId> importance = {};

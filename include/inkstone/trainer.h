@@ -70,6 +70,8 @@ struct TrainOptions {
   ModelConfig model;  // vocab_size is taken from the data's tokenizer
   // A model to start from (its config replaces `model`); empty: from scratch.
   std::filesystem::path init;
+  // An adapter that is merged into it first: as LoadOptions::adapter.
+  std::filesystem::path init_adapter;
 
   int64_t steps = 2000;
   // The run is to end after so many seconds of work, whatever becomes of the machine: where the

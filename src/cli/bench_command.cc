@@ -24,6 +24,7 @@
 #include "kernels/peak.h"
 #include "model/decoder.h"
 #include "model/model_impl.h"
+#include "model/adapted_model.h"
 #include "model/model_source.h"
 #include "model/training_pass.h"
 #include "train/batches.h"
@@ -142,7 +143,7 @@ class Reporter {
 // Of a shape by name, or of a model in files.
 ModelConfig bench_config(const BenchOptions& options) {
   if (const auto config = preset(options.model)) return *config;
-  if (std::filesystem::exists(options.model)) return load_config(find_model(options.model));
+  if (std::filesystem::exists(options.model)) return load_config(find_model(options.model), {});
   fail(ErrorCode::kUsage, "model '{}' is neither there nor a shape by name, expected one of {}",
        options.model, fmt::join(preset_names(), ", "));
 }
@@ -272,7 +273,7 @@ Weights bench_weights(Backend& backend, const BenchOptions& options) {
       .compute = bench_dtype(options),
       .cache = options.cache == "auto" ? std::nullopt : cache_type_by_name(options.cache)};
   if (!preset(options.model) && std::filesystem::exists(options.model))
-    return {backend, open_model(find_model(options.model), {}), wanted};
+    return {backend, open_model(find_model(options.model), {}, {}), wanted};
   OpenedModel model{.config = bench_config(options), .files = {}, .source = {}, .name = {}};
   model.source = std::make_unique<RandomSource>(model.config, backend.runtime().pool());
   return {backend, std::move(model), wanted};

@@ -157,6 +157,15 @@ void add_compute_options(CLI::App* command, ComputeArguments& a) {
       ->capture_default_str();
   add_cache_option(command, a.cache);
   command->add_option("--device", a.device, "cpu or cuda")->capture_default_str();
+  add_adapter_option(command, a.adapter);
+}
+
+void add_adapter_option(CLI::App* command, std::string& adapter) {
+  command
+      ->add_option("--adapter", adapter,
+                   "LoRA adapter (a folder of PEFT's format) that is merged into MODEL's weights as "
+                   "they are loaded")
+      ->type_name("DIR");
 }
 
 LoadOptions load_options(const ComputeArguments& a) {
@@ -164,6 +173,7 @@ LoadOptions load_options(const ComputeArguments& a) {
           .compute = a.dtype == "bf16" ? ComputeType::kBF16 : ComputeType::kF32,
           .weights = a.weights,
           .cache = a.cache,
+          .adapter = a.adapter,
           .on_message = [](const Message& text) { note(message("inkstone: note: {}", text)); }};
 }
 

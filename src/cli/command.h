@@ -43,14 +43,15 @@ void add_seed_option(CLI::App* command, std::optional<uint64_t>& seed);
 Runtime make_runtime(const std::string& device = "cpu");
 void use_threads(int count);  // what --threads said
 
-// Where and in which types a model computes: --device, --dtype, --weights and --cache of the
-// commands that use a model.
+// Where and in which types a model computes, and with which adapter: --device, --dtype, --weights,
+// --cache and --adapter of the commands that use a model.
 struct ComputeArguments {
-  std::string dtype = "f32", weights = "auto", cache = "auto", device = "cpu";
+  std::string dtype = "f32", weights = "auto", cache = "auto", device = "cpu", adapter;
 };
 void add_compute_options(CLI::App* command, ComputeArguments& arguments);
 LoadOptions load_options(const ComputeArguments& arguments);
 void add_cache_option(CLI::App* command, std::string& cache);
+void add_adapter_option(CLI::App* command, std::string& adapter);
 
 // Token ids separated by white space, commas or brackets: "1 2 3", "[1, 2, 3]". Throws
 // kInvalidData.
@@ -72,6 +73,8 @@ void add_eval_command(CLI::App& app, Selection& selection);
 void add_compare_command(CLI::App& app, Selection& selection);
 void add_info_command(CLI::App& app, Selection& selection);
 void add_quantize_command(CLI::App& app, Selection& selection);
+void add_merge_command(CLI::App& app, Selection& selection);
+void add_convert_command(CLI::App& app, Selection& selection);
 void add_bench_command(CLI::App& app, Selection& selection);
 
 // Writes to standard output at once; a signal in between does no harm. Throws kInputOutput; a

@@ -28,8 +28,8 @@ void add_generate_options(CLI::App* c, GenerateArguments& a) {
 }
 
 Generator load_generator(const std::string& model, const GenerateArguments& a) {
-  const auto folder = find_model(model);
-  return Generator(Model::load(folder, load_options(a.compute)), Tokenizer::load(folder));
+  return Generator(Model::load(model, load_options(a.compute)),
+                   Tokenizer::load(find_tokenizer(model, a.compute.adapter)));
 }
 
 namespace {

@@ -17,7 +17,7 @@
 #include "formats/gguf.h"
 #include "formats/token_shard.h"
 #include "inkstone/model.h"
-#include "model/model_source.h"
+#include "model/adapted_model.h"
 #include "train/run_summary.h"
 
 namespace inkstone::cli {
@@ -25,11 +25,57 @@ namespace {
 namespace fs = std::filesystem;
 
 Json describe_model(const fs::path& folder) {
-  const ModelConfig c = load_config(folder);
+  const ModelConfig c = load_config(folder, {});
   return {{"kind", marked("model")},    {"path", folder.string()},
           {"layers", c.layers},         {"heads", c.heads},
           {"width", c.width},           {"context", c.context},
           {"vocab_size", c.vocab_size}, {"parameters", c.parameter_count()}};
+}
+
+// Its modules by what they are called in every layer: "attn.c_attn", 12 of them.
+Json modules_of(const Adapter& adapter) {
+  std::map<std::string, int64_t> counts;
+  for (const AdapterModule& m : adapter.modules) {
+    const size_t layer_end = m.name.starts_with("h.") ? m.name.find('.', 2) + 1 : 0;
+    ++counts[m.name.substr(layer_end)];
+  }
+  Json json = Json::array();
+  for (const auto& [name, count] : counts) json.push_back({{"module", name}, {"count", count}});
+  return json;
+}
+
+int64_t parameters_of(const Adapter& adapter) {
+  size_t count = 0;
+  for (const AdapterModule& m : adapter.modules)
+    count += m.a.size() + m.b.size() + m.magnitude.size();
+  for (const AdapterTensor& t : adapter.whole) count += t.values.size();
+  return static_cast<int64_t>(count);
+}
+
+// What its tensors are shows only beside the model that it is for.
+Json describe_adapter(const fs::path& folder) {
+  const AdapterConfig config = read_adapter_config(folder);
+  Json json = {{"kind", marked("adapter")}, {"path", folder.string()},
+               {"base_model", config.base_model}, {"rank", config.rank},
+               {"alpha", config.alpha},          {"use_rslora", config.use_rslora},
+               {"use_dora", config.use_dora},    {"dropout", config.dropout}};
+  if (config.target_pattern.empty()) {
+    json["targets"] = config.targets;
+  } else {
+    json["targets"] = config.target_pattern;
+  }
+  try {
+    const fs::path base = base_of_adapter(folder);
+    const Adapter adapter = read_adapter(folder, load_config(base));
+    json["parameters"] = parameters_of(adapter);
+    json["modules"] = modules_of(adapter);
+    for (const AdapterTensor& t : adapter.whole) json["whole"].push_back(t.name);
+    json["model"] = describe_model(base);
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::kNotFound) throw;
+    json["note"] = e.message().shown();
+  }
+  return json;
 }
 
 // Tensors and bytes of each type of a GGUF file's weights.
@@ -172,6 +218,7 @@ Json describe(const fs::path& path, const std::string& tokenizer) {
   // One that has just begun has no checkpoint yet.
   if (fs::is_directory(path / "checkpoints") || fs::exists(path / "command.json"))
     return describe_run(path);
+  if (is_adapter(path)) return describe_adapter(path);
   if (fs::exists(path / "config.json")) return describe_model(path);
   if (fs::exists(path / "report.json")) {
     Json json = {{"kind", marked("prepared data")}, {"path", path.string()}};
@@ -268,6 +315,17 @@ constexpr std::string_view kKeyLabels[] = {marked("kind"),
                                            marked("source"),
                                            marked("certainty"),
                                            marked("notes"),
+                                           marked("note"),
+                                           marked("base_model"),
+                                           marked("rank"),
+                                           marked("alpha"),
+                                           marked("use_rslora"),
+                                           marked("use_dora"),
+                                           marked("dropout"),
+                                           marked("targets"),
+                                           marked("modules"),
+                                           marked("module"),
+                                           marked("whole"),
                                            marked("invalid_utf8_documents"),
                                            marked("cleaning"),
                                            marked("invalid_sequences"),

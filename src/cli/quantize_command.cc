@@ -19,7 +19,7 @@ namespace inkstone::cli {
 namespace {
 
 struct QuantizeArguments {
-  std::string model, output, type = "q4_k_m", importance, eval;
+  std::string model, output, type = "q4_k_m", importance, eval, adapter;
   int64_t window = 512;
   bool json = false;
   ReadingArguments reading;
@@ -105,7 +105,7 @@ struct Evaluation {
 
   Evaluation(const QuantizeArguments& a, const Tokenizer& tokenizer)
       : tokens(tokens_of(a, tokenizer, a.eval)),
-        before(Model::load(a.model, {.runtime = make_runtime()})) {
+        before(Model::load(a.model, {.runtime = make_runtime(), .adapter = a.adapter})) {
     const int64_t window = std::min(a.window, before.config().context);
     if (static_cast<int64_t>(tokens.size()) < window) {
       fail(ErrorCode::kUsage, "'{}' has {} tokens, expected at least a window of {}", a.eval,
@@ -120,7 +120,7 @@ struct Evaluation {
 };
 
 std::vector<QuantizedTensor> write(const QuantizeArguments& a, const Tokenizer& tokenizer) {
-  QuantizeOptions options{.type = a.type, .runtime = make_runtime()};
+  QuantizeOptions options{.type = a.type, .adapter = a.adapter, .runtime = make_runtime()};
   options.on_message = [](const Message& text) { note(message("inkstone: note: {}", text)); };
   if (!a.importance.empty()) options.importance = tokens_of(a, tokenizer, a.importance);
   std::optional<Progress> progress;
@@ -145,7 +145,7 @@ void print_summary(const QuantizeArguments& a, const Summary& summary) {
 }
 
 int run_quantize(const QuantizeArguments& a) {
-  const Tokenizer tokenizer = Tokenizer::load(find_model(a.model));
+  const Tokenizer tokenizer = Tokenizer::load(find_tokenizer(a.model, a.adapter));
   std::optional<Evaluation> evaluation;
   if (!a.eval.empty()) evaluation.emplace(a, tokenizer);
   const auto tensors = write(a, tokenizer);
@@ -191,6 +191,7 @@ void add_quantize_command(CLI::App& app, Selection& selection) {
   c->add_option("--window", a->window, "of --eval: tokens of a window, whose second half counts")
       ->check(whole_number(4, int64_t{1} << 20))
       ->capture_default_str();
+  add_adapter_option(c, a->adapter);
   add_reading_options(c, a->reading);
   c->add_flag("--json", a->json, "print a JSON object");
 }

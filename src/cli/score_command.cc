@@ -69,7 +69,7 @@ void tell_special_text(const Tokenizer& tokenizer, const std::string& text, cons
 }
 
 int run_score(const ScoreArguments& a) {
-  const Tokenizer tokenizer = Tokenizer::load(find_model(a.model));
+  const Tokenizer tokenizer = Tokenizer::load(find_tokenizer(a.model, a.compute.adapter));
   const SpecialTokens special = a.special;
   if (special == SpecialTokens::kAsText) {
     tell_special_text(tokenizer, a.context, marked("context"));
@@ -205,7 +205,7 @@ std::string eval_text(const TextTotal& t) {
 
 int run_eval(const ScoreArguments& a) {
   const std::vector<std::string> texts = texts_to_score(a);
-  const Tokenizer tokenizer = Tokenizer::load(find_model(a.model));
+  const Tokenizer tokenizer = Tokenizer::load(find_tokenizer(a.model, a.compute.adapter));
   Generator generator = load_generator(a, tokenizer);
   const TextTotal total = score_texts(texts, tokenizer, generator);
   if (total.tokens == 0) fail(ErrorCode::kInvalidData, "'{}' has no text", a.file);

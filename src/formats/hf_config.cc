@@ -143,7 +143,7 @@ Json new_config(const ModelConfig& config, const HfConfigExtras& extras) {
           {"scale_attn_by_inverse_layer_idx", config.scale_attention_by_inverse_layer},
           {"scale_attn_weights", true},
           {"tie_word_embeddings", config.tied_output},
-          {"torch_dtype", "float32"},
+          {"torch_dtype", extras.torch_dtype},
           {"use_cache", true},
           {"vocab_size", config.vocab_size}};
 }
@@ -157,12 +157,15 @@ void name_end_mark(Json& json, const HfConfigExtras& extras) {
 }
 
 // That of a loaded model, with what the save knows better.
-Json renewed_config(Json json, const HfConfigExtras& extras) {
+Json renewed_config(Json json, const ModelConfig& config, const HfConfigExtras& extras) {
+  const ModelConfig before = config_of(json);
+  if (before.vocab_size != config.vocab_size) json["vocab_size"] = config.vocab_size;
+  if (before.tied_output != config.tied_output) json["tie_word_embeddings"] = config.tied_output;
   for (const char* key : kDropoutKeys) {
     if (extras.dropout) json[key] = *extras.dropout;
   }
   for (const char* key : {"torch_dtype", "dtype"}) {
-    if (json.contains(key)) json[key] = "float32";
+    if (json.contains(key)) json[key] = extras.torch_dtype;
   }
   name_end_mark(json, extras);
   return json;
@@ -240,7 +243,8 @@ void write_hf_config(const fs::path& folder, const ModelConfig& config,
   const HfConfigFiles& files = extras.files;
   const Json json = files.config.empty()
                         ? new_config(config, extras)
-                        : renewed_config(parse_object("config.json", files.config), extras);
+                        : renewed_config(parse_object("config.json", files.config), config,
+                                         extras);
   write_renewed(folder / "config.json", json, files.config);
   Json generation = parse_object("generation_config.json", files.generation);
   if (!files.generation.empty()) {

@@ -49,12 +49,14 @@ struct HfConfigExtras {
   // attn_pdrop, embd_pdrop, resid_pdrop: what training used. Else those of `files`, else GPT-2's
   // 0.1.
   std::optional<double> dropout = {};
+  const char* torch_dtype = "float32";  // of the weights beside them; or "float16", "bfloat16"
   HfConfigFiles files = {};
 };
 
 // Writes config.json and generation_config.json into `folder`, which must be there, as
 // GPT2LMHeadModel.from_pretrained reads them. Of `files` every key stays, and if no value changes
-// every byte. The weights beside them are float32, and the file says so.
+// every byte: the vocabulary, the tied output layer and the type of the weights are those of the
+// model that is saved.
 void write_hf_config(const std::filesystem::path& folder, const ModelConfig& config,
                      const HfConfigExtras& extras);
 

@@ -74,6 +74,11 @@ struct Adapter {
 // True for a folder with an adapter and without a model.
 bool is_adapter(const std::filesystem::path& folder);
 
+// Whether an output layer that is tied to the token embedding takes a whole one that the adapter
+// brings: PEFT saves embeddings of a vocabulary that grew beside an adapter. One of modules_to_save
+// leaves the output layer as it was, and so does a module of wte.
+bool output_follows(const AdapterConfig& config);
+
 // The rows of the matrices that a configuration's list of targets names, in the table's order.
 // Throws kUsage, naming it, for a target that is no matrix of the model, and when there is a
 // target_pattern instead.
@@ -101,7 +106,8 @@ Adapter parse_adapter(std::string_view config_json, std::string_view safetensors
                       const ModelConfig& model);
 
 // Writes the two files into `folder`, which must be there, as PEFT's PeftModel.from_pretrained
-// reads them; each is whole or absent. Every module has its config's scale.
+// reads them; each is whole or absent. Modules with another rank or scale than the configuration's
+// get patterns of their own there.
 void write_adapter(const std::filesystem::path& folder, const Adapter& adapter);
 
 }  // namespace inkstone

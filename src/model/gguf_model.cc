@@ -150,7 +150,7 @@ class GgufSource final : public TensorSource {
     refuse_extra(file_->content(), table, config.layers);
   }
   Weight get(int row) const override { return weights_[static_cast<size_t>(row)]; }
-  void release() const override { file_->release(); }
+  void release(int /*row*/) const override { file_->release(); }
 
  private:
   std::unique_ptr<const GgufFile> file_;
@@ -201,7 +201,7 @@ class RowWriter {
     } else {
       write(values(table[row_], stored, layer), stored.in, sink);
     }
-    source_.release();
+    source_.release(row_);
     if (conversion_.on_written) conversion_.on_written(row_);
   }
 

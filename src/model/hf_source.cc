@@ -182,7 +182,7 @@ class HfSource final : public TensorSource {
     }
   }
   Weight get(int row) const override { return weights_[static_cast<size_t>(row)]; }
-  void release() const override { stored_->release(); }
+  void release(int /*row*/) const override { stored_->release(); }
 
  private:
   void add(int row) {

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "formats/gguf.h"
 #include "formats/hf_config.h"
+#include "model/adapted_model.h"
 #include "model/decoder.h"
 #include "model/model_impl.h"
 
@@ -24,13 +25,40 @@ fs::path find_model(const fs::path& model_or_run) {
   }
   if (is_gguf(model_or_run)) return model_or_run;
   for (const fs::path& folder : {model_or_run, model_or_run / "best", model_or_run / "last"}) {
-    if (fs::exists(folder / "config.json")) return folder;
+    if (fs::exists(folder / "config.json") || is_adapter(folder)) return folder;
   }
   fail(
       ErrorCode::kNotFound,
       "'{}' is not a model: expected a folder with config.json and model.safetensors, a GGUF file, "
       "or a run folder with a checkpoint ('best' or 'last')",
       model_or_run.string());
+}
+
+fs::path find_adapter(const fs::path& adapter_or_run) {
+  for (const fs::path& folder : {adapter_or_run, adapter_or_run / "best", adapter_or_run / "last"}) {
+    if (fs::exists(folder / "adapter_config.json")) return folder;
+  }
+  fail(ErrorCode::kNotFound,
+       "there is no adapter at '{}': expected a folder with adapter_config.json and "
+       "adapter_model.safetensors, or a run folder with such a checkpoint ('best' or 'last')",
+       adapter_or_run.string());
+}
+
+namespace {
+
+bool has_tokenizer(const fs::path& folder) {
+  for (const char* file : {"tokenizer.json", "vocab.json", "encoder.json"}) {
+    if (fs::exists(folder / file)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+fs::path find_tokenizer(const fs::path& model_or_run, const fs::path& adapter) {
+  if (!adapter.empty() && has_tokenizer(find_adapter(adapter))) return find_adapter(adapter);
+  const fs::path model = find_model(model_or_run);
+  return is_adapter(model) && !has_tokenizer(model) ? base_of_adapter(model) : model;
 }
 
 std::vector<std::string> weight_names() {
@@ -75,7 +103,8 @@ Model Model::load(const fs::path& model_or_run, const LoadOptions& options) {
   auto impl = std::make_shared<Impl>();
   impl->backend = make_backend(options.runtime);
   impl->weights = std::make_unique<Weights>(
-      *impl->backend, open_model(find_model(model_or_run), options.on_message), wanted);
+      *impl->backend, open_model(find_model(model_or_run), options.adapter, options.on_message),
+      wanted);
   return Model(std::move(impl));
 }
 
@@ -83,7 +112,8 @@ Model load_trainable(const fs::path& model_or_run, const LoadOptions& options) {
   auto impl = std::make_shared<Model::Impl>();
   impl->backend = make_backend(options.runtime);
   impl->network = load_network(*impl->backend,
-                               open_model(find_model(model_or_run), options.on_message),
+                               open_model(find_model(model_or_run), options.adapter,
+                                          options.on_message),
                                to_dtype(options.compute));
   view_network(*impl, options);
   return Model(std::move(impl));

@@ -22,8 +22,11 @@ class TensorSource {
   // The tensor of a row, which stays valid as long as the source. A vector of n numbers is a matrix
   // with in = n, out = 1.
   virtual Weight get(int row) const = 0;
-  // Lets the system take back the memory of what was read so far.
-  virtual void release() const {}
+  // In which type the model has it; get() may give it in float32 instead, where it was changed.
+  virtual WeightType type(int row) const { return get(row).type; }
+  // What get(row) gave is not used any more; lets the system take back the memory of what was read
+  // so far.
+  virtual void release(int /*row*/) const {}
 };
 
 struct OpenedModel {

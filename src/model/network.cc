@@ -71,6 +71,7 @@ std::unique_ptr<Network> load_network(Backend& backend, OpenedModel model, DType
     values.resize(static_cast<size_t>(table[row].shape.count()));
     read_tensor(model.source->get(row), table[row], values);
     backend.copy_from_host(values.data(), network->master(row));
+    model.source->release(row);
   }
   network->refresh_copies();
   return network;

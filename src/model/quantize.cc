@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/thread_pool.h"
 #include "formats/gguf.h"
+#include "model/adapted_model.h"
 #include "model/gguf_model.h"
 #include "model/importance.h"
 #include "model/model_source.h"
@@ -29,7 +30,7 @@ std::vector<std::vector<float>> importance_of(const fs::path& model,
                                               const QuantizeOptions& options) {
   if (options.importance.empty()) return {};
   const auto backend = make_backend(options.runtime);
-  const Weights weights(*backend, open_model(model, {}), {});
+  const Weights weights(*backend, open_model(model, options.adapter, {}), {});
   for (const TokenId token : options.importance) {
     if (token < 0 || token >= weights.config().vocab_size)
       fail(ErrorCode::kMismatch, "token id {} lies outside the model's vocabulary of {}", token,
@@ -78,9 +79,10 @@ std::vector<QuantizedTensor> quantize(const fs::path& model, const fs::path& out
   const QuantizePreset preset = wanted_preset(options.type);
   check_writable(output);
   const fs::path from = find_model(model);
-  const OpenedModel opened = open_model(from, options.on_message);
+  const OpenedModel opened = open_model(from, options.adapter, options.on_message);
   auto metadata = gguf_model_metadata(opened.config, model_name(from), preset);
-  for (GgufEntry& entry : gguf_tokenizer_metadata(Tokenizer::load(from), opened.config.vocab_size))
+  const Tokenizer tokenizer = Tokenizer::load(find_tokenizer(from, options.adapter));
+  for (GgufEntry& entry : gguf_tokenizer_metadata(tokenizer, opened.config.vocab_size))
     metadata.push_back(std::move(entry));
   GgufConversion conversion{.type_of = {}, .pool = options.runtime.pool()};
   conversion.importance = importance_of(from, options);

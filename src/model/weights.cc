@@ -31,9 +31,8 @@ const std::byte* row_at(const Weight& weight, int64_t row) {
 }
 
 // What is held when nothing is asked for.
-WeightType usual_type(const Weight& stored, DType compute) {
-  return stored.type == WeightType::kF32 && compute == DType::kBF16 ? WeightType::kBF16
-                                                                    : stored.type;
+WeightType usual_type(WeightType stored, DType compute) {
+  return stored == WeightType::kF32 && compute == DType::kBF16 ? WeightType::kBF16 : stored;
 }
 
 int64_t stored_bytes(const Weight& weight) {
@@ -134,11 +133,14 @@ Weights::Weights(Backend& backend, OpenedModel model, const WeightOptions& optio
     const ParameterRow& r = table_[row];
     const auto at = static_cast<size_t>(row);
     const Weight stored = source_->get(row);
-    if (r.multiplied)
-      matrices_[at] = matrix_of(stored, options.type.value_or(usual_type(stored, compute_)),
-                                r.name);
-    if (row == table_.wte() || row == table_.wpe()) embeddings_[at] = as_it_lies(stored);
+    const bool is_embedding = row == table_.wte() || row == table_.wpe();
+    if (r.multiplied) {
+      const WeightType usual = usual_type(source_->type(row), compute_);
+      matrices_[at] = matrix_of(stored, options.type.value_or(usual), r.name);
+    }
+    if (is_embedding) embeddings_[at] = as_it_lies(stored);
     if (r.shape.rank() == 1) vectors_[at] = vector_of(stored);
+    if (!is_embedding && matrices_[at].data != stored.data) source_->release(row);
   }
 }
 
@@ -191,10 +193,7 @@ Weight Weights::matrix_of(const Weight& stored, WeightType wanted, const std::st
   const WeightType type = fitting_type(wanted, stored.in);
   if (is_float(type)) multiplied_bytes_ += stored.in * stored.out * block_of(type).bytes;
   if (is_float(type) && type == stored.type) return as_it_lies(stored);
-  const Weight result = is_float(type) ? converted_floats(stored, type, name)
-                                       : blocks(stored, type, name);
-  source_->release();
-  return result;
+  return is_float(type) ? converted_floats(stored, type, name) : blocks(stored, type, name);
 }
 
 ConstView Weights::vector_of(const Weight& stored) {

@@ -87,6 +87,11 @@ class Weights {
   int64_t multiplied_bytes_ = 0;
 };
 
+// Writes a model's tensors as they are: in their own types, blocks as float32. What the file holds
+// in the table's order already is passed on byte by byte.
+void save_tensors(const ParameterTable& table, const TensorSource& source,
+                  const std::filesystem::path& path);
+
 // As save_weights of a network, of the files' own tensors.
 void save_weights(const Weights& weights, const std::filesystem::path& path);
 

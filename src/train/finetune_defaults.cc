@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "inkstone/trainer.h"
-#include "model/model_source.h"
+#include "model/adapted_model.h"
 #include "train/options.h"
 #include "train/run_folder.h"
 
@@ -12,7 +12,7 @@ namespace {
 constexpr int64_t kEpochs = 3;
 
 ModelConfig model_config(const TrainOptions& o) {
-  return load_config(find_model(o.init));
+  return load_config(find_model(o.init), o.init_adapter);
 }
 
 double tokens_of_step(const TrainOptions& o, int64_t context) {

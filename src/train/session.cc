@@ -23,7 +23,7 @@ constexpr int64_t kMostEvalTokens = int64_t{1} << 20;
 
 Model starting_model(TrainOptions& options, const DataSets& data, const TrainObserver& observer) {
   const LoadOptions load{
-      .runtime = options.runtime, .compute = options.compute, .on_message = observer.on_message};
+      .runtime = options.runtime, .compute = options.compute, .adapter = options.init_adapter, .on_message = observer.on_message};
   options.model.vocab_size = data.tokenizer().vocab_size();
   if (options.init.empty()) {
     validate(options.model);
@@ -32,6 +32,7 @@ Model starting_model(TrainOptions& options, const DataSets& data, const TrainObs
   Model model = load_trainable(options.init, load);
   options.model = model.config();
   options.init = fs::absolute(options.init);
+  if (!options.init_adapter.empty()) options.init_adapter = fs::absolute(options.init_adapter);
   return model;
 }
 
