@@ -76,12 +76,26 @@ std::string_view short_name(std::string_view name) {
   return name;
 }
 
+bool is_same(const StoredTensor& a, const StoredTensor& b) {
+  return a.dtype == b.dtype && a.shape == b.shape && std::ranges::equal(a.bytes, b.bytes);
+}
+
+// The row's name: PEFT puts a trained module, or one beside an adapter, into another.
+std::string without_wrapper(std::string_view name) {
+  std::string row(name);
+  for (const std::string_view wrapper : {".base_layer.", ".modules_to_save."}) {
+    if (const size_t at = row.find(wrapper); at != std::string::npos)
+      row.erase(at, wrapper.size() - 1);
+  }
+  return row;
+}
+
 void sort_in(std::string_view full, const StoredTensor& tensor, StoredAdapter& stored) {
   const StoredModule::Named named = {std::string(full), &tensor};
   const std::string_view name = short_name(full);
   const auto place = [&](StoredModule::Named& into) {
-    if (into.tensor != nullptr)
-      fail(ErrorCode::kInvalidData, "tensors '{}' and '{}' are the same", into.name, full);
+    if (into.tensor != nullptr && !is_same(*into.tensor, tensor))
+      fail(ErrorCode::kInvalidData, "tensors '{}' and '{}' are one, and differ", into.name, full);
     into = named;
   };
   for (const Part& part : kParts) {
@@ -91,10 +105,8 @@ void sort_in(std::string_view full, const StoredTensor& tensor, StoredAdapter& s
     module.of_embedding |= part.of_embedding;
     return place(module.parts[part.kind]);
   }
-  constexpr std::string_view kBase = ".base_layer";
-  std::string row(name);
-  if (const size_t at = row.find(kBase); at != std::string::npos) row.erase(at, kBase.size());
-  place(stored.whole[row]);
+  if (name.find(".original_module.") != std::string::npos) return;  // what was before training
+  place(stored.whole[without_wrapper(name)]);
 }
 
 StoredAdapter sorted(const Tensors& tensors) {
