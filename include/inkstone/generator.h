@@ -17,6 +17,8 @@
 
 namespace inkstone {
 
+class CopyIndex;  // inkstone/copy_index.h
+
 // How the next token is chosen from the logits. The filters act in this order: repetition penalty,
 // temperature, top-k, top-p, min-p; then one draw.
 struct SamplingOptions {
@@ -59,6 +61,10 @@ struct GenerateOptions {
   int64_t samples = 1;  // continuations of each prompt
   // Of every token that is written, so many of the likeliest tokens are told; 0 to 20.
   int64_t log_probs = 0;
+  // Of its text never more tokens in a row are written than it allows: the tokens that would go on
+  // with a copy are not drawn, and where no other token is left the text ends (kLength). What
+  // counts is what is written, not the prompt. Empty: whatever the model writes.
+  std::shared_ptr<const CopyIndex> no_copy = {};
   // Asked before every step; true: what is being written ends as kCancelled, what is not begun has
   // no Completion.
   std::function<bool()> stop_requested = {};

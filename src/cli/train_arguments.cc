@@ -297,7 +297,7 @@ TextRun text_run(const TrainArguments& a) {
             .val_fraction = a.val_fraction,
             .read = a.reading.read_options(),
             .clean = a.clean};
-  if (!a.init.empty()) t.tokenizer = find_model(a.init).string();
+  if (!a.init.empty()) t.tokenizer = find_tokenizer(a.init).string();
   if (t.vocab_size == 0)
     t.vocab_size = a.minutes > 0 ? vocabulary_for(a.minutes) : TokenizerTrainOptions{}.vocab_size;
   return t;

@@ -1,11 +1,13 @@
 #include "generate/sequence.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "base/hash.h"
 #include "base/rng.h"
 #include "base/utf8.h"
+#include "inkstone/copy_index.h"
 
 namespace inkstone {
 
@@ -40,12 +42,27 @@ std::optional<NextToken> Sequence::choose(std::span<const float> logits) {
   const Random random(seed_, RandomStream::kSampling);
   const auto usable = std::min<int64_t>(static_cast<int64_t>(logits.size()),
                                         tokenizer_->vocab_size());
+  const std::vector<TokenId> copied = copies(usable);
+  if (static_cast<int64_t>(copied.size()) == usable) return std::nullopt;
   NextToken next;
   next.choice = sampler.choose(logits, usable, history_, options_->sampling,
                                random.uniform(static_cast<uint64_t>(count)),
-                               [this](std::span<float> drawable) { characters_.bar(drawable); });
+                               [&](std::span<float> drawable) { bar(drawable, copied); });
   next.likeliest = sampler.likeliest(logits, usable, options_->log_probs);
   return next;
+}
+
+// The tokens that would copy too much.
+std::vector<TokenId> Sequence::copies(int64_t usable) const {
+  if (!options_->no_copy) return {};
+  std::vector<TokenId> tokens = options_->no_copy->next(result_.tokens);
+  std::erase_if(tokens, [&](TokenId token) { return token >= usable; });
+  return tokens;
+}
+
+void Sequence::bar(std::span<float> logits, std::span<const TokenId> copied) {
+  for (const TokenId token : copied) logits[static_cast<size_t>(token)] = -INFINITY;
+  characters_.bar(logits);
 }
 
 bool Sequence::is_end_mark(TokenId token) const {

@@ -43,8 +43,8 @@ class Sequence {
   Sequence(const Tokenizer& tokenizer, const GenerateOptions& options,
            const CharacterTable* characters, uint64_t seed, std::vector<TokenId> history);
 
-  // The next token by the logits after the last one; nullopt: it has its max_tokens. Several
-  // sequences may choose at the same time.
+  // The next token by the logits after the last one; nullopt: it has its max_tokens, or every token
+  // would be one too many of a copy. Several sequences may choose at the same time.
   std::optional<NextToken> choose(std::span<const float> logits);
   // Adds what was chosen. False when the continuation is finished.
   bool take(std::optional<NextToken> chosen, const SequenceListener& listener);
@@ -59,6 +59,8 @@ class Sequence {
 
  private:
   bool is_end_mark(TokenId token) const;
+  std::vector<TokenId> copies(int64_t usable) const;
+  void bar(std::span<float> logits, std::span<const TokenId> copied);
 
   const Tokenizer* tokenizer_;
   const GenerateOptions* options_;
