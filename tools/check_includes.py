@@ -36,6 +36,8 @@ PUBLIC = {
     "prepare.h": "corpus",
     "vocabulary.h": "corpus",
     "model.h": "model",
+    "adapter.h": "model",
+    "copy_index.h": "generate",
     "engine.h": "generate",
     "quantize.h": "model",
     "generator.h": "generate",

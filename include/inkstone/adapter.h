@@ -10,10 +10,11 @@
 namespace inkstone {
 
 // Writes the model with the adapter merged into it as a Hugging Face folder: config.json,
-// generation_config.json, model.safetensors and the tokenizer's files (find_tokenizer). Weights have
-// the types that the model's have, blocks of a quantised GGUF file become float32; tensors that the
-// adapter does not change are the same bytes. `model` may be the adapter itself, `adapter` is then
-// empty. Throws as Model::load, and kUsage when `output` is the model's or the adapter's folder.
+// generation_config.json, model.safetensors and the tokenizer's files (find_tokenizer). Weights
+// have the types that the model's have, blocks of a quantised GGUF file become float32; tensors
+// that the adapter does not change are the same bytes. `model` may be the adapter itself, `adapter`
+// is then empty. Throws as Model::load, and kUsage when `output` is the model's or the adapter's
+// folder.
 void merge_adapter(const std::filesystem::path& model, const std::filesystem::path& adapter,
                    const std::filesystem::path& output,
                    const std::function<void(const Message&)>& on_message = {});

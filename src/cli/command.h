@@ -70,6 +70,7 @@ void add_chat_command(CLI::App& app, Selection& selection);
 void add_score_command(CLI::App& app, Selection& selection);
 void add_logits_command(CLI::App& app, Selection& selection);
 void add_eval_command(CLI::App& app, Selection& selection);
+void add_memorised_command(CLI::App& app, Selection& selection);
 void add_compare_command(CLI::App& app, Selection& selection);
 void add_info_command(CLI::App& app, Selection& selection);
 void add_quantize_command(CLI::App& app, Selection& selection);

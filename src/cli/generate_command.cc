@@ -15,8 +15,10 @@
 #include "cli/reading_options.h"
 #include "cli/table_options.h"
 #include "cli/text_json.h"
+#include "cli/training_text.h"
 #include "corpus/read/read_text.h"
 #include "generate/generate_options.h"
+#include "inkstone/copy_index.h"
 #include "inkstone/generator.h"
 
 namespace inkstone::cli {
@@ -36,8 +38,8 @@ namespace {
 
 struct Arguments {
   GenerateArguments generate;
-  std::string model, prompt, prompt_file, prompts_file, encoding, output;
-  int64_t parallel = 0;
+  std::string model, prompt, prompt_file, prompts_file, encoding, output, no_copy_text;
+  int64_t parallel = 0, no_copy = 0;
   bool json = false, completion_only = false;
 };
 
@@ -242,6 +244,17 @@ void write_results(Output& output, const Arguments& a, const PromptsFile& file,
   }
 }
 
+// The text that is not to be copied: of the run, or of a file.
+std::shared_ptr<const CopyIndex> copy_index(const Arguments& a, const Tokenizer& tokenizer,
+                                            int64_t vocab_size) {
+  if (a.no_copy == 0 && a.no_copy_text.empty()) return nullptr;
+  if (a.no_copy == 0) fail(ErrorCode::kUsage, "--no-copy-text goes with --no-copy");
+  const TokenText text = a.no_copy_text.empty()
+                             ? TokenText(data_of_run(a.model, "--no-copy-text"), "train", vocab_size)
+                             : TokenText(a.no_copy_text, {}, tokenizer);
+  return std::make_shared<CopyIndex>(text.all(), a.no_copy, tokenizer.end_marks());
+}
+
 GenerateOptions chosen_options(const Arguments& a) {
   GenerateOptions options = a.generate.options;
   options.seed = a.generate.seed.value_or(random_seed());
@@ -278,6 +291,7 @@ int run(const Arguments& a) {
   PromptsFile file = chosen_prompts(a);
   Generator generator = load_generator(a.model, a.generate);
   GenerateOptions options = chosen_options(a);
+  options.no_copy = copy_index(a, generator.tokenizer(), generator.model().config().vocab_size);
   if (!a.prompts_file.empty()) {
     keep_usable(file, generator, options.special);
     tell_bad_lines(file, a.prompts_file);
@@ -330,6 +344,14 @@ void add_generate_command(CLI::App& app, Selection& selection) {
   c->add_flag("--completion-only", a->completion_only, "do not repeat the prompt");
   c->add_flag("--json", a->json, "one JSON object per completion");
   add_table_option(c, options, "logprobs");
+  c->add_option("--no-copy", a->no_copy,
+                "never write more tokens in a row than so many that stand in the training text so; "
+                "0: any")
+      ->check(whole_number(0, 1'000'000))
+      ->capture_default_str();
+  c->add_option("--no-copy-text", a->no_copy_text,
+                "of --no-copy: the text that is not copied; absent: the training text of the run")
+      ->type_name("FILE");
   add_generate_options(c, a->generate);
 }
 

@@ -55,10 +55,10 @@ int64_t parameters_of(const Adapter& adapter) {
 // What its tensors are shows only beside the model that it is for.
 Json describe_adapter(const fs::path& folder) {
   const AdapterConfig config = read_adapter_config(folder);
-  Json json = {{"kind", marked("adapter")}, {"path", folder.string()},
+  Json json = {{"kind", marked("adapter")},       {"path", folder.string()},
                {"base_model", config.base_model}, {"rank", config.rank},
-               {"alpha", config.alpha},          {"use_rslora", config.use_rslora},
-               {"use_dora", config.use_dora},    {"dropout", config.dropout}};
+               {"alpha", config.alpha},           {"use_rslora", config.use_rslora},
+               {"use_dora", config.use_dora},     {"dropout", config.dropout}};
   if (config.target_pattern.empty()) {
     json["targets"] = config.targets;
   } else {

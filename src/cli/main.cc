@@ -56,8 +56,8 @@ void add_commands(CLI::App& app, Selection& selection) {
   for (const auto add :
        {add_tokenizer_command, add_prepare_command, add_train_command, add_finetune_command,
         add_generate_command, add_chat_command, add_score_command, add_logits_command,
-        add_eval_command, add_compare_command, add_quantize_command, add_merge_command, add_convert_command, add_info_command,
-        add_bench_command}) {
+        add_eval_command, add_memorised_command, add_compare_command, add_quantize_command,
+        add_merge_command, add_convert_command, add_info_command, add_bench_command}) {
     add(app, selection);
   }
 }

@@ -57,10 +57,9 @@ void add_merge_command(CLI::App& app, Selection& selection) {
 
 void add_convert_command(CLI::App& app, Selection& selection) {
   auto a = std::make_shared<MergeArguments>();
-  CLI::App* c = add_command(app, selection, "convert",
-                            "Write a LoRA adapter as a GGUF file for llama.cpp's --lora",
-                            marked("  inkstone convert lora lora.gguf --model model"),
-                            [a] { return run_convert(*a); });
+  CLI::App* c = add_command(
+      app, selection, "convert", "Write a LoRA adapter as a GGUF file for llama.cpp's --lora",
+      marked("  inkstone convert lora lora.gguf --model model"), [a] { return run_convert(*a); });
   c->add_option("ADAPTER", a->adapter, "folder with an adapter of PEFT's format")->required();
   c->add_option("FILE", a->output, "the GGUF file")->required();
   c->add_option("--model", a->model, "what the adapter is for; absent: the model that it names")

@@ -28,8 +28,7 @@ uint32_t folded(uint64_t hash) { return static_cast<uint32_t>((hash ^ hash >> 29
 
 CopyIndex::CopyIndex(std::vector<TokenId> text, int64_t most, std::span<const TokenId> end_marks)
     : text_(std::move(text)), most_(most) {
-  if (most < 1)
-    fail(ErrorCode::kUsage, "copies of at most {} tokens, expected 1 or more", most);
+  if (most < 1) fail(ErrorCode::kUsage, "copies of at most {} tokens, expected 1 or more", most);
   if (text_.size() > UINT32_MAX) {
     fail(ErrorCode::kUsage,
          "a text of {} tokens, of which nothing is to be copied: expected at most {}", text_.size(),
@@ -84,8 +83,7 @@ std::vector<TokenId> CopyIndex::next(std::span<const TokenId> written) const {
   const auto last = written.last(static_cast<size_t>(most_));
   uint64_t hash = 0;
   for (const TokenId token : last) hash = with_next(hash, token);
-  for (const Passage& p :
-       std::ranges::equal_range(passages_, folded(hash), {}, &Passage::hash)) {
+  for (const Passage& p : std::ranges::equal_range(passages_, folded(hash), {}, &Passage::hash)) {
     if (!std::ranges::equal(last, std::span(text_).subspan(p.begin, last.size()))) continue;
     if (tokens.empty() || tokens.back() != p.next) tokens.push_back(p.next);
   }

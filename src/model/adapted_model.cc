@@ -14,7 +14,7 @@ namespace inkstone {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char *kEmbedding = "wte.weight", *kOutput = "lm_head.weight";
+constexpr const char *kInputRow = "wte.weight", *kOutputRow = "lm_head.weight";
 
 const AdapterModule* find_module(const Adapter& adapter, std::string_view row) {
   for (const AdapterModule& m : adapter.modules) {
@@ -29,25 +29,18 @@ const AdapterTensor* find_whole(const Adapter& adapter, std::string_view row) {
   return at == adapter.whole.end() ? nullptr : &*at;
 }
 
-int row_named(const ParameterTable& table, std::string_view name) {
-  for (int row = 0; row < table.count(); ++row) {
-    if (table[row].name == name) return row;
-  }
-  return kNoRow;
-}
-
 // The output layer that was trained beside the embedding and came out the same.
 bool is_same_output(const Adapter& adapter, const AdapterTensor& output) {
-  const AdapterTensor* embedding = find_whole(adapter, kEmbedding);
+  const AdapterTensor* embedding = find_whole(adapter, kInputRow);
   return embedding != nullptr && embedding->values == output.values;
 }
 
 bool unties(const Adapter& adapter) {
-  if (find_module(adapter, kEmbedding) != nullptr || find_module(adapter, kOutput) != nullptr)
+  if (find_module(adapter, kInputRow) != nullptr || find_module(adapter, kOutputRow) != nullptr)
     return true;
-  if (const AdapterTensor* output = find_whole(adapter, kOutput))
+  if (const AdapterTensor* output = find_whole(adapter, kOutputRow))
     return !is_same_output(adapter, *output);
-  return find_whole(adapter, kEmbedding) != nullptr && !output_follows(adapter.config);
+  return find_whole(adapter, kInputRow) != nullptr && !output_follows(adapter.config);
 }
 
 // delta[n] of the row k of (B A)^T times s, summed in double precision.
@@ -139,7 +132,7 @@ class AdaptedSource final : public TensorSource {
  private:
   // The row of the model that a row comes from.
   int base_row(int row) const {
-    const int own = row_named(base_table_, table_[row].name);
+    const int own = named_row(base_table_, table_[row].name);
     return own == kNoRow ? base_table_.output() : own;
   }
 
@@ -147,9 +140,9 @@ class AdaptedSource final : public TensorSource {
   const AdapterTensor* whole_of(int row) const {
     const std::string& name = table_[row].name;
     const AdapterTensor* const whole = find_whole(adapter_, name);
-    const bool follows = name == kOutput && base_table_.output() == base_table_.wte() &&
+    const bool follows = name == kOutputRow && base_table_.output() == base_table_.wte() &&
                          output_follows(adapter_.config);
-    return whole == nullptr && follows ? find_whole(adapter_, kEmbedding) : whole;
+    return whole == nullptr && follows ? find_whole(adapter_, kInputRow) : whole;
   }
 
   std::vector<float> merged(int row, const AdapterModule& module,
@@ -162,7 +155,7 @@ class AdaptedSource final : public TensorSource {
       read_tensor(base_->get(base_row(row)), r, values);
       base_->release(base_row(row));
     }
-    if (r.name != kOutput) {
+    if (r.name != kOutputRow) {
       merge(module, values);
     } else {  // [V, C] there
       std::vector<float> turned(values.size());
@@ -196,7 +189,7 @@ class AdaptedSource final : public TensorSource {
 
 ModelConfig adapted_config(const ModelConfig& model, const Adapter& adapter) {
   ModelConfig config = model;
-  if (const AdapterTensor* embedding = find_whole(adapter, kEmbedding))
+  if (const AdapterTensor* embedding = find_whole(adapter, kInputRow))
     config.vocab_size = embedding->shape[0];
   config.tied_output = model.tied_output && !unties(adapter);
   return config;

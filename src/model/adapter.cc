@@ -24,24 +24,25 @@ namespace {
 constexpr const char *kConfigFile = "adapter_config.json",
                      *kWeightsFile = "adapter_model.safetensors",
                      *kOldWeightsFile = "adapter_model.bin";
-constexpr std::string_view kPrefix = "base_model.model.", kOutput = "lm_head",
+constexpr std::string_view kPrefix = "base_model.model.", kOutputModule = "lm_head",
                            kWeight = ".weight";
 
 using Tensors = std::map<std::string, StoredTensor, std::less<>>;
 
 // What a name behind the module's says. Of embeddings PEFT stores the two factors without
 // ".weight".
-struct Part {
+struct AdapterPart {
   std::string_view end;
   enum Kind { kA, kB, kMagnitude } kind;
   bool of_embedding;
 };
-constexpr Part kParts[] = {{".lora_A.weight", Part::kA, false},
-                           {".lora_B.weight", Part::kB, false},
-                           {".lora_embedding_A", Part::kA, true},
-                           {".lora_embedding_B", Part::kB, true},
-                           {".lora_magnitude_vector", Part::kMagnitude, false},
-                           {".lora_magnitude_vector.weight", Part::kMagnitude, false}};
+constexpr AdapterPart kAdapterParts[] = {
+    {".lora_A.weight", AdapterPart::kA, false},
+    {".lora_B.weight", AdapterPart::kB, false},
+    {".lora_embedding_A", AdapterPart::kA, true},
+    {".lora_embedding_B", AdapterPart::kB, true},
+    {".lora_magnitude_vector", AdapterPart::kMagnitude, false},
+    {".lora_magnitude_vector.weight", AdapterPart::kMagnitude, false}};
 
 // Tensors of one module.
 struct StoredModule {
@@ -49,7 +50,7 @@ struct StoredModule {
     std::string name;  // in the file
     const StoredTensor* tensor = nullptr;
   };
-  std::array<Named, 3> parts;  // by Part::Kind
+  std::array<Named, 3> parts;  // by AdapterPart::Kind
   bool of_embedding = false;
 };
 
@@ -98,10 +99,10 @@ void sort_in(std::string_view full, const StoredTensor& tensor, StoredAdapter& s
       fail(ErrorCode::kInvalidData, "tensors '{}' and '{}' are one, and differ", into.name, full);
     into = named;
   };
-  for (const Part& part : kParts) {
+  for (const AdapterPart& part : kAdapterParts) {
     if (!name.ends_with(part.end)) continue;
-    StoredModule& module =
-        stored.modules[std::string(name.substr(0, name.size() - part.end.size()))];
+    StoredModule& module = stored
+                               .modules[std::string(name.substr(0, name.size() - part.end.size()))];
     module.of_embedding |= part.of_embedding;
     return place(module.parts[part.kind]);
   }
@@ -152,13 +153,6 @@ ModelConfig config_for(const StoredAdapter& stored, const AdapterConfig& config,
        wte->second.name, own.vocab_size, model.vocab_size);
 }
 
-int row_named(const ParameterTable& table, const std::string& name) {
-  for (int row = 0; row < table.count(); ++row) {
-    if (table[row].name == name) return row;
-  }
-  return kNoRow;
-}
-
 [[noreturn]] void fail_no_place(const std::string& tensor) {
   fail(ErrorCode::kMismatch, "tensor '{}' has no place in the model", tensor);
 }
@@ -166,9 +160,9 @@ int row_named(const ParameterTable& table, const std::string& name) {
 // A pair, and with DoRA its magnitude.
 void require_parts(const std::string& name, const StoredModule& stored, bool use_dora) {
   constexpr const char* kNames[] = {"lora_A", "lora_B", "lora_magnitude_vector"};
-  for (int kind = Part::kA; kind <= Part::kMagnitude; ++kind) {
+  for (int kind = AdapterPart::kA; kind <= AdapterPart::kMagnitude; ++kind) {
     const bool is_there = stored.parts[static_cast<size_t>(kind)].tensor != nullptr;
-    const bool is_wanted = kind != Part::kMagnitude || use_dora;
+    const bool is_wanted = kind != AdapterPart::kMagnitude || use_dora;
     if (is_there == is_wanted) continue;
     if (is_wanted) fail(ErrorCode::kInvalidData, "module '{}' has no {}", name, kNames[kind]);
     fail(ErrorCode::kInvalidData, "module '{}' has a {}, and 'use_dora' is false", name,
@@ -178,10 +172,9 @@ void require_parts(const std::string& name, const StoredModule& stored, bool use
 
 int64_t rank_of(const std::string& name, const StoredModule& stored,
                 const AdapterConfigText& config) {
-  const auto expected =
-      static_cast<int64_t>(config.ranks.find(name).value_or(
-          static_cast<double>(config.config.rank)));
-  const auto& a = stored.parts[Part::kA];
+  const auto expected = static_cast<int64_t>(
+      config.ranks.find(name).value_or(static_cast<double>(config.config.rank)));
+  const auto& a = stored.parts[AdapterPart::kA];
   if (a.tensor->shape.size() == 2 && a.tensor->shape[0] == expected && expected > 0)
     return expected;
   fail(ErrorCode::kMismatch, "tensor '{}' has shape {}, {} says that the rank is {}", a.name,
@@ -195,10 +188,10 @@ AdapterModule read_module(const ParameterRow& row, const StoredModule& stored,
   if (stored.of_embedding != is_embedding(module.name)) fail_no_place(stored.parts[0].name);
   module.rank = rank_of(module.name, stored, config);
   module.scale = config.scale(module.name, module.rank);
-  module.a = values_of(stored.parts[Part::kA], {module.rank, module.in});
-  module.b = values_of(stored.parts[Part::kB], {module.out, module.rank});
+  module.a = values_of(stored.parts[AdapterPart::kA], {module.rank, module.in});
+  module.b = values_of(stored.parts[AdapterPart::kB], {module.out, module.rank});
   if (config.config.use_dora)
-    module.magnitude = values_of(stored.parts[Part::kMagnitude], {module.out});
+    module.magnitude = values_of(stored.parts[AdapterPart::kMagnitude], {module.out});
   return module;
 }
 
@@ -228,7 +221,7 @@ std::vector<AdapterModule> read_modules(const StoredAdapter& stored,
 std::vector<AdapterTensor> read_whole(const StoredAdapter& stored, const ParameterTable& table) {
   std::vector<AdapterTensor> whole;
   for (const auto& [name, named] : stored.whole) {
-    const int row = row_named(table, name);
+    const int row = named_row(table, name);
     if (row == kNoRow) fail_no_place(named.name);
     const Shape& shape = table[row].shape;
     std::vector<int64_t> sizes;
@@ -263,7 +256,8 @@ void check_targets(const AdapterConfigText& config, const ParameterTable& table,
 
 void refuse_tied_changes(const AdapterConfigText& config, const Adapter& adapter) {
   if (!config.ties_weights) return;
-  const bool changes = is_there(adapter.modules, "wte") || is_there(adapter.modules, kOutput) ||
+  const bool changes = is_there(adapter.modules, "wte") ||
+                       is_there(adapter.modules, kOutputModule) ||
                        std::ranges::any_of(adapter.whole, [](const AdapterTensor& t) {
                          return t.name == "wte.weight" || t.name == "lm_head.weight";
                        });
@@ -309,6 +303,13 @@ bool is_adapter(const fs::path& folder) {
          !fs::exists(folder / "model.safetensors.index.json");
 }
 
+int named_row(const ParameterTable& table, std::string_view name) {
+  for (int row = 0; row < table.count(); ++row) {
+    if (table[row].name == name) return row;
+  }
+  return kNoRow;
+}
+
 bool output_follows(const AdapterConfig& config) {
   return std::ranges::none_of(config.modules_to_save, [](const std::string& name) {
     return name == "wte" || name == "transformer.wte";
@@ -343,7 +344,7 @@ AdapterModule adapter_module(const ParameterRow& row, const AdapterConfig& confi
   INK_CHECK(row.shape.rank() == 2 && row.name.ends_with(kWeight), "a matrix");
   AdapterModule module;
   module.name = row.name.substr(0, row.name.size() - kWeight.size());
-  const bool is_output = module.name == kOutput;  // [V, C] is [out, in] there
+  const bool is_output = module.name == kOutputModule;  // [V, C] is [out, in] there
   module.in = row.shape[is_output ? 1 : 0];
   module.out = row.shape[is_output ? 0 : 1];
   module.rank = config.rank;

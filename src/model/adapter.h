@@ -74,6 +74,9 @@ struct Adapter {
 // True for a folder with an adapter and without a model.
 bool is_adapter(const std::filesystem::path& folder);
 
+// The row of a name; kNoRow: there is none.
+int named_row(const ParameterTable& table, std::string_view name);
+
 // Whether an output layer that is tied to the token embedding takes a whole one that the adapter
 // brings: PEFT saves embeddings of a vocabulary that grew beside an adapter. One of modules_to_save
 // leaves the output layer as it was, and so does a module of wte.

@@ -74,11 +74,10 @@ void require_plain_start(const Json& json) {
   for (const char* plain : {"gaussian", "orthogonal", "eva"}) {
     if (start == plain) return;
   }
-  fail(
-      ErrorCode::kUnsupported,
-      "'init_lora_weights' is '{}', which changes the model too: save the adapter once more with "
-      "PEFT's save_pretrained(..., path_initial_model_for_weight_conversion=...)",
-      start);
+  fail(ErrorCode::kUnsupported,
+       "'init_lora_weights' is '{}', which changes the model too: save the adapter once more with "
+       "PEFT's save_pretrained(..., path_initial_model_for_weight_conversion=...)",
+       start);
 }
 
 // A string or a list of strings.
@@ -147,7 +146,7 @@ double alpha_of(const AdapterConfig& config, double scale, int64_t rank) {
 
 // A name as a regular expression may write it: "h\.3\.attn" is "h.3.attn". A dot, which there
 // stands for any character, is one in every name of a module.
-std::string plain_name(std::string_view pattern, std::string_view key) {
+std::string unescaped_name(std::string_view pattern, std::string_view key) {
   std::string name;
   for (size_t i = 0; i < pattern.size(); ++i) {
     if (pattern.substr(i, 2) == "\\.") continue;
@@ -209,7 +208,7 @@ ModulePattern::ModulePattern(const Json& config, std::string_view key, double hi
     fail(ErrorCode::kInvalidData, "'{}' is a JSON {}, expected an object", key, json_kind(*at));
   for (const auto& [pattern, value] : at->items()) {
     const bool is_whole = pattern.starts_with('^');
-    entries_.push_back({plain_name(std::string_view(pattern).substr(is_whole ? 1 : 0), key),
+    entries_.push_back({unescaped_name(std::string_view(pattern).substr(is_whole ? 1 : 0), key),
                         is_whole, required(get_number(*at, pattern, 0, highest), pattern)});
   }
 }
@@ -236,8 +235,8 @@ AdapterConfigText parse_adapter_config(std::string_view text) {
   AdapterConfigText result;
   AdapterConfig& config = result.config;
   config.rank = get_integer(json, "r", 1, kHighestRank).value_or(config.rank);
-  config.alpha =
-      get_number(json, "lora_alpha", -kHighestAlpha, kHighestAlpha).value_or(config.alpha);
+  config.alpha = get_number(json, "lora_alpha", -kHighestAlpha, kHighestAlpha)
+                     .value_or(config.alpha);
   config.use_rslora = get_boolean(json, "use_rslora").value_or(false);
   config.use_dora = get_boolean(json, "use_dora").value_or(false);
   config.dropout = get_number(json, "lora_dropout", 0, 1).value_or(0);

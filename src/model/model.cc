@@ -35,7 +35,8 @@ fs::path find_model(const fs::path& model_or_run) {
 }
 
 fs::path find_adapter(const fs::path& adapter_or_run) {
-  for (const fs::path& folder : {adapter_or_run, adapter_or_run / "best", adapter_or_run / "last"}) {
+  for (const fs::path& folder :
+       {adapter_or_run, adapter_or_run / "best", adapter_or_run / "last"}) {
     if (fs::exists(folder / "adapter_config.json")) return folder;
   }
   fail(ErrorCode::kNotFound,
@@ -111,10 +112,9 @@ Model Model::load(const fs::path& model_or_run, const LoadOptions& options) {
 Model load_trainable(const fs::path& model_or_run, const LoadOptions& options) {
   auto impl = std::make_shared<Model::Impl>();
   impl->backend = make_backend(options.runtime);
-  impl->network = load_network(*impl->backend,
-                               open_model(find_model(model_or_run), options.adapter,
-                                          options.on_message),
-                               to_dtype(options.compute));
+  impl->network = load_network(
+      *impl->backend, open_model(find_model(model_or_run), options.adapter, options.on_message),
+      to_dtype(options.compute));
   view_network(*impl, options);
   return Model(std::move(impl));
 }

@@ -22,8 +22,10 @@ constexpr int64_t kMostEvalTokens = int64_t{1} << 20;
 }  // namespace
 
 Model starting_model(TrainOptions& options, const DataSets& data, const TrainObserver& observer) {
-  const LoadOptions load{
-      .runtime = options.runtime, .compute = options.compute, .adapter = options.init_adapter, .on_message = observer.on_message};
+  const LoadOptions load{.runtime = options.runtime,
+                         .compute = options.compute,
+                         .adapter = options.init_adapter,
+                         .on_message = observer.on_message};
   options.model.vocab_size = data.tokenizer().vocab_size();
   if (options.init.empty()) {
     validate(options.model);

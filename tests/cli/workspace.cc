@@ -22,7 +22,10 @@ const std::vector<Words>& commands() {
                                          {"score"},
                                          {"logits"},
                                          {"eval"},
+                                         {"memorised"},
                                          {"compare"},
+                                         {"merge"},
+                                         {"convert"},
                                          {"info"},
                                          {"bench"}};
   return all;

@@ -32,7 +32,8 @@ Tokens plain_next(const Tokens& text, TokenId end, const Tokens& written, size_t
     const auto begin = text.begin() + static_cast<int64_t>(i);
     const auto behind = begin + static_cast<int64_t>(most);
     if (std::find(begin, behind + 1, end) != behind + 1) continue;
-    if (std::equal(begin, behind, written.end() - static_cast<int64_t>(most))) found.insert(*behind);
+    if (std::equal(begin, behind, written.end() - static_cast<int64_t>(most)))
+      found.insert(*behind);
   }
   return {found.begin(), found.end()};
 }
@@ -61,7 +62,8 @@ int64_t longest_copy(const Tokens& written, const Tokens& text) {
   for (size_t i = 0; i < written.size(); ++i) {
     for (size_t j = 0; j < text.size(); ++j) {
       int64_t n = 0;
-      while (i + static_cast<size_t>(n) < written.size() && j + static_cast<size_t>(n) < text.size() &&
+      while (i + static_cast<size_t>(n) < written.size() &&
+             j + static_cast<size_t>(n) < text.size() &&
              written[i + static_cast<size_t>(n)] == text[j + static_cast<size_t>(n)])
         ++n;
       longest = std::max(longest, n);

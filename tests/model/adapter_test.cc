@@ -26,9 +26,9 @@ using test::ScratchFolder;
 using test::thrown_by;
 
 constexpr const char* kCases[] = {
-    "plain",           "all_rslora", "all_dora",   "patterns",         "regex_biases",
-    "all_biases",      "embeddings", "embeddings_dora", "output",      "own_output",
-    "whole_embeddings", "whole_input", "grown",    "no_biases"};
+    "plain",      "all_rslora",      "all_dora", "patterns",   "regex_biases",     "all_biases",
+    "embeddings", "embeddings_dora", "output",   "own_output", "whole_embeddings", "whole_input",
+    "grown",      "no_biases"};
 
 fs::path adapter_folder(const std::string& name) { return fixture("adapter/" + name); }
 
@@ -137,7 +137,8 @@ TEST(Adapter, MergedFoldersHaveTheLogitsOfTheAdapter) {
     const ScratchFolder scratch;
     merge_adapter(adapter_folder(name), {}, scratch / "merged");
     const PeftGolden golden(name);
-    const Model merged = Model::load(scratch / "merged"), loaded = Model::load(adapter_folder(name));
+    const Model merged = Model::load(scratch / "merged"),
+                loaded = Model::load(adapter_folder(name));
     EXPECT_EQ(merged.config(), loaded.config()) << name;
     EXPECT_EQ(golden.logits_of(merged), golden.logits_of(loaded)) << name;
   }
@@ -211,26 +212,25 @@ TEST(Adapter, RefusesConfigurationsThatItWouldComputeWrongly) {
     Json value;
     ErrorCode code;
   };
-  const Case cases[] = {
-      {"peft_type", "IA3", ErrorCode::kUnsupported},
-      {"peft_type", nullptr, ErrorCode::kInvalidData},
-      {"init_lora_weights", "pissa_niter_4", ErrorCode::kUnsupported},
-      {"trainable_token_indices", {1, 2}, ErrorCode::kUnsupported},
-      {"lora_bias", true, ErrorCode::kUnsupported},
-      {"layer_replication", {{0, 2}}, ErrorCode::kUnsupported},
-      {"something_new", 3, ErrorCode::kUnsupported},
-      {"layers_pattern", "blocks", ErrorCode::kUnsupported},
-      {"rank_pattern", {{"c_(attn|fc)", 3}}, ErrorCode::kUnsupported},
-      {"rank_pattern", {{"c_attn", 3}}, ErrorCode::kMismatch},
-      {"r", 0, ErrorCode::kInvalidData},
-      {"r", 5, ErrorCode::kMismatch},
-      {"lora_alpha", "much", ErrorCode::kInvalidData},
-      {"bias", "some", ErrorCode::kInvalidData},
-      {"use_dora", true, ErrorCode::kInvalidData},
-      {"target_modules", {"c_fc"}, ErrorCode::kMismatch},
-      {"target_modules", {"c_attn", "c_fc"}, ErrorCode::kMismatch},
-      {"target_modules", nullptr, ErrorCode::kInvalidData},
-      {"layers_to_transform", {1}, ErrorCode::kMismatch}};
+  const Case cases[] = {{"peft_type", "IA3", ErrorCode::kUnsupported},
+                        {"peft_type", nullptr, ErrorCode::kInvalidData},
+                        {"init_lora_weights", "pissa_niter_4", ErrorCode::kUnsupported},
+                        {"trainable_token_indices", {1, 2}, ErrorCode::kUnsupported},
+                        {"lora_bias", true, ErrorCode::kUnsupported},
+                        {"layer_replication", {{0, 2}}, ErrorCode::kUnsupported},
+                        {"something_new", 3, ErrorCode::kUnsupported},
+                        {"layers_pattern", "blocks", ErrorCode::kUnsupported},
+                        {"rank_pattern", {{"c_(attn|fc)", 3}}, ErrorCode::kUnsupported},
+                        {"rank_pattern", {{"c_attn", 3}}, ErrorCode::kMismatch},
+                        {"r", 0, ErrorCode::kInvalidData},
+                        {"r", 5, ErrorCode::kMismatch},
+                        {"lora_alpha", "much", ErrorCode::kInvalidData},
+                        {"bias", "some", ErrorCode::kInvalidData},
+                        {"use_dora", true, ErrorCode::kInvalidData},
+                        {"target_modules", {"c_fc"}, ErrorCode::kMismatch},
+                        {"target_modules", {"c_attn", "c_fc"}, ErrorCode::kMismatch},
+                        {"target_modules", nullptr, ErrorCode::kInvalidData},
+                        {"layers_to_transform", {1}, ErrorCode::kMismatch}};
   for (const Case& c : cases) {
     const Changed changed("plain", [&](Json& json) { json[c.key] = c.value; });
     const Error error = changed.error();
@@ -279,10 +279,9 @@ TEST(Adapter, RefusesTensorsThatDoNotFit) {
   EXPECT_TRUE(mentions(error, "has shape [4, 144], the model and the rank imply [144, 4]"))
       << error.what();
 
-  for (const char* name :
-       {"base_model.model.transformer.h.2.attn.c_attn.lora_A.weight",
-        "base_model.model.transformer.h.0.ln_1.lora_A.weight", "base_model.model.score.weight",
-        "h.0.attn.c_attn.lora_A.weight"}) {
+  for (const char* name : {"base_model.model.transformer.h.2.attn.c_attn.lora_A.weight",
+                           "base_model.model.transformer.h.0.ln_1.lora_A.weight",
+                           "base_model.model.score.weight", "h.0.attn.c_attn.lora_A.weight"}) {
     error = error_of(changed_tensors([&](auto& tensors) {
       tensors.push_back(tensors[0]);
       tensors.back().name = name;
@@ -301,9 +300,8 @@ TEST(Adapter, RefusesTensorsThatDoNotFit) {
 }
 
 TEST(Adapter, RefusesAnotherModel) {
-  const Error error = thrown_by([&] {
-    Model::load(fixture("model/silu_wide"), {.adapter = adapter_folder("plain")});
-  });
+  const Error error = thrown_by(
+      [&] { Model::load(fixture("model/silu_wide"), {.adapter = adapter_folder("plain")}); });
   EXPECT_EQ(error.code(), ErrorCode::kMismatch) << error.what();
 }
 
@@ -351,7 +349,8 @@ TEST(Adapter, IsWrittenForLlama) {
   EXPECT_EQ(gguf.tensor("blk.1.ffn_up.weight.lora_a").shape, (std::vector<int64_t>{3, 48}));
   EXPECT_EQ(gguf.tensor("blk.1.ffn_up.weight.lora_b").shape, (std::vector<int64_t>{192, 3}));
   for (const char* name : {"all_dora", "regex_biases", "embeddings", "output"}) {
-    const Error error = thrown_by([&] { write_adapter_gguf(adapter_folder(name), {}, scratch / "b"); });
+    const Error error = thrown_by(
+        [&] { write_adapter_gguf(adapter_folder(name), {}, scratch / "b"); });
     EXPECT_EQ(error.code(), ErrorCode::kUnsupported) << name;
   }
   // Ranks and alphas of single modules, and queries scaled by their layer: B holds what the scale
@@ -363,7 +362,8 @@ TEST(Adapter, IsWrittenForLlama) {
   const double alpha = *patterns.content().get_number("adapter.lora.alpha");
   for (const AdapterModule& m : adapter.modules) {
     const bool queries = m.name == "h.2.attn.c_attn";
-    const std::string name = queries ? "blk.2.attn_qkv.weight.lora_b" : "blk.2.ffn_down.weight.lora_b";
+    const std::string name = queries ? "blk.2.attn_qkv.weight.lora_b"
+                                     : "blk.2.ffn_down.weight.lora_b";
     if (m.name != "h.2.mlp.c_proj" && !queries) continue;
     float first = 0;
     std::memcpy(&first, patterns.content().tensor(name).bytes.data(), sizeof first);

@@ -50,9 +50,9 @@ class SuffixAutomaton {
   std::vector<int32_t> by_length() const;
 
   std::vector<State> states_;
-  std::unordered_map<uint64_t, int32_t> next_;     // (state, symbol) to state
-  std::vector<std::vector<int32_t>> ends_;         // of each sequence the states along it
-  int32_t at_ = 0, length_ = 0;                    // of the text: state, symbols that match
+  std::unordered_map<uint64_t, int32_t> next_;  // (state, symbol) to state
+  std::vector<std::vector<int32_t>> ends_;      // of each sequence the states along it
+  int32_t at_ = 0, length_ = 0;                 // of the text: state, symbols that match
   int64_t fed_ = 0;
 };
 
