@@ -41,7 +41,9 @@ PUBLIC = {
     "engine.h": "generate",
     "quantize.h": "model",
     "generator.h": "generate",
+    "communicator.h": "train",
     "trainer.h": "train",
+    "training_plan.h": "train",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 SOURCES = {".h", ".cc", ".cpp", ".cu", ".cuh", ".inc"}

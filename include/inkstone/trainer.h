@@ -4,12 +4,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "inkstone/communicator.h"
 #include "inkstone/model.h"
 #include "inkstone/model_config.h"
 #include "inkstone/runtime.h"
@@ -180,6 +182,62 @@ struct ResumeOptions {
   // data, else kMismatch.
   std::vector<std::filesystem::path> data = {};
   int threads = 0;  // as RuntimeOptions::threads; the device is the run's
+};
+
+// A run that the caller takes through its steps: what train() and resume() do by themselves. For
+// use by one thread at a time; while it lives no other process trains in the run's folder.
+//
+//   Trainer trainer = Trainer::begin(options);
+//   while (trainer.step())
+//     if (trainer.steps_done() % 100 == 0) std::cout << trainer.evaluate() << std::endl;
+//   const TrainResult result = trainer.result();
+class Trainer {
+ public:
+  // Begins a run as train() does, or goes on with one as resume() does; throws what they throw.
+  //
+  // With a communicator every rank calls the same with the same options (paths, device and threads
+  // may differ) and observers of its own: a step reads options.batch x options.accumulate windows
+  // on every rank and divides by the tokens of all, so that size() ranks do what one would do with
+  // size() x options.accumulate micro-batches, but for the order of sums. The first rank alone
+  // writes the run's files, decides when to stop, and answers for the validation loss. Ranks that
+  // do not train alike are refused (kMismatch).
+  static Trainer begin(const TrainOptions& options, const TrainObserver& observer = {},
+                       std::shared_ptr<Communicator> communicator = nullptr);
+  static Trainer go_on(const ResumeOptions& options, const TrainObserver& observer = {},
+                       std::shared_ptr<Communicator> communicator = nullptr);
+  ~Trainer();
+  Trainer(Trainer&&) noexcept;
+
+  // As the run has them: with the shape of the model that it began from, and fewer steps where the
+  // clock took some.
+  const TrainOptions& options() const;
+  int64_t steps_done() const;
+  // All steps are done, or no evaluation was better for options.patience of them.
+  bool is_over() const;
+
+  // One step of the optimiser and what falls due after it: evaluation, report, sample, checkpoint,
+  // as options say; the last one saves. False when the run is over, where it does nothing more, and
+  // when the observer asks to stop, after a checkpoint. Throws kInvalidData when training diverged.
+  bool step();
+  // Steps until step() is false.
+  TrainResult run();
+  TrainResult result() const;
+
+  // The validation loss of the weights as they are, in nats per token, over options.eval_tokens. It
+  // is no part of the run: nothing is reported, and no best loss is noted. Throws kUsage when there
+  // is no validation text.
+  double evaluate();
+  // Writes a checkpoint of the steps done, and returns its folder.
+  std::filesystem::path save();
+
+  const Model& model() const;
+  const Tokenizer& tokenizer() const;
+
+ private:
+  struct Impl;
+  explicit Trainer(std::unique_ptr<Impl> impl);
+
+  std::unique_ptr<Impl> impl_;
 };
 
 // Starts a run. Writes RUN/run.json, RUN/metrics.jsonl, TensorBoard events and checkpoints

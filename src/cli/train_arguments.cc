@@ -165,6 +165,12 @@ void add_training_options(CLI::App* c, TrainArguments& a) {
       ->type_name("N");
   c->add_option("--device", a.device, "cpu or cuda")->capture_default_str();
   c->add_flag("--json", a.json, "print JSON lines");
+  c->add_flag("--plan", a.plan,
+              "do not train: a few steps are tried, and what memory and time all would take is "
+              "said; TEXT is made into shards first");
+  c->add_flag("--verify-resume", a.verify_resume,
+              "do not train: ten steps at once, and stopped in the middle and resumed, are "
+              "compared to the byte");
   const auto options = training_options().bind(a.options);
   set_defaults_of(c->get_name(), options);
   add_table_options(c, options);

@@ -11,6 +11,7 @@
 #include "cli/text_run.h"
 #include "cli/train_arguments.h"
 #include "cli/train_display.h"
+#include "cli/train_plan.h"
 #include "inkstone/prepare.h"
 #include "inkstone/trainer.h"
 
@@ -52,12 +53,15 @@ int run_command(const TrainArguments& a, const CLI::App& command) {
   TrainObserver observer = display.observer();
   observer.on_begin = [&](const fs::path& run) { write_command_record(record, run); };
   tell_newer_texts(a.run, record, display);
-  if (read_command_record(a.run) && can_resume(a.run))
+  const bool only_looks = a.plan || a.verify_resume;
+  if (!only_looks && read_command_record(a.run) && can_resume(a.run))
     return display.finish(resume(resume_options(a), observer), a.run);
   try {
     const auto data = a.texts.empty() ? all_data_folders(a.data)
                                       : std::vector{prepare_text_run(text_run(a), record, display)};
     const TrainOptions options = train_options(a, command, data, observer);
+    if (a.plan) return show_plan(options, a.json);
+    if (a.verify_resume) return show_resume_check(options, a.json);
     return display.finish(train(options, observer), a.run);
   } catch (const Interrupted&) {
     return display.interrupted(a.run);

@@ -3,8 +3,7 @@
 #include <optional>
 
 #include "base/message.h"
-#include "model/training_pass.h"
-#include "train/optimizer.h"
+#include "train/memory_plan.h"
 #include "train/vocabulary_fit.h"
 
 namespace inkstone {
@@ -49,15 +48,9 @@ void add_data_sets(const RunFacts& f, std::vector<Message>& lines) {
 }
 
 Message device_line(const RunFacts& f) {
-  const auto parameters = static_cast<double>(f.network.table().flat_count());
-  const double copies = f.network.compute() == DType::kBF16 ? 2 * parameters : 0;
-  const auto optimizer = static_cast<double>(
-      Optimizer::planned_bytes(f.network, f.state.options.optimizer));
-  const auto activations = static_cast<double>(
-      TrainingPass::planned_bytes(f.network, f.state.options.batch, f.batches.window()));
+  const auto memory = memory_parts(f.network, f.state.options, f.batches.window());
   return message("device: {}, {}; memory: {:.0f} MB", f.network.backend().description(),
-                 name(f.network.compute()),
-                 (8 * parameters + copies + optimizer + activations) / 1e6);
+                 name(f.network.compute()), static_cast<double>(sum_of(memory)) / 1e6);
 }
 
 // Of a model that is trained further, when that begins.

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "model/model_impl.h"
 #include "model/training_pass.h"
 #include "train/announcement.h"
@@ -38,20 +39,27 @@ Model starting_model(TrainOptions& options, const DataSets& data, const TrainObs
   return model;
 }
 
-Session::Session(TrainerState state, Model model, DataSets data, const TrainObserver& observer)
+Session::Session(TrainerState state, Model model, DataSets data, const TrainObserver& observer,
+                 std::shared_ptr<Communicator> communicator)
     : state_(std::move(state)),
       observer_(observer),
+      ranks_(std::move(communicator)),
       model_(std::move(model)),
       network_(*model_.impl().network),
       data_(std::move(data)),
       checkpoints_(options().run),
       optimizer_(network_, options().optimizer),
       gradients_(network_),
+      loss_(network_.backend(), size_bytes(DType::kF64)),
       log_(network_.backend()) {
   check_model_and_data();
   check_fingerprint();
+  check_ranks();
+  // The ranks' micro-batches of a step follow each other.
+  TrainOptions of_all = options();
+  of_all.accumulate *= ranks_.size();
   batches_ = std::make_unique<TrainingBatches>(
-      data_.train(), data_.shares(), options(),
+      data_.train(), data_.shares(), of_all,
       TrainingBatches::Shape{wanted_context(), data_.tokenizer().vocab_size(),
                              data_.tokenizer().end_of_text()});
   pass_ = std::make_unique<TrainingPass>(network_, options().batch, batches_->window(),
@@ -62,27 +70,36 @@ Session::~Session() = default;
 
 void Session::restore_moments() { checkpoints_.read_moments(state_.step, network_, optimizer_); }
 
-TrainResult Session::run() {
+void Session::begin() {
   announce();
-  metrics_ = std::make_unique<MetricsLog>(options().run, state_.step);
+  if (ranks_.is_first()) metrics_ = std::make_unique<MetricsLog>(options().run, state_.step);
   speed_ = std::make_unique<Speed>(
       network_.backend(), network_.compute(),
       Speed::Work{static_cast<double>(tokens_per_step()),
                   training_flops(network_.config(), tokens_per_step(), batches_->window())});
   if (data_.can_validate()) val_rates_ = data_.rates(data_.val(), most_eval_tokens());
-  const double before_s = state_.elapsed_s;
+  before_s_ = state_.elapsed_s;
   start_s_ = seconds_now();
   first_step_ = state_.step;
-  while (state_.step < options().steps && !state_.stopped_early) {
-    speed_->step_begins();
-    one_step();
-    if (must_settle()) settle();
-    speed_->step_ends();
-    state_.elapsed_s = before_s + seconds_now() - start_s_;
-    keep_to_the_clock();
-    if (after_step()) return result(TrainResult::End::kStopped);
+}
+
+bool Session::step() {
+  if (!speed_) begin();
+  if (is_over()) return false;
+  speed_->step_begins();
+  one_step();
+  if (must_settle()) settle();
+  speed_->step_ends();
+  state_.elapsed_s = before_s_ + seconds_now() - start_s_;
+  keep_to_the_clock();
+  stopped_ = after_step();
+  return !stopped_ && !is_over();
+}
+
+TrainResult Session::run() {
+  while (step()) {
   }
-  return result(state_.stopped_early ? TrainResult::End::kEarlyStop : TrainResult::End::kDone);
+  return result();
 }
 
 double Session::try_steps(int64_t steps) {
@@ -102,7 +119,7 @@ int64_t Session::wanted_context() const {
 }
 
 int64_t Session::tokens_per_step() const {
-  return inkstone::tokens_per_step(options(), batches_->window());
+  return inkstone::tokens_per_step(options(), batches_->window()) * ranks_.size();
 }
 
 void Session::say(const Message& text) const {
@@ -147,6 +164,20 @@ void Session::check_fingerprint() {
       folders, found, state_.data_fingerprint, options().run.string(), options().run.string());
 }
 
+// All ranks do the same steps from the same weights.
+void Session::check_ranks() {
+  if (ranks_.is_alone()) return;
+  Json same = to_json(options());
+  for (const char* own : {"data", "init", "device"}) same.erase(own);
+  same["data_fingerprint"] = state_.data_fingerprint;
+  same["step"] = state_.step;
+  const auto hash = static_cast<double>(hash64(same.dump()) >> 12);  // 52 bits: a double holds them
+  if (ranks_.take_first(hash) == hash) return;
+  fail(ErrorCode::kMismatch,
+       "rank {} of {} does not train as rank 0 does: its options, data or step differ",
+       ranks_.rank(), ranks_.size());
+}
+
 void Session::announce() const {
   const RunFacts facts = {state_, network_, data_, *batches_, wanted_context(), tokens_per_step()};
   for (const Message& line : announcement(facts)) say(line);
@@ -157,30 +188,44 @@ void Session::one_step() {
   const int64_t step = state_.step;
   const double weight = read_step(step);
   for (int64_t micro = 0; micro < options().accumulate; ++micro) {
+    const int64_t of_all = micro * ranks_.size() + ranks_.rank();
     MicroBatch batch = micro_batch(step_batches_[static_cast<size_t>(micro)]);
     batch.gradient_scale = weight > 0 ? 1.0f / static_cast<float>(weight) : 0.0f;
     batch.accumulate = micro > 0;
     batch.dropout_seed = options().seed +
-                         static_cast<uint64_t>(step * options().accumulate + micro) *
+                         static_cast<uint64_t>(step * options().accumulate * ranks_.size() +
+                                               of_all) *
                              0x9E3779B97F4A7C15u;
     pass_->forward_backward(batch, batches_->window(), gradients_);
   }
+  share_gradients();
   update(step);
-  log_.note(pass_->loss(), optimizer_.squared_norm(), weight);
+  log_.note(ranks_.is_alone() ? pass_->loss() : loss_.view(DType::kF64, {1}),
+            optimizer_.squared_norm(), weight);
   state_.step = step + 1;
 }
 
-// Reads the micro-batches of a step. Returns the weight of all that is trained in it, which divides
-// the gradients of each.
+// Reads the micro-batches of a step. Returns the weight of all that is trained in it, on all ranks,
+// which divides the gradients of each.
 double Session::read_step(int64_t step) {
   step_batches_.resize(static_cast<size_t>(options().accumulate));
   double weight = 0;
   for (int64_t micro = 0; micro < options().accumulate; ++micro) {
     TokenBatch& batch = step_batches_[static_cast<size_t>(micro)];
-    batches_->read(step, micro, batch);
+    batches_->read(step, micro * ranks_.size() + ranks_.rank(), batch);
     weight += trained_weight(batch);
   }
-  return weight;
+  return ranks_.sum(weight);
+}
+
+// Sums the gradients and the loss over the ranks.
+void Session::share_gradients() {
+  if (ranks_.is_alone()) return;
+  Backend& backend = network_.backend();
+  const View loss = loss_.view(DType::kF64, {1});
+  backend.copy(pass_->loss(), loss);
+  ranks_.sum(backend, loss);
+  ranks_.sum(backend, gradients_.flat());
 }
 
 void Session::update(int64_t step) {
@@ -221,18 +266,37 @@ void Session::settle() {
   }
 }
 
+// The parameter whose gradient is the first on the way back that is not finite; "": all are.
+std::string Session::first_not_finite() const {
+  Backend& backend = network_.backend();
+  const Buffer number(backend, size_bytes(DType::kF64));
+  const View sum = number.view(DType::kF64, {1});
+  for (int row = network_.table().count() - 1; row >= 0; --row) {
+    double squares = 0;
+    backend.sum_of_squares(gradients_.row(row), sum);
+    backend.copy_to_host(sum, &squares);
+    if (!std::isfinite(squares)) return network_.table()[row].name;
+  }
+  return "";
+}
+
 void Session::fail_diverged(int64_t step, double loss) const {
   const auto saved = checkpoints_.steps();
   const Message kept = saved.empty()
                            ? Message()
                            : message(", the last checkpoint is that of step {}", saved.back());
+  // The gradients are those of the last step, which need not be this one.
+  const std::string name = step + 1 == state_.step ? first_not_finite() : "";
+  const Message where = name.empty() ? Message()
+                                     : message(" (on the way back first that of '{}')", name);
   fail(ErrorCode::kInvalidData,
-       "training diverged at step {}: the loss is {} or its gradient is not finite; nothing was "
+       "training diverged at step {}: the loss is {} or its gradient is not finite{}; nothing was "
        "saved from this step{}. Try a smaller --lr (it was {}) or a longer --warmup",
-       step + 1, loss, kept, options().lr);
+       step + 1, loss, where, kept, options().lr);
 }
 
 void Session::keep_to_the_clock() {
+  if (options().seconds > 0) state_.elapsed_s = ranks_.take_first(state_.elapsed_s);
   const int64_t possible = steps_by_the_clock(state_);
   if (possible >= options().steps) return;
   state_.options.steps = possible;
@@ -257,7 +321,7 @@ bool Session::after_step() {
   }
   if (val_loss || is_last() || is_due(options().log_every)) report(val_loss);
   if (observer_.make_sample && is_due(options().sample_every)) sample();
-  const bool stop = observer_.stop_requested && observer_.stop_requested();
+  const bool stop = ranks_.take_first(observer_.stop_requested && observer_.stop_requested());
   if (is_last() || improved || stop || state_.stopped_early || is_due(options().save_every)) save();
   return stop && !is_last() && !state_.stopped_early;
 }
@@ -283,7 +347,18 @@ double Session::evaluate() {
                           most_eval_tokens());
     if (data_.count() > 1) last_val_losses_.emplace_back(data_.names()[k], *losses[k]);
   }
-  return *weighted_mean(losses, data_.shares());
+  return ranks_.take_first(*weighted_mean(losses, data_.shares()));
+}
+
+double Session::validation_loss() {
+  if (!data_.can_validate()) {
+    fail(ErrorCode::kUsage, "the data has no validation text: prepare it with --val-fraction");
+  }
+  if (!speed_) begin();
+  settle();
+  const double loss = evaluate();
+  last_val_losses_.clear();
+  return loss;
 }
 
 // True if this is the best validation loss so far.
@@ -324,7 +399,7 @@ void Session::report(std::optional<double> val_loss) {
     r.val_nats_per_character = nats_per_character(*val_loss, val_rates_);
     r.val_bits_per_byte = bits_per_byte(*val_loss, val_rates_);
   }
-  metrics_->write(r);
+  if (metrics_) metrics_->write(r);
   if (observer_.on_step) observer_.on_step(r);
   state_.loss_sum = 0;
   state_.loss_count = 0;
@@ -333,20 +408,30 @@ void Session::report(std::optional<double> val_loss) {
 void Session::sample() {
   const std::string text = observer_.make_sample(model_, data_.tokenizer(),
                                                  options().sample_prompt);
-  metrics_->write_sample(state_.step, text);
+  if (metrics_) metrics_->write_sample(state_.step, text);
   if (observer_.on_sample) observer_.on_sample(state_.step, text);
 }
 
 void Session::save() {
   settle();  // a caller may ask to stop at any step
-  last_checkpoint_ = checkpoints_.save(state_, network_, optimizer_, data_.tokenizer());
+  last_checkpoint_ = ranks_.is_first()
+                         ? checkpoints_.save(state_, network_, optimizer_, data_.tokenizer())
+                         : checkpoints_.path(state_.step);
   if (observer_.on_checkpoint) {
     observer_.on_checkpoint(last_checkpoint_,
                             state_.best_val_loss && state_.best_step == state_.step);
   }
 }
 
-TrainResult Session::result(TrainResult::End end) const {
+const fs::path& Session::checkpoint() {
+  save();
+  return last_checkpoint_;
+}
+
+TrainResult Session::result() const {
+  const auto end = state_.stopped_early ? TrainResult::End::kEarlyStop
+                   : stopped_           ? TrainResult::End::kStopped
+                                        : TrainResult::End::kDone;
   TrainResult result{.step = state_.step,
                      .loss = last_loss_,
                      .val_loss = last_val_loss_,

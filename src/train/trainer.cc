@@ -2,6 +2,7 @@
 #include "inkstone/trainer.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -11,6 +12,7 @@
 #include "train/checkpoint.h"
 #include "train/data_sets.h"
 #include "train/options.h"
+#include "train/ranks.h"
 #include "train/run_folder.h"
 #include "train/session.h"
 
@@ -77,8 +79,16 @@ DataSets open_data(const TrainOptions& options) {
   return DataSets(options);
 }
 
+// A run, and where its training stands.
+struct Begun {
+  TrainerState state;
+  Model model;
+  DataSets data;
+  bool from_checkpoint = false;
+};
+
 // A run that was killed before its first checkpoint. The folder is locked.
-TrainResult begin_anew(const ResumeOptions& given, const TrainObserver& observer) {
+Begun begin_anew(const ResumeOptions& given, const TrainObserver& observer) {
   const RunDescription description = read_run_description(given.run);
   TrainerState state;
   state.options = description.options;
@@ -89,56 +99,112 @@ TrainResult begin_anew(const ResumeOptions& given, const TrainObserver& observer
     observer.on_message(marked("this run has no checkpoint yet: it begins at the beginning"));
   DataSets data = open_data(state.options);
   Model model = starting_model(state.options, data, observer);
-  return Session(std::move(state), std::move(model), std::move(data), observer).run();
+  return {.state = std::move(state), .model = std::move(model), .data = std::move(data)};
 }
 
-TrainResult go_on(const ResumeOptions& given, const TrainObserver& observer) {
+// The one that the first rank chooses.
+int64_t agreed_checkpoint(const CheckpointFolder& checkpoints, const ResumeOptions& given,
+                          const TrainObserver& observer, Ranks& ranks) {
+  const int64_t own = ranks.is_first() ? choose_checkpoint(checkpoints, given, observer) : 0;
+  return static_cast<int64_t>(ranks.take_first(static_cast<double>(own)));
+}
+
+Begun go_on(const ResumeOptions& given, const TrainObserver& observer, Ranks& ranks) {
   const CheckpointFolder checkpoints(given.run);
-  const int64_t step = choose_checkpoint(checkpoints, given, observer);
+  const int64_t step = agreed_checkpoint(checkpoints, given, observer, ranks);
   TrainerState state = checkpoints.read_state(step);
   apply(given, state);
   DataSets data = open_data(state.options);
-  checkpoints.repair_links(state);
+  if (ranks.is_first()) checkpoints.repair_links(state);
   if (state.step >= state.options.steps && observer.on_message) {
     observer.on_message(message(
         "this run is finished: it did {} of {} steps; to train longer, resume with --steps N",
         state.step, state.options.steps));
   }
-  Model model = load_trainable(checkpoints.path(step),
-                            {.runtime = state.options.runtime, .compute = state.options.compute});
-  Session session(std::move(state), std::move(model), std::move(data), observer);
-  session.restore_moments();
-  return session.run();
+  Model model = load_trainable(
+      checkpoints.path(step), {.runtime = state.options.runtime, .compute = state.options.compute});
+  return {.state = std::move(state),
+          .model = std::move(model),
+          .data = std::move(data),
+          .from_checkpoint = true};
 }
 
 }  // namespace
 
-TrainResult train(const TrainOptions& given, const TrainObserver& observer) {
+// The observer stays where the session looks for it; the folder is unlocked last.
+struct Trainer::Impl {
+  std::optional<FolderLock> lock;
+  TrainObserver observer;
+  std::unique_ptr<Session> session;
+};
+
+Trainer::Trainer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Trainer::~Trainer() = default;
+Trainer::Trainer(Trainer&&) noexcept = default;
+
+Trainer Trainer::begin(const TrainOptions& given, const TrainObserver& observer,
+                       std::shared_ptr<Communicator> communicator) {
   validate(given);
-  require_new_run(given.run);
+  Ranks ranks(communicator);
+  if (ranks.is_first()) require_new_run(given.run);
+  auto impl = std::make_unique<Impl>();
+  impl->observer = observer;
   TrainerState state;
   state.options = given;
   state.planned_steps = given.steps;
   DataSets data(given);
-  Model model = starting_model(state.options, data, observer);
-  Session session(std::move(state), std::move(model), std::move(data), observer);
+  Model model = starting_model(state.options, data, impl->observer);
+  impl->session = std::make_unique<Session>(std::move(state), std::move(model), std::move(data),
+                                            impl->observer, std::move(communicator));
+  if (!ranks.is_first()) return Trainer(std::move(impl));
   make_folders(given.run);  // only now: what was refused leaves no folder behind
-  const FolderLock lock(given.run);
+  impl->lock.emplace(given.run);
   require_new_run(given.run);  // another process may have begun there meanwhile
   remove_unfinished(given.run);
   if (observer.on_begin) observer.on_begin(given.run);
-  write_run_description({session.state().options, session.state().data_fingerprint});
-  return session.run();
+  const TrainerState& begun = impl->session->state();
+  write_run_description({begun.options, begun.data_fingerprint});
+  return Trainer(std::move(impl));
 }
 
-TrainResult resume(const ResumeOptions& given, const TrainObserver& observer) {
+Trainer Trainer::go_on(const ResumeOptions& given, const TrainObserver& observer,
+                       std::shared_ptr<Communicator> communicator) {
   if (!can_resume(given.run)) {
     fail(ErrorCode::kNotFound,
          "'{}' is not a run folder: it has neither 'run.json' nor a checkpoint",
          given.run.string());
   }
-  const FolderLock lock(given.run);  // first: whoever is at work there has unfinished files
-  return has_checkpoint(given.run) ? go_on(given, observer) : begin_anew(given, observer);
+  Ranks ranks(communicator);
+  auto impl = std::make_unique<Impl>();
+  impl->observer = observer;
+  // First: whoever is at work there has unfinished files.
+  if (ranks.is_first()) impl->lock.emplace(given.run);
+  Begun begun = has_checkpoint(given.run) ? inkstone::go_on(given, impl->observer, ranks)
+                                          : begin_anew(given, impl->observer);
+  impl->session = std::make_unique<Session>(std::move(begun.state), std::move(begun.model),
+                                            std::move(begun.data), impl->observer,
+                                            std::move(communicator));
+  if (begun.from_checkpoint) impl->session->restore_moments();
+  return Trainer(std::move(impl));
+}
+
+const TrainOptions& Trainer::options() const { return impl_->session->state().options; }
+int64_t Trainer::steps_done() const { return impl_->session->state().step; }
+bool Trainer::is_over() const { return impl_->session->is_over(); }
+bool Trainer::step() { return impl_->session->step(); }
+TrainResult Trainer::run() { return impl_->session->run(); }
+TrainResult Trainer::result() const { return impl_->session->result(); }
+double Trainer::evaluate() { return impl_->session->validation_loss(); }
+fs::path Trainer::save() { return impl_->session->checkpoint(); }
+const Model& Trainer::model() const { return impl_->session->model(); }
+const Tokenizer& Trainer::tokenizer() const { return impl_->session->data().tokenizer(); }
+
+TrainResult train(const TrainOptions& options, const TrainObserver& observer) {
+  return Trainer::begin(options, observer).run();
+}
+
+TrainResult resume(const ResumeOptions& options, const TrainObserver& observer) {
+  return Trainer::go_on(options, observer).run();
 }
 
 bool can_resume(const fs::path& run) { return has_run_description(run) || has_checkpoint(run); }

@@ -86,6 +86,26 @@ TEST_F(TrainingTest, StopsEarlyAndSaysSo) {
   EXPECT_EQ(outcome.err.find("step 5000/5000"), std::string::npos) << outcome.err;
 }
 
+TEST_F(TrainingTest, PlansWithoutTraining) {
+  make_data();
+  const Json plan = Json::parse(run_well(training("new", {"--plan", "--json"})).out);
+  EXPECT_TRUE(plan["fits"]);
+  for (const char* part : {"weights", "gradients", "optimiser", "activations"})
+    EXPECT_GT(plan["memory"][part], 0) << part;
+  EXPECT_GT(plan["tokens_per_s"], 0);
+  const Outcome shown = run_well(training("new", {"--plan"}));
+  for (const char* part : {"memory: ", "activations", "tokens/s", "time: "})
+    EXPECT_NE(shown.out.find(part), std::string::npos) << shown.out;
+  EXPECT_FALSE(exists("new"));
+}
+
+TEST_F(TrainingTest, VerifiesThatItCanBeResumed) {
+  make_data();
+  const Outcome outcome = run_well(training("new", {"--verify-resume"}));
+  EXPECT_NE(outcome.out.find("the same bytes"), std::string::npos) << outcome.out;
+  EXPECT_FALSE(exists("new") || exists("new.verify-resume"));
+}
+
 TEST_F(TrainingTest, RefusesADamagedCheckpointAndFallsBackWhenAsked) {
   run_well(training("base",
                     {"--steps", "40", "--save-every", "20", "--eval-every", "20", "--keep", "5"}));

@@ -1,4 +1,4 @@
-# Installs BUILD into an empty prefix, builds examples/minimal against it, and runs both.
+# Installs BUILD into an empty prefix, builds the examples against it, and runs them.
 # Arguments (-D): SOURCE, BUILD, CONFIG, GENERATOR, COMPILER.
 set(scratch ${BUILD}/install-test)
 set(prefix ${scratch}/prefix)
@@ -34,10 +34,12 @@ if(EXISTS ${BUILD}/inkstone.1.gz)
 endif()
 
 # Without these the test could find the source tree instead of the installed one.
-file(COPY ${SOURCE}/examples/minimal DESTINATION ${scratch})
-run(${CMAKE_COMMAND} -S ${scratch}/minimal -B ${scratch}/minimal/build -G ${GENERATOR}
-    -D CMAKE_CXX_COMPILER=${COMPILER} -D CMAKE_BUILD_TYPE=${CONFIG} -D CMAKE_PREFIX_PATH=${prefix})
-run(${CMAKE_COMMAND} --build ${scratch}/minimal/build)
+foreach(example minimal training)
+  file(COPY ${SOURCE}/examples/${example} DESTINATION ${scratch})
+  run(${CMAKE_COMMAND} -S ${scratch}/${example} -B ${scratch}/${example}/build -G ${GENERATOR}
+      -D CMAKE_CXX_COMPILER=${COMPILER} -D CMAKE_BUILD_TYPE=${CONFIG} -D CMAKE_PREFIX_PATH=${prefix})
+  run(${CMAKE_COMMAND} --build ${scratch}/${example}/build)
+endforeach()
 
 # A tiny model, made by the installed program.
 set(inkstone ${prefix}/bin/inkstone)
@@ -57,3 +59,9 @@ if(NOT status EQUAL 1 OR NOT error MATCHES "nowhere")
   message(FATAL_ERROR "for a missing model: exit status ${status}, '${error}'; expected 1 and the folder's name")
 endif()
 message("the example wrote ${length} bytes")
+
+# A loop of its own over the steps of a run.
+run(${scratch}/training/build/training ${scratch}/data ${scratch}/own_run 200)
+if(NOT output MATCHES "step 100: [0-9.]+ nats" OR NOT EXISTS ${scratch}/own_run/last/model.safetensors)
+  message(FATAL_ERROR "the example of training printed '${output}', expected a loss, and a checkpoint")
+endif()

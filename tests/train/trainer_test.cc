@@ -306,6 +306,7 @@ TEST_F(TrainerTest, DivergenceIsAnErrorThatSavesNothing) {
   o.lr = 1e8, o.min_lr = 0, o.warmup = 0, o.clip = 0, o.save_every = 1000, o.eval_every = 0;
   const Error error = test::thrown_by([&] { train(o); });
   EXPECT_TRUE(test::mentions(error, "diverged at step"));
+  EXPECT_TRUE(test::mentions(error, "on the way back first that of 'ln_f."));
   EXPECT_TRUE(CheckpointFolder(o.run).steps().empty());
 }
 

@@ -1,0 +1,12 @@
+// `train --plan` and `train --verify-resume`: what they find, shown.
+#pragma once
+
+#include "inkstone/trainer.h"
+
+namespace inkstone::cli {
+
+// Return the exit status.
+int show_plan(const TrainOptions& options, bool json);
+int show_resume_check(const TrainOptions& options, bool json);
+
+}  // namespace inkstone::cli
