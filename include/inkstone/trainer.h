@@ -157,6 +157,10 @@ struct TrainObserver {
   std::function<void(int64_t step, const std::string& text)> on_sample;
   std::function<void(const std::filesystem::path& checkpoint, bool best)> on_checkpoint;
   std::function<bool()> stop_requested;  // asked after every step; true: checkpoint and return
+  // Stop so when this step is done, though more are planned: learning rate, evaluations and all
+  // else are those of the whole plan, so that resume() goes on as if the run had never stopped. 0:
+  // never.
+  int64_t stop_at = 0;
   // Writes text with the model being trained; the trainer knows no generation code.
   std::function<std::string(const Model&, const Tokenizer&, const std::string& prompt)> make_sample;
 };

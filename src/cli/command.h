@@ -24,7 +24,7 @@ inline constexpr int kExitDone = 0, kExitFailed = 1, kExitUsage = 2, kExitInterr
 struct Selection {
   std::function<int()> run;
   int threads = 0;       // 0: all processors
-  std::string language;  // of --lang, for its help text: see add_language_option
+  std::string language;  // what --lang said; empty: nothing
 };
 
 // Adds a subcommand with --threads and --lang, and an example under its help text. `run` returns an
@@ -72,6 +72,7 @@ void add_logits_command(CLI::App& app, Selection& selection);
 void add_eval_command(CLI::App& app, Selection& selection);
 void add_memorised_command(CLI::App& app, Selection& selection);
 void add_compare_command(CLI::App& app, Selection& selection);
+void add_sweep_command(CLI::App& app, Selection& selection);
 void add_info_command(CLI::App& app, Selection& selection);
 void add_quantize_command(CLI::App& app, Selection& selection);
 void add_merge_command(CLI::App& app, Selection& selection);

@@ -56,8 +56,9 @@ void add_commands(CLI::App& app, Selection& selection) {
   for (const auto add :
        {add_tokenizer_command, add_prepare_command, add_train_command, add_finetune_command,
         add_generate_command, add_chat_command, add_score_command, add_logits_command,
-        add_eval_command, add_memorised_command, add_compare_command, add_quantize_command,
-        add_merge_command, add_convert_command, add_info_command, add_bench_command}) {
+         add_eval_command, add_memorised_command, add_compare_command, add_sweep_command,
+         add_quantize_command, add_merge_command, add_convert_command, add_info_command,
+         add_bench_command}) {
     add(app, selection);
   }
 }
@@ -65,9 +66,11 @@ void add_commands(CLI::App& app, Selection& selection) {
 int run(std::vector<std::string> words) {
   use_words(words);
   set_language(language_of([](const char* name) { return std::getenv(name); }));
-  if (const std::string language = take_language(words); !language.empty()) set_language(language);
+  const std::string language = take_language(words);
+  if (!language.empty()) set_language(language);
   CLI::App app(marked("Inkstone: GPT-2, whole, in one native program."), "inkstone");
   Selection selection;
+  selection.language = language;
   add_commands(app, selection);
   if (const auto error = command_error(app, words)) return fail_usage(*error);
   try {

@@ -156,6 +156,10 @@ void add_data_options(CLI::App* c, TrainArguments& a) {
 
 // What `train` and `finetune` share.
 void add_training_options(CLI::App* c, TrainArguments& a) {
+  c->add_option("--stop-at", a.stop_at,
+                "stop after this step with everything saved; the same command goes on")
+      ->check(whole_number(1))
+      ->type_name("STEP");
   c->add_option("--minutes", a.minutes,
                 a.finetune
                     ? marked("in place of --steps: as many as this machine does in so many minutes")
@@ -255,7 +259,7 @@ void refuse_with_resume(const CLI::App& command) {
   for (const CLI::Option* option : command.get_options()) {
     const std::string name = option->get_single_name();
     if (option->count() == 0 || name == "resume" || name == "fall-back" || name == "steps" ||
-        name == "data" || name == "json" || name == "threads") {
+        name == "data" || name == "json" || name == "threads" || name == "stop-at") {
       continue;
     }
     fail(ErrorCode::kUsage,

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/command_record.h"
 #include "cli/reading_options.h"
 #include "cli/text_run.h"
 #include "inkstone/trainer.h"
@@ -21,7 +22,7 @@ struct TrainArguments {
   std::string run, init, resume, tokenizer, model, device = "cpu";
   // In place of the shape's: 0, not given.
   int64_t layers = 0, heads = 0, width = 0, context = 0;
-  int64_t vocab_size = 0;
+  int64_t vocab_size = 0, stop_at = 0;
   double minutes = 0, val_fraction = 0.05;
   bool fall_back = false, json = false, finetune = false;
   bool plan = false, verify_resume = false;  // in place of training
@@ -35,6 +36,10 @@ void add_finetune_options(CLI::App* command, TrainArguments& arguments);
 void refuse_with_resume(const CLI::App& command);
 // Options that contradict each other, or lack. Throws kUsage. `command` says what was given.
 void check_arguments(const TrainArguments& arguments, const CLI::App& command);
+
+// The command that these words of a command line are, `train` or `finetune` first, checked as when it
+// begins: nothing is read or written. Throws kUsage.
+CommandRecord checked_training_command(std::vector<std::string> words);
 
 // What a text is made into before training.
 TextRun text_run(const TrainArguments& arguments);

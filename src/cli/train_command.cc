@@ -1,4 +1,6 @@
 // `inkstone train` and `inkstone finetune`.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -51,6 +53,7 @@ int run_command(const TrainArguments& a, const CLI::App& command) {
   const InterruptFlag interrupt;
   TrainDisplay display(a.json, interrupt);
   TrainObserver observer = display.observer();
+  observer.stop_at = a.stop_at;
   observer.on_begin = [&](const fs::path& run) { write_command_record(record, run); };
   tell_newer_texts(a.run, record, display);
   const bool only_looks = a.plan || a.verify_resume;
@@ -73,6 +76,7 @@ int repeat_command(const CommandRecord& record, const TrainArguments& a) {
   std::vector<std::string> words = words_of(record);
   words.insert(words.begin() + 1, "--output=" + a.resume);
   if (a.json) words.insert(words.begin() + 1, "--json");
+  if (a.stop_at > 0) words.insert(words.begin() + 1, fmt::format("--stop-at={}", a.stop_at));
   CLI::App app;
   Selection selection;
   add_train_command(app, selection);
@@ -102,13 +106,13 @@ int run_resume(const TrainArguments& a, const CLI::App& command) {
   }
   const InterruptFlag interrupt;
   TrainDisplay display(a.json, interrupt);
-  return display.finish(resume(resume_options(a, command), display.observer()), a.resume);
+  TrainObserver observer = display.observer();
+  observer.stop_at = a.stop_at;
+  return display.finish(resume(resume_options(a, command), observer), a.resume);
 }
 
-}  // namespace
-
-void add_train_command(CLI::App& app, Selection& selection) {
-  auto a = std::make_shared<TrainArguments>();
+// The options of `train`, read into `a`.
+CLI::App* declare_train(CLI::App& app, Selection& selection, TrainArguments& a) {
   CLI::App* c = add_command(
       app, selection, "train", "Train a GPT-2 on a text, from scratch or from a model",
       marked("  inkstone train book.txt -o run --minutes 6\n"
@@ -116,7 +120,26 @@ void add_train_command(CLI::App& app, Selection& selection) {
              "  inkstone train --data data -o run --dropout 0.2\n"
              "  inkstone train --resume run"),
       [] { return kExitDone; });
-  add_train_options(c, *a);
+  add_train_options(c, a);
+  return c;
+}
+
+CLI::App* declare_finetune(CLI::App& app, Selection& selection, TrainArguments& a) {
+  a.finetune = true;
+  CLI::App* c = add_command(
+      app, selection, "finetune", "Train a model further on other text, at a small learning rate",
+      marked("  inkstone finetune gpt2 letters.txt -o tuned\n\n"
+             "--data must be prepared with the model's own tokenizer: prepare --tokenizer MODEL."),
+      [] { return kExitDone; });
+  add_finetune_options(c, a);
+  return c;
+}
+
+}  // namespace
+
+void add_train_command(CLI::App& app, Selection& selection) {
+  auto a = std::make_shared<TrainArguments>();
+  CLI::App* c = declare_train(app, selection, *a);
   c->callback([a, c, &selection] {
     selection.run = [a, c] { return a->resume.empty() ? run_command(*a, *c) : run_resume(*a, *c); };
   });
@@ -124,14 +147,26 @@ void add_train_command(CLI::App& app, Selection& selection) {
 
 void add_finetune_command(CLI::App& app, Selection& selection) {
   auto a = std::make_shared<TrainArguments>();
-  a->finetune = true;
-  CLI::App* c = add_command(
-      app, selection, "finetune", "Train a model further on other text, at a small learning rate",
-      marked("  inkstone finetune gpt2 letters.txt -o tuned\n\n"
-             "--data must be prepared with the model's own tokenizer: prepare --tokenizer MODEL."),
-      [] { return kExitDone; });
-  add_finetune_options(c, *a);
+  CLI::App* c = declare_finetune(app, selection, *a);
   c->callback([a, c, &selection] { selection.run = [a, c] { return run_command(*a, *c); }; });
+}
+
+CommandRecord checked_training_command(std::vector<std::string> words) {
+  CLI::App app;
+  Selection selection;
+  TrainArguments train_arguments, finetune_arguments;
+  CLI::App* train = declare_train(app, selection, train_arguments);
+  CLI::App* finetune = declare_finetune(app, selection, finetune_arguments);
+  std::reverse(words.begin(), words.end());  // as CLI11 takes them
+  try {
+    app.parse(words);
+  } catch (const CLI::ParseError& e) {
+    throw Error(ErrorCode::kUsage, refusal(e));
+  }
+  const bool is_train = train->parsed();
+  const CLI::App& command = is_train ? *train : *finetune;
+  check_arguments(is_train ? train_arguments : finetune_arguments, command);
+  return record_of(command);
 }
 
 }  // namespace inkstone::cli

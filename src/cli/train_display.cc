@@ -142,7 +142,7 @@ int TrainDisplay::finish(const TrainResult& result, const fs::path& run) {
     note(message(
         "stopped after step {}; everything is saved. Go on with:\n  inkstone train --resume {}",
         result.step, shell_quoted(run.string())));
-    return kExitInterrupted;
+    return stop_requested() ? kExitInterrupted : kExitDone;  // else it was --stop-at
   }
   if (result.end == TrainResult::End::kEarlyStop) {
     say(message("stopped early at step {}: the validation loss no longer falls", result.step));

@@ -12,6 +12,9 @@
 namespace inkstone {
 namespace {
 
+// Bytes of a sample that are not UTF-8.
+constexpr auto kReplace = nlohmann::ordered_json::error_handler_t::replace;
+
 double wall_time() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
@@ -36,8 +39,9 @@ void drop_later_lines(const std::filesystem::path& path, int64_t step) {
 }  // namespace
 
 MetricsLog::MetricsLog(const std::filesystem::path& run, int64_t first_step)
-    : path_(run / "metrics.jsonl") {
+    : path_(run / "metrics.jsonl"), samples_(run / "samples.jsonl") {
   drop_later_lines(path_, first_step);
+  drop_later_lines(samples_, first_step);
   file_ = std::fopen(path_.c_str(), "ae");
   if (file_ == nullptr) {
     fail(ErrorCode::kInputOutput, "cannot open '{}': {}", path_.string(), errno_text(errno));
@@ -78,7 +82,18 @@ void MetricsLog::write(const StepReport& r) {
   events_->flush();
 }
 
+void MetricsLog::append_sample(int64_t step, const std::string& text) const {
+  const nlohmann::ordered_json line = {{"step", step}, {"text", text}};
+  std::FILE* file = std::fopen(samples_.c_str(), "ae");
+  const bool written = file != nullptr &&
+                       std::fputs((line.dump(-1, ' ', false, kReplace) + "\n").c_str(), file) >= 0;
+  const bool closed = file != nullptr && std::fclose(file) == 0;
+  if (written && closed) return;
+  fail(ErrorCode::kInputOutput, "cannot write '{}': {}", samples_.string(), errno_text(errno));
+}
+
 void MetricsLog::write_sample(int64_t step, const std::string& text) {
+  append_sample(step, text);
   events_->text("sample", step, text, wall_time());
   events_->flush();
 }

@@ -1,4 +1,4 @@
-// RUN/metrics.jsonl and TensorBoard events.
+// RUN/metrics.jsonl, RUN/samples.jsonl and TensorBoard events.
 #pragma once
 
 #include <cstdio>
@@ -23,7 +23,10 @@ class MetricsLog {
   void write_sample(int64_t step, const std::string& text);
 
  private:
-  std::filesystem::path path_;
+  // Appends a line to samples.jsonl; the file is there from the first on.
+  void append_sample(int64_t step, const std::string& text) const;
+
+  std::filesystem::path path_, samples_;
   std::FILE* file_ = nullptr;
   std::unique_ptr<TensorBoardWriter> events_;
 };

@@ -15,38 +15,6 @@ namespace inkstone {
 namespace fs = std::filesystem;
 namespace {
 
-std::optional<double> number_of(const nlohmann::json& line, const char* key, double low = -1e9) {
-  const auto found = line.find(key);
-  if (found == line.end() || !found->is_number()) return std::nullopt;
-  const double number = found->get<double>();
-  return number >= low && number <= 1e9 ? std::optional(number) : std::nullopt;
-}
-
-std::optional<int64_t> count_of(const nlohmann::json& line, const char* key) {
-  constexpr double kMost = 0x1p53;
-  const auto found = line.find(key);
-  if (found == line.end() || !found->is_number_integer()) return std::nullopt;
-  const double number = found->get<double>();
-  return number >= 0 && number <= kMost ? std::optional(static_cast<int64_t>(number))
-                                        : std::nullopt;
-}
-
-void add_line(const nlohmann::json& line, RunMetrics& metrics) {
-  const auto step = line.is_object() ? count_of(line, "step") : std::nullopt;
-  if (!step) return;
-  metrics.step = *step;
-  metrics.tokens = count_of(line, "tokens");
-  metrics.elapsed_s = number_of(line, "elapsed_s", 0).value_or(metrics.elapsed_s);
-  if (const auto val_loss = number_of(line, "val_loss")) {
-    metrics.evaluations.push_back(
-        {.step = metrics.step,
-         .val_loss = *val_loss,
-         .val_tokens = count_of(line, "val_tokens"),
-         .val_nats_per_character = number_of(line, "val_nats_per_character"),
-         .val_bits_per_byte = number_of(line, "val_bits_per_byte")});
-  }
-}
-
 // A run that was resumed may have other options in its last checkpoint than it began with.
 RunSummary summary_of(const fs::path& run) {
   const fs::path file = run / "last" / "trainer_state.json";
@@ -89,19 +57,14 @@ Json to_json(const Evaluation& e) {
   return json;
 }
 
-RunMetrics run_metrics_from_jsonl(std::string_view text) {
-  RunMetrics metrics;
-  while (!text.empty()) {
-    const size_t end = std::min(text.find('\n'), text.size());
-    add_line(nlohmann::json::parse(text.substr(0, end), nullptr, false), metrics);
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return metrics;
-}
-
 RunMetrics read_run_metrics(const fs::path& run) {
   const fs::path file = run / "metrics.jsonl";
   return fs::exists(file) ? run_metrics_from_jsonl(read_file(file)) : RunMetrics();
+}
+
+std::vector<Sample> read_samples(const fs::path& run) {
+  const fs::path file = run / "samples.jsonl";
+  return fs::exists(file) ? samples_from_jsonl(read_file(file)) : std::vector<Sample>();
 }
 
 std::optional<Evaluation> RunMetrics::best() const {
@@ -112,6 +75,17 @@ std::optional<Evaluation> RunMetrics::best() const {
 std::optional<Evaluation> RunMetrics::at(int64_t wanted) const {
   const auto found = std::ranges::find(evaluations, wanted, &Evaluation::step);
   return found == evaluations.end() ? std::nullopt : std::optional(*found);
+}
+
+RunProgress read_run_progress(const fs::path& run) {
+  const fs::path file = run / "last" / "trainer_state.json";
+  if (!fs::exists(file)) return {};
+  const Json json = read_json(file);
+  return with_context(message("reading '{}'", file.string()), [&] {
+    const TrainerState state = trainer_state_from_json(json);
+    return RunProgress{.step = state.step,
+                       .finished = state.stopped_early || state.step >= state.options.steps};
+  });
 }
 
 RunSummary read_run_summary(const fs::path& path) {

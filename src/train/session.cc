@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -81,11 +82,12 @@ void Session::begin() {
   before_s_ = state_.elapsed_s;
   start_s_ = seconds_now();
   first_step_ = state_.step;
+  stopped_ = has_reached_stop();  // it stopped here before
 }
 
 bool Session::step() {
   if (!speed_) begin();
-  if (is_over()) return false;
+  if (is_over() || stopped_) return false;
   speed_->step_begins();
   one_step();
   if (must_settle()) settle();
@@ -241,6 +243,12 @@ void Session::update(int64_t step) {
                   step);
 }
 
+// A finished run is that, and not stopped.
+bool Session::has_reached_stop() const {
+  return observer_.stop_at > 0 && state_.step >= observer_.stop_at && !is_last() &&
+         !state_.stopped_early;
+}
+
 // True where somebody is to see what the steps did: before an evaluation, a report, a sample or a
 // checkpoint. A run that keeps to the clock must know when a step is done. Where waiting costs
 // nothing every step is looked at: a run that diverges ends at once.
@@ -321,7 +329,8 @@ bool Session::after_step() {
   }
   if (val_loss || is_last() || is_due(options().log_every)) report(val_loss);
   if (observer_.make_sample && is_due(options().sample_every)) sample();
-  const bool stop = ranks_.take_first(observer_.stop_requested && observer_.stop_requested());
+  const bool stop = ranks_.take_first(
+      has_reached_stop() || (observer_.stop_requested && observer_.stop_requested()));
   if (is_last() || improved || stop || state_.stopped_early || is_due(options().save_every)) save();
   return stop && !is_last() && !state_.stopped_early;
 }

@@ -80,6 +80,7 @@ class Session {
   void update(int64_t step);
   bool is_last() const { return state_.step == options().steps; }
   bool is_due(int64_t every) const { return every > 0 && state_.step % every == 0; }
+  bool has_reached_stop() const;
   bool must_settle() const;
   void settle();
   std::string first_not_finite() const;

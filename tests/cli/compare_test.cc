@@ -113,6 +113,98 @@ TEST_F(CompareTest, PrintsAnObjectForEachRun) {
   EXPECT_NE(rows[2].back(), "*");
 }
 
+// What the page's script reads.
+Json data_of(const std::string& page) {
+  constexpr std::string_view kBegin = "id=\"data\">";
+  const size_t begin = page.find(kBegin) + kBegin.size();
+  return Json::parse(page.substr(begin, page.find("</script>", begin) - begin));
+}
+
+int64_t count_of(const std::string& text, const std::string& part) {
+  int64_t count = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
+TEST_F(CompareTest, ThePageHoldsCurvesSamplesAndSeedsTogether) {
+  make_data();
+  const Words often = {"--steps",        "10", "--eval-every",    "5",  "--log-every", "1",
+                       "--sample-every", "5",  "--sample-prompt", "the"};
+  const auto with = [&](Words words) {
+    words.insert(words.begin(), often.begin(), often.end());
+    return words;
+  };
+  run_well(training("a", with({})));
+  run_well(training("b", with({"--seed", "2"})));
+  run_well(training("c", with({"--dropout", "0.1"})));
+  const Outcome compared = run_well({"compare", "a", "b", "c", "--html", "page.html"});
+  EXPECT_NE(compared.out.find("first run"), std::string::npos) << compared.out;
+  const Json page = data_of(read("page.html"));
+  EXPECT_EQ(page["groups"], Json::parse("[[0,1],[2]]"));
+  EXPECT_EQ(page["same_text"], true);
+  EXPECT_EQ(page["language"], "");
+  const Json& run = page["runs"][0];
+  EXPECT_EQ(run["training"]["step"], Json::parse("[1,2,3,4,5,6,7,8,9,10]"));
+  EXPECT_EQ(run["training"]["tokens"][9], 640);
+  EXPECT_EQ(run["validation"]["step"], Json::parse("[5,10]"));
+  EXPECT_NEAR(run["validation"]["loss"][1], last_line("a")["val_loss"], 1e-4);
+  ASSERT_EQ(run["samples"].size(), 2u);
+  EXPECT_TRUE(run["samples"][0]["text"].get<std::string>().starts_with("the"));
+  run_well({"compare", "a", "--html", "page.html", "--lang", "zh"});
+  EXPECT_EQ(data_of(read("page.html"))["language"], "zh") << "one run, and written over";
+}
+
+TEST_F(CompareTest, NothingFromARunsFilesIsMarkup) {
+  make_run();
+  run_well({"compare", "run", "--html", "plain.html"});
+  const std::string evil = "</script><script>alert(1)</script><img src=x onerror=alert(1)>&lt;<!--";
+  write("run/samples.jsonl", Json({{"step", 1}, {"text", evil}}).dump() + "\n{\"step\":2,\"te");
+  Json state = Json::parse(read("run/last/trainer_state.json"));
+  state["options"]["sample_prompt"] = evil;
+  write("run/last/trainer_state.json", state.dump());
+  fs::rename(*this / "run", *this / "<img src=x onerror=alert(1)>");
+  run_well({"compare", "<img src=x onerror=alert(1)>", "--html", "page.html"});
+  const std::string page = read("page.html"), plain = read("plain.html");
+  EXPECT_EQ(data_of(page)["runs"][0]["samples"][0]["text"], evil);
+  EXPECT_EQ(data_of(page)["runs"][0]["options"]["sample_prompt"], evil);
+  for (const char* part : {"<script", "</script", "<img", "<!--", "onerror=alert(1)>", "&lt"})
+    EXPECT_EQ(count_of(page, part), count_of(plain, part)) << part;
+  // Nothing is asked of the network: the one address is the name of SVG's elements.
+  EXPECT_EQ(count_of(page, "http://") + count_of(page, "https://"), 1);
+  EXPECT_EQ(count_of(page, "http://www.w3.org/2000/svg"), 1);
+  EXPECT_EQ(count_of(page, "innerHTML") + count_of(page, "src=\"") + count_of(page, "url("), 0);
+}
+
+TEST_F(CompareTest, ThePageOfManyLongRunsIsSmall) {
+  make_run();
+  std::string lines, samples;
+  for (int step = 10; step <= 100'000; step += 10) {
+    lines += fmt::format(
+        "{{\"step\":{},\"tokens\":{},\"loss\":{:.6f},\"elapsed_s\":{:.3f}{}}}\n", step,
+        step * int64_t{16384}, 3 + 1000.0 / step, step * 0.123,
+        step % 250 == 0 ? fmt::format(",\"val_loss\":{:.6f}", 3 + 900.0 / step) : "");
+  }
+  for (int step = 1000; step <= 100'000; step += 1000)
+    samples += Json({{"step", step}, {"text", std::string(3000, 'w')}}).dump() + "\n";
+  write("run/metrics.jsonl", lines);
+  write("run/samples.jsonl", samples);
+  Words words = {"compare", "--html", "page.html"};
+  words.insert(words.end(), 20, "run");
+  run_well(words);
+  EXPECT_LT(read("page.html").size(), 1'000'000u);
+  const Json run = data_of(read("page.html"))["runs"][19];
+  EXPECT_EQ(run["training"]["loss"].size(), 600u);
+  EXPECT_EQ(run["training"]["step"].back(), 100'000);
+  EXPECT_NEAR(run["validation"]["loss"].back(), 3.009, 1e-4) << "the best one stays";
+  EXPECT_EQ(run["samples"].front()["step"], 1000);
+  EXPECT_EQ(run["samples"].back()["step"], 100'000);
+}
+
+TEST_F(CompareTest, APageThatCannotBeWrittenIsAnError) {
+  make_run();
+  expect_refused(1, {"compare", "run", "--html", "absent/page.html"}, {"absent"});
+}
+
 TEST_F(CompareTest, LeavesOutWhatIsNoRun) {
   make_run();
   const Outcome some = run_well({"compare", "run", "data", "run/last", "absent"});

@@ -52,6 +52,43 @@ TEST(RunMetrics, PassesOverWhatIsNoReport) {
   EXPECT_EQ(metrics.best(), std::nullopt);
 }
 
+TEST(RunMetrics, HasTheCurves) {
+  const RunMetrics metrics = run_metrics_from_jsonl(
+      "{\"step\":1,\"tokens\":8,\"loss\":5,\"elapsed_s\":1.5}\n"
+      "{\"step\":2,\"val_loss\":4.5}\n{\"step\":3,\"loss\":4,\"elapsed_s\":3,\"val_loss\":3.5}\n"
+      "{\"step\":4,\"loss\":3,\"elapsed_");
+  const std::vector<CurvePoint> training = {{.step = 1, .tokens = 8, .elapsed_s = 1.5, .loss = 5},
+                                            {.step = 3, .tokens = 0, .elapsed_s = 3, .loss = 4}};
+  const std::vector<CurvePoint> validation = {
+      {.step = 2, .tokens = 0, .elapsed_s = 1.5, .loss = 4.5},
+      {.step = 3, .tokens = 0, .elapsed_s = 3, .loss = 3.5}};
+  EXPECT_EQ(metrics.training, training);
+  EXPECT_EQ(metrics.validation, validation);
+}
+
+TEST(RunMetrics, ThinnedCurvesKeepMeansAndTheLowest) {
+  std::vector<CurvePoint> points;
+  for (int i = 1; i <= 10; ++i) points.push_back({.step = i, .loss = i == 4 ? 0.5 : 10.0 - i});
+  const auto means = thinned_means(points, 5), lowest = thinned_lowest(points, 5);
+  ASSERT_EQ(means.size(), 5u);
+  EXPECT_EQ(means[0].step, 2);
+  EXPECT_EQ(means[0].loss, 8.5);
+  EXPECT_EQ(means[4].step, 10) << "it ends where the run does";
+  ASSERT_EQ(lowest.size(), 5u);
+  EXPECT_EQ(lowest[1], points[3]);
+  EXPECT_EQ(thinned_means(points, 10), points);
+  EXPECT_EQ(thinned_lowest(points, 99), points);
+}
+
+TEST(Samples, AreTheWholeLines) {
+  const std::vector<Sample> samples = samples_from_jsonl(
+      "{\"step\":1,\"text\":\"a\\nb\"}\n{\"step\":2}\n\xff\n{\"step\":3,\"text\":\"\xe4\xbd\xa0\"}"
+      "\n"
+      "{\"step\":4,\"text\":\"cut");
+  const std::vector<Sample> expected = {{1, "a\nb"}, {3, "\xe4\xbd\xa0"}};
+  EXPECT_EQ(samples, expected);
+}
+
 class RunSummaryTest : public ::testing::Test {
  protected:
   RunSummaryTest() { test::prepare_text(scratch / "data", test::rhyme(60)); }
@@ -77,6 +114,24 @@ TEST_F(RunSummaryTest, HasTheOptionsOfTheLastCheckpoint) {
   EXPECT_EQ(read_run_summary(scratch / "run").options.steps, 10) << "what run.json says";
   fs::remove(scratch / "run" / "metrics.jsonl");
   EXPECT_EQ(read_run_summary(scratch / "run").metrics.step, 0);
+}
+
+TEST_F(RunSummaryTest, SamplesOfAResumedRunAreThoseOfOneNeverStopped) {
+  TrainOptions o = test::tiny_run(scratch / "data", scratch / "run");
+  o.steps = 8;
+  o.sample_every = 2;
+  o.save_every = 4;
+  TrainObserver observer;
+  observer.make_sample = [](const Model&, const Tokenizer&, const std::string&) {
+    return std::string("said \xff");
+  };
+  train(o, observer);
+  const std::vector<Sample> samples = read_samples(scratch / "run");
+  ASSERT_EQ(samples.size(), 4u);
+  EXPECT_EQ(samples[0], (Sample{2, "said \xEF\xBF\xBD"})) << "UTF-8 whatever the model wrote";
+  fs::remove_all(scratch / "run" / "checkpoints" / "step-0000008");  // as if killed at step 7
+  resume({.run = scratch / "run"}, observer);
+  EXPECT_EQ(read_samples(scratch / "run"), samples);
 }
 
 TEST_F(RunSummaryTest, RefusesWhatIsNoRun) {
