@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/json.h"
+#include "base/message.h"
 #include "cli/command.h"
 #include "cli/terminal/columns.h"
 #include "inkstone/training_plan.h"

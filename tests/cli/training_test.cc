@@ -2,6 +2,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "workspace.h"
 
@@ -88,7 +89,7 @@ TEST_F(TrainingTest, StopsEarlyAndSaysSo) {
 
 TEST_F(TrainingTest, PlansWithoutTraining) {
   make_data();
-  const Json plan = Json::parse(run_well(training("new", {"--plan", "--json"})).out);
+  const nlohmann::json plan = nlohmann::json::parse(run_well(training("new", {"--plan", "--json"})).out);
   EXPECT_TRUE(plan["fits"]);
   for (const char* part : {"weights", "gradients", "optimiser", "activations"})
     EXPECT_GT(plan["memory"][part], 0) << part;
@@ -96,14 +97,14 @@ TEST_F(TrainingTest, PlansWithoutTraining) {
   const Outcome shown = run_well(training("new", {"--plan"}));
   for (const char* part : {"memory: ", "activations", "tokens/s", "time: "})
     EXPECT_NE(shown.out.find(part), std::string::npos) << shown.out;
-  EXPECT_FALSE(exists("new"));
+  EXPECT_FALSE(fs::exists(*this / "new"));
 }
 
 TEST_F(TrainingTest, VerifiesThatItCanBeResumed) {
   make_data();
   const Outcome outcome = run_well(training("new", {"--verify-resume"}));
   EXPECT_NE(outcome.out.find("the same bytes"), std::string::npos) << outcome.out;
-  EXPECT_FALSE(exists("new") || exists("new.verify-resume"));
+  EXPECT_FALSE(fs::exists(*this / "new") || fs::exists(*this / "new.verify-resume"));
 }
 
 TEST_F(TrainingTest, RefusesADamagedCheckpointAndFallsBackWhenAsked) {
