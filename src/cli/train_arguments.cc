@@ -91,6 +91,7 @@ TrainOptions plain_options(const TrainArguments& a, const CLI::App& command,
   o.data = data;
   o.run = a.run;
   o.init = a.init;
+  o.init_adapter = a.adapter;
   if (o.optimizer == OptimizerKind::kMuon) set_muons_defaults(o, a, command);
   set_lower_rates(o, command);
   o.runtime = make_runtime(a.device);
@@ -232,6 +233,7 @@ void add_train_options(CLI::App* c, TrainArguments& a) {
   c->add_flag("--fall-back", a.fall_back,
               "with --resume: use the newest intact checkpoint if the last is damaged");
   c->add_option("--init", a.init, "model folder to start from");
+  add_adapter_option(c, a.adapter);
   c->add_option("--model", a.model,
                 localized("shape by name: {}", fmt::join(preset_names(), ", ")));
   c->add_option("--layers", a.layers, "layers, in place of the shape's")
@@ -247,6 +249,7 @@ void add_train_options(CLI::App* c, TrainArguments& a) {
 
 void add_finetune_options(CLI::App* c, TrainArguments& a) {
   c->add_option("MODEL", a.init, "model or run folder")->required();
+  add_adapter_option(c, a.adapter);
   add_text_options(c, a);
   add_data_options(c, a);
   c->add_option("-o,--output", a.run, "folder for the run; the same command again goes on with it")
@@ -281,6 +284,8 @@ void check_arguments(const TrainArguments& a, const CLI::App& command) {
          "them",
          a.texts.front(), a.data.front());
   }
+  if (!a.adapter.empty() && a.init.empty())
+    fail(ErrorCode::kUsage, "--adapter goes with --init: it is merged into the model there");
   if (a.run.empty()) fail(ErrorCode::kUsage, "-o RUN is missing: the folder for the run");
   if (a.minutes > 0 && is_given(command, "--steps"))
     fail(ErrorCode::kUsage, "--minutes chooses the steps: leave out --steps, or --minutes");
@@ -307,7 +312,7 @@ TextRun text_run(const TrainArguments& a) {
             .val_fraction = a.val_fraction,
             .read = a.reading.read_options(),
             .clean = a.clean};
-  if (!a.init.empty()) t.tokenizer = find_tokenizer(a.init).string();
+  if (!a.init.empty()) t.tokenizer = find_tokenizer(a.init, a.adapter).string();
   if (t.vocab_size == 0)
     t.vocab_size = a.minutes > 0 ? vocabulary_for(a.minutes) : TokenizerTrainOptions{}.vocab_size;
   return t;

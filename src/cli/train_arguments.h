@@ -19,7 +19,7 @@ struct TrainArguments {
   std::vector<std::string> texts, data;
   ReadingArguments reading;
   CleanOptions clean;
-  std::string run, init, resume, tokenizer, model, device = "cpu";
+  std::string run, init, adapter, resume, tokenizer, model, device = "cpu";
   // In place of the shape's: 0, not given.
   int64_t layers = 0, heads = 0, width = 0, context = 0;
   int64_t vocab_size = 0, stop_at = 0;

@@ -208,7 +208,7 @@ fs::path base_of_adapter(const fs::path& adapter) {
   const std::string base = read_adapter_config(adapter).base_model;
   for (const fs::path& place : {adapter / base, fs::path(base)}) {
     if (base.empty() || !fs::exists(place)) continue;
-    const fs::path model = find_model(place);
+    const fs::path model = find_model(place.lexically_normal());
     if (!is_adapter(model)) return model;
     fail(ErrorCode::kUnsupported,
          "'{}' is an adapter for '{}', which is an adapter again: merge that one first "

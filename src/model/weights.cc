@@ -140,7 +140,8 @@ Weights::Weights(Backend& backend, OpenedModel model, const WeightOptions& optio
     }
     if (is_embedding) embeddings_[at] = as_it_lies(stored);
     if (r.shape.rank() == 1) vectors_[at] = vector_of(stored);
-    if (!is_embedding && matrices_[at].data != stored.data) source_->release(row);
+    const bool is_converted = r.multiplied && matrices_[at].data != stored.data;
+    if (is_converted && !is_embedding) source_->release(row);
   }
 }
 

@@ -136,6 +136,7 @@ Json to_json(const TrainOptions& o) {
                {"init", o.init.string()},
                {"model", to_json(o.model)},
                {"device", o.runtime.device()}};
+  if (!o.init_adapter.empty()) json["init_adapter"] = o.init_adapter.string();
   TrainOptions copy = o;
   json.update(to_json(training_options().bind(copy)));
   return json;
@@ -197,6 +198,7 @@ TrainOptions train_options_from_json(const Json& json) {
   TrainOptions o;
   o.data = data_folders_from_json(json);
   o.init = required(get_string(json, "init"), "init");
+  o.init_adapter = get_string(json, "init_adapter").value_or("");
   if (!json.contains("model")) fail_missing_key("model");
   o.model = model_from_json(json["model"]);
   o.runtime = Runtime({.device = device_from_json(json)});

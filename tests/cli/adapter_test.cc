@@ -84,7 +84,22 @@ TEST_F(AdapterCommandTest, IsTakenWhereAModelIs) {
   EXPECT_NEAR(score({"merged.gguf"}), with, 1e-4);
   run_well({"eval", "run", "--adapter", "lora", "text.txt"});
   run_well({"chat", "lora", "--max-tokens", "5"}, "1 little\n");
-  run_well({"finetune", "lora", "text.txt", "-o", "tuned", "--steps", "2"});
+}
+
+// What is trained on from the merged model is the same as from the model that `merge` writes.
+TEST_F(AdapterCommandTest, TrainingBeginsWithTheMergedModel) {
+  run_well({"merge", "lora", "-o", "merged"});
+  const auto tuned = [&](Words from, const std::string& run) {
+    Words words = {"finetune"};
+    words.insert(words.end(), from.begin(), from.end());
+    words.insert(words.end(), {"text.txt", "-o", run, "--steps", "2", "--seed", "1"});
+    run_well(words);
+    return read(run + "/last/model.safetensors");
+  };
+  const std::string expected = tuned({"merged"}, "tuned");
+  EXPECT_EQ(tuned({"lora"}, "tuned2"), expected);
+  EXPECT_EQ(tuned({"run", "--adapter", "lora"}, "tuned3"), expected);
+  expect_refused(2, {"train", "text.txt", "--adapter", "lora", "-o", "new"}, {"--init"});
 }
 
 TEST_F(AdapterCommandTest, InfoSaysWhatItIs) {
