@@ -44,6 +44,7 @@ PUBLIC = {
     "communicator.h": "train",
     "trainer.h": "train",
     "training_plan.h": "train",
+    "learning_rate.h": "train",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 SOURCES = {".h", ".cc", ".cpp", ".cu", ".cuh", ".inc"}

@@ -219,6 +219,14 @@ def ggufs():
     yield "untied", gguf_file(fields, [*tensors, ("output.weight", [2, 5], 1, bytes(20))])
 
 
+def sweep_specs():
+    yield "grid", b"options: {data: data, steps: 9}\naxes:\n  lr: [1e-3, 0.002]\n  s: [{layers: 2, width: 8}, {TEXT: a/b}]\nseeds: 2\n"
+    yield "random", b"command: finetune\noptions: {MODEL: m, TEXT: [a, b]}\naxes:\n  lr: {from: 1e-5, to: 0.1, scale: log}\n" \
+                    b"  layers: {from: 2, to: 8}\nmethod: random\npoints: 9\nseed: 7\nseeds: [3, 4]\n"
+    yield "halving", b"options: {steps: 90, eval-every: 5}\naxes: {lr: [1, 2, 3]}\nmethod: halving\nrungs: [10, 30]\nfactor: 2\n"
+    yield "yaml", b"%YAML 1.1\n---\n? [a, {b: c}]\n: &x |\n  text\n- *x\n- !!str \"\\x41\"\n...\n"
+
+
 def jsons():
     yield "object", compact({"n": 3, "a": [1.5, -2e9, None, True, {"b": "x\n\"\\中"}]})
     yield "deep", b"[" * 20 + b"]" * 20
@@ -429,7 +437,7 @@ TARGETS = {
     "json": jsons, "hf_config": hf_configs, "special_roles": special_roles, "prompts": prompts,
     "conversation": conversations, "jsonl": jsonl, "csv": csv, "archive": archives, "html": html, "charset": charsets,
     "package": packages, "subtitles": subtitles,
-    "run_json": runs, "trainer_state": trainer_states, "metrics": metrics,
+    "run_json": runs, "trainer_state": trainer_states, "metrics": metrics, "sweep_spec": sweep_specs,
     "command_record": command_records, "history": histories, "terminal": terminals, "report": reports,
 }
 

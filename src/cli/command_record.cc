@@ -13,9 +13,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kFile = "command.json";
-const std::set<std::string> kOfNoConsequence = {"output",        "resume", "fall-back", "json",
-                                                "threads",       "help",   "h",         "plan",
-                                                "verify-resume", "stop-at"};
+const std::set<std::string> kOfNoConsequence = {"output",        "resume",  "fall-back", "json",
+                                                "threads",       "help",    "h",         "plan",
+                                                "verify-resume", "stop-at", "find-lr"};
 const std::set<std::string> kPaths = {"TEXT", "MODEL", "data", "tokenizer", "init"};
 
 // From the root, so that it names the same from anywhere; "@list" stays a list.

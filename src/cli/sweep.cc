@@ -26,13 +26,17 @@ namespace fs = std::filesystem;
 constexpr const char* kState = "sweep.json";
 constexpr std::chrono::milliseconds kPause{50};
 
-void require_own_folder(const fs::path& folder) {
-  if (!fs::exists(folder)) return;
+// One that holds nothing but a sweep, or runs of this one, which --emit's commands may have begun.
+void require_own_folder(const fs::path& folder, const std::vector<SweepRun>& runs) {
+  if (!fs::exists(folder) || fs::exists(folder / kState)) return;
   if (!fs::is_directory(folder)) fail(ErrorCode::kUsage, "'{}' is not a folder", folder.string());
-  if (fs::exists(folder / kState) || fs::is_empty(folder)) return;
-  fail(ErrorCode::kUsage,
-       "the folder '{}' is not empty, and holds no sweep ('{}' is not there): choose another -o",
-       folder.string(), kState);
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (name == "logs" || std::ranges::count(runs, name, &SweepRun::name) > 0) continue;
+    fail(ErrorCode::kUsage,
+         "the folder '{}' is not empty, and holds no sweep but '{}': choose another -o",
+         folder.string(), name);
+  }
 }
 
 // What is wrong with a run is said before the first one begins.
@@ -92,7 +96,7 @@ struct Job {
 
 Sweep::Sweep(SweepSpec spec, fs::path folder)
     : spec_(std::move(spec)), folder_(std::move(folder)), runs_(runs_of(spec_)) {
-  require_own_folder(folder_);
+  require_own_folder(folder_, runs_);
   for (const SweepRun& run : runs_) require_sound(run, folder_of(run));
   read_state();
 }
@@ -166,7 +170,8 @@ bool Sweep::run_tasks(const std::vector<Task>& tasks, const Running& how) {
     wait_until_free(folder_of(runs_[task.run]));
     std::vector<std::string> words = words_of_task(task);
     words.insert(words.begin() + 1, "--lang=en");
-    if (how.threads > 0) words.insert(words.begin() + 1, fmt::format("--threads={}", how.threads));
+    if (how.threads > 0 && spec_.fixed_value("threads").empty())
+      words.insert(words.begin() + 1, fmt::format("--threads={}", how.threads));
     const fs::path log = folder_ / "logs" / (runs_[task.run].name + ".log");
     jobs.push_back({task, std::make_unique<ChildProcess>(words, log)});
   };

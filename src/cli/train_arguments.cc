@@ -161,6 +161,10 @@ void add_training_options(CLI::App* c, TrainArguments& a) {
                 "stop after this step with everything saved; the same command goes on")
       ->check(whole_number(1))
       ->type_name("STEP");
+  c->add_flag(
+      "--find-lr", a.find_lr,
+      "try ever larger learning rates for 200 steps (--steps), say which one suits, and leave "
+      "nothing behind");
   c->add_option("--minutes", a.minutes,
                 a.finetune
                     ? marked("in place of --steps: as many as this machine does in so many minutes")

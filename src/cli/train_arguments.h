@@ -25,7 +25,7 @@ struct TrainArguments {
   int64_t vocab_size = 0, stop_at = 0;
   double minutes = 0, val_fraction = 0.05;
   bool fall_back = false, json = false, finetune = false;
-  bool plan = false, verify_resume = false;  // in place of training
+  bool plan = false, verify_resume = false, find_lr = false;  // in place of training
 };
 
 void add_train_options(CLI::App* command, TrainArguments& arguments);

@@ -3,17 +3,21 @@
 
 #include <algorithm>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "cli/command.h"
 #include "cli/command_record.h"
 #include "cli/help_format.h"
+#include "cli/terminal/columns.h"
 #include "cli/text_run.h"
 #include "cli/train_arguments.h"
 #include "cli/train_display.h"
 #include "cli/train_plan.h"
+#include "inkstone/learning_rate.h"
 #include "inkstone/prepare.h"
 #include "inkstone/trainer.h"
 
@@ -45,8 +49,37 @@ ResumeOptions resume_options(const TrainArguments& a, const CLI::App& command) {
   return options;
 }
 
+// Some fifteen lines of what was tried, and what follows.
+void show_rates(const RateFinding& finding, bool json) {
+  if (json) {
+    Json points = Json::array();
+    for (const auto& p : finding.points)
+      points.push_back({{"lr", p.lr}, {"loss", p.loss}, {"smoothed", p.smoothed}});
+    print(Json({{"event", "find_lr"},
+                {"suggested_lr", finding.suggested_lr},
+                {"steepest_lr", finding.steepest_lr},
+                {"lowest_lr", finding.lowest_lr},
+                {"points", points}})
+              .dump() +
+          "\n");
+    return;
+  }
+  constexpr size_t kRows = 15;
+  std::vector<std::vector<std::string>> rows = {{"lr", translated(marked("loss"))}};
+  const size_t count = finding.points.size(), shown = std::min(kRows, count);
+  for (size_t k = 1; k <= shown; ++k) {
+    const auto& p = finding.points[count * k / shown - 1];
+    rows.push_back({fmt::format("{:.2g}", p.lr), fmt::format("{:.4f}", p.smoothed)});
+  }
+  print(aligned_table(rows));
+  print(localized(
+      "the loss falls fastest at {:.2g} and is lowest at {:.2g}; suggested: --lr {:.2g}\n",
+      finding.steepest_lr, finding.lowest_lr, finding.suggested_lr));
+}
+
 // Begins the run, or goes on with it where the same command was stopped.
 int run_command(const TrainArguments& a, const CLI::App& command) {
+  if (a.find_lr) return run_find_lr(a, command);
   check_arguments(a, command);
   const CommandRecord record = record_of(command);
   require_same_command(record, a.run);
@@ -68,6 +101,52 @@ int run_command(const TrainArguments& a, const CLI::App& command) {
     return display.finish(train(options, observer), a.run);
   } catch (const Interrupted&) {
     return display.interrupted(a.run);
+  }
+}
+
+// A folder for what a text is made into, which goes with the object.
+class PassingFolder {
+ public:
+  PassingFolder() : path_(temporary_beside(fs::temp_directory_path() / "inkstone-find-lr")) {}
+  ~PassingFolder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  PassingFolder(const PassingFolder&) = delete;
+  PassingFolder& operator=(const PassingFolder&) = delete;
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+// Tries learning rates in place of the run that the arguments describe.
+int run_find_lr(TrainArguments a, const CLI::App& command) {
+  if (a.minutes > 0) fail(ErrorCode::kUsage, "--find-lr tries steps, not --minutes: leave one out");
+  if (!a.resume.empty())
+    fail(ErrorCode::kUsage, "--find-lr is for a run that has not begun: leave out --resume");
+  const PassingFolder passing;
+  a.run = passing.path().string();
+  check_arguments(a, command);
+  const InterruptFlag interrupt;
+  TrainDisplay display(a.json, interrupt);
+  const TrainObserver observer = display.observer();
+  try {
+    const auto data = a.texts.empty()
+                          ? all_data_folders(a.data)
+                          : std::vector{prepare_text_run(text_run(a), record_of(command), display)};
+    const TrainOptions options = train_options(a, command, data, observer);
+    RateRamp ramp;
+    if (command.count("--steps") > 0) ramp.steps = options.steps;
+    const RateFinding finding = find_learning_rate(options, ramp, observer);
+    if (interrupt.raised()) return kExitInterrupted;
+    show_rates(finding, a.json);
+    return kExitDone;
+  } catch (const Interrupted&) {
+    return kExitInterrupted;
+  } catch (const Error&) {
+    if (interrupt.raised()) return kExitInterrupted;  // too few steps to say anything
+    throw;
   }
 }
 
@@ -141,7 +220,9 @@ void add_train_command(CLI::App& app, Selection& selection) {
   auto a = std::make_shared<TrainArguments>();
   CLI::App* c = declare_train(app, selection, *a);
   c->callback([a, c, &selection] {
-    selection.run = [a, c] { return a->resume.empty() ? run_command(*a, *c) : run_resume(*a, *c); };
+    selection.run = [a, c] {
+      return a->resume.empty() || a->find_lr ? run_command(*a, *c) : run_resume(*a, *c);
+    };
   });
 }
 

@@ -116,6 +116,20 @@ double Session::try_steps(int64_t steps) {
   return seconds[seconds.size() / 2];
 }
 
+std::vector<double> Session::try_rates(
+    std::span<const double> rates, const std::function<bool(const std::vector<double>&)>& enough) {
+  std::vector<double> losses;
+  for (const double rate : rates) {
+    tried_lr_ = rate;
+    one_step();
+    const double loss = log_.take().back().loss;
+    if (!std::isfinite(loss)) break;
+    losses.push_back(loss);
+    if (enough(losses)) break;
+  }
+  return losses;
+}
+
 int64_t Session::wanted_context() const {
   return options().context > 0 ? options().context : network_.config().context;
 }
@@ -231,7 +245,7 @@ void Session::share_gradients() {
 }
 
 void Session::update(int64_t step) {
-  last_lr_ = learning_rate(options(), step);
+  last_lr_ = tried_lr_.value_or(learning_rate(options(), step));
   optimizer_.step(gradients_,
                   {.lr = last_lr_,
                    .beta1 = options().beta1,

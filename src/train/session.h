@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -64,6 +66,12 @@ class Session {
   double try_steps(int64_t steps);
   int64_t tokens_per_step() const;
 
+  // Does a step at each of these learning rates (Muon's follows) and returns what the steps lost;
+  // it ends before the first loss that is not finite, and when `enough` says so of those so far.
+  // Leaves nothing behind; the session is not to be run after that.
+  std::vector<double> try_rates(std::span<const double> rates,
+                                const std::function<bool(const std::vector<double>&)>& enough);
+
  private:
   const TrainOptions& options() const { return state_.options; }
   int64_t wanted_context() const;
@@ -113,6 +121,7 @@ class Session {
   std::vector<TokenBatch> step_batches_;  // of one step, each micro-batch
   double start_s_ = 0, before_s_ = 0;     // when work began here; what it had taken before
   double last_lr_ = 0, last_loss_ = 0, last_grad_norm_ = 0;  // of the last step
+  std::optional<double> tried_lr_;                           // in place of the schedule's
   int64_t first_step_ = 0;
   bool told_of_the_clock_ = false, stopped_ = false;
   TextRates val_rates_;  // of what is validated on

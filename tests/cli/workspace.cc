@@ -26,6 +26,7 @@ const std::vector<Words>& commands() {
                                          {"compare"},
                                          {"merge"},
                                          {"convert"},
+                                         {"sweep"},
                                          {"info"},
                                          {"bench"}};
   return all;

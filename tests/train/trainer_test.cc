@@ -102,6 +102,26 @@ TEST_F(TrainerTest, StoppedAndResumedIsTheSameToTheByte) {
   EXPECT_NE(weights(scratch / "whole-adamw"), weights(scratch / "whole-muon"));
 }
 
+TEST_F(TrainerTest, StoppedWhereThePlanSaysItGoesOnAsIfNeverStopped) {
+  TrainOptions whole = options("whole"), part = options("part");
+  whole.dropout = part.dropout = 0.1;
+  train(whole);
+  TrainObserver observer;
+  for (const int64_t step : {3, 10, 27}) {
+    observer.stop_at = step;
+    const TrainResult stopped = step == 3 ? train(part, observer)
+                                          : resume({.run = part.run}, observer);
+    EXPECT_EQ(stopped.end, TrainResult::End::kStopped);
+    EXPECT_EQ(stopped.step, step);
+    EXPECT_EQ(resume({.run = part.run}, observer).step, step) << "it does no step more";
+  }
+  observer.stop_at = whole.steps;  // the end is the end
+  EXPECT_EQ(resume({.run = part.run}, observer).end, TrainResult::End::kDone);
+  EXPECT_EQ(weights(part.run), weights(whole.run));
+  EXPECT_EQ(moments(part.run), moments(whole.run));
+  EXPECT_EQ(metrics(part.run).size(), metrics(whole.run).size());
+}
+
 TEST_F(TrainerTest, TheSameRunTwiceIsTheSameToTheByte) {
   train(options("a"));
   train(options("b"));
