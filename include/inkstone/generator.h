@@ -57,6 +57,9 @@ struct GenerateOptions {
   bool whole_characters = true;
   // What becomes of the text of a special token in a prompt.
   SpecialTokens special = SpecialTokens::kAsText;
+  // Not empty: the text that comes after what is written; the model fills in between it and the
+  // prompt, up to its end mark (inkstone/fill_in.h). All of both must fit into the context.
+  std::string suffix = {};
   uint64_t seed = 0;
   int64_t samples = 1;  // continuations of each prompt
   // Of every token that is written, so many of the likeliest tokens are told; 0 to 20.

@@ -94,9 +94,8 @@ struct TrainOptions {
   double dropout = 0.0;
   // Objectives (docs/objectives.md).
   //
-  // The probability that an input is masked; with mask_rate_high above it, drawn anew for each
-  // window from mask_rate to mask_rate_high.
-  double mask_rate = 0.0, mask_rate_high = 0.0;
+  // The probability that an input is masked, drawn anew for each window between the two.
+  std::pair<double, double> mask_rate = {0, 0};
   MaskUnit mask_unit = MaskUnit::kToken;
   MaskWith mask_with = MaskWith::kAuto;
   // The part of the windows that is read in both directions, where what is masked is predicted and

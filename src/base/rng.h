@@ -35,6 +35,8 @@ enum class RandomStream : uint64_t {
   kSampling = 4,
   kInputMask = 5,
   kDataMixture = 6,
+  kPrefix = 16,
+  kFillInMiddle = 17,
 };
 
 // A stream of random numbers addressed by (seed, stream, substream). Cheap to make; copyable.

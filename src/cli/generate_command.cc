@@ -233,6 +233,7 @@ void write_results(Output& output, const Arguments& a, const PromptsFile& file,
                    const Tokenizer& tokenizer, const std::vector<Completion>& results,
                    uint64_t seed) {
   const Tokenizer* log_probs = a.generate.options.log_probs > 0 ? &tokenizer : nullptr;
+  const std::string& suffix = a.generate.options.suffix;
   for (const Completion& c : results) {
     const PromptLine& prompt = file.prompts[c.prompt_index];
     if (a.json) {
@@ -240,7 +241,8 @@ void write_results(Output& output, const Arguments& a, const PromptsFile& file,
       continue;
     }
     output.write(fmt::format("=== prompt {}, sample {}\n", c.prompt_index + 1, c.sample_index + 1));
-    output.write((a.completion_only ? "" : prompt.text) + shown_text(c.text) + "\n");
+    output.write(a.completion_only ? shown_text(c.text) + "\n"
+                                   : prompt.text + shown_text(c.text) + suffix + "\n");
   }
 }
 
@@ -277,7 +279,7 @@ std::vector<Completion> write_texts(Generator& generator, const Arguments& a,
       },
       a.parallel);
   if (stream) {
-    output.write("\n");
+    output.write((a.completion_only ? "" : options.suffix) + "\n");
   } else {
     write_results(output, a, file, generator.tokenizer(), results, options.seed);
   }
@@ -325,6 +327,10 @@ void add_generate_command(CLI::App& app, Selection& selection) {
   c->add_option("MODEL", a->model, "model or run folder")->required();
   c->add_option("--prompt", a->prompt,
                 "text to continue; - reads it from standard input; empty: a new document")
+      ->transform(text_as_typed());
+  c->add_option("--suffix", a->generate.options.suffix,
+                "text that comes after what is written: the model fills in what stands between the "
+                "prompt and this, if it was trained with --fim-rate")
       ->transform(text_as_typed());
   c->add_option("--prompt-file", a->prompt_file, "file whose whole text is the prompt");
   c->add_option("--prompts-file", a->prompts_file,

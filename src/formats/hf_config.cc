@@ -29,6 +29,8 @@ constexpr SizeKey kWidth = {"n_embd", "hidden_size", 1'000'000};
 constexpr SizeKey kContext = {"n_positions", "max_position_embeddings", 10'000'000};
 constexpr SizeKey kOldContext = {"n_ctx", "n_ctx", 10'000'000};
 constexpr SizeKey kVocabulary = {"vocab_size", "vocab_size", 100'000'000};
+// ModelConfig::prefix_lm, a key of our own: Transformers takes the model for a causal one.
+constexpr const char* kPrefixKey = "inkstone_prefix_lm";
 
 std::optional<int64_t> get_size(const Json& json, const SizeKey& key) {
   const auto size = get_integer(json, key.name, 1, key.highest);
@@ -107,6 +109,7 @@ ModelConfig config_of(const Json& json) {
                                  .value_or(config.initializer_range);
   config.scale_attention_by_inverse_layer = get_boolean(json, "scale_attn_by_inverse_layer_idx")
                                                 .value_or(false);
+  config.prefix_lm = get_boolean(json, kPrefixKey).value_or(false);
   // It changes the order of the arithmetic, not the result: only its type is checked.
   get_boolean(json, "reorder_and_upcast_attn");
   if (config.width % config.heads != 0) {
@@ -123,29 +126,31 @@ constexpr std::array kDropoutKeys = {"attn_pdrop", "embd_pdrop", "resid_pdrop"};
 Json new_config(const ModelConfig& config, const HfConfigExtras& extras) {
   const Json end = extras.end_of_text ? Json(*extras.end_of_text) : Json(nullptr);
   const double dropout = extras.dropout.value_or(0.1);
-  return {{"activation_function", std::string(activation_name(config.activation))},
-          {"architectures", Json::array({"GPT2LMHeadModel"})},
-          {"attn_pdrop", dropout},
-          {"bos_token_id", end},
-          {"embd_pdrop", dropout},
-          {"eos_token_id", end},
-          {"initializer_range", config.initializer_range},
-          {"layer_norm_epsilon", config.layer_norm_epsilon},
-          {"model_type", "gpt2"},
-          {"n_ctx", config.context},
-          {"n_embd", config.width},
-          {"n_head", config.heads},
-          {"n_inner", config.inner > 0 ? Json(config.inner) : Json(nullptr)},
-          {"n_layer", config.layers},
-          {"n_positions", config.context},
-          {"reorder_and_upcast_attn", false},
-          {"resid_pdrop", dropout},
-          {"scale_attn_by_inverse_layer_idx", config.scale_attention_by_inverse_layer},
-          {"scale_attn_weights", true},
-          {"tie_word_embeddings", config.tied_output},
-          {"torch_dtype", extras.torch_dtype},
-          {"use_cache", true},
-          {"vocab_size", config.vocab_size}};
+  Json json = {{"activation_function", std::string(activation_name(config.activation))},
+               {"architectures", Json::array({"GPT2LMHeadModel"})},
+               {"attn_pdrop", dropout},
+               {"bos_token_id", end},
+               {"embd_pdrop", dropout},
+               {"eos_token_id", end},
+               {"initializer_range", config.initializer_range},
+               {"layer_norm_epsilon", config.layer_norm_epsilon},
+               {"model_type", "gpt2"},
+               {"n_ctx", config.context},
+               {"n_embd", config.width},
+               {"n_head", config.heads},
+               {"n_inner", config.inner > 0 ? Json(config.inner) : Json(nullptr)},
+               {"n_layer", config.layers},
+               {"n_positions", config.context},
+               {"reorder_and_upcast_attn", false},
+               {"resid_pdrop", dropout},
+               {"scale_attn_by_inverse_layer_idx", config.scale_attention_by_inverse_layer},
+               {"scale_attn_weights", true},
+               {"tie_word_embeddings", config.tied_output},
+               {"torch_dtype", extras.torch_dtype},
+               {"use_cache", true},
+               {"vocab_size", config.vocab_size}};
+  if (config.prefix_lm) json[kPrefixKey] = true;
+  return json;
 }
 
 // The end mark of the save, in a file of a model that names none.
@@ -161,6 +166,7 @@ Json renewed_config(Json json, const ModelConfig& config, const HfConfigExtras& 
   const ModelConfig before = config_of(json);
   if (before.vocab_size != config.vocab_size) json["vocab_size"] = config.vocab_size;
   if (before.tied_output != config.tied_output) json["tie_word_embeddings"] = config.tied_output;
+  if (before.prefix_lm != config.prefix_lm) json[kPrefixKey] = config.prefix_lm;
   for (const char* key : kDropoutKeys) {
     if (extras.dropout) json[key] = *extras.dropout;
   }
@@ -243,8 +249,7 @@ void write_hf_config(const fs::path& folder, const ModelConfig& config,
   const HfConfigFiles& files = extras.files;
   const Json json = files.config.empty()
                         ? new_config(config, extras)
-                        : renewed_config(parse_object("config.json", files.config), config,
-                                         extras);
+                        : renewed_config(parse_object("config.json", files.config), config, extras);
   write_renewed(folder / "config.json", json, files.config);
   Json generation = parse_object("generation_config.json", files.generation);
   if (!files.generation.empty()) {

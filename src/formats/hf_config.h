@@ -18,7 +18,8 @@ namespace inkstone {
 // values of the wrong type throw kInvalidData. Missing keys take the defaults of Transformers'
 // GPT2Config, n_positions first that of n_ctx, its old name; hidden_size, max_position_embeddings,
 // num_attention_heads and num_hidden_layers are understood too. Whether there are biases no
-// config.json says: `biases` is true. Errors name the file.
+// config.json says: `biases` is true. "inkstone_prefix_lm" is a key of our own. Errors name the
+// file.
 ModelConfig read_hf_config(const std::filesystem::path& path);
 
 // The same for the text of a config.json.

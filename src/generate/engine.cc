@@ -90,7 +90,7 @@ RequestId Engine::submit(Request request) {
   Generator::Impl& generator = impl_->generator.impl();
   SamplingTask task;
   if (request.tokens.empty()) {
-    task.prompt = generator.prompt_tokens(request.prompt, request.options.special);
+    task.prompt = generator.tokens_before(request.prompt, request.options);
     task.seed_text = std::move(request.prompt);
   } else {
     check_ids(request.tokens, generator.model.config().vocab_size);

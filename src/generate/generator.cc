@@ -11,6 +11,7 @@
 #include "base/utf8.h"
 #include "generate/generator_impl.h"
 #include "inkstone/engine.h"
+#include "inkstone/fill_in.h"
 
 namespace inkstone {
 
@@ -18,6 +19,21 @@ std::vector<TokenId> Generator::Impl::prompt_tokens(std::string_view prompt,
                                                     SpecialTokens special) const {
   auto tokens = tokenizer.encode(prompt, special);
   if (tokens.empty()) tokens.push_back(first_token());
+  return tokens;
+}
+
+std::vector<TokenId> Generator::Impl::tokens_before(std::string_view prompt,
+                                                    const GenerateOptions& options) const {
+  if (options.suffix.empty()) return prompt_tokens(prompt, options.special);
+  auto tokens = fill_in_prompt(tokenizer, prompt, options.suffix);
+  const int64_t context = model.config().context;
+  if (static_cast<int64_t>(tokens.size()) >= context) {
+    fail(
+        ErrorCode::kUsage,
+        "prompt and suffix have {} tokens together, expected fewer than the model's context of {}, "
+        "so that there is room to write: give shorter ones",
+        tokens.size(), context);
+  }
   return tokens;
 }
 

@@ -24,6 +24,9 @@ struct Generator::Impl {
 
   // As Generator::prompt_tokens.
   std::vector<TokenId> prompt_tokens(std::string_view prompt, SpecialTokens special) const;
+  // What a text is written behind: the prompt's tokens, or with a suffix those of both. Throws
+  // kUsage where a suffix leaves no room to write.
+  std::vector<TokenId> tokens_before(std::string_view prompt, const GenerateOptions& options) const;
   // The token that a new document begins with; throws kUsage when there is none.
   TokenId first_token() const;
   // The table that holds the continuation of `prompt` to UTF-8; null: nothing does. From any

@@ -64,15 +64,28 @@ void Pass::plan_prompts(const Jobs& jobs, int64_t room) {
       const bool begins = member.sequence >= 0 || attach(member, jobs);
       prompts_.push_back(&member);
       if (!begins) continue;
-      const int64_t count = std::min(room, job->group.pending(member));
+      const int64_t count = std::max(whole_tokens(member),
+                                     std::min(room, job->group.pending(member)));
       add(*job, id, member, count);
-      room -= count;
+      room -= std::min(room, count);
     }
   }
 }
 
+// Of a member's tokens the first ones that are one prompt to a model that sees prompts whole: all
+// up to the first that is asked what follows it. They are fed at once, before anything else.
+int64_t Pass::whole_tokens(const Member& member) const {
+  if (!decoder_->config().prefix_lm || decoder_->length(member.sequence) > 0) return 0;
+  return static_cast<int64_t>(member.tokens.size()) - std::max<int64_t>(1, member.wanted.rows) + 1;
+}
+
 // False: a prompt in front of it will hold more pages of it than anyone does now.
 bool Pass::attach(Member& member, const Jobs& jobs) {
+  // What stands at the beginning of a prompt that is seen whole depends on its end.
+  if (decoder_->config().prefix_lm) {
+    member.sequence = decoder_->open();
+    return true;
+  }
   const auto tokens = servable(member);
   PrefixHit hit = find_live(tokens, jobs);
   if (const PrefixHit kept = kept_->find(tokens); kept.length > hit.length) hit = kept;
@@ -102,9 +115,11 @@ void Pass::run() {
   int64_t pages = 0;
   for (const Part& part : parts_) {
     pages += decoder_->pages_for(part.member->sequence, part.count);
-    chunks.push_back({part.member->sequence, std::span<const TokenId>(part.member->tokens)
-                                                 .subspan(static_cast<size_t>(part.held),
-                                                          static_cast<size_t>(part.count))});
+    const std::span<const TokenId> tokens = part.member->tokens;
+    chunks.push_back(
+        {.sequence = part.member->sequence,
+         .tokens = tokens.subspan(static_cast<size_t>(part.held), static_cast<size_t>(part.count)),
+         .whole = whole_tokens(*part.member)});
   }
   kept_->make_free(pages);
   decoder_->run(chunks);

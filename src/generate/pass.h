@@ -23,7 +23,8 @@ class Pass {
 
   // First every member that goes on, then chunks of prompts as far as the pace allows. A prompt
   // begins with the whole pages that another sequence holds of it; where one in front of it is
-  // about to hold more of them, it waits for that. False: there is nothing to do.
+  // about to hold more of them, it waits for that. (A prompt that the model sees whole shares
+  // nothing with others, and is fed at once.) False: there is nothing to do.
   bool plan(const Jobs& jobs, const Pace& pace);
   void run();
   // Lets the strategies read; sets has_results of the jobs one of whose members was fed all its
@@ -53,6 +54,7 @@ class Pass {
 
   void add(Job& job, MemberId id, Member& member, int64_t count);
   void plan_prompts(const Jobs& jobs, int64_t room);
+  int64_t whole_tokens(const Member& member) const;
   bool attach(Member& member, const Jobs& jobs);
   PrefixHit find_live(std::span<const TokenId> tokens, const Jobs& jobs) const;
   std::vector<Reading> readings() const;

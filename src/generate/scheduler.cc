@@ -29,7 +29,7 @@ void take_out(List& jobs, IsIt&& is_it, F&& pass_on) {
 Scheduler::Scheduler(const Weights& weights, const EngineOptions& options, int64_t tokens)
     : options_(options),
       decoder_(weights, tokens),
-      kept_(decoder_, options.kept_tokens),
+      kept_(decoder_, weights.config().prefix_lm ? 0 : options.kept_tokens),
       pool_(&weights.backend().runtime().pool()),
       pace_(options.prompt_rows, options.prompt_ms),
       pass_(decoder_, kept_, *pool_) {}

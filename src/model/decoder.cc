@@ -30,11 +30,11 @@ std::vector<LayerCache> plan_cache(Arena& arena, const ModelConfig& config, DTyp
 
 // What n rows need on their way through the layers; one set serves every layer.
 struct RowScratch {
-  View tokens, sequences, positions, first_keys;  // [n] i32
-  View x;                                         // [n,C] f32
-  View norm, attention, branch;                   // [n,C] act
-  View mean, rstd;                                // [n] f32: also losses
-  View qkv, inner;                                // [n,3C], [n,I] act
+  View tokens, sequences, positions, first_keys, last_keys;  // [n] i32
+  View x;                                                    // [n,C] f32
+  View norm, attention, branch;                              // [n,C] act
+  View mean, rstd;                                           // [n] f32: also losses
+  View qkv, inner;                                           // [n,3C], [n,I] act
 };
 
 RowScratch plan_rows(Arena& arena, const ModelConfig& config, DType act, int64_t n) {
@@ -44,6 +44,7 @@ RowScratch plan_rows(Arena& arena, const ModelConfig& config, DType act, int64_t
   s.sequences = arena.take(DType::kI32, {n});
   s.positions = arena.take(DType::kI32, {n});
   s.first_keys = arena.take(DType::kI32, {n});
+  s.last_keys = arena.take(DType::kI32, {n});
   s.x = arena.take(DType::kF32, {n, C});
   s.norm = arena.take(act, {n, C});
   s.attention = arena.take(act, {n, C});
@@ -104,6 +105,8 @@ struct Decoder::Impl {
       const auto n = static_cast<int64_t>(chunk.tokens.size());
       const int64_t begin = table.length(chunk.sequence);
       INK_CHECK(n > 0, "a chunk without tokens");
+      INK_CHECK(chunk.whole >= 0 && chunk.whole <= n,
+                "tokens that see each other are of the chunk");
       if (begin + n > config.context) {
         fail(ErrorCode::kUsage, "{} tokens after {} do not fit into {}", n, begin, config.context);
       }
@@ -123,7 +126,7 @@ struct Decoder::Impl {
 
   // What every row of the chunks is, in the host's memory.
   void describe_rows(std::span<const Chunk> chunks) {
-    tokens.clear(), sequences.clear(), positions.clear();
+    tokens.clear(), sequences.clear(), positions.clear(), last_keys.clear();
     lengths.clear(), copies.clear();
     for (const Chunk& chunk : chunks) {
       const auto n = static_cast<int64_t>(chunk.tokens.size());
@@ -132,7 +135,10 @@ struct Decoder::Impl {
       tokens.insert(tokens.end(), chunk.tokens.begin(), chunk.tokens.end());
       sequences.insert(sequences.end(), chunk.tokens.size(),
                        static_cast<int32_t>(&chunk - chunks.data()));
-      for (int64_t i = 0; i < n; ++i) positions.push_back(static_cast<int32_t>(begin + i));
+      for (int64_t i = 0; i < n; ++i) {
+        positions.push_back(static_cast<int32_t>(begin + i));
+        last_keys.push_back(static_cast<int32_t>(begin + std::max(i, chunk.whole - 1)));
+      }
     }
     first_keys.assign(tokens.size(), 0);
   }
@@ -147,6 +153,7 @@ struct Decoder::Impl {
     backend().copy_from_host(sequences.data(), rows.sequences);
     backend().copy_from_host(positions.data(), rows.positions);
     backend().copy_from_host(first_keys.data(), rows.first_keys);
+    backend().copy_from_host(last_keys.data(), rows.last_keys);
     load_pages(chunks);
   }
 
@@ -214,7 +221,7 @@ struct Decoder::Impl {
                                    .sequences = d.rows.sequences,
                                    .positions = d.rows.positions,
                                    .first_keys = d.rows.first_keys,
-                                   .last_keys = d.rows.positions,
+                                   .last_keys = d.rows.last_keys,
                                    .pages = d.page_rows,
                                    .keys = cache.keys,
                                    .values = cache.values,
@@ -291,7 +298,7 @@ struct Decoder::Impl {
   std::function<void(int, ConstView)> on_product;
   Buffer cache_memory, rows_memory, pages_memory, gathered_memory, logits_memory;
   // Of the pass that is being loaded.
-  std::vector<int32_t> tokens, sequences, positions, first_keys, pages;
+  std::vector<int32_t> tokens, sequences, positions, first_keys, last_keys, pages;
   std::vector<int64_t> lengths;  // of the chunks' sequences before it
   std::vector<PageTable::PageCopy> copies;
 };

@@ -16,19 +16,23 @@ namespace inkstone {
 struct Chunk {
   int64_t sequence;
   std::span<const TokenId> tokens;
+  // The first `whole` of them see each other, as a prompt that is seen whole
+  // (ModelConfig::prefix_lm); the others what comes before them.
+  int64_t whole = 0;
 };
 
 // Pages are numbered in 32 bits.
 inline constexpr int64_t kMostCacheTokens = int64_t{INT32_MAX} * kPagePositions;
 
 // Sequences over one cache. The results for a sequence depend on its own tokens alone, bit for bit:
-// not on what runs beside it, on how its tokens were cut into chunks, on pages that it shares, or
-// on the number of threads. One thread uses a decoder at a time.
+// not on what runs beside it, on how its tokens were cut into chunks (but for those that see each
+// other), on pages that it shares, or on the number of threads. One thread uses a decoder at a
+// time.
 class Decoder {
  public:
-  // `tokens`: as many as all sequences together may hold, rounded up to whole pages. The cache is of
-  // the type weights.cache(); its memory is taken when a page is first used. Throws kUsage for less
-  // than one, and for more than kMostCacheTokens.
+  // `tokens`: as many as all sequences together may hold, rounded up to whole pages. The cache is
+  // of the type weights.cache(); its memory is taken when a page is first used. Throws kUsage for
+  // less than one, and for more than kMostCacheTokens.
   Decoder(const Weights& weights, int64_t tokens);
   ~Decoder();
 

@@ -315,6 +315,11 @@ std::vector<GgufEntry> gguf_model_metadata(const ModelConfig& config, std::strin
          "a GPT-2",
          activation_name(config.activation));
   }
+  if (config.prefix_lm) {
+    fail(ErrorCode::kUnsupported,
+         "a model that was trained with --prefix-lm cannot be written to a GGUF file: other "
+         "programs would not let it see a prompt whole, and it would write worse than it can");
+  }
   const auto size = [](const GgufSize& key, int64_t value) {
     return gguf_u32(key.key, static_cast<uint32_t>(value));
   };

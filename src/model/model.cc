@@ -109,12 +109,14 @@ Model Model::load(const fs::path& model_or_run, const LoadOptions& options) {
   return Model(std::move(impl));
 }
 
-Model load_trainable(const fs::path& model_or_run, const LoadOptions& options) {
+Model load_trainable(const fs::path& model_or_run, const LoadOptions& options,
+                     const ModelChanges& changes) {
   auto impl = std::make_shared<Model::Impl>();
   impl->backend = make_backend(options.runtime);
-  impl->network = load_network(
-      *impl->backend, open_model(find_model(model_or_run), options.adapter, options.on_message),
-      to_dtype(options.compute));
+  OpenedModel opened = open_model(find_model(model_or_run), options.adapter, options.on_message);
+  opened.config.vocab_size = std::max(opened.config.vocab_size, changes.vocab_size);
+  if (changes.prefix_lm) opened.config.prefix_lm = true;
+  impl->network = load_network(*impl->backend, std::move(opened), to_dtype(options.compute));
   view_network(*impl, options);
   return Model(std::move(impl));
 }

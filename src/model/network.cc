@@ -62,6 +62,29 @@ void Network::initialise(uint64_t seed) {
   refresh_copies();
 }
 
+namespace {
+
+// x [rows, C], of which the first `known` rows are there: the others become their mean.
+void fill_with_mean(std::span<float> x, int64_t known, int64_t C) {
+  std::vector<double> mean(static_cast<size_t>(C));
+  for (int64_t i = 0; i < known * C; ++i) mean[i % C] += x[i] / static_cast<double>(known);
+  for (auto i = static_cast<size_t>(known * C); i < x.size(); ++i)
+    x[i] = static_cast<float>(mean[i % static_cast<size_t>(C)]);
+}
+
+// A row of the table, where the file may have fewer ids.
+void read_row(const Weight& stored, const ParameterTable& table, int row, std::span<float> values) {
+  ParameterRow wanted = table[row];
+  const bool of_ids = row == table.wte() || row == table.output();
+  if (!of_ids || stored.out == wanted.shape[0]) return read_tensor(stored, wanted, values);
+  const int64_t C = wanted.shape[1], known = stored.out;
+  wanted.shape = {known, C};
+  read_tensor(stored, wanted, values.first(static_cast<size_t>(known * C)));
+  fill_with_mean(values, known, C);
+}
+
+}  // namespace
+
 std::unique_ptr<Network> load_network(Backend& backend, OpenedModel model, DType compute) {
   auto network = std::make_unique<Network>(backend, model.config, compute);
   network->set_files(std::move(model.files));
@@ -69,7 +92,7 @@ std::unique_ptr<Network> load_network(Backend& backend, OpenedModel model, DType
   std::vector<float> values;
   for (int row = 0; row < table.count(); ++row) {
     values.resize(static_cast<size_t>(table[row].shape.count()));
-    read_tensor(model.source->get(row), table[row], values);
+    read_row(model.source->get(row), table, row, values);
     backend.copy_from_host(values.data(), network->master(row));
     model.source->release(row);
   }

@@ -52,7 +52,8 @@ class Network {
   Buffer copies_;
 };
 
-// The weights of an opened model as float32, for training. Throws as read_tensor.
+// The weights of an opened model as float32, for training. Where its configuration has more ids than
+// the file, their rows are the mean of the file's. Throws as read_tensor.
 std::unique_ptr<Network> load_network(Backend& backend, OpenedModel model, DType compute);
 
 // Writes `path` (model.safetensors) with HF's names and the metadata that Transformers asks for.

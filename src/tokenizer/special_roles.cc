@@ -20,6 +20,10 @@ std::optional<std::string> role_of(const Json& json, const char* key) {
   return with_context(key, [&] { return required(get_string(*at, "content"), "content"); });
 }
 
+std::string text_of(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
 }  // namespace
 
 SpecialRoles read_special_roles(const TokenizerFiles& files) {
@@ -30,6 +34,7 @@ SpecialRoles read_special_roles(const TokenizerFiles& files) {
     with_context(name, [&] {
       if (!roles.begin) roles.begin = role_of(json, "bos_token");
       if (!roles.end) roles.end = role_of(json, "eos_token");
+      if (!roles.mask) roles.mask = role_of(json, "mask_token");
     });
   }
   return roles;
@@ -41,7 +46,14 @@ std::string with_special_roles(const std::string& file, const std::optional<std:
   Json json = parse_object("special tokens", file);
   if (begin) json["bos_token"] = *begin;
   if (end) json["eos_token"] = *end;
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return text_of(json);
+}
+
+std::string with_mask_role(const std::string& file, const std::string& mask) {
+  if (file.empty()) return file;
+  Json json = parse_object("special tokens", file);
+  json["mask_token"] = mask;
+  return text_of(json);
 }
 
 }  // namespace inkstone

@@ -20,7 +20,8 @@ struct TokenizerFiles {
 
 // What files say, which a vocabulary need not bear out.
 struct SpecialRoles {
-  std::optional<std::string> begin, end;  // bos_token and eos_token, as the vocabulary writes them
+  // bos_token, eos_token and mask_token, as the vocabulary writes them.
+  std::optional<std::string> begin, end, mask;
   // Of the model beside it: bos_token_id, eos_token_id.
   std::optional<TokenId> begin_id;
   std::vector<TokenId> end_ids;
@@ -34,5 +35,8 @@ SpecialRoles read_special_roles(const TokenizerFiles& files);
 // bytes when none is given.
 std::string with_special_roles(const std::string& file, const std::optional<std::string>& begin,
                                const std::optional<std::string>& end);
+
+// The same file with this mask token; "" stays "".
+std::string with_mask_role(const std::string& file, const std::string& mask);
 
 }  // namespace inkstone

@@ -268,6 +268,7 @@ RoleIds find_roles(const SpecialRoles& roles, const TokenTable& table,
   if (!ids.end) ids.end = special.id_of(kEndOfText);
   if (ids.end) ids.end_marks.insert(ids.end_marks.begin(), *ids.end);
   if (ids.end && !end_is_named) ids.unnamed_end = find.text(*ids.end);
+  ids.mask = find.by_text(roles.mask);
   ids.begin = find.by_text(roles.begin);
   if (ids.begin) return ids;
   ids.begin = find.by_id(roles.begin_id);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "inkstone/tokenizer.h"
@@ -18,7 +19,7 @@ std::string byte_token_text(uint8_t byte);
 
 // The ids that begin and end a text.
 struct RoleIds {
-  std::optional<TokenId> begin, end;
+  std::optional<TokenId> begin, end, mask;
   std::vector<TokenId> end_marks;  // `end` first
   // Texts of `begin` and `end` where tokenizer_config.json and special_tokens_map.json do not name
   // them: a save puts them in.
@@ -33,6 +34,11 @@ struct Tokenizer::Impl {
   explicit Impl(TokenizerSpec spec);
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
+
+  // A tokenizer of a spec.
+  static Tokenizer make(TokenizerSpec spec) {
+    return Tokenizer(std::make_shared<const Impl>(std::move(spec)));
+  }
 
   // Appends the ids of `text`. Throws kInvalidData as Tokenizer::encode.
   void encode(std::string_view text, SpecialTokens special, EncodeScratch& scratch,
@@ -54,6 +60,9 @@ struct Tokenizer::Impl {
 
 // Texts of the vocabulary by id, as the files write them; empty where no token has the id.
 std::vector<std::string> token_texts(const Tokenizer::Impl& tokenizer);
+
+// The text of tokenizer.json: as it was read, where it was.
+std::string tokenizer_json_text(const Tokenizer::Impl& tokenizer);
 
 // The merges as "A B", of the texts: older versions of tokenizers read no other form.
 std::vector<std::string> merge_lines(const Tokenizer::Impl& tokenizer,

@@ -101,6 +101,7 @@ Json special_tokens_map_json(const Impl& t) {
   if (t.roles.unnamed_begin) map["bos_token"] = *t.roles.unnamed_begin;
   if (t.roles.unnamed_end) map["eos_token"] = *t.roles.unnamed_end;
   if (has_end_of_text(t)) map["unk_token"] = std::string(kEndOfText);
+  if (t.roles.mask) map["mask_token"] = std::string(t.vocabulary.bytes(*t.roles.mask));
   return map;
 }
 
@@ -175,6 +176,10 @@ void save_tokenizer(const Impl& t, const fs::path& folder) {
   if (files.tokenizer.empty())
     return write_json(folder / "tokenizer.json", tokenizer_json(t, texts));
   write_file(folder / "tokenizer.json", files.tokenizer);
+}
+
+std::string tokenizer_json_text(const Impl& t) {
+  return t.files.tokenizer.empty() ? tokenizer_json(t, token_texts(t)).dump() : t.files.tokenizer;
 }
 
 }  // namespace inkstone

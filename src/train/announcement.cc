@@ -53,6 +53,17 @@ Message device_line(const RunFacts& f) {
                  name(f.network.compute()), static_cast<double>(sum_of(memory)) / 1e6);
 }
 
+// Special tokens that the objectives add to the data's vocabulary, when the run begins.
+void add_new_tokens(const RunFacts& f, std::vector<Message>& lines) {
+  if (f.state.step > 0) return;
+  const Tokenizer& tokenizer = f.data.tokenizer();
+  for (auto id = static_cast<TokenId>(f.data.text_ids()); id < tokenizer.vocab_size(); ++id) {
+    lines.push_back(
+        message("the vocabulary has the new special token '{}', id {}; it is saved with the model",
+                tokenizer.token_bytes(id), id));
+  }
+}
+
 // Of a model that is trained further, when that begins.
 std::optional<Message> vocabulary_line(const RunFacts& f) {
   constexpr int64_t kEnough = int64_t{1} << 20;
@@ -66,6 +77,7 @@ std::optional<Message> vocabulary_line(const RunFacts& f) {
 std::vector<Message> announcement(const RunFacts& f) {
   std::vector<Message> lines = {model_line(f.network.config()), data_line(f)};
   add_data_sets(f, lines);
+  add_new_tokens(f, lines);
   lines.push_back(device_line(f));
   if (f.batches.window() < f.wanted_context) {
     lines.push_back(

@@ -4,12 +4,18 @@
 
 #include "base/check.h"
 #include "base/error.h"
-#include "base/rng.h"
 #include "model/training_pass.h"
 
 namespace inkstone {
 
 namespace {
+
+ObjectiveTokens tokens_of(const TrainingBatches::Shape& shape) {
+  return {.vocab_size = shape.vocab_size,
+          .end_of_text = shape.end_of_text,
+          .mask = shape.mask,
+          .words = shape.words};
+}
 
 // Of data set k; the first one's is the run's, so that one data set alone has the order that it
 // always had.
@@ -37,19 +43,19 @@ TrainingBatches::TrainingBatches(std::span<const TokenStream> streams,
     : mixture_(weights, options.seed),
       batch_(options.batch),
       accumulate_(options.accumulate),
-      vocab_size_(shape.vocab_size),
-      mask_rate_(options.mask_rate),
-      seed_(options.seed) {
+      fill_in_(shape.fill_in),
+      objective_(options, tokens_of(shape)) {
   INK_CHECK(streams.size() == weights.size(), "a weight for each stream");
   for (size_t k = 0; k < streams.size(); ++k) {
     sources_.push_back(
-        {&streams[k], window_order(streams[k], shape, options, order_seed(seed_, k))});
+        {&streams[k], window_order(streams[k], shape, options, order_seed(options.seed, k))});
     INK_CHECK(sources_[k].order.length() == window(), "windows of different lengths");
   }
 }
 
 void TrainingBatches::read(int64_t step, int64_t micro, TokenBatch& batch) const {
   const int64_t T = window();
+  clear(batch);
   batch.inputs.resize(batch_ * T);
   batch.targets.resize(batch_ * T);
   for (int64_t b = 0; b < batch_; ++b) {
@@ -57,19 +63,28 @@ void TrainingBatches::read(int64_t step, int64_t micro, TokenBatch& batch) const
     const Mixture::Draw draw = mixture_.draw(index);
     const Source& source = sources_[draw.source];
     const int64_t begin = source.order.begin(draw.index);
-    const auto inputs = std::span(batch.inputs).subspan(b * T, T);
-    source.stream->read(begin, inputs);
-    source.stream->read(begin + 1, std::span(batch.targets).subspan(b * T, T));
-    if (mask_rate_ > 0) mask(index, inputs);
+    if (fill_in_) {
+      read_turned(index, source, begin, b, batch);
+    } else {
+      source.stream->read(begin, std::span(batch.inputs).subspan(b * T, T));
+      source.stream->read(begin + 1, std::span(batch.targets).subspan(b * T, T));
+    }
+    objective_.apply(index, b, T, batch);
   }
 }
 
-void TrainingBatches::mask(int64_t window, std::span<TokenId> inputs) const {
-  const Random random(seed_, RandomStream::kInputMask, static_cast<uint64_t>(window));
-  for (size_t t = 0; t < inputs.size(); ++t) {
-    if (random.uniform(2 * t) < mask_rate_) {
-      inputs[t] = static_cast<TokenId>(random.below(static_cast<uint64_t>(vocab_size_), 2 * t + 1));
-    }
+// Special tokens are not predicted: where they stand is the reader's choice. Behind the last text
+// of a window there may be none.
+void TrainingBatches::read_turned(int64_t index, const Source& source, int64_t begin, int64_t b,
+                                  TokenBatch& batch) const {
+  const int64_t T = window();
+  std::vector<TokenId> tokens(static_cast<size_t>(T + 1));
+  source.stream->read(begin, tokens);
+  fill_in_->apply(index, tokens);
+  for (int64_t t = 0; t < T; ++t) {
+    const TokenId target = tokens[t + 1];
+    batch.inputs[b * T + t] = std::max(tokens[t], 0);
+    batch.targets[b * T + t] = fill_in_->is_sentinel(target) ? -1 : target;
   }
 }
 
@@ -77,27 +92,30 @@ int64_t predicted_tokens(const TokenStream& stream, int64_t most_tokens) {
   return std::min(stream.count() - 1, most_tokens);
 }
 
-double mean_loss(TrainingPass& pass, const TokenStream& stream, int64_t batch, int64_t window,
-                 int64_t most_tokens) {
-  const int64_t predictions = predicted_tokens(stream, most_tokens);
-  const int64_t T = std::min(window, predictions);
+double mean_loss(TrainingPass& pass, const TokenStream& stream, const ValidationShape& shape,
+                 const Objective& objective) {
+  const int64_t predictions = predicted_tokens(stream, shape.most_tokens);
+  const int64_t T = std::min(shape.window, predictions);
   const EvalWindows windows(predictions + 1, T);
-  std::vector<TokenId> inputs(batch * T), targets(batch * T);
-  for (int64_t first = 0; first < windows.count(); first += batch) {
-    const int64_t rows = std::min(batch, windows.count() - first);
-    std::fill(inputs.begin(), inputs.end(), 0);
-    std::fill(targets.begin(), targets.end(), -1);  // the end of the last window has no targets
+  TokenBatch batch;
+  double weight = 0;
+  for (int64_t first = 0; first < windows.count(); first += shape.batch) {
+    const int64_t rows = std::min(shape.batch, windows.count() - first);
+    clear(batch);
+    batch.inputs.assign(rows * T, 0);
+    batch.targets.assign(rows * T, -1);  // the end of the last window has no targets
     for (int64_t b = 0; b < rows; ++b) {
       const int64_t begin = windows.begin(first + b), length = windows.length(first + b);
-      stream.read(begin, std::span(inputs).subspan(b * T, length));
-      stream.read(begin + 1, std::span(targets).subspan(b * T, length));
+      stream.read(begin, std::span(batch.inputs).subspan(b * T, length));
+      stream.read(begin + 1, std::span(batch.targets).subspan(b * T, length));
+      objective.apply_to_validation(first + b, b, T, length, batch);
     }
-    pass.forward({.inputs = std::span(inputs).first(rows * T),
-                  .targets = std::span(targets).first(rows * T),
-                  .accumulate = first > 0},
-                 T);
+    weight += trained_weight(batch);
+    MicroBatch part = micro_batch(batch);
+    part.accumulate = first > 0;
+    pass.forward(part, T);
   }
-  return pass.read_loss() / static_cast<double>(predictions);
+  return pass.read_loss() / weight;
 }
 
 }  // namespace inkstone

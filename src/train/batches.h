@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -10,6 +11,8 @@
 #include "corpus/load/batch_loader.h"
 #include "corpus/load/mixture.h"
 #include "inkstone/trainer.h"
+#include "train/fill_in_middle.h"
+#include "train/objective.h"
 #include "train/token_batch.h"
 
 namespace inkstone {
@@ -21,7 +24,9 @@ class TrainingBatches {
   // a stream without one then throws kUsage.
   struct Shape {
     int64_t context, vocab_size;
-    std::optional<TokenId> end_of_text = std::nullopt;
+    std::optional<TokenId> end_of_text = std::nullopt, mask = std::nullopt;
+    WordBounds words = {};
+    std::shared_ptr<const FillInMiddle> fill_in = nullptr;
   };
   // Mixes the streams by `weights` (as Mixture; one for each stream). Several streams must have
   // more than `context` tokens each. The streams must outlive it.
@@ -34,31 +39,36 @@ class TrainingBatches {
   int64_t windows_per_epoch(size_t source = 0) const {
     return sources_[source].order.windows_per_epoch();
   }
-  // Micro-batch `micro` (0 to accumulate - 1) of step `step`. With mask_rate, an input token is
-  // replaced by a uniformly random one with that probability; targets stay as they are.
+  // Micro-batch `micro` (0 to accumulate - 1) of step `step`, made by the objective.
   void read(int64_t step, int64_t micro, TokenBatch& batch) const;
+  const Objective& objective() const { return objective_; }
 
  private:
-  void mask(int64_t window, std::span<TokenId> inputs) const;
-
   struct Source {
     const TokenStream* stream;
     WindowOrder order;
   };
+  void read_turned(int64_t index, const Source& source, int64_t begin, int64_t b,
+                   TokenBatch& batch) const;
+
   std::vector<Source> sources_;
   Mixture mixture_;
-  int64_t batch_, accumulate_, vocab_size_;
-  double mask_rate_;
-  uint64_t seed_;
+  int64_t batch_, accumulate_;
+  std::shared_ptr<const FillInMiddle> fill_in_;
+  Objective objective_;
 };
 
 // How many tokens mean_loss() predicts: those from the stream's second on. count() >= 2.
 int64_t predicted_tokens(const TokenStream& stream, int64_t most_tokens);
 
-// Mean loss in nats per token over the first `most_tokens` tokens of a stream, in windows that do
-// not overlap. Waits for the device once, at the end.
-class TrainingPass;
-double mean_loss(TrainingPass& pass, const TokenStream& stream, int64_t batch, int64_t window,
-                 int64_t most_tokens);
+// What a validation reads: the first `most_tokens` tokens of a stream, in windows that do not
+// overlap, as the objective has them.
+struct ValidationShape {
+  int64_t batch, window, most_tokens;
+};
+
+// Mean loss in nats per token that is predicted. Waits for the device once, at the end.
+double mean_loss(TrainingPass& pass, const TokenStream& stream, const ValidationShape& shape,
+                 const Objective& objective = {});
 
 }  // namespace inkstone

@@ -10,6 +10,7 @@
 #include "corpus/folder_layout.h"
 #include "corpus/load/mixture.h"
 #include "train/batches.h"
+#include "train/objective_tokens.h"
 
 namespace inkstone {
 namespace fs = std::filesystem;
@@ -99,24 +100,31 @@ int64_t tokens_of(std::span<const TokenStream> streams) {
 DataSets::DataSets(const TrainOptions& options)
     : folders_(options.data),
       tokenizer_(load_tokenizer(folders_.front())),
+      text_ids_(tokenizer_.vocab_size()),
       names_(names_of(folders_)) {
   refuse_twice(folders_);
   require_one_tokenizer(folders_);
   for (const fs::path& folder : folders_) {
-    train_.emplace_back(folder, std::string(kTrainSplit), tokenizer_.vocab_size());
-    val_.emplace_back(folder, std::string(kValidationSplit), tokenizer_.vocab_size());
+    train_.emplace_back(folder, std::string(kTrainSplit), text_ids_);
+    val_.emplace_back(folder, std::string(kValidationSplit), text_ids_);
     if (train_.back().count() < 2) {
       fail(ErrorCode::kInvalidData, "'{}' has {} training tokens, expected at least 2",
            folder.string(), train_.back().count());
     }
   }
   shares_ = shares_of(options.weights, train_);
-  if (options.align_documents && !tokenizer_.end_of_text()) {
-    fail(ErrorCode::kUsage,
-         "--align-documents needs an end mark between documents, such as <|endoftext|>, which the "
-         "tokenizer of '{}' does not have",
-         folders_.front().string());
-  }
+  if (options.align_documents) require_end_mark("--align-documents");
+  if (options.separate_documents) require_end_mark("--separate-documents");
+  if (options.fim_rate > 0) require_end_mark("--fim-rate");
+  tokenizer_ = with_objective_tokens(options, tokenizer_);
+}
+
+void DataSets::require_end_mark(std::string_view option) const {
+  if (tokenizer_.end_of_text()) return;
+  fail(ErrorCode::kUsage,
+       "{} needs an end mark between documents, such as <|endoftext|>, which the tokenizer of '{}' "
+       "does not have",
+       option, folders_.front().string());
 }
 
 int64_t DataSets::train_tokens() const { return tokens_of(train_); }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "corpus/load/batch_loader.h"
@@ -22,7 +23,10 @@ class DataSets {
   // tokenizers, kInvalidData when a folder has fewer than 2 training tokens.
   explicit DataSets(const TrainOptions& options);
 
+  // The run's: the data's, with what the options' objectives need and it lacks.
   const Tokenizer& tokenizer() const { return tokenizer_; }
+  // Ids of the data's own tokenizer, which are the first ones.
+  int64_t text_ids() const { return text_ids_; }
   size_t count() const { return names_.size(); }
   // By position in options.data: the folder's own name, with its number where two have the same.
   const std::vector<std::string>& names() const { return names_; }
@@ -41,8 +45,11 @@ class DataSets {
   std::string fingerprint() const;
 
  private:
+  void require_end_mark(std::string_view option) const;
+
   std::vector<std::filesystem::path> folders_;
   Tokenizer tokenizer_;
+  int64_t text_ids_;
   std::vector<std::string> names_;
   std::vector<TokenStream> train_, val_;
   std::vector<double> shares_;

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "model/model_impl.h"
 #include "model/training_pass.h"
+#include "tokenizer/added_tokens.h"
 #include "train/announcement.h"
 #include "train/first_words.h"
 #include "train/options.h"
@@ -21,6 +22,20 @@ namespace {
 
 constexpr int64_t kMostEvalTokens = int64_t{1} << 20;
 
+// Random tokens are drawn from the text's own ids, as without objectives.
+TrainingBatches::Shape batches_shape(const TrainOptions& options, const DataSets& data,
+                                     int64_t context) {
+  const Tokenizer& tokenizer = data.tokenizer();
+  return {.context = context,
+          .vocab_size = data.text_ids(),
+          .end_of_text = tokenizer.end_of_text(),
+          .mask = mask_token(tokenizer),
+          .words = options.mask_unit == MaskUnit::kWord ? WordBounds(tokenizer) : WordBounds(),
+          .fill_in = options.fim_rate > 0 ? std::make_shared<const FillInMiddle>(
+                                                tokenizer, options.fim_rate, options.seed)
+                                          : nullptr};
+}
+
 }  // namespace
 
 Model starting_model(TrainOptions& options, const DataSets& data, const TrainObserver& observer) {
@@ -29,11 +44,18 @@ Model starting_model(TrainOptions& options, const DataSets& data, const TrainObs
                          .adapter = options.init_adapter,
                          .on_message = observer.on_message};
   options.model.vocab_size = data.tokenizer().vocab_size();
+  options.model.prefix_lm = options.prefix_lm;
   if (options.init.empty()) {
     validate(options.model);
     return Model::create(options.model, options.seed, load);
   }
-  Model model = load_trainable(options.init, load);
+  // The model's ids must be the text's; only those that an objective adds may be more.
+  const int64_t added = data.tokenizer().vocab_size() - data.text_ids();
+  const bool fits = load_config(find_model(options.init)).vocab_size >= data.text_ids();
+  Model model = load_trainable(options.init, load,
+                               {.vocab_size = added > 0 && fits ? data.tokenizer().vocab_size() : 0,
+                                .prefix_lm = options.prefix_lm});
+  options.prefix_lm = model.config().prefix_lm;  // such a model stays one
   options.model = model.config();
   options.init = fs::absolute(options.init);
   if (!options.init_adapter.empty()) options.init_adapter = fs::absolute(options.init_adapter);
@@ -59,10 +81,8 @@ Session::Session(TrainerState state, Model model, DataSets data, const TrainObse
   // The ranks' micro-batches of a step follow each other.
   TrainOptions of_all = options();
   of_all.accumulate *= ranks_.size();
-  batches_ = std::make_unique<TrainingBatches>(
-      data_.train(), data_.shares(), of_all,
-      TrainingBatches::Shape{wanted_context(), data_.tokenizer().vocab_size(),
-                             data_.tokenizer().end_of_text()});
+  batches_ = std::make_unique<TrainingBatches>(data_.train(), data_.shares(), of_all,
+                                               batches_shape(options(), data_, wanted_context()));
   pass_ = std::make_unique<TrainingPass>(network_, options().batch, batches_->window(),
                                          static_cast<float>(options().dropout));
 }
@@ -366,8 +386,10 @@ double Session::evaluate() {
   std::vector<std::optional<double>> losses(data_.count());
   for (size_t k = 0; k < data_.count(); ++k) {
     if (data_.val()[k].count() < 2) continue;
-    losses[k] = mean_loss(*pass_, data_.val()[k], options().batch, batches_->window(),
-                          most_eval_tokens());
+    losses[k] = mean_loss(
+        *pass_, data_.val()[k],
+        {.batch = options().batch, .window = batches_->window(), .most_tokens = most_eval_tokens()},
+        batches_->objective());
     if (data_.count() > 1) last_val_losses_.emplace_back(data_.names()[k], *losses[k]);
   }
   return ranks_.take_first(*weighted_mean(losses, data_.shares()));

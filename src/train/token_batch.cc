@@ -7,6 +7,15 @@
 
 namespace inkstone {
 
+void clear(TokenBatch& batch) {
+  batch.inputs.clear();
+  batch.targets.clear();
+  batch.weights.clear();
+  batch.positions.clear();
+  batch.first_keys.clear();
+  batch.last_keys.clear();
+}
+
 double trained_weight(const TokenBatch& batch) {
   double sum = 0;
   for (size_t n = 0; n < batch.targets.size(); ++n) {

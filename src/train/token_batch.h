@@ -21,6 +21,9 @@ struct TokenBatch {
   std::vector<int32_t> first_keys, last_keys;
 };
 
+// Empties every array, which keeps its memory.
+void clear(TokenBatch& batch);
+
 // The weights of the positions that have a target, added.
 double trained_weight(const TokenBatch& batch);
 

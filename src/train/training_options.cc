@@ -16,11 +16,18 @@ constexpr ChoiceNames<OptimizerKind, 2> kOptimizers = {
 constexpr ChoiceNames<ComputeType, 2> kComputeTypes = {
     {{ComputeType::kF32, "f32"}, {ComputeType::kBF16, "bf16"}}};
 
+constexpr ChoiceNames<MaskUnit, 2> kMaskUnits = {
+    {{MaskUnit::kToken, "token"}, {MaskUnit::kWord, "word"}}};
+constexpr ChoiceNames<MaskWith, 3> kMasksWith = {
+    {{MaskWith::kAuto, "auto"}, {MaskWith::kRandom, "random"}, {MaskWith::kMask, "mask"}}};
+
 constexpr int64_t kMost = int64_t{1} << 40;
 constexpr WholeRange kCount = {.low = 1, .high = kMost}, kCountOrNone = {.low = 0, .high = kMost};
 constexpr NumberRange kPositive = {.low = 0, .above_low = true}, kNotNegative = {.low = 0},
                       kPart = {.low = 0, .high = 1},
                       kBelowOne = {.low = 0, .high = 1, .below_high = true};
+
+bool masks(const T& o) { return o.mask_rate.second > 0 || o.masked_fraction > 0; }
 
 // One function for each heading.
 using Table = OptionTable<T>;
@@ -121,9 +128,37 @@ void add_objective(Table& table) {
             .help = marked("probability that an activation is dropped"),
             .in = {.command = "finetune", .value = "0.1"}},
            &T::dropout, kBelowOne)
+      .add({.name = "prefix-lm",
+            .help = marked("see the beginning of a text whole and predict the rest; the model does "
+                           "so ever after")},
+           &T::prefix_lm)
       .add({.name = "mask-rate",
-            .help = marked("probability that an input token is replaced by a random one")},
-           &T::mask_rate, kBelowOne);
+            .help = marked("probability that an input token is masked; LOW:HIGH: drawn for each "
+                           "window")},
+           &T::mask_rate, kBelowOne)
+      .add({.name = "mask-unit",
+            .help = marked("what is masked together: a token, or a word (of Chinese text, a "
+                           "character)")},
+           &T::mask_unit, kMaskUnits)
+      .only_if(masks)
+      .add({.name = "mask-with",
+            .help = marked("random: another token; mask: the vocabulary's mask token, which is "
+                           "added if need be; auto: mask with --masked-fraction, else random")},
+           &T::mask_with, kMasksWith)
+      .only_if(masks)
+      .add(
+          {.name = "masked-fraction",
+           .help = marked("the part of the windows that is read in both directions, where masked "
+                          "tokens alone are predicted (GPT-BERT); the others are then not masked")},
+          &T::masked_fraction, kPart)
+      .add({.name = "fim-rate",
+            .help = marked("probability that a document is turned around to be filled in: "
+                           "beginning, end, then the middle (`generate --suffix`)")},
+           &T::fim_rate, kPart)
+      .add({.name = "separate-documents",
+            .help = marked("documents of a window do not see each other, and positions begin anew "
+                           "in each")},
+           &T::separate_documents);
 }
 
 void add_checks_of_progress(Table& table) {

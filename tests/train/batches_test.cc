@@ -42,7 +42,7 @@ TEST_F(Batches, TargetsAreTheNextTokensAndOnlyTheStepCounts) {
 TEST_F(Batches, MaskingReplacesInputsAtItsRateAndNoTargets) {
   const TokenStream stream(options.data.front(), "train");
   const TrainingBatches plain = batches_of(stream);
-  options.mask_rate = 0.25;
+  options.mask_rate = {0.25, 0.25};
   const TrainingBatches masked = batches_of(stream);
   TokenBatch a, b;
   int64_t changed = 0, total = 0;

@@ -86,7 +86,7 @@ TEST(TrainOptions, RefusesWhatMakesNoSense) {
   refuses("--min-lr", [](auto& o) { o.min_lr = 2e-3; });
   refuses("--warmup", [](auto& o) { o.warmup = 1001; });
   refuses("--dropout", [](auto& o) { o.dropout = 1; });
-  refuses("--mask-rate", [](auto& o) { o.mask_rate = -0.1; });
+  refuses("--mask-rate", [](auto& o) { o.mask_rate = {-0.1, 0.1}; });
   refuses("--beta2", [](auto& o) { o.beta2 = 1; });
   refuses("--clip", [](auto& o) { o.clip = -1; });
   refuses("--keep", [](auto& o) { o.keep = 0; });

@@ -81,7 +81,7 @@ TEST_F(TrainerTest, StoppedAndResumedIsTheSameToTheByte) {
   for (const OptimizerKind optimizer : {OptimizerKind::kAdamW, OptimizerKind::kMuon}) {
     const std::string name(optimizer_name(optimizer));
     TrainOptions whole = options("whole-" + name);
-    whole.dropout = 0.1, whole.mask_rate = 0.1, whole.accumulate = 2;
+    whole.dropout = 0.1, whole.mask_rate = {0.1, 0.1}, whole.accumulate = 2;
     whole.optimizer = optimizer;
     train(whole);
     for (const int64_t step : {1, 13, 20, 39}) {
