@@ -39,6 +39,7 @@ PUBLIC = {
     "adapter.h": "model",
     "copy_index.h": "generate",
     "engine.h": "generate",
+    "fill_in.h": "tokenizer",
     "quantize.h": "model",
     "generator.h": "generate",
     "communicator.h": "train",
