@@ -104,6 +104,9 @@ void add_activations(DType type) {
   add(add_case(N * C, type));
   add(cast_case(N * C, type));
   add(sum_rows_case(N, 3 * C, type, false));
+  add(scale_columns_case(N, 3 * C, type, true));
+  add(sum_products_case(N, 3 * C, type, false));
+  add(adapted_norms_case({.in = C, .out = 3 * C, .rank = 8, .type = type}));
   for (const DropoutMask& mask : {DropoutMask{}, dropout}) {
     const AttentionCase attention{
         .B = B, .T = T, .NH = NH, .HS = HS, .type = type, .dropout = mask};

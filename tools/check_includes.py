@@ -30,6 +30,8 @@ PUBLIC = {
     "message.h": "base",
     "runtime.h": "base",
     "model_config.h": "base",
+    "lora.h": "base",
+    "recompute.h": "base",
     "tokenizer.h": "formats",
     "reading.h": "corpus",
     "cleaning.h": "corpus",

@@ -12,8 +12,10 @@
 #include <vector>
 
 #include "inkstone/communicator.h"
+#include "inkstone/lora.h"
 #include "inkstone/model.h"
 #include "inkstone/model_config.h"
+#include "inkstone/recompute.h"
 #include "inkstone/runtime.h"
 #include "inkstone/tokenizer.h"
 
@@ -74,6 +76,14 @@ struct TrainOptions {
   std::filesystem::path init;
   // An adapter that is merged into it first: as LoadOptions::adapter.
   std::filesystem::path init_adapter;
+  // With a rank: `init` stays as it is stored, and an adapter is trained for it.
+  LoraOptions lora;
+  // Parts that are not trained, with commas between them: wte, wpe, ln_f, lm_head, h.3 (a layer),
+  // h.0-5 (layers), h.*.mlp (a part of each), h.2.attn.c_attn.bias, ...
+  std::string freeze;
+  // The learning rate of layer l of L is lr * layer_lr_decay^(L - 1 - l), that of the embeddings
+  // lr * layer_lr_decay^L. In (0, 1]. Source: Howard and Ruder 2018, arXiv:1801.06146, section 3.2.
+  double layer_lr_decay = 1;
 
   int64_t steps = 2000;
   // The run is to end after so many seconds of work, whatever becomes of the machine: where the
@@ -110,6 +120,7 @@ struct TrainOptions {
   double fim_rate = 0.0;
   bool separate_documents = false;  // a document does not see those before it in its window
   ComputeType compute = ComputeType::kF32;
+  Recompute recompute = Recompute::kNone;
   Runtime runtime = Runtime();
   uint64_t seed = 1;
 
@@ -270,7 +281,8 @@ int64_t finetune_steps(const TrainOptions& options);
 // The largest learning rate: L (d / D)^(1/4) for d tokens in options.steps, within [L / 20, L], of
 // a model that was trained on D tokens at L: the less it has read before, the more it may change.
 // Of a run (or a checkpoint in one) both are known; of another model of N parameters and width w
-// L = 6e-4 * 768 / w (after Brown et al. 2020, table 2.1) and D = 100 N are taken.
+// L = 6e-4 * 768 / w (after Brown et al. 2020, table 2.1) and D = 100 N are taken. An adapter is
+// trained at ten times that (Schulman et al. 2025, "LoRA Without Regret").
 double finetune_lr(const TrainOptions& options);
 
 // A shape, and how it is trained.

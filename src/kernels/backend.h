@@ -1,4 +1,4 @@
-// The contract between the model and a device: about 25 operations. The model is written once
+// The contract between the model and a device: about 30 operations. The model is written once
 // against it.
 //
 // Everywhere: views are contiguous (but for the strides of Matmul and of heads) and row-major and
@@ -74,7 +74,7 @@ struct Linear {
   View y;               // [R,out] f32 or bf16
 };
 
-// x[n,:] = wte[tokens[n],:] + wpe[positions[n],:], for inference, from weights of any type.
+// x[n,:] = wte[tokens[n],:] + wpe[positions[n],:], from weights of any type, which are not trained.
 struct Embed {
   ConstView tokens, positions;  // [N] i32
   Weight wte, wpe;              // kOutIn: out is V (T), in is C
@@ -92,8 +92,42 @@ struct EmbeddingForward {
 // n.
 struct EmbeddingBackward {
   ConstView tokens, positions;
-  ConstView dx;     // [N,C] f32
-  View dwte, dwpe;  // accumulated into
+  ConstView dx;               // [N,C] f32
+  View dwte = {}, dwpe = {};  // accumulated into; each may be absent
+};
+
+// to[i,:] = the numbers of row `first_row` + i of a weight, as its rows lie (kInOut: [in,out],
+// kOutIn: [out,in]; not kPacked). Rounds to nearest even where `to` is bf16.
+struct Widen {
+  Weight weight;
+  int64_t first_row = 0;
+  View to;  // [rows, columns] f32 or bf16
+};
+
+// y[n,j] = x[n,j] * scale[j] + bias[j].
+struct ScaleColumns {
+  ConstView x;          // [N,M] f32 or bf16
+  ConstView scale;      // [M] f32
+  ConstView bias = {};  // [M] f32; may be absent
+  View y;               // [N,M], x's type; may be x itself
+};
+
+// out[j] (+)= scale[j] * sum_n x[n,j] y[n,j]: the gradient of ScaleColumns' scale, times a factor.
+struct SumProducts {
+  ConstView x, y;   // [N,M] f32 or bf16, of one type
+  ConstView scale;  // [M] f32
+  View out;         // [M] f32
+  bool accumulate = false;
+};
+
+// norms[j] = the Euclidean norm of column j of W + factor (B A)^T, all inputs of that map's output
+// j; inverses[j] = 1 / norms[j], 0 where that is 0. Sums in f64. Source: Liu et al. 2024,
+// arXiv:2402.09353 (DoRA), equation 5.
+struct AdaptedNorms {
+  Weight weight;   // as it lies, of any type but kPacked
+  ConstView a, b;  // [r,in], [out,r] f32
+  float factor = 1;
+  View norms, inverses;  // [out] f32
 };
 
 // s = x + delta (s = x without delta); y = (s - mean) * rstd * weight + bias per row (without bias:
@@ -111,12 +145,13 @@ struct LayerNormForward {
 };
 
 // dx += the gradient through the normalisation (the residual path is in dx already);
-// dweight (+)= sum_n dy * (s - mean) * rstd; dbias (+)= sum_n dy, not computed where it is absent.
+// dweight (+)= sum_n dy * (s - mean) * rstd; dbias (+)= sum_n dy; each not computed where it is
+// absent.
 struct LayerNormBackward {
   ConstView dy;  // [N,C] activation type
   ConstView sum, weight, mean, rstd;
   View dx;                  // [N,C] f32, accumulated into
-  View dweight;             // [C] f32
+  View dweight = {};        // [C] f32; may be absent
   View dbias = {};          // [C] f32; may be absent
   bool accumulate = false;  // of dweight and dbias
 };
@@ -318,6 +353,11 @@ class Backend {
   virtual void sum(ConstView x, View total, bool accumulate) = 0;
   // total[1] = sum of x^2 (f32) in f64. NaN and infinity pass through.
   virtual void sum_of_squares(ConstView x, View total) = 0;
+
+  virtual void widen(const Widen& op) = 0;
+  virtual void scale_columns(const ScaleColumns& op) = 0;
+  virtual void sum_products(const SumProducts& op) = 0;
+  virtual void adapted_norms(const AdaptedNorms& op) = 0;
 
   virtual void linear(const Linear& op) = 0;
   virtual void embed(const Embed& op) = 0;

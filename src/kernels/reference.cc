@@ -192,6 +192,29 @@ void sum_rows(In x, Out out, bool accumulate) {
   for (int64_t i = 0; i < length(x); ++i) out[i % length(out)] += x[i];
 }
 
+void scale_columns(In x, In scale, In bias, Out y) {
+  const int64_t M = length(scale);
+  for (int64_t i = 0; i < length(x); ++i)
+    y[i] = x[i] * scale[i % M] + (bias.empty() ? 0 : bias[i % M]);
+}
+
+void sum_products(In x, In y, In scale, Out out) {
+  const int64_t M = length(out);
+  for (int64_t i = 0; i < length(x); ++i) out[i % M] += scale[i % M] * x[i] * y[i];
+}
+
+void adapted_norms(const AdaptedSizes& s, In w, In a, In b, Out norms) {
+  for (int64_t j = 0; j < s.out; ++j) {
+    double squares = 0;
+    for (int64_t k = 0; k < s.in; ++k) {
+      double x = s.in_first ? w[k * s.out + j] : w[j * s.in + k];
+      for (int64_t i = 0; i < s.rank; ++i) x += s.factor * b[j * s.rank + i] * a[i * s.in + k];
+      squares += x * x;
+    }
+    norms[j] = std::sqrt(squares);
+  }
+}
+
 double sum(In x) {
   double total = 0;
   for (const double value : x) total += value;

@@ -30,6 +30,18 @@ void matmul_tn(const MatmulSizes& s, In a, In b, In bias, Out c);
 
 // out[N] (+)= sum over rows of x[M,N].
 void sum_rows(In x, Out out, bool accumulate);
+// y[N,M] = x scale + bias by columns; bias may be absent.
+void scale_columns(In x, In scale, In bias, Out y);
+// out[M] += scale * sum over rows of x y, both [N,M].
+void sum_products(In x, In y, In scale, Out out);
+// Norms [out] of the columns of W + factor (B A)^T; W [in,out] or [out,in], a [rank,in], b
+// [out,rank].
+struct AdaptedSizes {
+  int64_t in, out, rank;
+  bool in_first;
+  double factor = 1;
+};
+void adapted_norms(const AdaptedSizes& s, In w, In a, In b, Out norms);
 double sum(In x);
 double sum_of_squares(In x);
 // x += delta.

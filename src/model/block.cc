@@ -8,23 +8,43 @@
 
 namespace inkstone {
 
-BlockActivations plan_block(Arena& arena, const ModelConfig& config, DType act,
-                            const PassShape& shape) {
+namespace {
+
+// The matrices of a layer, in the order of BlockActivations::adapters.
+std::array<int, 4> matrices_of(const LayerRows& rows) {
+  return {rows.attn_weight, rows.attn_proj_weight, rows.fc_weight, rows.fc_proj_weight};
+}
+
+}  // namespace
+
+BlockActivations plan_block(Arena& arena, const Network& network, int64_t layer,
+                            const PassShape& shape, Recompute recompute,
+                            const BlockActivations* shared) {
+  const ModelConfig& config = network.config();
+  const DType act = network.compute(), f32 = DType::kF32;
   const int64_t N = shape.rows(), C = config.width, I = config.inner_width();
   BlockActivations a;
-  a.x1 = arena.take(DType::kF32, {N, C});
-  a.ln1 = arena.take(act, {N, C});
-  a.mean1 = arena.take(DType::kF32, {N});
-  a.rstd1 = arena.take(DType::kF32, {N});
+  if (shared != nullptr) a = *shared;
+  const bool keeps_all = shared == nullptr || recompute == Recompute::kNone;
+  a.x1 = arena.take(f32, {N, C});
+  if (keeps_all) {
+    a.ln1 = arena.take(act, {N, C});
+    a.ln2 = arena.take(act, {N, C});
+    a.activated = arena.take(act, {N, I});
+  }
+  if (!keeps_all && recompute == Recompute::kFull) return a;
+  a.mean1 = arena.take(f32, {N});
+  a.rstd1 = arena.take(f32, {N});
   a.qkv = arena.take(act, {N, 3 * C});
   a.attention = arena.take(act, {N, C});
-  a.lse = arena.take(DType::kF32, {shape.batch, config.heads, shape.context});
-  a.x2 = arena.take(DType::kF32, {N, C});
-  a.ln2 = arena.take(act, {N, C});
-  a.mean2 = arena.take(DType::kF32, {N});
-  a.rstd2 = arena.take(DType::kF32, {N});
+  a.lse = arena.take(f32, {shape.batch, config.heads, shape.context});
+  a.x2 = arena.take(f32, {N, C});
+  a.mean2 = arena.take(f32, {N});
+  a.rstd2 = arena.take(f32, {N});
   a.fc = arena.take(act, {N, I});
-  a.activated = arena.take(act, {N, I});
+  const auto matrices = matrices_of(network.table().layer(layer));
+  for (size_t i = 0; i < matrices.size(); ++i)
+    a.adapters[i] = plan_adapter(arena, network, matrices[i], N);
   return a;
 }
 
@@ -50,64 +70,65 @@ float attention_scale(const ModelConfig& config, int64_t layer) {
 
 namespace {
 
+// A matrix of the layer with its bias (rows of the table).
+Projection projection(const BlockPass& p, int weight, int bias) {
+  const auto matrices = matrices_of(p.network.table().layer(p.layer));
+  const auto at = std::find(matrices.begin(), matrices.end(), weight) - matrices.begin();
+  return {p.network, weight, bias, p.a.adapters[at], p.projections, p.dropout.adapter(weight)};
+}
+
 // How layer_forward's parts are done in training: each result is kept.
 struct TrainingOps {
-  const Network& network;
-  int64_t layer;
-  const PassShape& shape;
+  const BlockPass& p;
   ConstView x, delta;  // the stream before the layer
-  const BlockActivations& a;
   View branch;
-  const PassDropout& dropout;
 
-  Backend& backend() const { return network.backend(); }
+  Backend& backend() const { return p.network.backend(); }
   void normalise(Branch half, int weight, int bias, View y) const {
     const bool first = half == Branch::kAttention;
     const ConstView added = first ? delta : ConstView(branch);
     backend().layer_norm_forward(
-        {.x = first ? x : ConstView(a.x1),
+        {.x = first ? x : ConstView(p.a.x1),
          .delta = added,
-         .sum = added ? (first ? a.x1 : a.x2) : View{},
-         .weight = network.master(weight),
-         .bias = network.master(bias),
-         .epsilon = static_cast<float>(network.config().layer_norm_epsilon),
+         .sum = added ? (first ? p.a.x1 : p.a.x2) : View{},
+         .weight = p.network.vector(weight),
+         .bias = p.network.vector(bias),
+         .epsilon = static_cast<float>(p.network.config().layer_norm_epsilon),
          .y = y,
-         .mean = first ? a.mean1 : a.mean2,
-         .rstd = first ? a.rstd1 : a.rstd2});
+         .mean = first ? p.a.mean1 : p.a.mean2,
+         .rstd = first ? p.a.rstd1 : p.a.rstd2});
   }
   void multiply(View from, int weight, int bias, View y) const {
-    backend().matmul_nn(
-        {.a = from, .b = network.operand(weight), .c = y, .bias = network.master(bias)});
+    projection(p, weight, bias).forward(from, y);
   }
   void attend(View qkv, View out) const {
-    const int64_t C = network.config().width, NH = network.config().heads;
+    const int64_t C = p.network.config().width, NH = p.network.config().heads;
     const auto [q, k, v] = split_heads(qkv, NH, NH);
     backend().attention_forward({.q = q,
                                  .k = k,
                                  .v = v,
-                                 .first_keys = shape.first_keys,
-                                 .last_keys = shape.last_keys,
-                                 .scale = attention_scale(network.config(), layer),
-                                 .out = out.reshaped({shape.batch, shape.context, C}),
-                                 .lse = a.lse,
-                                 .dropout = dropout.attention(layer)});
+                                 .first_keys = p.shape.first_keys,
+                                 .last_keys = p.shape.last_keys,
+                                 .scale = attention_scale(p.network.config(), p.layer),
+                                 .out = out.reshaped({p.shape.batch, p.shape.context, C}),
+                                 .lse = p.a.lse,
+                                 .dropout = p.dropout.attention(p.layer)});
   }
   void activate(View from, View y) const {
-    backend().activation_forward({.kind = network.config().activation, .x = from, .y = y});
+    backend().activation_forward({.kind = p.network.config().activation, .x = from, .y = y});
   }
   void finish(Branch half, View result) const {
-    if (dropout.rate == 0) return;
-    backend().dropout(result, half == Branch::kAttention ? dropout.attention_branch(layer)
-                                                         : dropout.mlp_branch(layer));
+    if (p.dropout.rate == 0) return;
+    backend().dropout(result, half == Branch::kAttention ? p.dropout.attention_branch(p.layer)
+                                                         : p.dropout.mlp_branch(p.layer));
   }
 };
 
 }  // namespace
 
-void block_forward(const Network& network, int64_t layer, const PassShape& shape, ConstView x,
-                   ConstView delta, const BlockActivations& a, View branch,
-                   const PassDropout& dropout) {
-  layer_forward(network.table().layer(layer),
+void block_forward(const BlockPass& pass, ConstView x, ConstView delta, View branch) {
+  const BlockActivations& a = pass.a;
+  layer_forward(pass.network.table().layer(pass.layer),
                 {.norm_1 = a.ln1,
                  .qkv = a.qkv,
                  .attention = a.attention,
@@ -115,7 +136,25 @@ void block_forward(const Network& network, int64_t layer, const PassShape& shape
                  .inner = a.fc,
                  .activated = a.activated,
                  .branch = branch},
-                TrainingOps{network, layer, shape, x, delta, a, branch, dropout});
+                TrainingOps{pass, x, delta, branch});
+}
+
+void block_again(const BlockPass& pass, Recompute recompute, View branch) {
+  const BlockActivations& a = pass.a;
+  const LayerRows& rows = pass.network.table().layer(pass.layer);
+  if (recompute == Recompute::kFull) return block_forward(pass, a.x1, {}, branch);
+  if (recompute == Recompute::kNone) return;
+  const TrainingOps ops{pass, a.x1, {}, {}};
+  ops.normalise(Branch::kAttention, rows.ln_1_weight, rows.ln_1_bias, a.ln1);
+  pass.network.backend().layer_norm_forward(
+      {.x = a.x2,
+       .weight = pass.network.vector(rows.ln_2_weight),
+       .bias = pass.network.vector(rows.ln_2_bias),
+       .epsilon = static_cast<float>(pass.network.config().layer_norm_epsilon),
+       .y = a.ln2,
+       .mean = a.mean2,
+       .rstd = a.rstd2});
+  ops.activate(a.fc, a.activated);
 }
 
 namespace {
@@ -133,95 +172,100 @@ ConstView branch_gradient(Backend& backend, const BackwardScratch& s, const Drop
   return s.dbranch;
 }
 
-// y = x W + b: dx = dy W^T (if wanted), dW (+)= x^T dy, db (+)= sum of dy's rows.
-struct LinearBackward {
-  ConstView x, dy;
-  View dx;
-  int weight, bias;
+// A layer's way back, down to the lowest row that is trained.
+struct BlockBackward {
+  const BlockPass& p;
+  const BackwardScratch& s;
+  const Gradients& gradients;
+  bool accumulate;
+
+  Backend& backend() const { return p.network.backend(); }
+  const LayerRows& rows() const { return p.network.table().layer(p.layer); }
+  // Whether the gradient of what `row` reads is needed.
+  bool goes_below(int row) const {
+    const ParameterTable& table = p.network.table();
+    return table.lowest_trained() < table[row].depth;
+  }
+  // Of y = x W + b; false where nothing below is trained.
+  bool project(int weight, int bias, ConstView x, ConstView dy, View dx) const {
+    projection(p, weight, bias)
+        .backward(x, dy, goes_below(weight) ? dx : View{}, gradients, accumulate);
+    return goes_below(weight);
+  }
+  void mlp() const;
+  void attention() const;
+  void attend() const;
+  View dqkv() const {
+    return {s.wide.data, s.wide.dtype, {p.shape.rows(), 3 * p.network.config().width}};
+  }
 };
 
-void linear_backward(const Network& network, const LinearBackward& op, const Gradients& gradients,
-                     bool accumulate) {
-  Backend& backend = network.backend();
-  backend.matmul_nt({.a = op.dy, .b = network.operand(op.weight), .c = op.dx});
-  backend.matmul_tn(
-      {.a = op.x, .b = op.dy, .c = gradients.row(op.weight), .accumulate = accumulate});
-  if (op.bias != kNoRow) backend.sum_rows(op.dy, gradients.row(op.bias), accumulate);
+void BlockBackward::mlp() const {
+  const BlockActivations& a = p.a;
+  const View dinner = {s.wide.data, s.wide.dtype, a.fc.shape};
+  const ConstView dmlp = branch_gradient(backend(), s, p.dropout.mlp_branch(p.layer));
+  if (!project(rows().fc_proj_weight, rows().fc_proj_bias, a.activated, dmlp, dinner)) return;
+  backend().activation_backward(
+      {.kind = p.network.config().activation, .x = a.fc, .dy = dinner, .dx = dinner});
+  if (!project(rows().fc_weight, rows().fc_bias, a.ln2, dinner, s.dnorm)) return;
+  backend().layer_norm_backward({.dy = s.dnorm,
+                                 .sum = a.x2,
+                                 .weight = p.network.vector(rows().ln_2_weight),
+                                 .mean = a.mean2,
+                                 .rstd = a.rstd2,
+                                 .dx = s.dx,
+                                 .dweight = gradients.row(rows().ln_2_weight),
+                                 .dbias = gradients.row(rows().ln_2_bias),
+                                 .accumulate = accumulate});
+}
+
+// From s.dnorm, the gradient of the attention's result, to dqkv.
+void BlockBackward::attend() const {
+  const int64_t C = p.network.config().width, NH = p.network.config().heads;
+  const auto [q, k, v] = split_heads(p.a.qkv, NH, NH);
+  const auto [dq, dk, dv] = split_heads(dqkv(), NH, NH);
+  const Shape rank3{p.shape.batch, p.shape.context, C};
+  backend().attention_backward({.dout = s.dnorm.reshaped(rank3),
+                                .q = q,
+                                .k = k,
+                                .v = v,
+                                .first_keys = p.shape.first_keys,
+                                .last_keys = p.shape.last_keys,
+                                .out = p.a.attention.reshaped(rank3),
+                                .lse = p.a.lse,
+                                .scale = attention_scale(p.network.config(), p.layer),
+                                .dq = dq,
+                                .dk = dk,
+                                .dv = dv,
+                                .scratch = s.attention,
+                                .dropout = p.dropout.attention(p.layer)});
+}
+
+void BlockBackward::attention() const {
+  const BlockActivations& a = p.a;
+  const ConstView dattention = branch_gradient(backend(), s, p.dropout.attention_branch(p.layer));
+  if (!project(rows().attn_proj_weight, rows().attn_proj_bias, a.attention, dattention, s.dnorm))
+    return;
+  attend();
+  if (!project(rows().attn_weight, rows().attn_bias, a.ln1, dqkv(), s.dnorm)) return;
+  backend().layer_norm_backward({.dy = s.dnorm,
+                                 .sum = a.x1,
+                                 .weight = p.network.vector(rows().ln_1_weight),
+                                 .mean = a.mean1,
+                                 .rstd = a.rstd1,
+                                 .dx = s.dx,
+                                 .dweight = gradients.row(rows().ln_1_weight),
+                                 .dbias = gradients.row(rows().ln_1_bias),
+                                 .accumulate = accumulate});
 }
 
 }  // namespace
 
-void block_backward(const Network& network, int64_t layer, const PassShape& shape,
-                    const BlockActivations& a, const BackwardScratch& s, const Gradients& gradients,
-                    bool accumulate, const PassDropout& dropout) {
-  Backend& backend = network.backend();
-  const LayerRows& rows = network.table().layer(layer);
-  const int64_t N = shape.rows(), C = network.config().width, NH = network.config().heads;
-  const View dinner = {s.wide.data, s.wide.dtype, a.fc.shape};
-
-  const ConstView dmlp = branch_gradient(backend, s, dropout.mlp_branch(layer));
-  linear_backward(network,
-                  {.x = a.activated,
-                   .dy = dmlp,
-                   .dx = dinner,
-                   .weight = rows.fc_proj_weight,
-                   .bias = rows.fc_proj_bias},
-                  gradients, accumulate);
-  backend.activation_backward(
-      {.kind = network.config().activation, .x = a.fc, .dy = dinner, .dx = dinner});
-  linear_backward(
-      network,
-      {.x = a.ln2, .dy = dinner, .dx = s.dnorm, .weight = rows.fc_weight, .bias = rows.fc_bias},
-      gradients, accumulate);
-  backend.layer_norm_backward({.dy = s.dnorm,
-                               .sum = a.x2,
-                               .weight = network.master(rows.ln_2_weight),
-                               .mean = a.mean2,
-                               .rstd = a.rstd2,
-                               .dx = s.dx,
-                               .dweight = gradients.row(rows.ln_2_weight),
-                               .dbias = gradients.row(rows.ln_2_bias),
-                               .accumulate = accumulate});
-
-  const ConstView dattention = branch_gradient(backend, s, dropout.attention_branch(layer));
-  linear_backward(network,
-                  {.x = a.attention,
-                   .dy = dattention,
-                   .dx = s.dnorm,
-                   .weight = rows.attn_proj_weight,
-                   .bias = rows.attn_proj_bias},
-                  gradients, accumulate);
-  const View dqkv = View{s.wide.data, s.wide.dtype, {N, 3 * C}};
-  const auto [q, k, v] = split_heads(a.qkv, NH, NH);
-  const auto [dq, dk, dv] = split_heads(dqkv, NH, NH);
-  const Shape rank3{shape.batch, shape.context, C};
-  backend.attention_backward({.dout = s.dnorm.reshaped(rank3),
-                              .q = q,
-                              .k = k,
-                              .v = v,
-                              .first_keys = shape.first_keys,
-                              .last_keys = shape.last_keys,
-                              .out = a.attention.reshaped(rank3),
-                              .lse = a.lse,
-                              .scale = attention_scale(network.config(), layer),
-                              .dq = dq,
-                              .dk = dk,
-                              .dv = dv,
-                              .scratch = s.attention,
-                              .dropout = dropout.attention(layer)});
-  linear_backward(
-      network,
-      {.x = a.ln1, .dy = dqkv, .dx = s.dnorm, .weight = rows.attn_weight, .bias = rows.attn_bias},
-      gradients, accumulate);
-  backend.layer_norm_backward({.dy = s.dnorm,
-                               .sum = a.x1,
-                               .weight = network.master(rows.ln_1_weight),
-                               .mean = a.mean1,
-                               .rstd = a.rstd1,
-                               .dx = s.dx,
-                               .dweight = gradients.row(rows.ln_1_weight),
-                               .dbias = gradients.row(rows.ln_1_bias),
-                               .accumulate = accumulate});
+void block_backward(const BlockPass& pass, const BackwardScratch& s, const Gradients& gradients,
+                    bool accumulate) {
+  const BlockBackward backward{pass, s, gradients, accumulate};
+  backward.mlp();
+  if (backward.goes_below(pass.network.table().layer(pass.layer).ln_2_weight)) backward.attention();
 }
 
 }  // namespace inkstone

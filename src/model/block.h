@@ -2,9 +2,12 @@
 // pass needs, and backward. Legend: N = B*T rows, C channels, I of the MLP.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
+#include "inkstone/recompute.h"
 #include "model/network.h"
+#include "model/projection.h"
 #include "tensor/arena.h"
 
 namespace inkstone {
@@ -23,6 +26,8 @@ struct BlockActivations {
   View x2;                   // [N,C] f32
   View ln2, mean2, rstd2;
   View fc, activated;  // [N,I] act: before and after the activation
+  // Of the adapters of c_attn, c_proj, c_fc and the MLP's c_proj.
+  std::array<AdapterActivations, 4> adapters;
 };
 
 struct BackwardScratch {
@@ -33,10 +38,11 @@ struct BackwardScratch {
   View attention;  // f32, AttentionBackward::scratch
 };
 
-// Dropout of one micro-batch; rate 0 turns it off.
+// Dropout of one micro-batch; rate 0 turns it off, adapter_rate that of what adapters multiply.
 struct PassDropout {
   float rate = 0;
   uint64_t seed = 0;
+  float adapter_rate = 0;
   DropoutMask embedding() const { return {rate, seed, 0}; }
   DropoutMask attention(int64_t layer) const {
     return {rate, seed, static_cast<uint64_t>(3 * layer + 1)};
@@ -47,26 +53,44 @@ struct PassDropout {
   DropoutMask mlp_branch(int64_t layer) const {
     return {rate, seed, static_cast<uint64_t>(3 * layer + 3)};
   }
+  // Of matrix `index` of the table.
+  DropoutMask adapter(int index) const {
+    return {adapter_rate, seed, (uint64_t{1} << 32) + static_cast<uint64_t>(index)};
+  }
 };
 
-BlockActivations plan_block(Arena& arena, const ModelConfig& config, DType act,
-                            const PassShape& shape);
+// What is computed again on the way back takes no memory of its own but lies in `shared`, the
+// memory of another layer; null: nothing is.
+BlockActivations plan_block(Arena& arena, const Network& network, int64_t layer,
+                            const PassShape& shape, Recompute recompute = Recompute::kNone,
+                            const BlockActivations* shared = nullptr);
 BackwardScratch plan_scratch(Arena& arena, const Network& network, const PassShape& shape);
 
 // 1/sqrt(HS), and 1/(layer + 1) on top where the configuration asks for it.
 float attention_scale(const ModelConfig& config, int64_t layer);
 
+// One layer in one pass.
+struct BlockPass {
+  const Network& network;
+  int64_t layer;
+  const PassShape& shape;
+  const BlockActivations& a;
+  const ProjectionScratch& projections;
+  const PassDropout& dropout;
+};
+
 // x, delta: the stream before this layer is x + delta (delta absent: x is a.x1 and holds it
 // already). Leaves the MLP's result in branch [N,C] act.
-void block_forward(const Network& network, int64_t layer, const PassShape& shape, ConstView x,
-                   ConstView delta, const BlockActivations& a, View branch,
-                   const PassDropout& dropout);
+void block_forward(const BlockPass& pass, ConstView x, ConstView delta, View branch);
 
-// On entry s.dx is the gradient of the stream after this layer, on return that before it.
-// gradient(row) yields the gradient view of a parameter; it is overwritten unless `accumulate`.
+// Computes again what the plan did not keep; x1 and the rest is there. Uses branch.
+void block_again(const BlockPass& pass, Recompute recompute, View branch);
+
+// On entry s.dx is the gradient of the stream after this layer, on return that before it, if a row
+// below this layer is trained. Gradients of rows that are trained are overwritten unless
+// `accumulate`.
 class Gradients;
-void block_backward(const Network& network, int64_t layer, const PassShape& shape,
-                    const BlockActivations& a, const BackwardScratch& s, const Gradients& gradients,
-                    bool accumulate, const PassDropout& dropout);
+void block_backward(const BlockPass& pass, const BackwardScratch& s, const Gradients& gradients,
+                    bool accumulate);
 
 }  // namespace inkstone

@@ -4,10 +4,21 @@
 #include <cmath>
 #include <vector>
 
+#include "base/hash.h"
 #include "base/rng.h"
 #include "base/thread_pool.h"
+#include "model/weights.h"
 
 namespace inkstone {
+
+Weight weight_of(ConstView view, WeightLayout layout) {
+  const bool in_first = layout == WeightLayout::kInOut;
+  return {.type = view.dtype == DType::kBF16 ? WeightType::kBF16 : WeightType::kF32,
+          .layout = layout,
+          .in = view.shape[in_first ? 0 : 1],
+          .out = view.shape[in_first ? 1 : 0],
+          .data = view.data};
+}
 
 Network::Network(Backend& backend, const ModelConfig& config, DType compute)
     : backend_(&backend), config_(config), table_((validate(config), config)), compute_(compute) {
@@ -17,15 +28,29 @@ Network::Network(Backend& backend, const ModelConfig& config, DType compute)
     copies_ = Buffer(backend, table_.flat_count() * size_bytes(DType::kBF16));
 }
 
+Network::Network(const Weights& base, const LoraOptions& lora)
+    : backend_(&base.backend()),
+      config_(base.config()),
+      files_(base.files()),
+      lora_(lora),
+      table_(config_, lora),
+      compute_(base.compute()),
+      base_(&base),
+      master_(*backend_, table_.flat_count() * size_bytes(DType::kF32)) {
+  if (compute_ == DType::kBF16)
+    copies_ = Buffer(*backend_, table_.flat_count() * size_bytes(DType::kBF16));
+}
+
 View Network::master(int row) const {
   if (row == kNoRow) return {};
   const ParameterRow& r = table_[row];
+  INK_CHECK(r.offset != kNoOffset, "a row of the base");
   return master_.view(DType::kF32, r.shape, r.offset * size_bytes(DType::kF32));
 }
 
 View Network::copy(int row) const {
   const ParameterRow& r = table_[row];
-  if (compute_ == DType::kF32 || !r.multiplied) return {};
+  if (compute_ == DType::kF32 || !r.multiplied || r.offset == kNoOffset) return {};
   return copies_.view(compute_, r.shape, r.offset * size_bytes(compute_));
 }
 
@@ -34,31 +59,82 @@ View Network::operand(int row) const {
   return compute_ == DType::kF32 ? master(row) : copy(row);
 }
 
+Weight Network::matrix(int row) const {
+  const ParameterRow& r = table_[row];
+  if (r.offset == kNoOffset) return base_->matrix(row);
+  return weight_of(operand(row), table_layout(r));
+}
+
+ConstView Network::vector(int row) const {
+  if (row == kNoRow || table_[row].offset != kNoOffset) return master(row);
+  return base_->vector(row);
+}
+
 void Network::refresh_copies() {
   for (int row = 0; row < table_.count(); ++row) {
     if (const View to = copy(row)) backend_->cast(master(row), to);
   }
 }
 
+namespace {
+
+// The number of element i of a row of `columns` columns.
+double initial_value(const Random& random, Initialisation how, int64_t i, double scale,
+                     int64_t columns) {
+  if (how != Initialisation::kUniform) return scale * random.normal(i);
+  return (2 * random.uniform(i) - 1) / std::sqrt(static_cast<double>(columns));
+}
+
+// Of a row's random numbers.
+uint64_t substream_of(const ParameterRow& row) {
+  return hash64(row.name) & ((uint64_t{1} << 56) - 1);  // above it stands the stream
+}
+
+bool is_random(Initialisation how) {
+  return how == Initialisation::kNormal || how == Initialisation::kNormalResidual ||
+         how == Initialisation::kUniform;
+}
+
+}  // namespace
+
+void Network::initialise_row(int row, uint64_t seed, std::vector<float>& values) {
+  const ParameterRow& r = table_[row];
+  values.assign(r.shape.count(), r.initialisation == Initialisation::kOne ? 1.0f : 0.0f);
+  if (is_random(r.initialisation)) {
+    const bool residual = r.initialisation == Initialisation::kNormalResidual;
+    const double scale = config_.initializer_range /
+                         (residual ? std::sqrt(2.0 * static_cast<double>(config_.layers)) : 1.0);
+    const Random random(seed, RandomStream::kInitialisation, substream_of(r));
+    backend_->runtime().pool().parallel_for(
+        r.shape.count(), 1024, [&](int64_t begin, int64_t end, int) {
+          for (int64_t i = begin; i < end; ++i) {
+            values[i] = static_cast<float>(
+                initial_value(random, r.initialisation, i, scale, r.shape.last()));
+          }
+        });
+  }
+  backend_->copy_from_host(values.data(), master(row));
+}
+
+// The magnitudes of the adapter of a matrix.
+void Network::measure_columns(int row) {
+  const AdapterRows rows = table_.adapter(row);
+  if (rows.magnitude == kNoRow) return;
+  const Buffer inverses(*backend_, master(rows.magnitude).bytes());
+  backend_->adapted_norms({.weight = matrix(row),
+                           .a = master(rows.a),
+                           .b = master(rows.b),
+                           .factor = static_cast<float>(adapter_scale(lora_)),
+                           .norms = master(rows.magnitude),
+                           .inverses = inverses.view(DType::kF32, table_[rows.magnitude].shape)});
+}
+
 void Network::initialise(uint64_t seed) {
-  const double residual_scale = 1.0 / std::sqrt(2.0 * static_cast<double>(config_.layers));
   std::vector<float> values;
   for (int row = 0; row < table_.count(); ++row) {
-    const ParameterRow& r = table_[row];
-    values.assign(r.shape.count(), r.initialisation == Initialisation::kOne ? 1.0f : 0.0f);
-    if (r.initialisation == Initialisation::kNormal ||
-        r.initialisation == Initialisation::kNormalResidual) {
-      const double scale = config_.initializer_range *
-                           (r.initialisation == Initialisation::kNormal ? 1.0 : residual_scale);
-      const Random random(seed, RandomStream::kInitialisation, row);
-      backend_->runtime().pool().parallel_for(
-          r.shape.count(), 1024, [&](int64_t begin, int64_t end, int) {
-            for (int64_t i = begin; i < end; ++i)
-              values[i] = static_cast<float>(scale * random.normal(i));
-          });
-    }
-    backend_->copy_from_host(values.data(), master(row));
+    if (table_[row].offset != kNoOffset) initialise_row(row, seed, values);
   }
+  for (int row = 0; row < table_.count(); ++row) measure_columns(row);
   refresh_copies();
 }
 

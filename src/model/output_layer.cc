@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "model/projection.h"
 #include "model/training_pass.h"
 
 namespace inkstone {
@@ -43,10 +44,11 @@ OutputScratch plan_output(Arena& arena, const Network& network, int64_t rows) {
 
 void output_forward(const Network& network, const OutputForward& op, const OutputScratch& scratch) {
   Backend& backend = network.backend();
-  const ConstView output = network.operand(network.table().output());
   for_each_block(op.x.shape[0], scratch.logits.shape[0], [&](int64_t begin, int64_t count) {
     const View logits = part(scratch.logits, 0, count);
-    backend.matmul_nt({.a = part(op.x, begin, count), .b = output, .c = logits});
+    multiply(network,
+             {.weight = network.table().output(), .from = part(op.x, begin, count), .to = logits},
+             scratch.widened);
     backend.cross_entropy({.logits = logits,
                            .targets = part(op.targets, begin, count),
                            .weights = part_if_given(op.weights, begin, count),
@@ -61,18 +63,20 @@ void output_forward_backward(const Network& network, const OutputBackward& op,
   for_each_block(op.x.shape[0], scratch.logits.shape[0], [&](int64_t begin, int64_t count) {
     const View logits = part(scratch.logits, 0, count), dlogits = part(scratch.dlogits, 0, count);
     const ConstView x = part(op.x, begin, count);
-    backend.matmul_nt({.a = x, .b = network.operand(output), .c = logits});
+    multiply(network, {.weight = output, .from = x, .to = logits}, scratch.widened);
     backend.cross_entropy({.logits = logits,
                            .targets = part(op.targets, begin, count),
                            .weights = part_if_given(op.weights, begin, count),
                            .losses = part(op.losses, begin, count),
                            .dlogits = dlogits,
                            .gradient_scale = op.gradient_scale});
-    backend.matmul_nn({.a = dlogits, .b = network.operand(output), .c = part(op.dx, begin, count)});
-    backend.matmul_tn({.a = dlogits,
-                       .b = x,
-                       .c = gradients.row(output),
-                       .accumulate = op.accumulate || begin > 0});
+    if (op.dx) {
+      multiply_back(network, {.weight = output, .from = dlogits, .to = part(op.dx, begin, count)},
+                    scratch.widened);
+    }
+    if (const View dW = gradients.row(output)) {
+      backend.matmul_tn({.a = dlogits, .b = x, .c = dW, .accumulate = op.accumulate || begin > 0});
+    }
   });
 }
 

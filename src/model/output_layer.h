@@ -12,6 +12,7 @@ class Gradients;
 struct OutputScratch {
   View logits;   // [R,V] f32
   View dlogits;  // [R,V] act; in f32 the same memory as the logits
+  View widened;  // ProjectionScratch::widened
 };
 
 // R is what the backend takes at once (Backend::logits_rows). A plan for many rows holds fewer.
@@ -26,8 +27,8 @@ struct OutputForward {
 };
 void output_forward(const Network& network, const OutputForward& op, const OutputScratch& scratch);
 
-// The same, and dx [N,C] act = gradient, dwte (+)= gradient. gradient_scale multiplies d(sum of
-// losses).
+// The same, and dx [N,C] act = gradient (an empty dx is not computed), and where it is trained dwte
+// (+)= gradient. gradient_scale multiplies d(sum of losses).
 struct OutputBackward {
   ConstView x, targets, weights = {};
   View losses, dx;

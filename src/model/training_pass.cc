@@ -1,23 +1,28 @@
 #include "model/training_pass.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "model/block.h"
 #include "model/output_layer.h"
+#include "model/weights.h"
 
 namespace inkstone {
 
 Gradients::Gradients(const Network& network)
     : network_(&network),
-      buffer_(network.backend(), network.table().flat_count() * size_bytes(DType::kF32)) {}
+      buffer_(network.backend(), network.table().gradient_count() * size_bytes(DType::kF32)) {}
 
 View Gradients::row(int row) const {
   if (row == kNoRow) return {};
   const ParameterRow& r = network_->table()[row];
-  return buffer_.view(DType::kF32, r.shape, r.offset * size_bytes(DType::kF32));
+  if (!r.trained) return {};
+  return buffer_.view(DType::kF32, r.shape, r.gradient_offset * size_bytes(DType::kF32));
 }
 
-View Gradients::flat() const { return buffer_.view(DType::kF32, {network_->table().flat_count()}); }
+View Gradients::flat() const {
+  return buffer_.view(DType::kF32, {network_->table().gradient_count()});
+}
 
 namespace {
 
@@ -31,9 +36,24 @@ struct PassMemory {
   View xf, lnf, mean_f, rstd_f;  // the last normalisation
   OutputScratch output;
   BackwardScratch scratch;
+  ProjectionScratch projections;
 };
 
-PassMemory plan_pass(Arena& arena, const Network& network, const PassShape& shape) {
+// The lowest layer that the backward pass comes to.
+int64_t lowest_layer(const ParameterTable& table) {
+  return std::clamp<int64_t>((table.lowest_trained() + 5) / 6 - 1, 0, table.layers() - 1);
+}
+
+BlockActivations plan_layer(Arena& arena, const Network& network, int64_t l, const PassShape& shape,
+                            Recompute recompute, const std::vector<BlockActivations>& blocks) {
+  if (l == 0) return plan_block(arena, network, l, shape);
+  // Below the lowest, nothing is needed again: those layers have one memory.
+  if (l < lowest_layer(network.table())) return blocks.front();
+  return plan_block(arena, network, l, shape, recompute, &blocks.front());
+}
+
+PassMemory plan_pass(Arena& arena, const Network& network, const PassShape& shape,
+                     Recompute recompute) {
   const ModelConfig& config = network.config();
   const DType act = network.compute();
   const int64_t N = shape.rows(), C = config.width;
@@ -47,7 +67,7 @@ PassMemory plan_pass(Arena& arena, const Network& network, const PassShape& shap
   m.first_keys = arena.take(DType::kI32, {shape.batch, shape.context});
   m.last_keys = arena.take(DType::kI32, {shape.batch, shape.context});
   for (int64_t l = 0; l < config.layers; ++l)
-    m.blocks.push_back(plan_block(arena, config, act, shape));
+    m.blocks.push_back(plan_layer(arena, network, l, shape, recompute, m.blocks));
   m.branch = arena.take(act, {N, C});
   m.xf = arena.take(DType::kF32, {N, C});
   m.lnf = arena.take(act, {N, C});
@@ -55,16 +75,18 @@ PassMemory plan_pass(Arena& arena, const Network& network, const PassShape& shap
   m.rstd_f = arena.take(DType::kF32, {N});
   m.output = plan_output(arena, network, N);
   m.scratch = plan_scratch(arena, network, shape);
+  m.projections = plan_projections(arena, network, N);
+  m.output.widened = m.projections.widened;
   return m;
 }
 
 }  // namespace
 
 struct TrainingPass::Impl {
-  Impl(Network& net, int64_t batch, int64_t context, float rate)
-      : network(net), planned{batch, context}, dropout_rate(rate) {
+  Impl(Network& net, const PassShape& plan, float rate, Recompute again)
+      : network(net), planned(plan), dropout_rate(rate), recompute(again) {
     Arena count;
-    plan_pass(count, network, planned);
+    plan_pass(count, network, planned, recompute);
     memory_buffer = Buffer(network.backend(), count.used_bytes());
   }
 
@@ -78,7 +100,8 @@ struct TrainingPass::Impl {
     if (wanted.batch != shape.batch || wanted.context != shape.context || memory.blocks.empty()) {
       shape = wanted;
       Arena arena(memory_buffer.data(), memory_buffer.bytes());
-      memory = plan_pass(arena, network, shape);
+      memory = plan_pass(arena, network, shape, recompute);
+      prepare_projections(network, memory.projections);
       plain_positions = false;
     }
     give(batch.inputs, memory.tokens);
@@ -115,71 +138,103 @@ struct TrainingPass::Impl {
     plain_positions = given.empty();
   }
 
-  void forward(const PassDropout& dropout) {
+  void embed(View x) {
     Backend& backend = network.backend();
     const ParameterTable& table = network.table();
-    const View x = memory.blocks.front().x1;
+    if (const Weights* base = network.base()) {
+      return backend.embed({.tokens = memory.tokens,
+                            .positions = memory.positions,
+                            .wte = base->embedding(table.wte()),
+                            .wpe = base->embedding(table.wpe()),
+                            .x = x});
+    }
     backend.embedding_forward({.tokens = memory.tokens,
                                .positions = memory.positions,
                                .wte = network.master(table.wte()),
                                .wpe = network.master(table.wpe()),
                                .x = x});
+  }
+
+  BlockPass block(int64_t l, const PassDropout& dropout) const {
+    return {network, l, shape, memory.blocks[l], memory.projections, dropout};
+  }
+
+  void forward(const PassDropout& dropout) {
+    Backend& backend = network.backend();
+    const ParameterTable& table = network.table();
+    const View x = memory.blocks.front().x1;
+    embed(x);
     if (dropout.rate > 0) backend.dropout(x, dropout.embedding());
     for (size_t l = 0; l < memory.blocks.size(); ++l) {
       const ConstView input = l == 0 ? ConstView(x) : ConstView(memory.blocks[l - 1].x2);
       const ConstView delta = l == 0 ? ConstView{} : ConstView(memory.branch);
-      block_forward(network, static_cast<int64_t>(l), shape, input, delta, memory.blocks[l],
-                    memory.branch, dropout);
+      block_forward(block(static_cast<int64_t>(l), dropout), input, delta, memory.branch);
     }
     backend.layer_norm_forward({.x = memory.blocks.back().x2,
                                 .delta = memory.branch,
                                 .sum = memory.xf,
-                                .weight = network.master(table.ln_f_weight()),
-                                .bias = network.master(table.ln_f_bias()),
+                                .weight = network.vector(table.ln_f_weight()),
+                                .bias = network.vector(table.ln_f_bias()),
                                 .epsilon = static_cast<float>(network.config().layer_norm_epsilon),
                                 .y = memory.lnf,
                                 .mean = memory.mean_f,
                                 .rstd = memory.rstd_f});
   }
 
+  // Down to the lowest row that is trained.
   void backward(const Gradients& gradients, const MicroBatch& batch, const PassDropout& dropout) {
-    Backend& backend = network.backend();
     const ParameterTable& table = network.table();
     const BackwardScratch& s = memory.scratch;
+    const int lowest = table.lowest_trained();
+    const bool to_last_norm = lowest <= table[table.ln_f_weight()].depth;
     output_forward_backward(network,
                             {.x = memory.lnf,
                              .targets = memory.targets,
                              .weights = weights,
                              .losses = memory.losses,
-                             .dx = s.dnorm,
+                             .dx = to_last_norm ? s.dnorm : View{},
                              .gradient_scale = batch.gradient_scale,
                              .accumulate = batch.accumulate},
                             memory.output, gradients);
-    backend.fill_zero(s.dx);
-    backend.layer_norm_backward({.dy = s.dnorm,
-                                 .sum = memory.xf,
-                                 .weight = network.master(table.ln_f_weight()),
-                                 .mean = memory.mean_f,
-                                 .rstd = memory.rstd_f,
-                                 .dx = s.dx,
-                                 .dweight = gradients.row(table.ln_f_weight()),
-                                 .dbias = gradients.row(table.ln_f_bias()),
-                                 .accumulate = batch.accumulate});
-    for (auto l = static_cast<int64_t>(memory.blocks.size()) - 1; l >= 0; --l) {
-      block_backward(network, l, shape, memory.blocks[l], s, gradients, batch.accumulate, dropout);
+    if (to_last_norm) last_norm_backward(gradients, batch.accumulate);
+    for (int64_t l = table.layers() - 1; l >= 0 && lowest < table.depth_of_layer(l + 1); --l) {
+      // The memory of the topmost layer is as it left it.
+      if (l < table.layers() - 1) block_again(block(l, dropout), recompute, memory.branch);
+      block_backward(block(l, dropout), s, gradients, batch.accumulate);
     }
-    if (dropout.rate > 0) backend.dropout(s.dx, dropout.embedding());
+    if (lowest == 0) embedding_backward(gradients, batch.accumulate, dropout);
+  }
+
+  void last_norm_backward(const Gradients& gradients, bool accumulate) {
+    const ParameterTable& table = network.table();
+    const BackwardScratch& s = memory.scratch;
+    network.backend().fill_zero(s.dx);
+    network.backend().layer_norm_backward({.dy = s.dnorm,
+                                           .sum = memory.xf,
+                                           .weight = network.vector(table.ln_f_weight()),
+                                           .mean = memory.mean_f,
+                                           .rstd = memory.rstd_f,
+                                           .dx = s.dx,
+                                           .dweight = gradients.row(table.ln_f_weight()),
+                                           .dbias = gradients.row(table.ln_f_bias()),
+                                           .accumulate = accumulate});
+  }
+
+  void embedding_backward(const Gradients& gradients, bool accumulate, const PassDropout& dropout) {
+    Backend& backend = network.backend();
+    const ParameterTable& table = network.table();
+    const View dx = memory.scratch.dx, dwte = gradients.row(table.wte()),
+               dwpe = gradients.row(table.wpe());
+    if (dropout.rate > 0) backend.dropout(dx, dropout.embedding());
     // Where the output layer is tied, dwte holds its term by now; what no term stands in starts
     // here.
-    if (!batch.accumulate) {
-      backend.fill_zero(gradients.row(table.wpe()));
-      if (table.output() != table.wte()) backend.fill_zero(gradients.row(table.wte()));
-    }
+    if (!accumulate && dwpe) backend.fill_zero(dwpe);
+    if (!accumulate && dwte && table.output() != table.wte()) backend.fill_zero(dwte);
     backend.embedding_backward({.tokens = memory.tokens,
                                 .positions = memory.positions,
-                                .dx = s.dx,
-                                .dwte = gradients.row(table.wte()),
-                                .dwpe = gradients.row(table.wpe())});
+                                .dx = dx,
+                                .dwte = dwte,
+                                .dwpe = dwpe});
   }
 
   void sum_losses(bool accumulate) {
@@ -189,21 +244,24 @@ struct TrainingPass::Impl {
   Network& network;
   PassShape planned, shape;
   float dropout_rate;
+  Recompute recompute;
   Buffer memory_buffer;
   PassMemory memory;
   ConstView weights;             // of the batch; absent: all 1
   bool plain_positions = false;  // memory holds those of whole windows
 };
 
-TrainingPass::TrainingPass(Network& network, int64_t batch, int64_t context, float dropout)
-    : impl_(std::make_unique<Impl>(network, batch, context, dropout)) {}
+TrainingPass::TrainingPass(Network& network, int64_t batch, int64_t context, float dropout,
+                           Recompute recompute)
+    : impl_(std::make_unique<Impl>(network, PassShape{batch, context}, dropout, recompute)) {}
 
 TrainingPass::~TrainingPass() = default;
 
 void TrainingPass::forward_backward(const MicroBatch& batch, int64_t context,
                                     Gradients& gradients) {
   impl_->load(batch, context);
-  const PassDropout dropout{impl_->dropout_rate, batch.dropout_seed};
+  const PassDropout dropout{impl_->dropout_rate, batch.dropout_seed,
+                            static_cast<float>(impl_->network.lora().dropout)};
   impl_->forward(dropout);
   impl_->backward(gradients, batch, dropout);
   impl_->sum_losses(batch.accumulate);
@@ -230,18 +288,31 @@ double TrainingPass::read_loss() const {
   return sum;
 }
 
-int64_t TrainingPass::planned_bytes(const Network& network, int64_t batch, int64_t context) {
+int64_t TrainingPass::planned_bytes(const Network& network, int64_t batch, int64_t context,
+                                    Recompute recompute) {
   Arena count;
-  plan_pass(count, network, PassShape{batch, context});
+  plan_pass(count, network, PassShape{batch, context}, recompute);
   return count.used_bytes();
 }
 
-double training_flops(const ModelConfig& config, int64_t tokens, int64_t context) {
-  const auto C = static_cast<double>(config.width), L = static_cast<double>(config.layers),
-             matrices = static_cast<double>(ParameterTable(config).multiplied_count());
-  // Q K^T and P V: 2 products of 2 T/2 C flops per token forward, twice that backward.
-  const double attention = L * 6 * static_cast<double>(context) * C;
-  return static_cast<double>(tokens) * (6 * matrices + attention);
+double training_flops(const Network& network, int64_t tokens, int64_t context) {
+  const ParameterTable& table = network.table();
+  const int lowest = table.lowest_trained();
+  const auto C = static_cast<double>(network.config().width);
+  double flops = 0;
+  for (const ParameterRow& row : table.rows()) {
+    if (!row.multiplied) continue;
+    // Forward; the gradient of what it reads, which of no layer's matrix is that of the layers
+    // below or an adapter's; its own.
+    const int products = 1 + (row.maps == 0 || lowest < row.depth ? 1 : 0) + (row.trained ? 1 : 0);
+    flops += 2 * products * static_cast<double>(row.shape.count());
+  }
+  for (int64_t l = 0; l < table.layers(); ++l) {
+    // Q K^T and P V: 2 products of 2 T/2 C flops per token forward, twice that backward.
+    const bool back = lowest < table[table.layer(l).attn_proj_weight].depth;
+    flops += (back ? 6 : 2) * static_cast<double>(context) * C;
+  }
+  return static_cast<double>(tokens) * flops;
 }
 
 }  // namespace inkstone

@@ -5,15 +5,17 @@
 #include <memory>
 #include <span>
 
+#include "inkstone/recompute.h"
 #include "inkstone/tokenizer.h"
 #include "model/network.h"
 
 namespace inkstone {
 
-// Gradients of all parameters, float32, laid out as ParameterTable says.
+// Gradients of the parameters that are trained, float32, laid out as ParameterTable says.
 class Gradients {
  public:
   explicit Gradients(const Network& network);
+  // Empty where the row is not trained, and of kNoRow.
   View row(int row) const;
   View flat() const;
 
@@ -39,12 +41,13 @@ struct MicroBatch {
 };
 
 // Activations are planned and allocated once, for up to B x T tokens; backpropagation needs them
-// all. The logits exist for a block of rows at a time only (Backend::logits_rows). Nothing here
-// waits for the device but read_loss.
+// all, or computes some again (Recompute). The logits exist for a block of rows at a time only
+// (Backend::logits_rows). Nothing here waits for the device but read_loss.
 class TrainingPass {
  public:
   // dropout: the rate at embeddings, residual branches and attention, in [0, 1).
-  TrainingPass(Network& network, int64_t batch, int64_t context, float dropout);
+  TrainingPass(Network& network, int64_t batch, int64_t context, float dropout,
+               Recompute recompute = Recompute::kNone);
   ~TrainingPass();
 
   // Runs B x T tokens, context = T <= the planned one.
@@ -59,7 +62,8 @@ class TrainingPass {
   double read_loss() const;
 
   // Bytes of activations and scratch that a pass of this shape allocates.
-  static int64_t planned_bytes(const Network& network, int64_t batch, int64_t context);
+  static int64_t planned_bytes(const Network& network, int64_t batch, int64_t context,
+                               Recompute recompute = Recompute::kNone);
 
  private:
   struct Impl;
@@ -67,7 +71,8 @@ class TrainingPass {
 };
 
 // GEMM floating-point operations of one forward and backward pass over `tokens` tokens in windows
-// of `context` (the output layer included, attention's products counted as causal halves).
-double training_flops(const ModelConfig& config, int64_t tokens, int64_t context);
+// of `context` (the output layer included, attention's products counted as causal halves). What
+// the table does not train costs no gradient; what is computed again is not counted.
+double training_flops(const Network& network, int64_t tokens, int64_t context);
 
 }  // namespace inkstone

@@ -13,19 +13,6 @@
 namespace inkstone {
 namespace {
 
-WeightType weight_type(DType type) {
-  return type == DType::kBF16 ? WeightType::kBF16 : WeightType::kF32;
-}
-
-Weight weight_of(ConstView view, WeightLayout layout) {
-  const bool in_first = layout == WeightLayout::kInOut;
-  return {.type = weight_type(view.dtype),
-          .layout = layout,
-          .in = view.shape[in_first ? 0 : 1],
-          .out = view.shape[in_first ? 1 : 0],
-          .data = view.data};
-}
-
 const std::byte* row_at(const Weight& weight, int64_t row) {
   return static_cast<const std::byte*>(weight.data) + row * row_bytes(weight.type, weight.in);
 }
@@ -33,12 +20,6 @@ const std::byte* row_at(const Weight& weight, int64_t row) {
 // What is held when nothing is asked for.
 WeightType usual_type(WeightType stored, DType compute) {
   return stored == WeightType::kF32 && compute == DType::kBF16 ? WeightType::kBF16 : stored;
-}
-
-int64_t stored_bytes(const Weight& weight) {
-  const bool in_first = weight.layout == WeightLayout::kInOut;
-  return in_first ? weight.in * row_bytes(weight.type, weight.out)
-                  : weight.out * row_bytes(weight.type, weight.in);
 }
 
 // Every row of `from` in the type, [out, in], at `to`.
@@ -90,6 +71,12 @@ DType checked_cache(DType type, const ModelConfig& config) {
 
 }  // namespace
 
+int64_t stored_bytes(const Weight& weight) {
+  const bool in_first = weight.layout == WeightLayout::kInOut;
+  return in_first ? weight.in * row_bytes(weight.type, weight.out)
+                  : weight.out * row_bytes(weight.type, weight.in);
+}
+
 std::span<const std::string_view> cache_type_names() { return kCacheNames; }
 
 std::optional<DType> cache_type_by_name(std::string_view name) {
@@ -105,6 +92,7 @@ Weights::Weights(Backend& backend, const ModelConfig& config, const WeightOption
       table_(config),
       compute_(options.compute),
       cache_(checked_cache(options.cache.value_or(options.compute), config)),
+      packed_(options.packed),
       files_(std::move(files)),
       matrices_(table_.rows().size()),
       embeddings_(table_.rows().size()),
@@ -143,6 +131,18 @@ Weights::Weights(Backend& backend, OpenedModel model, const WeightOptions& optio
     const bool is_converted = r.multiplied && matrices_[at].data != stored.data;
     if (is_converted && !is_embedding) source_->release(row);
   }
+}
+
+int64_t Weights::held_bytes() const {
+  int64_t bytes = 0;
+  for (int row = 0; row < table_.count(); ++row) {
+    const Weight &matrix = this->matrix(row), &embedding = this->embedding(row);
+    if (matrix.data != nullptr) bytes += stored_bytes(matrix);
+    if (embedding.data != nullptr && embedding.data != matrix.data)
+      bytes += stored_bytes(embedding);
+    if (const ConstView vector = this->vector(row)) bytes += vector.bytes();
+  }
+  return bytes;
 }
 
 std::byte* Weights::take(int64_t bytes) {
@@ -192,6 +192,7 @@ Weight Weights::blocks(const Weight& stored, WeightType type, const std::string&
 
 Weight Weights::matrix_of(const Weight& stored, WeightType wanted, const std::string& name) {
   const WeightType type = fitting_type(wanted, stored.in);
+  if (!packed_ && type == stored.type) return as_it_lies(stored);
   if (is_float(type)) multiplied_bytes_ += stored.in * stored.out * block_of(type).bytes;
   if (is_float(type) && type == stored.type) return as_it_lies(stored);
   return is_float(type) ? converted_floats(stored, type, name) : blocks(stored, type, name);

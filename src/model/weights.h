@@ -23,11 +23,17 @@ struct WeightOptions {
   DType compute = DType::kF32;  // kF32 or kBF16
   // A type of pages (kernels/page_layout.h); nullopt: `compute`.
   std::optional<DType> cache = {};
+  // False: blocks stay in the order of the file, for training an adapter, which reads them by
+  // Backend::widen and not by linear.
+  bool packed = true;
 };
 
 // "f32", "f16", "bf16", "q8_0" (which is kI8); nullopt for a name that is none.
 std::span<const std::string_view> cache_type_names();
 std::optional<DType> cache_type_by_name(std::string_view name);
+
+// Of a weight that is not packed.
+int64_t stored_bytes(const Weight& weight);
 
 // A matrix of a file that has the wanted type is used as it lies there (mapped; where the backend
 // shares the host's memory); others are converted, and blocks are put into the order in which the
@@ -58,6 +64,8 @@ class Weights {
   ConstView vector(int row) const {
     return row == kNoRow ? ConstView{} : vectors_[static_cast<size_t>(row)];
   }
+  // Bytes of all weights as they are held.
+  int64_t held_bytes() const;
   // The files' tensors; null where the weights are a network's.
   const TensorSource* source() const { return source_.get(); }
   // Bytes of all matrices, which each pass through the layers reads.
@@ -79,6 +87,7 @@ class Weights {
   ModelConfig config_;
   ParameterTable table_;
   DType compute_, cache_;
+  bool packed_;
   HfConfigFiles files_;
   std::unique_ptr<TensorSource> source_;  // null: of a network
   std::vector<Weight> matrices_, embeddings_;

@@ -64,6 +64,19 @@ void add_new_tokens(const RunFacts& f, std::vector<Message>& lines) {
   }
 }
 
+// Where not all of it is trained.
+std::optional<Message> trained_line(const RunFacts& f) {
+  int64_t trained = 0, all = 0;
+  for (const ParameterRow& row : f.network.table().rows()) {
+    all += row.shape.count();
+    if (row.trained) trained += row.shape.count();
+  }
+  if (trained == all) return std::nullopt;
+  return message("trained: {:.2f} M parameters, {:.2f} % of them",
+                 static_cast<double>(trained) / 1e6,
+                 100 * static_cast<double>(trained) / static_cast<double>(all));
+}
+
 // Of a model that is trained further, when that begins.
 std::optional<Message> vocabulary_line(const RunFacts& f) {
   constexpr int64_t kEnough = int64_t{1} << 20;
@@ -75,7 +88,9 @@ std::optional<Message> vocabulary_line(const RunFacts& f) {
 }  // namespace
 
 std::vector<Message> announcement(const RunFacts& f) {
-  std::vector<Message> lines = {model_line(f.network.config()), data_line(f)};
+  std::vector<Message> lines = {model_line(f.network.config())};
+  if (auto line = trained_line(f)) lines.push_back(*std::move(line));
+  lines.push_back(data_line(f));
   add_data_sets(f, lines);
   add_new_tokens(f, lines);
   lines.push_back(device_line(f));

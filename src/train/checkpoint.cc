@@ -14,6 +14,9 @@
 #include "base/json.h"
 #include "formats/hf_config.h"
 #include "formats/safetensors.h"
+#include "model/adapter.h"
+#include "model/model_impl.h"
+#include "model/trained_adapter.h"
 #include "train/options.h"
 
 namespace inkstone {
@@ -21,6 +24,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kWeights = "model.safetensors";
+constexpr const char *kAdapter = "adapter_model.safetensors",
+                     *kAdapterConfig = "adapter_config.json";
 constexpr const char* kMoments = "optimizer.safetensors";
 constexpr const char* kState = "trainer_state.json";
 constexpr const char* kChecksums = "checksums.txt";
@@ -54,10 +59,23 @@ void save_moments(const Network& network, const Optimizer& optimizer, const fs::
         {.name = name, .dtype = DType::kF32, .shape = std::move(shape), .data = data});
   };
   for (int row = 0; row < network.table().count(); ++row) {
+    if (!network.table()[row].trained) continue;
     add("exp_avg." + network.table()[row].name, optimizer.m(row));
     if (const View v = optimizer.v(row)) add("exp_avg_sq." + network.table()[row].name, v);
   }
   write_safetensors(path, tensors, {{"format", "pt"}});
+}
+
+// The model, or the adapter that is trained for state.options.init.
+void save_model(const TrainerState& state, const Network& network, const Tokenizer& tokenizer,
+                const fs::path& folder) {
+  if (network.base() != nullptr)
+    return write_adapter(folder, trained_adapter(network, state.options.init.string()));
+  save_weights(network, folder / kWeights);
+  write_hf_config(folder, network.config(),
+                  {.end_of_text = tokenizer.end_of_text(),
+                   .dropout = state.options.dropout,
+                   .files = network.files()});
 }
 
 // One line per file, as `xxh128sum` prints and checks them.
@@ -104,6 +122,7 @@ Json to_json(const TrainerState& s) {
                {"loss_count", s.loss_count},
                {"stopped_early", s.stopped_early},
                {"data_fingerprint", s.data_fingerprint},
+               {"base_fingerprint", s.base_fingerprint},
                {"options", to_json(s.options)}};
   if (s.best_val_loss) json["best_val_loss"] = *s.best_val_loss;
   return json;
@@ -125,6 +144,7 @@ TrainerState trainer_state_from_json(const Json& json) {
   s.loss_count = required(get_integer(json, "loss_count", 0, kMost), "loss_count");
   s.stopped_early = required(get_boolean(json, "stopped_early"), "stopped_early");
   s.data_fingerprint = required(get_string(json, "data_fingerprint"), "data_fingerprint");
+  s.base_fingerprint = get_string(json, "base_fingerprint").value_or("");
   if (!json.contains("options")) fail_missing_key("options");
   s.options = train_options_from_json(json["options"]);
   s.planned_steps = get_integer(json, "planned_steps", 1, kMost).value_or(s.options.steps);
@@ -168,12 +188,8 @@ fs::path CheckpointFolder::save(const TrainerState& state, const Network& networ
   const fs::path final_path = path(state.step), temporary = temporary_beside(final_path);
   try {
     make_folders(temporary);
-    save_weights(network, temporary / kWeights);
+    save_model(state, network, tokenizer, temporary);
     save_moments(network, optimizer, temporary / kMoments);
-    write_hf_config(temporary, network.config(),
-                    {.end_of_text = tokenizer.end_of_text(),
-                     .dropout = state.options.dropout,
-                     .files = network.files()});
     tokenizer.save(temporary);
     write_json(temporary / kState, to_json(state));
     write_checksums(temporary);
@@ -239,8 +255,10 @@ void CheckpointFolder::verify(int64_t step) const {
   const fs::path folder = path(step), list = folder / kChecksums;
   if (!fs::exists(list)) fail_damaged(list, marked("is missing"));
   std::istringstream lines(read_file(list, 1 << 20));
-  std::set<std::string> required_names = {kWeights, kMoments, kState, "config.json",
-                                          "tokenizer.json"};
+  std::set<std::string> required_names = {kMoments, kState, "tokenizer.json"};
+  const bool adapter = is_adapter(folder);
+  required_names.insert(adapter ? kAdapter : kWeights);
+  required_names.insert(adapter ? kAdapterConfig : "config.json");
   for (std::string line; std::getline(lines, line);) {
     const size_t gap = line.find("  ");
     if (gap != 32 || line.find('/') != std::string::npos)
@@ -268,6 +286,15 @@ TrainerState CheckpointFolder::read_state(int64_t step) const {
   });
 }
 
+Model CheckpointFolder::load(const TrainerState& state) const {
+  const LoadOptions load{.runtime = state.options.runtime, .compute = state.options.compute};
+  const fs::path folder = path(state.step);
+  if (state.options.lora.rank == 0) return load_trainable(folder, load);
+  Model model = load_for_adapter(state.options.init, state.options.lora, state.options.seed, load);
+  set_adapter(*model.impl().network, read_adapter(folder, model.config()));
+  return model;
+}
+
 void CheckpointFolder::read_moments(int64_t step, const Network& network,
                                     const Optimizer& optimizer) const {
   const SafetensorsFile file(path(step) / kMoments);
@@ -282,6 +309,7 @@ void CheckpointFolder::read_moments(int64_t step, const Network& network,
     network.backend().copy_from_host(values.data(), to);
   };
   for (int row = 0; row < network.table().count(); ++row) {
+    if (!network.table()[row].trained) continue;
     read("exp_avg." + network.table()[row].name, optimizer.m(row));
     if (const View v = optimizer.v(row)) read("exp_avg_sq." + network.table()[row].name, v);
   }

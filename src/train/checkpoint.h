@@ -1,5 +1,5 @@
-// Checkpoints: RUN/checkpoints/step-NNNNNNN, complete Hugging Face folders with the trainer's state
-// beside the weights. Layout: docs/formats.md.
+// Checkpoints: RUN/checkpoints/step-NNNNNNN, complete Hugging Face folders, or adapters of PEFT's
+// format, with the trainer's state beside the weights. Layout: docs/formats.md.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "inkstone/tokenizer.h"
+#include "inkstone/model.h"
 #include "inkstone/trainer.h"
 #include "model/network.h"
 #include "train/optimizer.h"
@@ -22,7 +23,8 @@ namespace inkstone {
 struct TrainerState {
   TrainOptions options;
   std::string data_fingerprint;
-  int64_t step = 0;  // steps done
+  std::string base_fingerprint;  // of an adapter's model; empty: the model itself is trained
+  int64_t step = 0;              // steps done
   // What options.steps was before the clock took some away; see TrainOptions::seconds.
   int64_t planned_steps = 0;
   double elapsed_s = 0;
@@ -61,7 +63,9 @@ class CheckpointFolder {
   // Throws kInvalidData naming the file if a file of the checkpoint is missing, cut or changed.
   void verify(int64_t step) const;
   TrainerState read_state(int64_t step) const;
-  // The moments; the weights are read by load_network.
+  // The weights of state.step: the model, or the adapter's model with the adapter.
+  Model load(const TrainerState& state) const;
+  // The moments.
   void read_moments(int64_t step, const Network& network, const Optimizer& optimizer) const;
 
   // Points RUN/last at state.step, and RUN/best at state.best_step if that checkpoint is there

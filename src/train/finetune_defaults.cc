@@ -67,10 +67,11 @@ int64_t finetune_steps(const TrainOptions& o) {
 }
 
 double finetune_lr(const TrainOptions& o) {
-  constexpr double kSmallest = 1.0 / 20;
+  constexpr double kSmallest = 1.0 / 20, kOfAdapter = 10;
   const Training before = training_of(o);
   const double tokens = static_cast<double>(o.steps) * tokens_of_step(o);
-  return before.lr * std::clamp(std::pow(tokens / before.tokens, 0.25), kSmallest, 1.0);
+  const double largest = o.lora.rank > 0 ? kOfAdapter * before.lr : before.lr;
+  return largest * std::clamp(std::pow(tokens / before.tokens, 0.25), kSmallest, 1.0);
 }
 
 }  // namespace inkstone

@@ -1,5 +1,5 @@
-// The optimisers: AdamW over all of a network's parameters, or Muon over the layers' matrices and
-// AdamW over the others.
+// The optimisers: AdamW over all of a network's parameters that are trained, or Muon over the
+// layers' matrices and AdamW over the others.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,8 @@
 namespace inkstone {
 
 struct StepOptions {
-  double lr = 0, beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8;  // of AdamW
+  // Of AdamW. Each row has its part of the rates (ParameterRow::lr_scale).
+  double lr = 0, beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8;
   double muon_lr = 0;
   double weight_decay = 0;  // of the rows whose table entry says decay
   double clip = 0;          // gradients are scaled down to this global norm; 0: never
@@ -31,16 +32,20 @@ class Optimizer {
   // The norm, here. Waits.
   double read_norm() const;
 
-  // First and second moments of a row; no second one (an empty view) where Muon acts.
-  View m(int row) const { return rows_[row].m; }
-  View v(int row) const { return rows_[row].v; }
+  // First and second moments of a row; empty views where it is not trained, and no second one where
+  // Muon acts.
+  View m(int row) const { return of_row(row).m; }
+  View v(int row) const { return of_row(row).v; }
 
   // Of moments and working memory.
   static int64_t planned_bytes(const Network& network, OptimizerKind kind);
 
  private:
+  ParameterUpdate of_row(int row) const;
+
   Network* network_;
-  std::vector<ParameterUpdate> rows_;  // as the table's; without what changes from step to step
+  std::vector<int> trained_;           // rows of the table
+  std::vector<ParameterUpdate> rows_;  // of these; without what changes from step to step
   Buffer m_, v_, norm_, scratch_;
 };
 

@@ -68,6 +68,23 @@ int64_t tokens_per_step(const TrainOptions& o, int64_t window) {
 
 namespace {
 
+// What an adapter rules out.
+void check_adapter(const TrainOptions& o) {
+  if (o.init.empty())
+    fail(ErrorCode::kUsage, "--lora {} needs a model to train an adapter for", o.lora.rank);
+  if (!o.freeze.empty()) {
+    fail(ErrorCode::kUsage,
+         "--freeze '{}' beside --lora: the whole model is frozen then; choose the matrices that "
+         "get an adapter with --lora-targets",
+         o.freeze);
+  }
+  if (o.optimizer == OptimizerKind::kMuon) {
+    fail(ErrorCode::kUsage,
+         "--optimizer muon beside --lora: Muon moves whole matrices, and of an adapter there are "
+         "only the two factors of one, which AdamW trains; leave --optimizer out");
+  }
+}
+
 // What depends on several options at once.
 void check_together(const TrainOptions& o) {
   validate_weights(o);
@@ -81,6 +98,7 @@ void check_together(const TrainOptions& o) {
   if (o.patience > 0 && o.eval_every == 0) {
     fail(ErrorCode::kUsage, "--patience {} needs evaluations: --eval-every is 0", o.patience);
   }
+  if (o.lora.rank > 0) check_adapter(o);
 }
 
 }  // namespace

@@ -36,6 +36,7 @@ bool is_unfinished(std::string_view name) {
 Json to_json(const RunDescription& d) {
   return {{"program", "inkstone"},
           {"data_fingerprint", d.data_fingerprint},
+          {"weights_by_name", d.weights_by_name},
           {"options", to_json(d.options)}};
 }
 
@@ -43,7 +44,8 @@ RunDescription run_description_from_json(const Json& json) {
   if (!json.is_object()) fail(ErrorCode::kInvalidData, "found no JSON object");
   const auto options = json.find("options");
   if (options == json.end()) fail_missing_key("options");
-  return {train_options_from_json(*options), get_string(json, "data_fingerprint").value_or("")};
+  return {train_options_from_json(*options), get_string(json, "data_fingerprint").value_or(""),
+          get_boolean(json, "weights_by_name").value_or(false)};
 }
 
 bool has_run_description(const fs::path& run) { return fs::exists(run / kDescription); }

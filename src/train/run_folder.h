@@ -16,6 +16,9 @@ namespace inkstone {
 struct RunDescription {
   TrainOptions options;
   std::string data_fingerprint;  // empty: of a run that an earlier version began
+  // False: begun by a version that drew initial weights by the number of their row, not by its
+  // name (docs/decisions/0019).
+  bool weights_by_name = true;
 };
 
 Json to_json(const RunDescription& description);

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "model/model_impl.h"
+#include "model/trained_adapter.h"
 #include "model/training_pass.h"
 #include "tokenizer/added_tokens.h"
 #include "train/announcement.h"
@@ -36,30 +37,78 @@ TrainingBatches::Shape batches_shape(const TrainOptions& options, const DataSets
                                           : nullptr};
 }
 
+LoadOptions load_options(const TrainOptions& options, const TrainObserver& observer) {
+  return {.runtime = options.runtime,
+          .compute = options.compute,
+          .adapter = options.init_adapter,
+          .on_message = observer.on_message};
+}
+
+// Special tokens that the objectives add to the text's vocabulary.
+int64_t added_tokens(const DataSets& data) {
+  return data.tokenizer().vocab_size() - data.text_ids();
+}
+
+// The model's ids must be the text's; only those that an objective adds may be more.
+Model whole_model(const TrainOptions& options, const DataSets& data, const LoadOptions& load) {
+  const bool grows = added_tokens(data) > 0 &&
+                     load_config(find_model(options.init)).vocab_size >= data.text_ids();
+  return load_trainable(options.init, load,
+                        {.vocab_size = grows ? data.tokenizer().vocab_size() : 0,
+                         .prefix_lm = options.prefix_lm});
+}
+
+// What an adapter has no place for: it changes matrices alone.
+void check_for_adapter(const TrainOptions& options, const DataSets& data, const Model& model) {
+  const ModelConfig& config = model.config();
+  if (options.prefix_lm && !config.prefix_lm) {
+    fail(ErrorCode::kUsage,
+         "--prefix-lm with --lora: an adapter cannot say that the model sees prompts whole; train "
+         "all of the model, or an adapter of a model that does");
+  }
+  if (added_tokens(data) > 0 && config.vocab_size < data.tokenizer().vocab_size()) {
+    fail(ErrorCode::kUsage,
+         "the objective needs {} new special tokens, which an adapter has no rows for: train all of "
+         "the model (without --lora), or begin with a model that has them",
+         added_tokens(data));
+  }
+}
+
+// An adapter refers to its model, which is to be one by itself.
+Model adapter_of_model(TrainOptions& options, const DataSets& data, const LoadOptions& load) {
+  const fs::path base = find_model(options.init);
+  if (is_adapter(base) || !options.init_adapter.empty()) {
+    fail(ErrorCode::kUnsupported,
+         "'{}' is a model with an adapter: merge them first (inkstone merge), then train another "
+         "for the result",
+         options.init.string());
+  }
+  options.init = fs::canonical(base);  // a run's best may be another one tomorrow
+  Model model = load_for_adapter(options.init, options.lora, options.seed, load);
+  check_for_adapter(options, data, model);
+  return model;
+}
+
 }  // namespace
 
 Model starting_model(TrainOptions& options, const DataSets& data, const TrainObserver& observer) {
-  const LoadOptions load{.runtime = options.runtime,
-                         .compute = options.compute,
-                         .adapter = options.init_adapter,
-                         .on_message = observer.on_message};
+  const LoadOptions load = load_options(options, observer);
   options.model.vocab_size = data.tokenizer().vocab_size();
   options.model.prefix_lm = options.prefix_lm;
-  if (options.init.empty()) {
-    validate(options.model);
-    return Model::create(options.model, options.seed, load);
-  }
-  // The model's ids must be the text's; only those that an objective adds may be more.
-  const int64_t added = data.tokenizer().vocab_size() - data.text_ids();
-  const bool fits = load_config(find_model(options.init)).vocab_size >= data.text_ids();
-  Model model = load_trainable(options.init, load,
-                               {.vocab_size = added > 0 && fits ? data.tokenizer().vocab_size() : 0,
-                                .prefix_lm = options.prefix_lm});
+  if (options.init.empty()) validate(options.model);
+  Model model = options.init.empty()    ? Model::create(options.model, options.seed, load)
+                : options.lora.rank > 0 ? adapter_of_model(options, data, load)
+                                        : whole_model(options, data, load);
   options.prefix_lm = model.config().prefix_lm;  // such a model stays one
   options.model = model.config();
-  options.init = fs::absolute(options.init);
+  if (!options.init.empty()) options.init = fs::absolute(options.init);
   if (!options.init_adapter.empty()) options.init_adapter = fs::absolute(options.init_adapter);
+  set_policy(model, options);
   return model;
+}
+
+void set_policy(const Model& model, const TrainOptions& options) {
+  model.impl().network->set_policy(options.freeze, options.layer_lr_decay);
 }
 
 Session::Session(TrainerState state, Model model, DataSets data, const TrainObserver& observer,
@@ -77,6 +126,7 @@ Session::Session(TrainerState state, Model model, DataSets data, const TrainObse
       log_(network_.backend()) {
   check_model_and_data();
   check_fingerprint();
+  check_base();
   check_ranks();
   // The ranks' micro-batches of a step follow each other.
   TrainOptions of_all = options();
@@ -84,7 +134,8 @@ Session::Session(TrainerState state, Model model, DataSets data, const TrainObse
   batches_ = std::make_unique<TrainingBatches>(data_.train(), data_.shares(), of_all,
                                                batches_shape(options(), data_, wanted_context()));
   pass_ = std::make_unique<TrainingPass>(network_, options().batch, batches_->window(),
-                                         static_cast<float>(options().dropout));
+                                         static_cast<float>(options().dropout),
+                                         options().recompute);
 }
 
 Session::~Session() = default;
@@ -97,7 +148,7 @@ void Session::begin() {
   speed_ = std::make_unique<Speed>(
       network_.backend(), network_.compute(),
       Speed::Work{static_cast<double>(tokens_per_step()),
-                  training_flops(network_.config(), tokens_per_step(), batches_->window())});
+                  training_flops(network_, tokens_per_step(), batches_->window())});
   if (data_.can_validate()) val_rates_ = data_.rates(data_.val(), most_eval_tokens());
   before_s_ = state_.elapsed_s;
   start_s_ = seconds_now();
@@ -214,6 +265,18 @@ void Session::check_ranks() {
        ranks_.rank(), ranks_.size());
 }
 
+// An adapter is worth nothing on another model.
+void Session::check_base() {
+  if (network_.base() == nullptr) return;
+  const std::string found = base_fingerprint(network_);
+  if (state_.base_fingerprint.empty()) state_.base_fingerprint = found;
+  if (state_.base_fingerprint == found) return;
+  fail(ErrorCode::kMismatch,
+       "the model '{}' is not the one that this run trains an adapter for, or has changed since "
+       "({}, expected {}): put the old one back",
+       options().init.string(), found, state_.base_fingerprint);
+}
+
 void Session::announce() const {
   const RunFacts facts = {state_, network_, data_, *batches_, wanted_context(), tokens_per_step()};
   for (const Message& line : announcement(facts)) say(line);
@@ -314,8 +377,10 @@ std::string Session::first_not_finite() const {
   const Buffer number(backend, size_bytes(DType::kF64));
   const View sum = number.view(DType::kF64, {1});
   for (int row = network_.table().count() - 1; row >= 0; --row) {
+    const View gradient = gradients_.row(row);
+    if (!gradient) continue;
     double squares = 0;
-    backend.sum_of_squares(gradients_.row(row), sum);
+    backend.sum_of_squares(gradient, sum);
     backend.copy_to_host(sum, &squares);
     if (!std::isfinite(squares)) return network_.table()[row].name;
   }
@@ -450,8 +515,16 @@ void Session::report(std::optional<double> val_loss) {
   state_.loss_count = 0;
 }
 
+// With an adapter: merged into a copy of its model, which is there for as long as a sample is
+// written.
+Model Session::model_for_samples() const {
+  if (network_.base() == nullptr) return model_;
+  return merged_model(network_, options().init,
+                      {.runtime = options().runtime, .compute = options().compute});
+}
+
 void Session::sample() {
-  const std::string text = observer_.make_sample(model_, data_.tokenizer(),
+  const std::string text = observer_.make_sample(model_for_samples(), data_.tokenizer(),
                                                  options().sample_prompt);
   if (metrics_) metrics_->write_sample(state_.step, text);
   if (observer_.on_sample) observer_.on_sample(state_.step, text);

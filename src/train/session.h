@@ -26,9 +26,12 @@ namespace inkstone {
 
 class TrainingPass;
 
-// The weights that the options begin with. Sets what they leave to the data or to the model that
-// they name.
+// The weights that the options begin with; with options.lora the model with an adapter that is
+// zero. Sets what they leave to the data or to the model that they name.
 Model starting_model(TrainOptions& options, const DataSets& data, const TrainObserver& observer);
+
+// Which parameters are trained, and how; what is made for a session by other ways needs it too.
+void set_policy(const Model& model, const TrainOptions& options);
 
 class Session {
  public:
@@ -78,6 +81,7 @@ class Session {
   void say(const Message& text) const;
   void check_model_and_data();
   void check_fingerprint();
+  void check_base();
   void check_ranks();
   void announce() const;
   void begin();
@@ -100,6 +104,7 @@ class Session {
   double evaluate();
   bool note_evaluation(double val_loss);
   void report(std::optional<double> val_loss);
+  Model model_for_samples() const;
   void sample();
   void save();
 

@@ -95,8 +95,14 @@ Begun begin_anew(const ResumeOptions& given, const TrainObserver& observer) {
   state.data_fingerprint = description.data_fingerprint;
   state.planned_steps = state.options.steps;
   apply(given, state);
-  if (observer.on_message)
+  if (observer.on_message) {
     observer.on_message(marked("this run has no checkpoint yet: it begins at the beginning"));
+    if (!description.weights_by_name && state.options.init.empty()) {
+      observer.on_message(
+          marked("it was begun by an earlier version, which drew other initial weights from the "
+                 "same seed: its losses will not be those that it had"));
+    }
+  }
   DataSets data = open_data(state.options);
   Model model = starting_model(state.options, data, observer);
   return {.state = std::move(state), .model = std::move(model), .data = std::move(data)};
@@ -121,8 +127,8 @@ Begun go_on(const ResumeOptions& given, const TrainObserver& observer, Ranks& ra
         "this run is finished: it did {} of {} steps; to train longer, resume with --steps N",
         state.step, state.options.steps));
   }
-  Model model = load_trainable(
-      checkpoints.path(step), {.runtime = state.options.runtime, .compute = state.options.compute});
+  Model model = checkpoints.load(state);
+  set_policy(model, state.options);
   return {.state = std::move(state),
           .model = std::move(model),
           .data = std::move(data),

@@ -20,6 +20,8 @@ constexpr ChoiceNames<MaskUnit, 2> kMaskUnits = {
     {{MaskUnit::kToken, "token"}, {MaskUnit::kWord, "word"}}};
 constexpr ChoiceNames<MaskWith, 3> kMasksWith = {
     {{MaskWith::kAuto, "auto"}, {MaskWith::kRandom, "random"}, {MaskWith::kMask, "mask"}}};
+constexpr ChoiceNames<Recompute, 3> kRecompute = {
+    {{Recompute::kNone, "none"}, {Recompute::kLight, "light"}, {Recompute::kFull, "full"}}};
 
 constexpr int64_t kMost = int64_t{1} << 40;
 constexpr WholeRange kCount = {.low = 1, .high = kMost}, kCountOrNone = {.low = 0, .high = kMost};
@@ -31,6 +33,50 @@ bool masks(const T& o) { return o.mask_rate.second > 0 || o.masked_fraction > 0;
 
 // One function for each heading.
 using Table = OptionTable<T>;
+
+OptionTable<LoraOptions> adapter_options() {
+  using L = LoraOptions;
+  constexpr WholeRange kRank = {.low = 0, .high = 65536};
+  const auto with_rank = [](const L& lora) { return lora.rank > 0; };
+  OptionTable<L> table;
+  table.group(marked("What is trained"))
+      .add({.name = "lora",
+            .help = marked("train an adapter of this rank, such as 8, and leave the model as it "
+                           "is; 0: train the model"),
+            .type = "RANK",
+            .only_in = "finetune"},
+           &L::rank, kRank)
+      .add({.name = "lora-alpha",
+            .help = marked("of the adapter: its change counts alpha / rank times"),
+            .only_in = "finetune"},
+           &L::alpha, kPositive)
+      .only_if(with_rank)
+      .add({.name = "lora-targets",
+            .help = marked("matrices with an adapter, some of attn.c_attn, attn.c_proj, mlp.c_fc, "
+                           "mlp.c_proj, with commas between them (all four)"),
+            .type = "NAME,...",
+            .derived = true,
+            .only_in = "finetune"},
+           &L::targets)
+      .only_if(with_rank)
+      .add({.name = "lora-dropout",
+            .help = marked("probability that a number is dropped before the adapter sees it"),
+            .only_in = "finetune"},
+           &L::dropout, kBelowOne)
+      .only_if(with_rank)
+      .add({.name = "rslora",
+            .help = marked("the change counts alpha / sqrt(rank) times, for large ranks"),
+            .only_in = "finetune"},
+           &L::rank_stabilised)
+      .only_if(with_rank)
+      .add({.name = "dora",
+            .help = marked("train the length of each output's weights by itself: a little better "
+                           "at small ranks, and slower"),
+            .only_in = "finetune"},
+           &L::magnitudes)
+      .only_if(with_rank);
+  return table;
+}
 
 void add_data(Table& table) {
   table.group(marked("Data"))
@@ -71,6 +117,12 @@ void add_steps(Table& table) {
       .add({.name = "dtype",
             .help = marked("f32, or bf16: mixed precision with float32 master weights")},
            &T::compute, kComputeTypes)
+      .add({.name = "recompute",
+            .help = marked("for less memory, what is computed again on the way back: none; light: "
+                           "normalisations and activation functions; full: whole layers, for a "
+                           "quarter more time"),
+            .affects_result = false},
+           &T::recompute, kRecompute)
       .add({.name = "seed",
             .help = marked("of the initial weights, the order of the data and dropout")},
            &T::seed);
@@ -120,6 +172,19 @@ void add_optimiser(Table& table) {
            &T::epsilon, kPart)
       .add({.name = "clip", .help = marked("largest gradient norm; 0: no clipping")}, &T::clip,
            kNotNegative);
+}
+
+void add_parts(Table& table) {
+  table.group(marked("What is trained"))
+      .add({.name = "freeze",
+            .help = marked("parts that are not: wte, wpe, h.0-5, h.*.mlp, ln_f, with commas "
+                           "between them"),
+            .type = "PART,..."},
+           &T::freeze)
+      .add({.name = "layer-lr-decay",
+            .help = marked("of the learning rate from each layer to the one below it")},
+           &T::layer_lr_decay, NumberRange{.low = 0, .high = 1, .above_low = true})
+      .include(&T::lora, adapter_options());
 }
 
 void add_objective(Table& table) {
@@ -206,6 +271,7 @@ Table make_table() {
   add_data(table);
   add_steps(table);
   add_optimiser(table);
+  add_parts(table);
   add_objective(table);
   add_checks_of_progress(table);
   add_output(table);

@@ -61,6 +61,10 @@ class FailingBackend final : public Backend {
   void sum(ConstView x, View total, bool accumulate) override { cpu_->sum(x, total, accumulate); }
   void sum_of_squares(ConstView x, View total) override { cpu_->sum_of_squares(x, total); }
 
+  void widen(const Widen& op) override { cpu_->widen(op); }
+  void scale_columns(const ScaleColumns& op) override { cpu_->scale_columns(op); }
+  void sum_products(const SumProducts& op) override { cpu_->sum_products(op); }
+  void adapted_norms(const AdaptedNorms& op) override { cpu_->adapted_norms(op); }
   void linear(const Linear& op) override {
     count();
     cpu_->linear(op);

@@ -5,6 +5,7 @@
 #include "kernels/cpu/products.h"
 #include "kernels/harness.h"
 #include "kernels/late_backend.h"
+#include "tensor/blocks.h"
 
 namespace inkstone::test {
 namespace {
@@ -32,6 +33,65 @@ TEST(Kernels, SumRows) {
     }
   }
   check(sum_rows_case(5, 17, DType::kF32, true));
+}
+
+TEST(Kernels, ScaleColumns) {
+  for (const DType type : kTypes) {
+    for (const int64_t columns : kWidths) {
+      for (const int64_t rows : {1, 2, 33})
+        check(scale_columns_case(rows, columns, type, rows > 1));
+    }
+  }
+}
+
+TEST(Kernels, SumProducts) {
+  for (const DType type : kTypes) {
+    for (const int64_t columns : kWidths) {
+      for (const int64_t rows : {1, 2, 33})
+        check(sum_products_case(rows, columns, type, rows == 2));
+    }
+  }
+}
+
+TEST(Kernels, AdaptedNorms) {
+  for (const WeightLayout layout : {WeightLayout::kInOut, WeightLayout::kOutIn}) {
+    for (const DType type : kTypes) {
+      for (const int64_t rank : {1, 3}) {
+        check(
+            adapted_norms_case({.in = 17, .out = 5, .rank = rank, .layout = layout, .type = type}));
+        check(adapted_norms_case(
+            {.in = 33, .out = 130, .rank = rank, .layout = layout, .type = type}));
+      }
+    }
+  }
+}
+
+// Exact: every type's numbers are f32, and are rounded once for bf16.
+TEST(Kernels, WidensRowsOfEveryType) {
+  constexpr int64_t kRows = 5, kColumns = 256;
+  std::vector<float> values(kRows * kColumns);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = std::sin(0.37f * static_cast<float>(i));
+  for (const std::string_view name : weight_type_names()) {
+    SCOPED_TRACE(name);
+    const WeightType type = *weight_type_by_name(name);
+    std::vector<std::byte> stored(kRows * row_bytes(type, kColumns));
+    std::vector<float> decoded(values.size()), widened(2 * kColumns);
+    std::vector<bf16> rounded(2 * kColumns);
+    encode_row(type, values.data(), kRows * kColumns, nullptr, stored.data());
+    decode_row(type, stored.data(), kRows * kColumns, decoded.data());
+    for (const WeightLayout layout : {WeightLayout::kInOut, WeightLayout::kOutIn}) {
+      const bool in_out = layout == WeightLayout::kInOut;
+      const Weight weight{type, layout, in_out ? kRows : kColumns, in_out ? kColumns : kRows,
+                          stored.data()};
+      cpu().widen({.weight = weight, .first_row = 2, .to = view(widened.data(), {2, kColumns})});
+      cpu().widen({.weight = weight, .first_row = 2, .to = view(rounded.data(), {2, kColumns})});
+      for (size_t i = 0; i < widened.size(); ++i) {
+        const float expected = decoded[2 * kColumns + i];
+        ASSERT_EQ(widened[i], expected) << i;
+        ASSERT_EQ(rounded[i].bits, to_bf16(expected).bits) << i;
+      }
+    }
+  }
 }
 
 TEST(Kernels, Sum) {
@@ -119,6 +179,8 @@ TEST(Kernels, EmbeddingBackward) {
       check(embedding_backward_case({.N = N, .C = C, .V = 41, .T = 7}));
   }
   check(embedding_backward_case({.N = 130, .C = 17, .V = 1, .T = 1}));
+  check(embedding_backward_case({.N = 33, .C = 17, .V = 41, .T = 7, .dwte = false}));
+  check(embedding_backward_case({.N = 33, .C = 17, .V = 41, .T = 7, .dwpe = false}));
 }
 
 TEST(Kernels, LayerNormForward) {
@@ -146,6 +208,14 @@ TEST(Kernels, LayerNormBackward) {
         }
         check(layer_norm_backward_case(
             {.N = 67, .C = C, .type = type, .accumulate = accumulate, .bias = false}));
+        for (const bool bias : {false, true}) {
+          check(layer_norm_backward_case({.N = 67,
+                                          .C = C,
+                                          .type = type,
+                                          .accumulate = accumulate,
+                                          .bias = bias,
+                                          .dweight = false}));
+        }
       }
     }
   }
@@ -339,18 +409,27 @@ std::vector<OperationCase> case_of_each_operation() {
   std::vector<OperationCase> cases;
   for (const Product product : {Product::kNN, Product::kNT, Product::kTN})
     cases.push_back(matmul_case({.product = product, .M = 5, .N = 17, .K = 33, .bias = true}));
-  for (OperationCase& c :
-       std::vector{add_case(769, DType::kBF16), cast_case(769, DType::kBF16),
-                   sum_rows_case(5, 17, DType::kF32, false), sum_case(769, true),
-                   sum_of_squares_case(769), dropout_case(769, DType::kF32, kDropout),
-                   adamw_case(769, true), muon_case({.rows = 17, .columns = 40, .copy = true}),
-                   activation_forward_case({Activation::kGelu, 769}),
-                   activation_backward_case({Activation::kGelu, 769}),
-                   embedding_forward_case(embedding), embedding_backward_case(embedding),
-                   layer_norm_forward_case({.N = 5, .C = 17, .delta = true}),
-                   layer_norm_backward_case({.N = 5, .C = 17}), attention_forward_case(attention),
-                   attention_backward_case(attention), linear_case({.R = 3, .K = 33, .N = 17}),
-                   cross_entropy_case({.R = 9, .V = 17})})
+  for (OperationCase& c : std::vector{add_case(769, DType::kBF16),
+                                      cast_case(769, DType::kBF16),
+                                      sum_rows_case(5, 17, DType::kF32, false),
+                                      sum_case(769, true),
+                                      scale_columns_case(5, 17, DType::kF32, true),
+                                      sum_products_case(5, 17, DType::kF32, true),
+                                      adapted_norms_case({.in = 17, .out = 5, .rank = 2}),
+                                      sum_of_squares_case(769),
+                                      dropout_case(769, DType::kF32, kDropout),
+                                      adamw_case(769, true),
+                                      muon_case({.rows = 17, .columns = 40, .copy = true}),
+                                      activation_forward_case({Activation::kGelu, 769}),
+                                      activation_backward_case({Activation::kGelu, 769}),
+                                      embedding_forward_case(embedding),
+                                      embedding_backward_case(embedding),
+                                      layer_norm_forward_case({.N = 5, .C = 17, .delta = true}),
+                                      layer_norm_backward_case({.N = 5, .C = 17}),
+                                      attention_forward_case(attention),
+                                      attention_backward_case(attention),
+                                      linear_case({.R = 3, .K = 33, .N = 17}),
+                                      cross_entropy_case({.R = 9, .V = 17})})
     cases.push_back(std::move(c));
   return cases;
 }

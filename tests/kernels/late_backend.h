@@ -82,6 +82,10 @@ class LateBackend final : public Backend {
     later([=, this] { cpu_->sum_of_squares(x, total); });
   }
 
+  void widen(const Widen& op) override { later(&Backend::widen, op); }
+  void scale_columns(const ScaleColumns& op) override { later(&Backend::scale_columns, op); }
+  void sum_products(const SumProducts& op) override { later(&Backend::sum_products, op); }
+  void adapted_norms(const AdaptedNorms& op) override { later(&Backend::adapted_norms, op); }
   void linear(const Linear& op) override { later(&Backend::linear, op); }
   void embed(const Embed& op) override { later(&Backend::embed, op); }
   void attention_paged(const AttentionPaged& op) override { later(&Backend::attention_paged, op); }

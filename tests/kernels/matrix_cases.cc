@@ -209,22 +209,25 @@ OperationCase embedding_backward_case(const EmbeddingSizes& s) {
           .tensors = {{"tokens", DType::kI32, {s.N}, Role::kInput, 0, static_cast<double>(s.V)},
                       {"positions", DType::kI32, {s.N}, Role::kInput, 0, static_cast<double>(s.T)},
                       {"dx", DType::kF32, {s.N, s.C}},
-                      {"dwte", DType::kF32, {s.V, s.C}, Role::kUpdated},
-                      {"dwpe", DType::kF32, {s.T, s.C}, Role::kUpdated}},
+                      {"dwte", DType::kF32, {s.V, s.C}, s.dwte ? Role::kUpdated : Role::kInput},
+                      {"dwpe", DType::kF32, {s.T, s.C}, s.dwpe ? Role::kUpdated : Role::kInput}},
           .run =
-              [](Backend& backend, Views t) {
+              [s](Backend& backend, Views t) {
                 backend.embedding_backward({.tokens = t[kTokens],
                                             .positions = t[kPositions],
                                             .dx = t[kDx],
-                                            .dwte = t[kDwte],
-                                            .dwpe = t[kDwpe]});
+                                            .dwte = s.dwte ? t[kDwte] : View{},
+                                            .dwpe = s.dwpe ? t[kDwpe] : View{}});
               },
           .expect =
               [s](Values& v) {
                 const auto tokens = v.integers(kTokens), positions = v.integers(kPositions);
                 Doubles dwte = absolute(v[kDwte]), dwpe = absolute(v[kDwpe]);
+                const Doubles old_dwte = v[kDwte], old_dwpe = v[kDwpe];
                 reference::embedding_backward(tokens, positions, absolute(v[kDx]), dwte, dwpe);
                 reference::embedding_backward(tokens, positions, v[kDx], v[kDwte], v[kDwpe]);
+                if (!s.dwte) v[kDwte] = old_dwte;
+                if (!s.dwpe) v[kDwpe] = old_dwpe;
                 v.set_bound(kDwte,
                             [&](int64_t i) { return static_cast<double>(s.N) * kUnit * dwte[i]; });
                 v.set_bound(kDwpe,
@@ -344,7 +347,7 @@ void bound_layer_norm_dx(Values& v, const Doubles& old, const LayerNormCase& c) 
 }
 
 void expect_layer_norm_backward(Values& v, const LayerNormCase& c) {
-  const Doubles old_dx = v[kDx];
+  const Doubles old_dx = v[kDx], old_dweight = v[kDweight];
   const Doubles zeros(c.C, 0.0);
   if (!c.accumulate) v[kDweight] = zeros;
   if (!c.accumulate && c.bias) v[kDbias] = zeros;
@@ -360,6 +363,7 @@ void expect_layer_norm_backward(Values& v, const LayerNormCase& c) {
       {v[kDx], v[kDweight], c.bias ? reference::Out(v[kDbias]) : reference::Out()});
   v.set_bound(kDweight,
               [&](int64_t i) { return static_cast<double>(c.N + 4) * kUnit * dweight[i]; });
+  if (!c.dweight) v[kDweight] = old_dweight;
   if (c.bias)
     v.set_bound(kDbias, [&](int64_t i) { return static_cast<double>(c.N + 1) * kUnit * dbias[i]; });
   bound_layer_norm_dx(v, old_dx, c);
@@ -370,15 +374,16 @@ void expect_layer_norm_backward(Values& v, const LayerNormCase& c) {
 OperationCase layer_norm_backward_case(const LayerNormCase& c) {
   const Role sums = c.accumulate ? Role::kUpdated : Role::kOutput;
   return {.name = "layer_norm_backward",
-          .what = fmt::format("N={} C={} {}{}{}", c.N, c.C, name(c.type),
-                              c.accumulate ? " accumulate" : "", c.bias ? "" : " no bias"),
+          .what = fmt::format("N={} C={} {}{}{}{}", c.N, c.C, name(c.type),
+                              c.accumulate ? " accumulate" : "", c.bias ? "" : " no bias",
+                              c.dweight ? "" : " no weight"),
           .tensors = {{"dy", c.type, {c.N, c.C}},
                       {"sum", DType::kF32, {c.N, c.C}, Role::kInput, c.mean - 1, c.mean + 1},
                       {"weight", DType::kF32, {c.C}},
                       {"mean", DType::kF32, {c.N}, Role::kInput, c.mean - 0.1, c.mean + 0.1},
                       {"rstd", DType::kF32, {c.N}, Role::kInput, 0.5, 2},
                       {"dx", DType::kF32, {c.N, c.C}, Role::kUpdated},
-                      {"dweight", DType::kF32, {c.C}, sums},
+                      {"dweight", DType::kF32, {c.C}, c.dweight ? sums : Role::kInput},
                       {"dbias", DType::kF32, {c.C}, c.bias ? sums : Role::kInput}},
           .run =
               [c](Backend& backend, Views t) {
@@ -388,7 +393,7 @@ OperationCase layer_norm_backward_case(const LayerNormCase& c) {
                                              .mean = t[kMean],
                                              .rstd = t[kRstd],
                                              .dx = t[kDx],
-                                             .dweight = t[kDweight],
+                                             .dweight = c.dweight ? t[kDweight] : View{},
                                              .dbias = c.bias ? t[kDbias] : View{},
                                              .accumulate = c.accumulate});
               },

@@ -122,6 +122,14 @@ Weight weight_of(const LinearCase& c, const void* data);
 OperationCase add_case(int64_t count, DType delta);
 OperationCase cast_case(int64_t count, DType to);
 OperationCase sum_rows_case(int64_t rows, int64_t columns, DType type, bool accumulate);
+OperationCase scale_columns_case(int64_t rows, int64_t columns, DType type, bool bias);
+OperationCase sum_products_case(int64_t rows, int64_t columns, DType type, bool accumulate);
+struct AdaptedNormsCase {
+  int64_t in, out, rank;
+  WeightLayout layout = WeightLayout::kInOut;
+  DType type = DType::kF32;
+};
+OperationCase adapted_norms_case(const AdaptedNormsCase& c);
 OperationCase sum_case(int64_t count, bool accumulate);
 OperationCase sum_of_squares_case(int64_t count);
 OperationCase dropout_case(int64_t count, DType type, const DropoutMask& mask);
@@ -151,6 +159,7 @@ OperationCase activation_backward_case(const ActivationCase& c);
 
 struct EmbeddingSizes {
   int64_t N, C, V, T;
+  bool dwte = true, dwpe = true;  // of the backward pass: which are wanted
 };
 OperationCase embedding_forward_case(const EmbeddingSizes& s);
 OperationCase embedding_backward_case(const EmbeddingSizes& s);
@@ -161,6 +170,7 @@ struct LayerNormCase {
   bool delta = false, accumulate = false;
   double mean = 0;  // x lies in [mean - 1, mean + 1)
   bool bias = true;
+  bool dweight = true;  // of the backward pass: whether it is wanted
 };
 OperationCase layer_norm_forward_case(const LayerNormCase& c);
 OperationCase layer_norm_backward_case(const LayerNormCase& c);

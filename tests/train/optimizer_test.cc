@@ -157,6 +157,36 @@ TEST(Optimizer, MuonActsOnTheMatricesOfTheLayers) {
             Optimizer::planned_bytes(network, OptimizerKind::kAdamW));
 }
 
+// Without moments AdamW moves every weight by its row's rate; what is frozen has neither moments
+// nor a rate.
+TEST(Optimizer, MovesEachLayerAtItsRateAndWhatIsFrozenNotAtAll) {
+  const Model model = load_trainable(test::fixture("model/inverse_layer_scale"));
+  Network& network = *model.impl().network;
+  const int64_t all = Optimizer::planned_bytes(network, OptimizerKind::kAdamW);
+  network.set_policy("wpe,h.1", 0.5);
+  EXPECT_LT(Optimizer::planned_bytes(network, OptimizerKind::kAdamW), all * 0.8);
+  Gradients gradients(network);
+  Optimizer optimizer(network, OptimizerKind::kAdamW);
+  std::vector<std::vector<float>> before;
+  for (int row = 0; row < network.table().count(); ++row) {
+    const View w = network.master(row);
+    before.emplace_back(w.as<float>(), w.as<float>() + w.count());
+    if (const View g = gradients.row(row)) std::fill_n(g.as<float>(), g.count(), 1.0f);
+  }
+  optimizer.step(gradients, {.lr = 1e-3, .beta1 = 0, .beta2 = 0}, 0);
+  for (int row = 0; row < network.table().count(); ++row) {
+    const std::string& name = network.table()[row].name;
+    const bool frozen = name == "wpe.weight" || name.starts_with("h.1.");
+    const double rate = name == "wte.weight"       ? 1e-3 / 8
+                        : name.starts_with("h.0.") ? 1e-3 / 4
+                                                   : 1e-3;
+    EXPECT_EQ(!optimizer.m(row), frozen) << name;
+    EXPECT_EQ(!optimizer.v(row), frozen) << name;
+    const float moved = before[row][0] - network.master(row).as<float>()[0];
+    EXPECT_NEAR(moved, frozen ? 0 : rate, frozen ? 0 : 1e-3 * rate + 1e-6) << name;
+  }
+}
+
 TEST(Optimizer, ChangesNothingWhenTheGradientIsNotFinite) {
   const Model model = load_trainable(test::fixture("model/two_layers"));
   Network& network = *model.impl().network;

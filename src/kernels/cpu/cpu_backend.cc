@@ -100,6 +100,10 @@ class CpuBackend final : public Backend {
   }
   void sum(ConstView x, View total, bool accumulate) override { cpu::sum(x, total, accumulate); }
   void sum_of_squares(ConstView x, View total) override { cpu::sum_of_squares(context_, x, total); }
+  void widen(const Widen& op) override { cpu::widen(context_, op); }
+  void scale_columns(const ScaleColumns& op) override { cpu::scale_columns(context_, op); }
+  void sum_products(const SumProducts& op) override { cpu::sum_products(context_, op); }
+  void adapted_norms(const AdaptedNorms& op) override { cpu::adapted_norms(context_, op); }
   void linear(const Linear& op) override { cpu::linear(context_, op); }
   void embed(const Embed& op) override { cpu::embed(context_, op); }
   void attention_paged(const AttentionPaged& op) override { cpu::attention_paged(context_, op); }

@@ -51,12 +51,15 @@ void embedding_backward(Context& context, const EmbeddingBackward& op) {
   const int32_t *tokens = op.tokens.as<int32_t>(), *positions = op.positions.as<int32_t>();
   context.pool.parallel_for(C, 16, [&](int64_t begin, int64_t end, int) {
     const int64_t count = end - begin;
+    const auto add_to = [&](const View& table, int64_t row, const float* dx) {
+      if (!table) return;
+      float* to = table.as<float>() + row * C + begin;
+      HWY_DYNAMIC_DISPATCH(add_two)(to, dx, to, count);
+    };
     for (int64_t n = 0; n < N; ++n) {
       const float* dx = op.dx.as<float>() + n * C + begin;
-      float* dwte = op.dwte.as<float>() + tokens[n] * C + begin;
-      float* dwpe = op.dwpe.as<float>() + positions[n] * C + begin;
-      HWY_DYNAMIC_DISPATCH(add_two)(dwte, dx, dwte, count);
-      HWY_DYNAMIC_DISPATCH(add_two)(dwpe, dx, dwpe, count);
+      add_to(op.dwte, tokens[n], dx);
+      add_to(op.dwpe, positions[n], dx);
     }
   });
 }

@@ -89,7 +89,7 @@ void forward_bf16(const LayerNormForward& op, int64_t begin, int64_t end) {
 }
 
 // One row: dx += rstd (g - mean(g) - z mean(g z)) with g = dy * weight and z the normalised value;
-// adds dy * z and, where there is a dbias, dy to the block's sums.
+// adds dy * z to the block's dweight and dy to its dbias, where there are such.
 template <typename T>
 void backward_row(const LayerNormBackward& op, int64_t n, float* dweight, float* dbias) {
   const size_t C = op.dx.shape.last();
@@ -98,24 +98,24 @@ void backward_row(const LayerNormBackward& op, int64_t n, float* dweight, float*
   float* dx = op.dx.as<float>() + n * C;
   const VF m = hn::Set(F32(), op.mean.as<float>()[n]), r = hn::Set(F32(), op.rstd.as<float>()[n]);
   VF sum_g = hn::Zero(F32()), sum_gz = sum_g;
-  const auto first = [&](VF x, VF d, VF w, VF dw) {  // returns the new dw
+  const auto first = [&](VF x, VF d, VF w) {  // returns z
     const VF z = hn::Mul(hn::Sub(x, m), r), g = hn::Mul(d, w);
     sum_g = hn::Add(sum_g, g);
     sum_gz = hn::MulAdd(g, z, sum_gz);
-    return hn::MulAdd(d, z, dw);
+    return z;
   };
   for_vectors(
       C,
       [&](size_t i) {
-        const VF d = load(dy + i);
-        store(first(load(s + i), d, load(weight + i), load(dweight + i)), dweight + i);
+        const VF d = load(dy + i), z = first(load(s + i), d, load(weight + i));
+        if (dweight != nullptr) store(hn::MulAdd(d, z, load(dweight + i)), dweight + i);
         if (dbias != nullptr) store(hn::Add(load(dbias + i), d), dbias + i);
       },
       [&](size_t i, size_t k) {
-        const VF d = load_part(dy + i, k);
-        store_part(
-            first(load_part(s + i, k), d, load_part(weight + i, k), load_part(dweight + i, k)),
-            dweight + i, k);
+        const VF d = load_part(dy + i, k),
+                 z = first(load_part(s + i, k), d, load_part(weight + i, k));
+        if (dweight != nullptr)
+          store_part(hn::MulAdd(d, z, load_part(dweight + i, k)), dweight + i, k);
         if (dbias != nullptr) store_part(hn::Add(load_part(dbias + i, k), d), dbias + i, k);
       });
   const VF a = hn::Set(F32(), sum_of(sum_g) / static_cast<float>(C));
@@ -175,16 +175,18 @@ void layer_norm_backward(Context& context, const LayerNormBackward& op) {
   constexpr int64_t kBlockRows = 32;
   const int64_t C = op.dx.shape.last(), N = op.dx.count() / C,
                 blocks = (N + kBlockRows - 1) / kBlockRows;
-  INK_CHECK(op.dy.count() == N * C && op.sum.count() == N * C && op.dweight.count() == C &&
-                (!op.dbias || op.dbias.count() == C),
+  INK_CHECK(op.dy.count() == N * C && op.sum.count() == N * C &&
+                (!op.dweight || op.dweight.count() == C) && (!op.dbias || op.dbias.count() == C),
             "layer norm: sizes");
-  const int64_t sums = op.dbias ? 2 : 1;
+  const int64_t sums = (op.dweight ? 1 : 0) + (op.dbias ? 1 : 0);
   float* const partial = context.partial.take(blocks * sums * C);  // [blocks, sums, C]
   std::fill(partial, partial + blocks * sums * C, 0.0f);
   context.pool.parallel_for(blocks, 1, [&](int64_t first, int64_t last, int) {
     for (int64_t block = first; block < last; ++block) {
       const int64_t begin = block * kBlockRows, end = std::min(N, begin + kBlockRows);
-      float *dw = partial + block * sums * C, *db = op.dbias ? dw + C : nullptr;
+      float* const of_block = partial + block * sums * C;
+      float *dw = op.dweight ? of_block : nullptr,
+            *db = op.dbias ? of_block + (sums - 1) * C : nullptr;
       if (op.dy.dtype == DType::kBF16) {
         HWY_DYNAMIC_DISPATCH(backward_rows_bf16)(op, begin, end, dw, db);
       } else {
@@ -199,8 +201,8 @@ void layer_norm_backward(Context& context, const LayerNormBackward& op) {
       to[c] = sum;
     }
   };
-  add_blocks(partial, op.dweight.as<float>());
-  if (op.dbias) add_blocks(partial + C, op.dbias.as<float>());
+  if (op.dweight) add_blocks(partial, op.dweight.as<float>());
+  if (op.dbias) add_blocks(partial + (sums - 1) * C, op.dbias.as<float>());
 }
 
 }  // namespace inkstone::cpu

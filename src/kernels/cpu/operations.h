@@ -54,6 +54,11 @@ void matmul_nn(Context& context, const Matmul& op);                        // ma
 void matmul_nt(Context& context, const Matmul& op);                        // matmul.cc
 void matmul_tn(Context& context, const Matmul& op);                        // matmul.cc
 
+void widen(Context& context, const Widen& op);                 // widen.cc
+void scale_columns(Context& context, const ScaleColumns& op);  // scale_columns.cc
+void sum_products(Context& context, const SumProducts& op);    // sum_products.cc
+void adapted_norms(Context& context, const AdaptedNorms& op);  // adapted_norms.cc
+
 void linear(Context& context, const Linear& op);                   // linear.cc
 void linear_blocks(Context& context, const Linear& op);            // linear_blocks.cc
 int64_t packed_bytes(const Weight& weight);                        // pack_blocks.cc
