@@ -77,33 +77,6 @@ void show_rates(const RateFinding& finding, bool json) {
       finding.steepest_lr, finding.lowest_lr, finding.suggested_lr));
 }
 
-// Begins the run, or goes on with it where the same command was stopped.
-int run_command(const TrainArguments& a, const CLI::App& command) {
-  if (a.find_lr) return run_find_lr(a, command);
-  check_arguments(a, command);
-  const CommandRecord record = record_of(command);
-  require_same_command(record, a.run);
-  const InterruptFlag interrupt;
-  TrainDisplay display(a.json, interrupt);
-  TrainObserver observer = display.observer();
-  observer.stop_at = a.stop_at;
-  observer.on_begin = [&](const fs::path& run) { write_command_record(record, run); };
-  tell_newer_texts(a.run, record, display);
-  const bool only_looks = a.plan || a.verify_resume;
-  if (!only_looks && read_command_record(a.run) && can_resume(a.run))
-    return display.finish(resume(resume_options(a), observer), a.run);
-  try {
-    const auto data = a.texts.empty() ? all_data_folders(a.data)
-                                      : std::vector{prepare_text_run(text_run(a), record, display)};
-    const TrainOptions options = train_options(a, command, data, observer);
-    if (a.plan) return show_plan(options, a.json);
-    if (a.verify_resume) return show_resume_check(options, a.json);
-    return display.finish(train(options, observer), a.run);
-  } catch (const Interrupted&) {
-    return display.interrupted(a.run);
-  }
-}
-
 // A folder for what a text is made into, which goes with the object.
 class PassingFolder {
  public:
@@ -147,6 +120,33 @@ int run_find_lr(TrainArguments a, const CLI::App& command) {
   } catch (const Error&) {
     if (interrupt.raised()) return kExitInterrupted;  // too few steps to say anything
     throw;
+  }
+}
+
+// Begins the run, or goes on with it where the same command was stopped.
+int run_command(const TrainArguments& a, const CLI::App& command) {
+  if (a.find_lr) return run_find_lr(a, command);
+  check_arguments(a, command);
+  const CommandRecord record = record_of(command);
+  require_same_command(record, a.run);
+  const InterruptFlag interrupt;
+  TrainDisplay display(a.json, interrupt);
+  TrainObserver observer = display.observer();
+  observer.stop_at = a.stop_at;
+  observer.on_begin = [&](const fs::path& run) { write_command_record(record, run); };
+  tell_newer_texts(a.run, record, display);
+  const bool only_looks = a.plan || a.verify_resume;
+  if (!only_looks && read_command_record(a.run) && can_resume(a.run))
+    return display.finish(resume(resume_options(a), observer), a.run);
+  try {
+    const auto data = a.texts.empty() ? all_data_folders(a.data)
+                                      : std::vector{prepare_text_run(text_run(a), record, display)};
+    const TrainOptions options = train_options(a, command, data, observer);
+    if (a.plan) return show_plan(options, a.json);
+    if (a.verify_resume) return show_resume_check(options, a.json);
+    return display.finish(train(options, observer), a.run);
+  } catch (const Interrupted&) {
+    return display.interrupted(a.run);
   }
 }
 
