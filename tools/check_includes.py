@@ -33,6 +33,7 @@ PUBLIC = {
     "lora.h": "base",
     "recompute.h": "base",
     "tokenizer.h": "formats",
+    "turns.h": "formats",
     "reading.h": "corpus",
     "cleaning.h": "corpus",
     "prepare.h": "corpus",

@@ -334,6 +334,31 @@ def csv():
     yield "bom", b"\xef\xbb\xbftext\nx\n"
 
 
+def records():
+    """The first byte picks the format and what is taken."""
+    pair = {"prompt": "one ", "completion": TEXTS[1]}
+    turns = [{"role": "user", "content": "one"}, {"role": "assistant", "content": [{"type": "text", "text": "two"}]}]
+    alpaca = {"instruction": "one", "input": None, "output": "two"}
+    lines = b"\n".join(compact(record) for record in (pair, {"messages": turns}, alpaca, {"prompt": 1}))
+    yield "lines", b"\x00" + lines
+    yield "completion", b"\x04" + lines
+    yield "json", b"\x01[" + compact(pair) + b"," + compact({"text": "a", "messages": turns}) + b"]"
+    yield "csv", b"\x02id,prompt,completion\n1,a,b\n2,c,\n3\n"
+    yield "tsv", b"\x07instruction\tinput\toutput\na\t\tb\n"
+
+
+def trained_spans():
+    """What follows the magic and the version: counts, and documents with their spans."""
+    documents = struct.pack("<4I", 5, 1, 2, 5) + struct.pack("<6I", 9, 2, 0, 1, 4, 9)
+    yield "two", struct.pack("<3Q", 2, 3, 14) + documents
+    yield "empty", struct.pack("<3Q", 0, 0, 0)
+
+
+def turn_templates():
+    roles = {"user": {"before": "Q: ", "after": "\n"}, "assistant": {"before": "<|end|>", "after": ""}}
+    yield "two", compact({"version": 1, "begin": END, "roles": roles})
+
+
 def tar_of(files, mode):
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode=mode) as tar:
@@ -437,6 +462,7 @@ TARGETS = {
     "json": jsons, "hf_config": hf_configs, "special_roles": special_roles, "prompts": prompts,
     "conversation": conversations, "jsonl": jsonl, "csv": csv, "archive": archives, "html": html, "charset": charsets,
     "package": packages, "subtitles": subtitles,
+    "records": records, "trained_spans": trained_spans, "turn_template": turn_templates,
     "run_json": runs, "trainer_state": trainer_states, "metrics": metrics, "sweep_spec": sweep_specs,
     "command_record": command_records, "history": histories, "terminal": terminals, "report": reports,
 }

@@ -14,6 +14,7 @@
 
 #include "inkstone/model.h"
 #include "inkstone/tokenizer.h"
+#include "inkstone/turns.h"
 
 namespace inkstone {
 
@@ -165,11 +166,13 @@ class Generator {
 // One growing text that user and model write in turn; keeps the cache between turns.
 class Conversation {
  public:
-  // The generator must outlive it.
-  explicit Conversation(Generator& generator);
+  // The generator must outlive it. With a template the model is given the turns as it has them, and
+  // its end mark ends a reply; without one the texts as they stand, one behind the other.
+  explicit Conversation(Generator& generator, std::optional<TurnTemplate> turns = std::nullopt);
   ~Conversation();
 
-  // Adds the user's text and lets the model continue it. (Of whole_characters, what counts is this
+  // Adds the user's text and lets the model continue it. With a template special tokens in texts
+  // are text, unless options.special refuses them. (Of whole_characters, what counts is this
   // text alone: a reply to UTF-8 is UTF-8.) The completion becomes part of the text,
   // also when it was cancelled; options.special holds for the user's text, and special tokens in
   // earlier replies are text unless it is kAllow. Each call with the same history and options gives

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "inkstone/reading.h"
 #include "inkstone/runtime.h"
 #include "inkstone/tokenizer.h"
+#include "inkstone/turns.h"
 
 namespace inkstone {
 
@@ -32,6 +34,10 @@ struct PrepareOptions {
   // And those that share a MinHash band with an earlier one.
   bool near_duplicates = false;
   MinHashOptions minhash = {};
+  // Of records with a completion (read.records): how they are written. nullopt: the tokenizer's
+  // own template, else "plain" where all are pairs {prompt, completion} with white space between
+  // the two, else "turns" (inkstone/turns.h).
+  std::optional<TurnTemplate> turns = {};
   // A line of JSON for everything that was left out; empty: none.
   std::filesystem::path dropped_file = {};
 
@@ -50,11 +56,27 @@ struct ShardReport {
   std::string hash128;  // of the file, as `xxh128sum` prints it
 };
 
+// Which tokens of a split are trained; of records with a completion.
+struct SpansReport {
+  std::string file;  // name inside the output folder
+  int64_t trained_tokens = 0;
+  std::string hash128;  // of the file, as of a shard
+};
+
 struct SplitReport {
   int64_t documents = 0, bytes = 0;
   int64_t tokens = 0;  // with the end-of-text tokens
   int64_t shards = 0;
   std::vector<ShardReport> shard_files;
+  std::optional<SpansReport> spans = {};
+};
+
+// Of a corpus of records with a completion.
+struct RecordsReport {
+  std::map<std::string, int64_t> shapes;  // "{prompt, completion}": kept by cleaning
+  std::string turns;                      // the template's name, "" if it has none
+  // Documents in which a token reaches from the prompt into the completion.
+  int64_t shared_tokens = 0;
 };
 
 // How many documents, and how many of their bytes.
@@ -83,6 +105,7 @@ struct PrepareReport {
   std::vector<int64_t> token_lengths;        // [i]: kept documents of 2^i .. 2^(i+1) - 1 tokens
   std::vector<TokenCount> frequent_tokens;   // the most frequent first
   std::map<std::string, int64_t> encodings;  // files and members of archives in each
+  std::optional<RecordsReport> records = {};
   // Those whose encoding was guessed, or with notes: the first thousand.
   std::vector<SourceFacts> sources;
   std::vector<Message> warnings;  // what a user should know, a sentence each
@@ -120,10 +143,14 @@ struct PrepareObserver {
 // has none, neither at the cut nor at its end (as nanoGPT).
 // "<|endoftext|>" inside a line is encoded as ordinary text.
 //
+// Records with a completion (options.read.records) are documents as well, in the tokens of
+// TurnEncoder; the end-of-text token follows where they do not end with it anyway. None is cut, and
+// text and such records are not mixed: kUsage.
+//
 // Writes train_000000.bin..., val_000000.bin... (none for a part without tokens), the tokenizer,
-// report.json. The files depend on the inputs and options alone: not on the number of threads, nor
-// on interruptions. Memory: below 1 GiB with any input, number of threads and of documents up to
-// 10^8.
+// report.json; of records with a completion train.spans and val.spans too, and the template. The
+// files depend on the inputs and options alone: not on the number of threads, nor on interruptions.
+// Memory: below 1 GiB with any input, number of threads and of documents up to 10^8.
 //
 // The output folder must be absent, empty, or an earlier output of prepare (its report.json is
 // there), which is then replaced file by file, at the very end: when prepare fails, what was there

@@ -17,6 +17,19 @@ enum class InputFormat { kAuto, kText, kJsonLines, kJson, kCsv, kTsv, kHtml, kSu
 InputFormat parse_input_format(const std::string& name);
 std::string name_of(InputFormat format);
 
+// What a record of a JSON file or a table is.
+enum class Records {
+  // A record with the field or column of the text is text; another one of a known shape is a
+  // conversation, of which the assistant's part is trained.
+  kAuto,
+  kText,        // text, of its field or column
+  kCompletion,  // a conversation of a known shape, else left out
+};
+
+// "auto", "text", "completion". Throws kUsage for other names.
+Records parse_records(const std::string& name);
+std::string name_of(Records records);
+
 struct ReadOptions {
   // kAuto: by the name's ending, after that of its compression (.jsonl .ndjson .json .csv .tsv
   // .html .htm .xhtml); what begins as a page does is HTML, and as subtitles do, subtitles; all
@@ -35,6 +48,11 @@ struct ReadOptions {
   char csv_delimiter = 0;           // 0: of , ; tab | the one that the table's beginning tells
   bool csv_header = true;           // false: the first row is text, and csv_column a number
   std::string encoding = "";        // a name of ICU's; empty: detected, file by file
+  // The known shapes: {prompt, completion}; {messages: [{role, content}, ...]}; Alpaca's
+  // {instruction, input, output}, where the input may be absent. The contents are strings.
+  Records records = Records::kText;
+  // The roles that turns may have.
+  std::vector<std::string> roles = {"system", "user", "assistant"};
 };
 
 // Sources with something to tell that a report lists; there may be millions.

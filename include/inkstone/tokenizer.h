@@ -17,6 +17,7 @@
 namespace inkstone {
 
 using TokenId = int32_t;
+struct TurnTemplate;  // inkstone/turns.h
 
 // GPT-2's document separator, beginning and end mark, unless a model's files name another.
 inline constexpr std::string_view kEndOfText = "<|endoftext|>";
@@ -155,9 +156,17 @@ class Tokenizer {
   // A BPE that has no merges is kByte.
   TokenizerType type() const;
 
+  // How conversations are written for the model (turn_template.json of the folder); nullptr where
+  // nobody said.
+  const TurnTemplate* turn_template() const { return turns_.get(); }
+  // The same tokenizer with another template.
+  Tokenizer with_turn_template(TurnTemplate turns) const;
+
   // Writes tokenizer.json, tokenizer_config.json and special_tokens_map.json (and, for kBpe,
   // vocab.json and merges.txt) into the folder, which is made: of a loaded tokenizer the bytes that
-  // were read, with bos_token and eos_token where only the model's files name them. Hugging Face's
+  // were read, with bos_token and eos_token where only the model's files name them; and with a
+  // template of turns turn_template.json, and the same in Jinja as tokenizer_config.json's
+  // chat_template. Hugging Face's
   // AutoTokenizer.from_pretrained loads it. Files that are there under other names stay. Each file
   // is whole or absent.
   void save(const std::filesystem::path& folder) const;
@@ -169,6 +178,7 @@ class Tokenizer {
   friend class StreamEncoder;
   explicit Tokenizer(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
   std::shared_ptr<const Impl> impl_;
+  std::shared_ptr<const TurnTemplate> turns_;  // nullptr: none
 };
 
 // Encodes a text that comes in parts, and texts one after the other: quicker than Tokenizer::encode

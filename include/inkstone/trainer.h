@@ -102,6 +102,9 @@ struct TrainOptions {
   double weight_decay = 0.1, beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8;
   double clip = 1.0;  // global gradient norm; 0: no clipping
   double dropout = 0.0;
+  // Of data with completions: what the loss of a prompt's token weighs, 0 to 1, beside 1 of a
+  // completion's.
+  double prompt_loss_weight = 0.0;
   // Objectives (docs/objectives.md).
   //
   // The probability that an input is masked, drawn anew for each window between the two.
@@ -158,11 +161,21 @@ struct StepReport {
   std::vector<std::pair<std::string, double>> val_losses;
 };
 
+// What packing made of a data set of records with a completion, for an epoch.
+struct RecordFacts {
+  std::string name;  // of the data set
+  int64_t records = 0, windows = 0, context = 0;
+  int64_t inputs = 0;          // positions of the windows that hold text
+  int64_t trained_tokens = 0;  // targets in completions
+  int64_t prompts_cut = 0, completions_cut = 0, untrained = 0;
+};
+
 // Called from the training thread. Empty members are not called.
 struct TrainObserver {
   // Once train() has made the run's folder and no other process can: before it writes there.
   std::function<void(const std::filesystem::path& run)> on_begin;
-  std::function<void(const Message&)> on_message;  // what a user should know, one line
+  std::function<void(const Message&)> on_message;      // what a user should know, one line
+  std::function<void(const RecordFacts&)> on_records;  // before the first step, each data set's
   std::function<void(const StepReport&)> on_step;
   std::function<void(int64_t step, const std::string& text)> on_sample;
   std::function<void(const std::filesystem::path& checkpoint, bool best)> on_checkpoint;

@@ -37,6 +37,7 @@ enum class RandomStream : uint64_t {
   kDataMixture = 6,
   kPrefix = 16,
   kFillInMiddle = 17,
+  kRecordOrder = 24,
 };
 
 // A stream of random numbers addressed by (seed, stream, substream). Cheap to make; copyable.

@@ -1,5 +1,6 @@
 // `inkstone chat`: the user types, the model goes on.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -17,6 +18,7 @@
 #include "cli/text_json.h"
 #include "generate/generate_options.h"
 #include "inkstone/generator.h"
+#include "inkstone/turns.h"
 
 namespace inkstone::cli {
 namespace {
@@ -46,8 +48,18 @@ Ctrl-C stops an answer.
 
 struct ChatArguments {
   GenerateArguments generate;
-  std::string model, user_prefix, user_suffix;
+  std::string model, user_prefix, user_suffix, turns;
 };
+
+// How turns are written: as --template says, else as the model's files do, unless the user puts
+// texts around what is typed.
+std::optional<TurnTemplate> turns_of(const ChatArguments& a, const Tokenizer& tokenizer) {
+  if (a.turns == "none") return std::nullopt;
+  if (!a.turns.empty()) return load_turn_template(a.turns);
+  const bool has_texts = !a.user_prefix.empty() || !a.user_suffix.empty();
+  if (has_texts || tokenizer.turn_template() == nullptr) return std::nullopt;
+  return *tokenizer.turn_template();
+}
 
 // Of the table of options, those that /set takes and /settings shows.
 constexpr std::string_view kSettings[] = {"temperature",        "top-k",     "top-p", "min-p",
@@ -131,7 +143,8 @@ class Chat {
   explicit Chat(const ChatArguments& a)
       : arguments_(a),
         generator_(load_generator(a.model, a.generate)),
-        conversation_(generator_),
+        turns_(turns_of(a, generator_.tokenizer())),
+        conversation_(generator_, turns_),
         options_(a.generate.options),
         interactive_(stdin_is_terminal() && stdout_is_terminal()),
         encoding_(stdin_is_terminal() || stdout_is_terminal() ? locale_encoding() : "UTF-8"),
@@ -157,6 +170,9 @@ class Chat {
  private:
   void greet() {
     say(translated(kHelp));
+    if (turns_ && arguments_.turns.empty()) {
+      tell(marked("(turns are written as the model learnt them; --template none: as they stand)"));
+    }
     if (const auto locale = missing_locale()) {
       tell(
           message("(the locale {} is not installed: this terminal is taken to be UTF-8)", *locale));
@@ -309,6 +325,7 @@ class Chat {
 
   const ChatArguments& arguments_;
   Generator generator_;
+  std::optional<TurnTemplate> turns_;
   Conversation conversation_;
   GenerateOptions options_;
   bool interactive_;
@@ -331,6 +348,11 @@ void add_chat_command(CLI::App& app, Selection& selection) {
              "  inkstone chat tuned --user-prefix 'Q: ' --user-suffix '\n  A:' --stop 'Q:'"),
       [a] { return Chat(*a).run(); });
   c->add_option("MODEL", a->model, "model or run folder")->required();
+  c->add_option("--template", a->turns,
+                localized("how turns are written: {}, a file, or none: as they stand (as the "
+                          "model's turn_template.json says)",
+                          fmt::join(turn_template_names(), ", ")))
+      ->type_name("NAME|FILE|none");
   c->add_option("--user-prefix", a->user_prefix,
                 "put before what you type, for models trained on dialogues")
       ->transform(text_as_typed());

@@ -29,6 +29,7 @@ PrepareOptions options_of(const PrepareArguments& a) {
   options.inputs.assign(a.inputs.begin(), a.inputs.end());
   options.output = a.output;
   options.read = a.reading.read_options();
+  options.turns = a.reading.turn_template();
   options.exact_duplicates = a.duplicates != "keep";
   options.near_duplicates = a.duplicates == "near";
   if (a.raw) {
@@ -140,6 +141,7 @@ void add_prepare_command(CLI::App& app, Selection& selection) {
       ->add_option("--bits", a->options.bits, "of a token: 16 or 32 (16 if the vocabulary allows)")
       ->check(one_of({"16", "32"}));
   add_reading_options(command, a->reading);
+  add_records_options(command, a->reading);
   add_cleaning_options(command, *a);
   command->add_flag("--json", a->json, "print report.json on one line");
 }

@@ -44,6 +44,15 @@ void note_lengths(const PrepareReport& r) {
   }
 }
 
+void note_records(const PrepareReport& r) {
+  if (!r.records) return;
+  const int64_t trained = (r.train.spans ? r.train.spans->trained_tokens : 0) +
+                          (r.val.spans ? r.val.spans->trained_tokens : 0);
+  note(message("records with a completion, in the template {}: {} of {} tokens are trained",
+               r.records->turns.empty() ? Message(marked("of your own")) : r.records->turns,
+               trained, r.train.tokens + r.val.tokens));
+}
+
 std::string reading_text(const VocabularyProgress& p, double seconds) {
   const double megabytes = static_cast<double>(p.bytes_done) / 1e6;
   const std::string text = localized("reading {:.1f} MB, {:.1f} MB/s", megabytes,
@@ -121,6 +130,7 @@ void print_prepare_report(const PrepareReport& r, const std::string& output) {
   note_sources(r.sources);
   for (const Message& warning : r.warnings) note(message("note: {}", warning));
   note_lengths(r);
+  note_records(r);
   note(
       message("{}: {} of {} documents, {} of {}: {} training and {} validation tokens, {:.2f} "
               "bytes per token",

@@ -1,6 +1,7 @@
 #include "cli/reading_options.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/error.h"
 #include "corpus/clean/option_names.h"
@@ -25,7 +26,13 @@ ReadOptions ReadingArguments::read_options() const {
   ReadOptions result = options;
   result.format = parse_input_format(format);
   result.csv_delimiter = parse_delimiter(delimiter);
+  result.records = parse_records(records);
   return result;
+}
+
+std::optional<TurnTemplate> ReadingArguments::turn_template() const {
+  if (turns.empty()) return std::nullopt;
+  return load_turn_template(turns);
 }
 
 std::string shown_source(const std::string& source) {
@@ -80,6 +87,24 @@ void add_reading_options(CLI::App* command, ReadingArguments& a) {
                     "of CSV and TSV: the first row is text, and --csv-column a number");
   command->add_option("--encoding", a.options.encoding,
                       "of the text (UTF-8, GB18030, Big5, ...); else detected");
+}
+
+void add_records_options(CLI::App* command, ReadingArguments& a) {
+  a.records = "auto";
+  command
+      ->add_option("--records", a.records,
+                   "of JSON and tables: {prompt, completion}, {messages} and {instruction, input, "
+                   "output} are trained in their completions alone; auto: records that have no "
+                   "text; text: none; completion: all, and nothing else is taken")
+      ->check(one_of({"auto", "text", "completion"}))
+      ->capture_default_str();
+  command
+      ->add_option("--template", a.turns,
+                   localized("how the turns of such records are written: {}, or a file (the "
+                             "model's; else plain for pairs with white space between them, "
+                             "else turns)",
+                             fmt::join(turn_template_names(), ", ")))
+      ->type_name("NAME|FILE");
 }
 
 void add_writing_options(CLI::App* command, CleanOptions& clean) {

@@ -180,6 +180,7 @@ void make_shards(const TextRun& t, const std::vector<fs::path>& inputs, const To
   options.inputs = inputs;
   options.output = data_folder(t.run);
   options.read = t.read;
+  options.turns = t.turns;
   options.clean = t.clean;
   options.val_fraction = t.val_fraction;
   options.runtime = make_runtime();

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "cli/train_display.h"
 #include "inkstone/cleaning.h"
 #include "inkstone/reading.h"
+#include "inkstone/turns.h"
 
 namespace inkstone::cli {
 
@@ -20,6 +22,7 @@ struct TextRun {
   int64_t vocab_size = 0;          // of the one that is learnt, at most
   double val_fraction = 0;
   ReadOptions read;
+  std::optional<TurnTemplate> turns;  // of records with a completion
   CleanOptions clean;
 };
 

@@ -204,6 +204,7 @@ void add_text_options(CLI::App* c, TrainArguments& a) {
       ->check(number_from(0, 0.9))
       ->capture_default_str();
   add_reading_options(c, a.reading);
+  add_records_options(c, a.reading);
   add_writing_options(c, a.clean);
 }
 
@@ -315,6 +316,7 @@ TextRun text_run(const TrainArguments& a) {
             .vocab_size = a.vocab_size,
             .val_fraction = a.val_fraction,
             .read = a.reading.read_options(),
+            .turns = a.reading.turn_template(),
             .clean = a.clean};
   if (!a.init.empty()) t.tokenizer = find_tokenizer(a.init, a.adapter).string();
   if (t.vocab_size == 0)

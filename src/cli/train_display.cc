@@ -97,6 +97,18 @@ Message next_commands(const TrainResult& result, const fs::path& run) {
 TrainObserver TrainDisplay::observer() {
   TrainObserver o;
   o.on_message = [this](const Message& text) { say(text); };
+  o.on_records = [this](const RecordFacts& r) {
+    event({{"event", "records"},
+           {"data", r.name},
+           {"records", r.records},
+           {"windows", r.windows},
+           {"context", r.context},
+           {"inputs", r.inputs},
+           {"trained_tokens", r.trained_tokens},
+           {"prompts_cut", r.prompts_cut},
+           {"completions_cut", r.completions_cut},
+           {"untrained", r.untrained}});
+  };
   o.on_step = [this](const StepReport& r) { on_step(r); };
   o.on_sample = [this](int64_t step, const std::string& text) {
     event({{"event", "sample"}, {"step", step}, {"text", text}});

@@ -18,6 +18,12 @@ bool is_shard_name(std::string_view name, std::string_view split) {
   return digits.find_first_not_of("0123456789") == digits.npos;
 }
 
+std::string spans_name(std::string_view split) { return fmt::format("{}.spans", split); }
+
+bool is_spans_name(std::string_view name) {
+  return name == spans_name(kTrainSplit) || name == spans_name(kValidationSplit);
+}
+
 bool is_llmc_shard_name(std::string_view name, std::string_view split) {
   constexpr std::string_view kSuffix = ".bin";
   if (!name.ends_with(kSuffix)) return false;

@@ -26,6 +26,11 @@ bool is_shard_name(std::string_view name, std::string_view split);
 // Of either split.
 bool is_shard_name(std::string_view name);
 
+// "train.spans": which tokens of a split's documents are trained (formats/trained_spans.h).
+std::string spans_name(std::string_view split);
+// Of either split.
+bool is_spans_name(std::string_view name);
+
 // True for names that llm.c's scripts give: <anything>_<split>_<digits>.bin,
 // <anything>_<split>.bin, <split>.bin.
 bool is_llmc_shard_name(std::string_view name, std::string_view split);

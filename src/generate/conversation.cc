@@ -1,6 +1,7 @@
 // A text that user and model write in turn.
 #include <exception>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "base/error.h"
@@ -12,13 +13,27 @@
 namespace inkstone {
 
 struct Conversation::Impl {
-  explicit Impl(Generator& g)
+  Impl(Generator& g, std::optional<TurnTemplate> turn_template)
       : generator(g),
-        engine(g, {.kept_tokens = 2 * g.model().config().context, .max_sequences = 1}) {}
+        engine(g, {.kept_tokens = 2 * g.model().config().context, .max_sequences = 1}) {
+    if (turn_template) encoder.emplace(g.tokenizer(), *std::move(turn_template));
+  }
+
+  // As the template has it, up to where the reply of the last turn begins.
+  std::vector<TokenId> history_in_turns() {
+    std::vector<inkstone::Turn> texts;
+    for (size_t i = 0; i < turns.size(); ++i) {
+      texts.push_back({std::string(kUser), turns[i].user});
+      if (i + 1 < turns.size()) texts.push_back({std::string(kAssistant), turns[i].reply});
+    }
+    const std::vector<TokenId> tokens = encoder->encode_prompt(texts);
+    return tokens.empty() ? generator.prompt_tokens("", SpecialTokens::kAsText) : tokens;
+  }
 
   // The whole text up to and with the user's part of the last turn, as tokens. Each part is encoded
   // by itself, so that earlier tokens never change when text is added.
-  std::vector<TokenId> history(SpecialTokens special) const {
+  std::vector<TokenId> history(SpecialTokens special) {
+    if (encoder) return history_in_turns();
     // What a model wrote is not refused.
     const auto of_reply = special == SpecialTokens::kAllow ? special : SpecialTokens::kAsText;
     std::vector<TokenId> tokens;
@@ -35,7 +50,7 @@ struct Conversation::Impl {
 
   // Throws as Generator::prompt_tokens, before anything changes.
   void check(std::string_view user_text, SpecialTokens special) const {
-    if (!turns.empty() && user_text.empty()) return;
+    if ((encoder || !turns.empty()) && user_text.empty()) return;
     generator.prompt_tokens(user_text, special);
   }
 
@@ -85,11 +100,13 @@ struct Conversation::Impl {
 
   Generator& generator;
   Engine engine;
+  std::optional<TurnEncoder> encoder;  // with a template
   std::vector<Turn> turns;
   int64_t retries = 0;
 };
 
-Conversation::Conversation(Generator& generator) : impl_(std::make_unique<Impl>(generator)) {}
+Conversation::Conversation(Generator& generator, std::optional<TurnTemplate> turns)
+    : impl_(std::make_unique<Impl>(generator, std::move(turns))) {}
 Conversation::~Conversation() = default;
 
 Completion Conversation::reply(std::string_view user_text, const GenerateOptions& options,

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/utf8.h"
+#include "inkstone/turns.h"
 #include "tokenizer/tokenizer_impl.h"
 #include "tokenizer/vocab_reader.h"
 #include "tokenizer/word_pre_tokenizer.h"
@@ -126,7 +127,8 @@ constexpr const char *kModel = "tokenizer.ggml.model", *kPre = "tokenizer.ggml.p
                      *kTokens = "tokenizer.ggml.tokens", *kTypes = "tokenizer.ggml.token_type",
                      *kMerges = "tokenizer.ggml.merges", *kBegin = "tokenizer.ggml.bos_token_id",
                      *kEnd = "tokenizer.ggml.eos_token_id",
-                     *kEndOfTurn = "tokenizer.ggml.eot_token_id";
+                     *kEndOfTurn = "tokenizer.ggml.eot_token_id",
+                     *kTurns = "inkstone.turn_template";
 
 void require_gpt2_model(const Gguf& gguf) {
   const std::string_view model = required(gguf.get_string(kModel), kModel);
@@ -283,6 +285,7 @@ TokenizerSpec read_gguf_tokenizer(const Gguf& gguf) {
   read_roles(gguf, spec.roles);
   read_tokens(gguf, spec);
   read_merges(gguf, spec);
+  spec.files.turns = gguf.get_string(kTurns).value_or("");
   return spec;
 }
 
@@ -309,6 +312,10 @@ std::vector<GgufEntry> gguf_tokenizer_metadata(const Tokenizer& tokenizer, int64
     entries.push_back(gguf_u32(kEndOfTurn, static_cast<uint32_t>(t.roles.end_marks[1])));
   }
   entries.push_back(gguf_bool("tokenizer.ggml.add_bos_token", false));
+  if (const TurnTemplate* turns = tokenizer.turn_template()) {
+    entries.push_back(gguf_string("tokenizer.chat_template", jinja_of(*turns)));
+    entries.push_back(gguf_string(kTurns, to_json_text(*turns)));
+  }
   return entries;
 }
 

@@ -23,7 +23,8 @@ TokenizerSpec read_gguf_tokenizer(const Gguf& gguf);
 // or bytes, a normalizer, a space in front, a pre-tokenizer that has no name there, and a
 // vocabulary without an end mark (llama.cpp takes token 11 for it); kMismatch when the tokenizer
 // has more ids than the model. That a special token takes the white space beside it, GGUF cannot
-// say.
+// say. A template of turns is written twice: in Jinja ("tokenizer.chat_template"), and as its own
+// file ("inkstone.turn_template"), which is what the reader takes.
 std::vector<GgufEntry> gguf_tokenizer_metadata(const Tokenizer& tokenizer, int64_t vocab_size);
 
 }  // namespace inkstone

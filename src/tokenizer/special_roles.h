@@ -10,12 +10,16 @@
 
 namespace inkstone {
 
+// How conversations are written, docs/formats.md.
+inline constexpr const char* kTurnTemplateFile = "turn_template.json";
+
 // The files beside a vocabulary as they were read; "" where there is none. Tokenizer::save writes
 // the same bytes.
 struct TokenizerFiles {
   std::string tokenizer = {};  // tokenizer.json
   std::string config = {};     // tokenizer_config.json
   std::string map = {};        // special_tokens_map.json
+  std::string turns = {};      // turn_template.json
 };
 
 // What files say, which a vocabulary need not bear out.

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/lfs_pointer.h"
 #include "formats/hf_config.h"
+#include "inkstone/turns.h"
 #include "tokenizer/gguf_tokenizer.h"
 #include "tokenizer/tokenizer_impl.h"
 #include "tokenizer/tokenizer_json.h"
@@ -44,6 +45,7 @@ TokenizerSpec read_vocab_and_merges(const fs::path& vocab, const fs::path& merge
 void read_roles(const fs::path& folder, TokenizerSpec& spec) {
   spec.files.config = read_if_there(folder / "tokenizer_config.json");
   spec.files.map = read_if_there(folder / "special_tokens_map.json");
+  spec.files.turns = read_if_there(folder / kTurnTemplateFile);
   spec.roles = read_special_roles(spec.files);
   const HfSpecialIds ids = special_ids_of(read_hf_config_files(folder));
   spec.roles.begin_id = ids.begin;
@@ -91,8 +93,19 @@ TokenizerSpec read_path(const fs::path& path) {
 Tokenizer Tokenizer::load(const fs::path& folder_or_file) {
   return with_context(message("loading the tokenizer '{}'", folder_or_file.string()), [&] {
     if (!fs::exists(folder_or_file)) fail(ErrorCode::kNotFound, "there is no such folder or file");
-    return Tokenizer(std::make_shared<const Impl>(read_path(folder_or_file)));
+    Tokenizer tokenizer(std::make_shared<const Impl>(read_path(folder_or_file)));
+    if (const std::string& turns = tokenizer.impl().files.turns; !turns.empty()) {
+      with_context(kTurnTemplateFile,
+                   [&] { tokenizer = tokenizer.with_turn_template(parse_turn_template(turns)); });
+    }
+    return tokenizer;
   });
+}
+
+Tokenizer Tokenizer::with_turn_template(TurnTemplate turns) const {
+  Tokenizer other = *this;
+  other.turns_ = std::make_shared<const TurnTemplate>(std::move(turns));
+  return other;
 }
 
 std::vector<TokenId> Tokenizer::encode(std::string_view text, SpecialTokens special) const {
@@ -167,7 +180,7 @@ TokenizerType Tokenizer::type() const { return impl_->type; }
 
 void Tokenizer::save(const fs::path& folder) const {
   with_context(message("saving the tokenizer in '{}'", folder.string()),
-               [&] { save_tokenizer(*impl_, folder); });
+               [&] { save_tokenizer(*impl_, turns_.get(), folder); });
 }
 
 }  // namespace inkstone

@@ -68,7 +68,8 @@ std::string tokenizer_json_text(const Tokenizer::Impl& tokenizer);
 std::vector<std::string> merge_lines(const Tokenizer::Impl& tokenizer,
                                      const std::vector<std::string>& texts);
 
-// Writes the files of Tokenizer::save.
-void save_tokenizer(const Tokenizer::Impl& tokenizer, const std::filesystem::path& folder);
+// Writes the files of Tokenizer::save. turns: nullptr, or the template of turns.
+void save_tokenizer(const Tokenizer::Impl& tokenizer, const TurnTemplate* turns,
+                    const std::filesystem::path& folder);
 
 }  // namespace inkstone

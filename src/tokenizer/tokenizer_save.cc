@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "inkstone/turns.h"
 #include "tokenizer/byte_alphabet.h"
 #include "tokenizer/pre_tokenizer_json.h"
 #include "tokenizer/tokenizer_impl.h"
@@ -132,6 +133,15 @@ void save_vocab_and_merges(const Impl& t, const std::vector<std::string>& texts,
   write_file(folder / "merges.txt", merges);
 }
 
+// The template in both forms: a reader of the other files finds it in Jinja.
+void save_turns(const TurnTemplate& turns, const fs::path& folder) {
+  write_file(folder / kTurnTemplateFile, to_json_text(turns));
+  const fs::path file = folder / "tokenizer_config.json";
+  Json config = read_json(file);
+  config["chat_template"] = jinja_of(turns);
+  write_json(file, config);
+}
+
 }  // namespace
 
 std::vector<std::string> token_texts(const Impl& t) {
@@ -161,7 +171,7 @@ std::vector<std::string> merge_lines(const Impl& t, const std::vector<std::strin
   return lines;
 }
 
-void save_tokenizer(const Impl& t, const fs::path& folder) {
+void save_tokenizer(const Impl& t, const TurnTemplate* turns, const fs::path& folder) {
   make_folders(folder);
   const std::vector<std::string> texts = token_texts(t);
   const TokenizerFiles& files = t.files;
@@ -173,6 +183,7 @@ void save_tokenizer(const Impl& t, const fs::path& folder) {
   };
   save("special_tokens_map.json", files.map, [&] { return special_tokens_map_json(t); });
   save("tokenizer_config.json", files.config, [&] { return tokenizer_config_json(t); });
+  if (turns != nullptr) save_turns(*turns, folder);
   if (files.tokenizer.empty())
     return write_json(folder / "tokenizer.json", tokenizer_json(t, texts));
   write_file(folder / "tokenizer.json", files.tokenizer);

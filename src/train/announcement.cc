@@ -26,6 +26,21 @@ Message data_line(const RunFacts& f) {
                  tokens_in_all(f) / static_cast<double>(f.data.train_tokens()));
 }
 
+void add_records(const RecordFacts& r, std::vector<Message>& lines) {
+  const double full = 100 * static_cast<double>(r.inputs) /
+                      static_cast<double>(r.windows * r.context);
+  lines.push_back(message(
+      "  {}: {} records in {} windows of {} tokens, {:.1f} % full; {} tokens of completions "
+      "are trained in an epoch",
+      r.name, r.records, r.windows, r.context, full, r.trained_tokens));
+  if (r.prompts_cut + r.completions_cut + r.untrained == 0) return;
+  lines.push_back(
+      message("  {}: of records longer than the context {} prompts are cut at their beginning and "
+              "{} completions at their end; {} records have nothing before a completion of one "
+              "token and are left out",
+              r.name, r.prompts_cut, r.completions_cut, r.untrained));
+}
+
 // Of several: each one's part. Of aligned documents: what no window of an epoch has.
 void add_data_sets(const RunFacts& f, std::vector<Message>& lines) {
   for (size_t k = 0; k < f.data.count(); ++k) {
@@ -37,6 +52,10 @@ void add_data_sets(const RunFacts& f, std::vector<Message>& lines) {
                   "{:.2f} epochs",
                   f.data.names()[k], 100 * f.data.shares()[k], f.data.train()[k].count(),
                   f.data.val()[k].count(), f.data.shares()[k] * tokens_in_all(f) / in_epoch));
+    }
+    if (const RecordWindows* records = f.batches.records(k)) {
+      add_records(record_facts(f.data.names()[k], records->packed()), lines);
+      continue;
     }
     if (f.state.options.align_documents) {
       lines.push_back(
@@ -86,6 +105,19 @@ std::optional<Message> vocabulary_line(const RunFacts& f) {
 }
 
 }  // namespace
+
+RecordFacts record_facts(const std::string& name, const PackedRecords& packed) {
+  const PackedCounts& c = packed.counts();
+  return {.name = name,
+          .records = c.records,
+          .windows = packed.windows_per_epoch(),
+          .context = packed.length(),
+          .inputs = c.inputs,
+          .trained_tokens = c.trained_tokens,
+          .prompts_cut = c.prompts_cut,
+          .completions_cut = c.completions_cut,
+          .untrained = c.untrained};
+}
 
 std::vector<Message> announcement(const RunFacts& f) {
   std::vector<Message> lines = {model_line(f.network.config())};

@@ -21,6 +21,9 @@ struct RunFacts {
   int64_t wanted_context, tokens_per_step;
 };
 
+// What packing made of the records of a data set.
+RecordFacts record_facts(const std::string& name, const PackedRecords& packed);
+
 // Lines for people: model, data, device and memory, and whatever is unusual.
 std::vector<Message> announcement(const RunFacts& facts);
 

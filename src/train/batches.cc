@@ -47,10 +47,27 @@ TrainingBatches::TrainingBatches(std::span<const TokenStream> streams,
       objective_(options, tokens_of(shape)) {
   INK_CHECK(streams.size() == weights.size(), "a weight for each stream");
   for (size_t k = 0; k < streams.size(); ++k) {
-    sources_.push_back(
-        {&streams[k], window_order(streams[k], shape, options, order_seed(options.seed, k))});
-    INK_CHECK(sources_[k].order.length() == window(), "windows of different lengths");
+    const bool is_text = shape.spans.empty() || !shape.spans[k];
+    sources_.push_back(make_source(streams[k], is_text ? nullptr : &*shape.spans[k], options, shape,
+                                   order_seed(options.seed, k), streams.size() == 1));
+    INK_CHECK(sources_[k].length() == window(), "windows of different lengths");
   }
+}
+
+TrainingBatches::Source TrainingBatches::make_source(const TokenStream& stream,
+                                                     const TrainedSpans* spans,
+                                                     const TrainOptions& options,
+                                                     const Shape& shape, uint64_t seed,
+                                                     bool is_alone) {
+  if (spans == nullptr) return {&stream, window_order(stream, shape, options, seed), std::nullopt};
+  return {&stream, std::nullopt,
+          RecordWindows(stream, *spans,
+                        {.context = shape.context,
+                         .seed = seed,
+                         .prompt_weight = options.prompt_loss_weight,
+                         .length = is_alone ? PackedRecords::Length::kShortest
+                                            : PackedRecords::Length::kContext,
+                         .view = prompt_view(options)})};
 }
 
 void TrainingBatches::read(int64_t step, int64_t micro, TokenBatch& batch) const {
@@ -62,7 +79,11 @@ void TrainingBatches::read(int64_t step, int64_t micro, TokenBatch& batch) const
     const int64_t index = (step * accumulate_ + micro) * batch_ + b;
     const Mixture::Draw draw = mixture_.draw(index);
     const Source& source = sources_[draw.source];
-    const int64_t begin = source.order.begin(draw.index);
+    if (source.records) {
+      source.records->read(draw.index, b, batch);
+      continue;
+    }
+    const int64_t begin = source.order->begin(draw.index);
     if (fill_in_) {
       read_turned(index, source, begin, b, batch);
     } else {

@@ -10,9 +10,11 @@
 
 #include "corpus/load/batch_loader.h"
 #include "corpus/load/mixture.h"
+#include "formats/trained_spans.h"
 #include "inkstone/trainer.h"
 #include "train/fill_in_middle.h"
 #include "train/objective.h"
+#include "train/record_windows.h"
 #include "train/token_batch.h"
 
 namespace inkstone {
@@ -27,6 +29,8 @@ class TrainingBatches {
     std::optional<TokenId> end_of_text = std::nullopt, mask = std::nullopt;
     WordBounds words = {};
     std::shared_ptr<const FillInMiddle> fill_in = nullptr;
+    // Of each stream, as DataSets has them; empty: every token is trained.
+    std::span<const std::optional<TrainedSpans>> spans = {};
   };
   // Mixes the streams by `weights` (as Mixture; one for each stream). Several streams must have
   // more than `context` tokens each. The streams must outlive it.
@@ -34,20 +38,32 @@ class TrainingBatches {
                   const TrainOptions& options, const Shape& shape);
 
   // T of every batch.
-  int64_t window() const { return sources_.front().order.length(); }
+  int64_t window() const { return sources_.front().length(); }
   // Windows of an epoch of stream `source`.
   int64_t windows_per_epoch(size_t source = 0) const {
-    return sources_[source].order.windows_per_epoch();
+    const Source& s = sources_[source];
+    return s.records ? s.records->packed().windows_per_epoch() : s.order->windows_per_epoch();
+  }
+  // Of a stream of records with a completion; nullptr: it is text.
+  const RecordWindows* records(size_t source) const {
+    return sources_[source].records ? &*sources_[source].records : nullptr;
   }
   // Micro-batch `micro` (0 to accumulate - 1) of step `step`, made by the objective.
   void read(int64_t step, int64_t micro, TokenBatch& batch) const;
   const Objective& objective() const { return objective_; }
 
  private:
+  // A text, or records with a completion.
   struct Source {
     const TokenStream* stream;
-    WindowOrder order;
+    std::optional<WindowOrder> order;
+    std::optional<RecordWindows> records;
+
+    int64_t length() const { return records ? records->length() : order->length(); }
   };
+  static Source make_source(const TokenStream& stream, const TrainedSpans* spans,
+                            const TrainOptions& options, const Shape& shape, uint64_t seed,
+                            bool is_alone);
   void read_turned(int64_t index, const Source& source, int64_t begin, int64_t b,
                    TokenBatch& batch) const;
 

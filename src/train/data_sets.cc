@@ -9,6 +9,7 @@
 #include "base/utf8.h"
 #include "corpus/folder_layout.h"
 #include "corpus/load/mixture.h"
+#include "inkstone/turns.h"
 #include "train/batches.h"
 #include "train/objective_tokens.h"
 
@@ -95,6 +96,23 @@ int64_t tokens_of(std::span<const TokenStream> streams) {
   return tokens;
 }
 
+// The template of turns that the run's checkpoints have: that of the folders of which one has any.
+Tokenizer with_template_of(const std::vector<fs::path>& folders, Tokenizer tokenizer) {
+  for (const fs::path& folder : folders) {
+    if (folders.size() == 1) break;
+    const Tokenizer other = Tokenizer::load(folder);
+    if (other.turn_template() == nullptr) continue;
+    if (tokenizer.turn_template() == nullptr)
+      tokenizer = tokenizer.with_turn_template(*other.turn_template());
+    if (*tokenizer.turn_template() == *other.turn_template()) continue;
+    fail(ErrorCode::kMismatch,
+         "'{}' was prepared with another template of turns than the folders before it: prepare "
+         "them with the same --template",
+         folder.string());
+  }
+  return tokenizer;
+}
+
 }  // namespace
 
 DataSets::DataSets(const TrainOptions& options)
@@ -104,6 +122,7 @@ DataSets::DataSets(const TrainOptions& options)
       names_(names_of(folders_)) {
   refuse_twice(folders_);
   require_one_tokenizer(folders_);
+  tokenizer_ = with_template_of(folders_, tokenizer_);
   for (const fs::path& folder : folders_) {
     train_.emplace_back(folder, std::string(kTrainSplit), text_ids_);
     val_.emplace_back(folder, std::string(kValidationSplit), text_ids_);
@@ -111,6 +130,8 @@ DataSets::DataSets(const TrainOptions& options)
       fail(ErrorCode::kInvalidData, "'{}' has {} training tokens, expected at least 2",
            folder.string(), train_.back().count());
     }
+    train_spans_.push_back(find_trained_spans(train_.back(), kTrainSplit));
+    val_spans_.push_back(find_trained_spans(val_.back(), kValidationSplit));
   }
   shares_ = shares_of(options.weights, train_);
   if (options.align_documents) require_end_mark("--align-documents");

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "corpus/load/batch_loader.h"
+#include "corpus/load/record_spans.h"
 #include "corpus/load/text_rates.h"
 #include "inkstone/tokenizer.h"
 #include "inkstone/trainer.h"
@@ -20,7 +21,7 @@ class DataSets {
  public:
   // options: validated. Throws kUsage when a folder is given twice or when documents are to be
   // aligned that the tokenizer does not separate, kMismatch when two folders have different
-  // tokenizers, kInvalidData when a folder has fewer than 2 training tokens.
+  // tokenizers or templates of turns, kInvalidData when a folder has fewer than 2 training tokens.
   explicit DataSets(const TrainOptions& options);
 
   // The run's: the data's, with what the options' objectives need and it lacks.
@@ -32,6 +33,9 @@ class DataSets {
   const std::vector<std::string>& names() const { return names_; }
   std::span<const TokenStream> train() const { return train_; }
   std::span<const TokenStream> val() const { return val_; }
+  // Of records with a completion, which of their tokens are trained; nullopt: all tokens.
+  std::span<const std::optional<TrainedSpans>> train_spans() const { return train_spans_; }
+  std::span<const std::optional<TrainedSpans>> val_spans() const { return val_spans_; }
   // Parts of the training windows; their sum is 1.
   const std::vector<double>& shares() const { return shares_; }
   int64_t train_tokens() const;
@@ -52,6 +56,7 @@ class DataSets {
   int64_t text_ids_;
   std::vector<std::string> names_;
   std::vector<TokenStream> train_, val_;
+  std::vector<std::optional<TrainedSpans>> train_spans_, val_spans_;
   std::vector<double> shares_;
 };
 

@@ -34,7 +34,8 @@ TrainingBatches::Shape batches_shape(const TrainOptions& options, const DataSets
           .words = options.mask_unit == MaskUnit::kWord ? WordBounds(tokenizer) : WordBounds(),
           .fill_in = options.fim_rate > 0 ? std::make_shared<const FillInMiddle>(
                                                 tokenizer, options.fim_rate, options.seed)
-                                          : nullptr};
+                                          : nullptr,
+          .spans = data.train_spans()};
 }
 
 LoadOptions load_options(const TrainOptions& options, const TrainObserver& observer) {
@@ -125,6 +126,7 @@ Session::Session(TrainerState state, Model model, DataSets data, const TrainObse
       loss_(network_.backend(), size_bytes(DType::kF64)),
       log_(network_.backend()) {
   check_model_and_data();
+  check_objective();
   check_fingerprint();
   check_base();
   check_ranks();
@@ -133,12 +135,27 @@ Session::Session(TrainerState state, Model model, DataSets data, const TrainObse
   of_all.accumulate *= ranks_.size();
   batches_ = std::make_unique<TrainingBatches>(data_.train(), data_.shares(), of_all,
                                                batches_shape(options(), data_, wanted_context()));
+  open_validation_records();
   pass_ = std::make_unique<TrainingPass>(network_, options().batch, batches_->window(),
                                          static_cast<float>(options().dropout),
                                          options().recompute);
 }
 
 Session::~Session() = default;
+
+void Session::open_validation_records() {
+  for (size_t k = 0; k < data_.count(); ++k) {
+    val_records_.emplace_back();
+    const auto& spans = data_.val_spans()[k];
+    if (!spans) continue;
+    val_records_[k].emplace(data_.val()[k], *spans,
+                            RecordWindows::Shape{.context = batches_->window(),
+                                                 .view = prompt_view(options())});
+    val_windows_.resize(k + 1);
+    val_windows_[k] = val_records_[k]->windows_for(most_eval_tokens());
+  }
+  val_windows_.resize(data_.count());
+}
 
 void Session::restore_moments() { checkpoints_.read_moments(state_.step, network_, optimizer_); }
 
@@ -149,7 +166,7 @@ void Session::begin() {
       network_.backend(), network_.compute(),
       Speed::Work{static_cast<double>(tokens_per_step()),
                   training_flops(network_, tokens_per_step(), batches_->window())});
-  if (data_.can_validate()) val_rates_ = data_.rates(data_.val(), most_eval_tokens());
+  if (data_.can_validate()) val_rates_ = validation_rates();
   before_s_ = state_.elapsed_s;
   start_s_ = seconds_now();
   first_step_ = state_.step;
@@ -173,6 +190,23 @@ TrainResult Session::run() {
   while (step()) {
   }
   return result();
+}
+
+// Of the tokens that are predicted: of records with a completion, of that alone.
+TextRates Session::validation_rates() const {
+  std::vector<std::optional<double>> bytes(data_.count()), characters(data_.count());
+  for (size_t k = 0; k < data_.count(); ++k) {
+    const TokenStream& stream = data_.val()[k];
+    if (stream.count() < 2) continue;
+    const TextRates rates = val_records_[k]
+                                ? val_records_[k]->rates(val_windows_[k], data_.tokenizer())
+                                : text_rates(stream, 1,
+                                             predicted_tokens(stream, most_eval_tokens()),
+                                             data_.tokenizer());
+    bytes[k] = rates.bytes_per_token;
+    characters[k] = rates.characters_per_token;
+  }
+  return {*weighted_mean(bytes, data_.shares()), *weighted_mean(characters, data_.shares())};
 }
 
 double Session::try_steps(int64_t steps) {
@@ -236,6 +270,19 @@ void Session::check_model_and_data() {
   }
 }
 
+// Records say themselves what is predicted.
+void Session::check_objective() {
+  const TrainOptions& o = options();
+  if (o.mask_rate.second == 0 && o.masked_fraction == 0 && o.fim_rate == 0) return;
+  for (size_t k = 0; k < data_.count(); ++k) {
+    if (!data_.train_spans()[k]) continue;
+    fail(ErrorCode::kUsage,
+         "'{}' has records with a completion, of which that alone is predicted: --mask-rate, "
+         "--masked-fraction and --fim-rate are for text; leave them out",
+         data_.train()[k].folder().string());
+  }
+}
+
 void Session::check_fingerprint() {
   const std::string found = data_.fingerprint();
   if (state_.data_fingerprint.empty()) state_.data_fingerprint = found;
@@ -278,6 +325,10 @@ void Session::check_base() {
 }
 
 void Session::announce() const {
+  for (size_t k = 0; k < data_.count(); ++k) {
+    if (observer_.on_records && batches_->records(k) != nullptr)
+      observer_.on_records(record_facts(data_.names()[k], batches_->records(k)->packed()));
+  }
   const RunFacts facts = {state_, network_, data_, *batches_, wanted_context(), tokens_per_step()};
   for (const Message& line : announcement(facts)) say(line);
 }
@@ -440,8 +491,12 @@ int64_t Session::most_eval_tokens() const {
 
 int64_t Session::evaluated_tokens() const {
   int64_t tokens = 0;
-  for (const TokenStream& stream : data_.val())
-    tokens += stream.count() < 2 ? 0 : predicted_tokens(stream, most_eval_tokens());
+  for (size_t k = 0; k < data_.count(); ++k) {
+    const TokenStream& stream = data_.val()[k];
+    tokens += val_records_[k]      ? val_records_[k]->trained_tokens(val_windows_[k])
+              : stream.count() < 2 ? 0
+                                   : predicted_tokens(stream, most_eval_tokens());
+  }
   return tokens;
 }
 
@@ -451,10 +506,14 @@ double Session::evaluate() {
   std::vector<std::optional<double>> losses(data_.count());
   for (size_t k = 0; k < data_.count(); ++k) {
     if (data_.val()[k].count() < 2) continue;
-    losses[k] = mean_loss(
-        *pass_, data_.val()[k],
-        {.batch = options().batch, .window = batches_->window(), .most_tokens = most_eval_tokens()},
-        batches_->objective());
+    losses[k] =
+        val_records_[k]
+            ? mean_loss(*pass_, *val_records_[k], options().batch, val_windows_[k])
+            : mean_loss(*pass_, data_.val()[k],
+                        {.batch = options().batch,
+                         .window = batches_->window(),
+                         .most_tokens = most_eval_tokens()},
+                        batches_->objective());
     if (data_.count() > 1) last_val_losses_.emplace_back(data_.names()[k], *losses[k]);
   }
   return ranks_.take_first(*weighted_mean(losses, data_.shares()));

@@ -80,11 +80,14 @@ class Session {
   int64_t wanted_context() const;
   void say(const Message& text) const;
   void check_model_and_data();
+  void check_objective();
   void check_fingerprint();
   void check_base();
   void check_ranks();
   void announce() const;
   void begin();
+  void open_validation_records();
+  TextRates validation_rates() const;
 
   void one_step();
   double read_step(int64_t step);
@@ -120,6 +123,9 @@ class Session {
   Buffer loss_;  // [1] f64: of the step, over all ranks
   StepLog log_;
   std::unique_ptr<TrainingBatches> batches_;
+  // By data set, where it is of records with a completion; and how many windows are validated on.
+  std::vector<std::optional<RecordWindows>> val_records_;
+  std::vector<int64_t> val_windows_;
   std::unique_ptr<TrainingPass> pass_;
   std::unique_ptr<MetricsLog> metrics_;
   std::unique_ptr<Speed> speed_;

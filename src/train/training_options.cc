@@ -223,7 +223,12 @@ void add_objective(Table& table) {
       .add({.name = "separate-documents",
             .help = marked("documents of a window do not see each other, and positions begin anew "
                            "in each")},
-           &T::separate_documents);
+           &T::separate_documents)
+      .add({.name = "prompt-loss-weight",
+            .help = marked("of records with a completion: what the loss of a prompt's token weighs "
+                           "beside 1 of a completion's; 0.01 to 0.1 may help where completions are "
+                           "short")},
+           &T::prompt_loss_weight, kPart);
 }
 
 void add_checks_of_progress(Table& table) {

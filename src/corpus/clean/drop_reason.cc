@@ -31,6 +31,7 @@ std::string_view name(DropReason reason) {
     case DropReason::kLinesWithoutPunctuation: return marked("lines without punctuation (FineWeb)");
     case DropReason::kShortLines: return marked("short lines (FineWeb)");
     case DropReason::kRepeatedLineCharacters: return marked("repeated lines (FineWeb)");
+    case DropReason::kNoRecord: return marked("text, and records with a completion are wanted");
     case DropReason::kCount_: break;
   }
   INK_CHECK(false, "no such reason");

@@ -35,6 +35,7 @@ enum class DropReason : uint8_t {
   kLinesWithoutPunctuation,
   kShortLines,
   kRepeatedLineCharacters,
+  kNoRecord,
   kCount_,  // how many there are
 };
 

@@ -13,6 +13,7 @@
 #include "base/thread_pool.h"
 #include "base/utf8.h"
 #include "corpus/clean/cleaner.h"
+#include "corpus/prepare/clean_conversation.h"
 #include "corpus/prepare/split.h"
 
 namespace inkstone {
@@ -47,6 +48,9 @@ struct Job {
   Fate fate = Fate::kTrain;
   bool ends_document = false;
   std::vector<TokenId> ids = {};
+  bool is_conversation = false;
+  std::vector<TrainedSpan> spans = {};  // of a conversation
+  bool shares_tokens = false;
 };
 
 Json json_of_counts(const SplitReport& split) {
@@ -69,7 +73,10 @@ class CorpusEncoder {
     if (!state.is_null()) restore(state);
     const int threads = pool_.threads();
     scratch_.resize(static_cast<size_t>(threads));
-    for (int i = 0; i < threads; ++i) encoders_.emplace_back(task.tokenizer);
+    for (int i = 0; i < threads; ++i) {
+      encoders_.emplace_back(task.tokenizer);
+      if (task.turns != nullptr) turn_encoders_.emplace_back(task.tokenizer, *task.turns);
+    }
   }
 
   void add(DocumentBatch& batch) {
@@ -93,6 +100,7 @@ class CorpusEncoder {
             {"position", to_json(position)},
             {"totals", to_json(task_.totals)},
             {"documents", totals_.documents},
+            {"shared_tokens", totals_.shared_tokens},
             {"train", json_of_counts(totals_.train)},
             {"val", json_of_counts(totals_.val)},
             {"token_counts", totals_.token_counts},
@@ -113,6 +121,7 @@ class CorpusEncoder {
 
   void restore(const Json& state) {
     totals_.documents = count_in(state, "documents");
+    totals_.shared_tokens = count_in(state, "shared_tokens");
     for (const auto& [name, split] :
          {std::pair{"train", &totals_.train}, std::pair{"val", &totals_.val}}) {
       split->documents = count_in(state.at(name), "documents");
@@ -151,7 +160,10 @@ class CorpusEncoder {
       DocumentPart& part = batch.parts[at];
       if (!is_kept(fates_[at])) return;
       auto& scratch = scratch_[static_cast<size_t>(thread)];
-      if (!part.first || !part.last) {
+      if (part.is_conversation) {
+        clean_conversation(cleaner_, part.text, scratch);
+        if (hash64(part.text) != record(numbers_[at]).hash) fail_changed(part.place.source);
+      } else if (!part.first || !part.last) {
         cleaner_.clean_piece(part.text, scratch);
       } else if (cleaner_.clean(part.text, scratch);
                  hash64(part.text) != record(numbers_[at]).hash) {
@@ -166,9 +178,13 @@ class CorpusEncoder {
     if (!whole) check_long(part, number);
     if (fate == Fate::kCut) return add_cut(part, number, jobs);
     SplitReport& split = fate == Fate::kTrain ? totals_.train : totals_.val;
-    split.bytes += static_cast<int64_t>(part.text.size());
+    split.bytes += part.is_conversation ? record(number).bytes
+                                        : static_cast<int64_t>(part.text.size());
     split.documents += part.last ? 1 : 0;
-    if (whole) {
+    if (part.is_conversation) {
+      if (turn_encoders_.empty()) fail_changed(part.place.source);
+      jobs.push_back({std::move(part.text), fate, true, {}, true});
+    } else if (whole) {
       jobs.push_back({std::move(part.text), fate, true});
     } else {
       add_text(std::move(part.text), fate, part.last, jobs);
@@ -236,6 +252,8 @@ class CorpusEncoder {
   void encode(std::vector<Job>& jobs) {
     pool_.parallel_each(static_cast<int64_t>(jobs.size()), [&](int64_t i, int thread) {
       Job& job = jobs[static_cast<size_t>(i)];
+      if (job.is_conversation)
+        return encode_turns(turn_encoders_[static_cast<size_t>(thread)], job);
       StreamEncoder& encoder = encoders_[static_cast<size_t>(thread)];
       job.ids.reserve(job.text.size() / 3);
       encoder.encode(job.text, job.ids);
@@ -243,8 +261,25 @@ class CorpusEncoder {
     });
   }
 
+  // The document's own end mark follows where the last turn's does not stand there already.
+  void encode_turns(TurnEncoder& encoder, Job& job) const {
+    EncodedTurns encoded = encoder.encode(unpack(job.text).turns);
+    job.ids = std::move(encoded.ids);
+    job.shares_tokens = encoded.shared_tokens > 0;
+    for (const TokenSpan& span : encoded.trained) {
+      job.spans.push_back({static_cast<uint32_t>(span.begin), static_cast<uint32_t>(span.end)});
+    }
+    const auto end_mark = task_.tokenizer.end_of_text();
+    if (end_mark && (job.ids.empty() || job.ids.back() != *end_mark)) job.ids.push_back(*end_mark);
+  }
+
   void write(const Job& job) {
-    writers_[job.fate].write(job.ids);
+    if (job.is_conversation) {
+      writers_[job.fate].write(job.ids, job.spans);
+    } else {
+      writers_[job.fate].write(job.ids);
+    }
+    totals_.shared_tokens += job.shares_tokens ? 1 : 0;
     for (const TokenId id : job.ids) ++totals_.token_counts[static_cast<size_t>(id)];
     document_tokens_ += static_cast<int64_t>(job.ids.size());
     if (!job.ends_document) return;
@@ -271,8 +306,9 @@ class CorpusEncoder {
   int64_t document_tokens_ = 0;            // of the document that is being written
   std::vector<Cleaner::Scratch> scratch_;  // by thread
   std::vector<StreamEncoder> encoders_;
-  std::vector<Fate> fates_;       // of the batch, by part
-  std::vector<int64_t> numbers_;  // of the documents
+  std::vector<TurnEncoder> turn_encoders_;  // by thread, if there are conversations
+  std::vector<Fate> fates_;                 // of the batch, by part
+  std::vector<int64_t> numbers_;            // of the documents
   Job held_;
   Hash64 long_hash_;
 };

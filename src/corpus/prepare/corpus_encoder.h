@@ -22,6 +22,7 @@ struct EncodedTotals {
   std::vector<int64_t> token_counts;   // by id
   std::vector<int64_t> token_lengths;  // PrepareReport::token_lengths
   int64_t documents = 0;               // that have passed by, those that are dropped included
+  int64_t shared_tokens = 0;           // RecordsReport::shared_tokens
 };
 
 struct SplitWriters {
@@ -39,7 +40,8 @@ struct EncodeTask {
   const Tokenizer& tokenizer;
   Plan& plan;  // its fates are read
   const ScanFiles& scanned;
-  const ScanTotals& totals;  // of the scan: kept in the checkpoints
+  const ScanTotals& totals;             // of the scan: kept in the checkpoints
+  const TurnTemplate* turns = nullptr;  // of conversations; nullptr: there are none
 };
 
 // Reads the files again, cleans and encodes on all threads, and writes in the order read, whatever

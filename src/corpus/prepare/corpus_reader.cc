@@ -110,6 +110,7 @@ void CorpusReader::read_file(size_t index) {
 
 void CorpusReader::add_piece(const DocumentPiece& piece, DocumentSource& source) {
   if (piece.first) is_long_ = false;
+  if (piece.is_conversation) return add_conversation(piece.text, source);
   if (is_long_) return add_long(piece.text, false, piece.last, source);
   if (piece.first && piece.last && piece.text.size() <= kWhole_bytes) {
     return add_part(std::string(piece.text), true, true, source);
@@ -133,10 +134,23 @@ void CorpusReader::add_long(std::string_view text, bool first, bool last, Docume
   add_part(std::string(text), first, last, source);
 }
 
+void CorpusReader::add_conversation(std::string_view packed, DocumentSource& source) {
+  add_part({.text = std::string(packed),
+            .place = source.place(),
+            .file = file_,
+            .replaced = source.replaced(),
+            .is_conversation = true},
+           source);
+}
+
 void CorpusReader::add_part(std::string text, bool first, bool last, DocumentSource& source) {
-  file_documents_ += last ? 1 : 0;
-  waiting_bytes_ += text.size();
-  batch_.parts.push_back({std::move(text), source.place(), file_, source.replaced(), first, last});
+  add_part({std::move(text), source.place(), file_, source.replaced(), first, last}, source);
+}
+
+void CorpusReader::add_part(DocumentPart part, DocumentSource& source) {
+  file_documents_ += part.last ? 1 : 0;
+  waiting_bytes_ += part.text.size();
+  batch_.parts.push_back(std::move(part));
   if (waiting_bytes_ < batch_bytes_ && batch_.parts.size() < kBatchParts) return;
   batch_.end = {file_, file_documents_};
   batch_.bytes_read = bytes_before_ + source.bytes_read();

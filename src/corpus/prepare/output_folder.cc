@@ -15,9 +15,9 @@ namespace fs = std::filesystem;
 namespace {
 
 // What an earlier prepare may have written besides shards and its report.
-constexpr std::string_view kTokenizerFiles[] = {"tokenizer.json", "tokenizer_config.json",
-                                                "vocab.json", "merges.txt",
-                                                "special_tokens_map.json"};
+constexpr std::string_view kTokenizerFiles[] = {
+    "tokenizer.json", "tokenizer_config.json",   "vocab.json",
+    "merges.txt",     "special_tokens_map.json", "turn_template.json"};
 
 bool is_report(const fs::path& path) {
   try {
@@ -28,8 +28,9 @@ bool is_report(const fs::path& path) {
 }
 
 bool is_own_file(const std::string& name) {
-  return is_shard_name(name) || std::find(std::begin(kTokenizerFiles), std::end(kTokenizerFiles),
-                                          name) != std::end(kTokenizerFiles);
+  return is_shard_name(name) || is_spans_name(name) ||
+         std::find(std::begin(kTokenizerFiles), std::end(kTokenizerFiles), name) !=
+             std::end(kTokenizerFiles);
 }
 
 std::vector<std::string> names_in(const fs::path& folder) {
@@ -104,14 +105,14 @@ void OutputFolder::claim() {
   remove_all_but_shards();
 }
 
-// Only shards are gone on with; all else is written anew, and a temporary file of a killed process
-// must not be published.
+// Only shards, and their spans, are gone on with; all else is written anew, and a temporary file of
+// a killed process must not be published.
 void OutputFolder::remove_all_but_shards() {
   constexpr std::string_view kPartial = ".partial";
   for (const std::string& name : names_in(staged())) {
     std::string_view shard = name;
     if (shard.ends_with(kPartial)) shard.remove_suffix(kPartial.size());
-    if (!is_shard_name(shard)) remove_tree(staged() / name);
+    if (!is_shard_name(shard) && !is_spans_name(shard)) remove_tree(staged() / name);
   }
 }
 

@@ -36,13 +36,13 @@ class RecordFile {
   size_t block_ = 0;  // the one that was read last
 };
 
-using Records = RecordFile<DocumentRecord>;
+using DocumentRecords = RecordFile<DocumentRecord>;
 
 void set_fates(DuplicateFinder& finder, Fate fate, FateList& fates) {
   finder.finish([&](const Duplicate& found) { fates.set(found.document, fate); });
 }
 
-void find_exact(Records& records, const std::filesystem::path& scratch, FateList& fates) {
+void find_exact(DocumentRecords& records, const std::filesystem::path& scratch, FateList& fates) {
   DuplicateFinder finder(scratch);
   for (size_t i = 0; i < records.count(); ++i) {
     if (fates.at(i) == Fate::kTrain) finder.add({records[i]->key.high, records[i]->key.low}, i);
@@ -50,7 +50,7 @@ void find_exact(Records& records, const std::filesystem::path& scratch, FateList
   set_fates(finder, Fate::kDuplicate, fates);
 }
 
-void find_near(Records& records, const ScanFiles& scanned, size_t bands,
+void find_near(DocumentRecords& records, const ScanFiles& scanned, size_t bands,
                const std::filesystem::path& scratch, FateList& fates) {
   RecordFile<uint64_t> hashes(scanned.bands, bands);
   DuplicateFinder finder(scratch);
@@ -62,18 +62,21 @@ void find_near(Records& records, const ScanFiles& scanned, size_t bands,
 }
 
 // Between the parts.
-void divide(Records& records, double val_fraction, Plan& plan) {
+void divide(DocumentRecords& records, double val_fraction, Plan& plan) {
   SplitPlanner planner(val_fraction);
   for (size_t i = 0; i < records.count(); ++i) {
     if (plan.fates.at(i) != Fate::kTrain) continue;
-    if (plan.kept == 1 || is_cut(records[i]->characters, plan.kept_characters, val_fraction)) {
+    const bool is_long = plan.kept == 1 ||
+                         is_cut(records[i]->characters, plan.kept_characters, val_fraction);
+    if (is_long && records[i]->is_conversation == 0) {
       plan.fates.set(i, Fate::kCut);
       ++plan.cut;
     } else {
       planner.add(records[i]->hash);
     }
   }
-  const std::vector<bool> validates = planner.finish(plan.cut == 0);
+  std::vector<bool> validates = planner.finish(plan.cut == 0);
+  if (validates.size() == 1 && plan.kept == 1) validates.front() = false;  // a conversation alone
   size_t whole = 0;
   for (size_t i = 0; i < records.count(); ++i) {
     if (plan.fates.at(i) == Fate::kTrain && validates[whole++])
@@ -85,7 +88,7 @@ void divide(Records& records, double val_fraction, Plan& plan) {
 
 Plan make_plan(const ScanFiles& scanned, const PrepareOptions& options,
                const std::filesystem::path& scratch) {
-  Records records(scanned.records);
+  DocumentRecords records(scanned.records);
   Plan plan{.fates = FateList(scratch, records.count())};
   for (size_t i = 0; i < records.count(); ++i) {
     if (records[i]->is_dropped != 0) plan.fates.set(i, Fate::kDropped);

@@ -129,6 +129,7 @@ std::string fingerprint_of(const PrepareOptions& options, const Tokenizer& token
   std::string text = prepare_options_json(options).dump(-1, ' ', false,
                                                         Json::error_handler_t::replace);
   text += fmt::format("|{}|{}|", kPrepareProgram, INKSTONE_VERSION);
+  if (tokenizer.turn_template() != nullptr) text += to_json_text(*tokenizer.turn_template());
   for (TokenId id = 0; id < tokenizer.vocab_size(); ++id)
     text += hash128_hex(tokenizer.token_bytes(id));
   for (const CorpusFile& file : corpus.files) {
@@ -232,10 +233,77 @@ std::vector<TokenCount> most_frequent(const std::vector<int64_t>& counts) {
   return tokens;
 }
 
+// Loss on a part of some documents and on the whole of others would be two kinds of data in one
+// folder.
+void refuse_mixture(const ScanTotals& totals) {
+  if (totals.conversations() == 0 || totals.texts == 0) return;
+  fail(ErrorCode::kUsage,
+       "{} documents are text, and {} are records of which the completion alone is trained: "
+       "prepare them apart and train on both (--data A --data B), or read all as text (--records "
+       "text) or only the records (--records completion)",
+       totals.texts, totals.conversations());
+}
+
+// The template of a corpus that has conversations, and its name.
+struct ChosenTurns {
+  TurnTemplate turns;
+  std::string name;
+};
+
+std::string name_of(const TurnTemplate& turns) {
+  for (const std::string& name : turn_template_names()) {
+    if (load_turn_template(name) == turns) return name;
+  }
+  return "";
+}
+
+std::optional<ChosenTurns> choose_turns(const PrepareOptions& options, const Tokenizer& tokenizer,
+                                        const ScanTotals& totals) {
+  if (totals.conversations() == 0) return std::nullopt;
+  if (options.turns) return ChosenTurns{*options.turns, name_of(*options.turns)};
+  if (const TurnTemplate* own = tokenizer.turn_template()) return ChosenTurns{*own, name_of(*own)};
+  const bool separated = totals.shapes[static_cast<size_t>(RecordShape::kPair)] ==
+                             totals.conversations() &&
+                         totals.pairs_without_separator == 0;
+  const std::string name = separated ? "plain" : "turns";
+  return ChosenTurns{load_turn_template(name), name};
+}
+
+RecordsReport records_report_of(const ScanTotals& totals, const ChosenTurns& chosen,
+                                int64_t shared_tokens) {
+  RecordsReport report{.shapes = {}, .turns = chosen.name, .shared_tokens = shared_tokens};
+  for (size_t i = 0; i < totals.shapes.size(); ++i) {
+    if (totals.shapes[i] > 0)
+      report.shapes[std::string(name_of(static_cast<RecordShape>(i)))] = totals.shapes[i];
+  }
+  return report;
+}
+
+void add_record_warnings(const PrepareReport& report, const ScanTotals& totals,
+                         std::vector<Message>& warnings) {
+  if (!report.records) return;
+  const RecordsReport& records = *report.records;
+  if (records.turns == "plain" && totals.pairs_without_separator > 0) {
+    warnings.push_back(
+        message("in {} of {} records no white space stands between prompt and completion, and the "
+                "template 'plain' puts nothing there: the model cannot tell where a prompt ends "
+                "(--template turns)",
+                totals.pairs_without_separator, totals.conversations()));
+  }
+  if (records.shared_tokens > 0) {
+    warnings.push_back(
+        message("in {} of {} records a token reaches from the prompt into the completion, as of a "
+                "blank and the word behind it: it is trained; prompts that end with such a blank "
+                "do not lead to it",
+                records.shared_tokens, report.train.documents + report.val.documents));
+  }
+}
+
 void finish_split(SplitReport& split, SplitWriter& writer) {
   split.tokens = writer.tokens();
   split.shard_files = writer.finish();
   split.shards = static_cast<int64_t>(split.shard_files.size());
+  split.spans = writer.finish_spans();
 }
 
 PrepareReport report_of(const ScanTotals& totals, const Plan& plan) {
@@ -281,11 +349,14 @@ class Preparation {
     const ScanTotals totals = scan(dropped);
     Plan plan = make_plan(scanned_, options_, folder_.scratch());
     if (plan.kept == 0) fail_without_text(options_.inputs, dropped);
+    refuse_mixture(totals);
+    const auto chosen = choose_turns(options_, tokenizer_, totals);
     PrepareReport report = report_of(totals, plan);
     report.resumed = resumed;
-    encode(totals, plan, dropped, report);
-    tokenizer_.save(folder_.staged());
+    encode(totals, plan, chosen ? &*chosen : nullptr, dropped, report);
+    (chosen ? tokenizer_.with_turn_template(chosen->turns) : tokenizer_).save(folder_.staged());
     report.warnings = warnings_of(totals, report, options_, tokenizer_);
+    add_record_warnings(report, totals, report.warnings);
     report.dropped = dropped.examples();
     report.dropped_reasons = dropped.reasons();
     write_prepare_report(folder_.staged(), options_, tokenizer_, report);
@@ -310,7 +381,9 @@ class Preparation {
                        });
   }
 
-  void encode(const ScanTotals& totals, Plan& plan, DroppedLog& dropped, PrepareReport& report) {
+  // chosen: nullptr where there are no conversations.
+  void encode(const ScanTotals& totals, Plan& plan, const ChosenTurns* chosen, DroppedLog& dropped,
+              PrepareReport& report) {
     const auto state = [&](const char* key) {
       return is_scanned() ? checkpoints_.found().at(key) : Json(nullptr);
     };
@@ -322,7 +395,13 @@ class Preparation {
                                               state("train_shards")),
                          .val = SplitWriter(folder_.staged(), std::string(kValidationSplit), shards,
                                             state("val_shards"))};
-    const EncodeTask task{corpus_.files, options_, tokenizer_, plan, scanned_, totals};
+    const EncodeTask task{corpus_.files,
+                          options_,
+                          tokenizer_,
+                          plan,
+                          scanned_,
+                          totals,
+                          chosen != nullptr ? &chosen->turns : nullptr};
     EncodedTotals encoded = encode_corpus(task, writers, checkpoints_, dropped,
                                           [&](int64_t bytes, int64_t tokens) {
                                             progress({.bytes_done = bytes,
@@ -330,6 +409,8 @@ class Preparation {
                                                       .tokens = tokens,
                                                       .stage = PrepareProgress::Stage::kEncoding});
                                           });
+    if (chosen != nullptr)
+      report.records = records_report_of(totals, *chosen, encoded.shared_tokens);
     report.train = std::move(encoded.train);
     report.val = std::move(encoded.val);
     finish_split(report.train, writers.train);
@@ -356,9 +437,15 @@ class Preparation {
 
 }  // namespace
 
-PrepareReport prepare(const PrepareOptions& options, const Tokenizer& tokenizer,
+PrepareReport prepare(const PrepareOptions& given, const Tokenizer& tokenizer,
                       const PrepareObserver& observer) {
-  validate(options, tokenizer);
+  validate(given, tokenizer);
+  PrepareOptions options = given;
+  if (given.turns) {
+    options.read.roles = given.turns->role_names();
+  } else if (tokenizer.turn_template() != nullptr) {
+    options.read.roles = tokenizer.turn_template()->role_names();
+  }
   std::vector<DroppedDocument> left_out;
   const auto paths = list_inputs(options.inputs, &left_out, options.output);
   OutputFolder folder(options.output);

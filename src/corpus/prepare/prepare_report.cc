@@ -53,10 +53,18 @@ Json json_of(const Tokenizer& tokenizer, const std::filesystem::path& folder) {
 Json json_of(const SplitReport& split) {
   Json shards = Json::array();
   for (const ShardReport& shard : split.shard_files) shards.push_back(to_json(shard));
-  return {{"documents", split.documents},
-          {"bytes", split.bytes},
-          {"tokens", split.tokens},
-          {"shards", shards}};
+  Json json = {{"documents", split.documents},
+               {"bytes", split.bytes},
+               {"tokens", split.tokens},
+               {"shards", shards}};
+  if (split.spans) json["spans"] = to_json(*split.spans);
+  return json;
+}
+
+Json json_of(const RecordsReport& records) {
+  return {{"shapes", records.shapes},
+          {"template", records.turns.empty() ? Json(nullptr) : Json(records.turns)},
+          {"shared_tokens", records.shared_tokens}};
 }
 
 Json json_of(const std::vector<DroppedDocument>& dropped) {
@@ -126,9 +134,11 @@ Json prepare_options_json(const PrepareOptions& options) {
                                      : Json(std::string(1, options.read.csv_delimiter))},
                {"csv_header", options.read.csv_header},
                {"encoding", options.read.encoding},
+               {"records", name_of(options.read.records)},
                {"clean", json_of(options.clean)},
                {"exact_duplicates", options.exact_duplicates},
                {"near_duplicates", options.near_duplicates}};
+  if (options.turns) json["template"] = parse_json(to_json_text(*options.turns));
   if (options.near_duplicates) {
     json["minhash"] = {{"shingle_words", options.minhash.shingle_words},
                        {"bands", options.minhash.bands},
@@ -160,6 +170,7 @@ void write_prepare_report(const std::filesystem::path& folder, const PrepareOpti
                {"warnings", in_english(report.warnings)},
                {"dropped_reasons", json_of(report.dropped_reasons)},
                {"dropped", json_of(report.dropped)}};
+  if (report.records) json["records"] = json_of(*report.records);
   write_json(folder / kReportName, json);
 }
 

@@ -11,6 +11,7 @@
 #include "base/utf8.h"
 #include "corpus/clean/cleaner.h"
 #include "corpus/dedup/minhash.h"
+#include "corpus/prepare/clean_conversation.h"
 #include "corpus/prepare/message_state.h"
 
 namespace inkstone {
@@ -28,6 +29,9 @@ ScanTotals scan_counts_of(const Json& json) {
                     .line_ends = count_in(json, "line_ends"),
                     .control_characters = count_in(json, "control_characters")};
   totals.lines_removed = count_in(json, "lines_removed");
+  totals.shapes = json.at("shapes").get<std::array<int64_t, kRecordShapes>>();
+  totals.texts = count_in(json, "texts");
+  totals.pairs_without_separator = count_in(json, "pairs_without_separator");
   return totals;
 }
 
@@ -46,7 +50,9 @@ struct ScannedPart {
   int64_t bytes_in = 0;
   DocumentRecord record;  // of a whole document; of a part: bytes and characters
   bool has_mark = false;
-  std::vector<uint64_t> bands;  // of a whole document
+  std::vector<uint64_t> bands;       // of a whole document
+  std::optional<RecordShape> shape;  // of a conversation
+  bool lacks_separator = false;
 };
 
 // What one thread needs.
@@ -118,6 +124,7 @@ class Scanner {
   }
 
   ScannedPart scan(DocumentPart& part, Worker& worker) const {
+    if (part.is_conversation) return scan_conversation(part, worker);
     ScannedPart result;
     const bool whole = part.first && part.last;
     result.bytes_in = static_cast<int64_t>(part.text.size());
@@ -126,21 +133,47 @@ class Scanner {
     if (whole && part.replaced > 0 && options_.clean.invalid == InvalidText::kDrop) {
       result.cleaned.reason = DropReason::kInvalidUtf8;
     }
+    if (options_.read.records == Records::kCompletion)
+      result.cleaned.reason = DropReason::kNoRecord;
     if (!result.cleaned.kept()) return result;
     result.record.bytes = static_cast<int64_t>(part.text.size());
     result.record.characters = count_code_points(
         part.text, cleaner_.options().invalid == InvalidText::kReplace ||
                        result.cleaned.characters.invalid_sequences == 0);
     result.has_mark = part.text.find(kEndOfText) != part.text.npos;
-    if (!whole) return result;
-    result.record.hash = hash64(part.text);
-    result.record.key = hash128(part.text);
-    if (bands_) {
-      worker.minhash.add(part.text);
-      const auto bands = worker.minhash.finish();
-      result.bands.assign(bands.begin(), bands.end());
-    }
+    if (whole) add_hashes(part.text, part.text, worker, result);
     return result;
+  }
+
+  ScannedPart scan_conversation(DocumentPart& part, Worker& worker) const {
+    ScannedPart result;
+    result.bytes_in = static_cast<int64_t>(text_of(unpack(part.text)).size());
+    result.cleaned = clean_conversation(cleaner_, part.text, worker.scratch);
+    const bool is_invalid = part.replaced + result.cleaned.characters.invalid_sequences > 0;
+    if (is_invalid && options_.clean.invalid == InvalidText::kDrop)
+      result.cleaned.reason = DropReason::kInvalidUtf8;
+    if (!result.cleaned.kept()) return result;
+    const Conversation conversation = unpack(part.text);
+    const std::string text = text_of(conversation);
+    result.shape = conversation.shape;
+    result.lacks_separator = conversation.is_pair_without_separator();
+    result.record.bytes = static_cast<int64_t>(text.size());
+    result.record.characters = count_code_points(text);
+    result.record.is_conversation = 1;
+    result.has_mark = text.find(kEndOfText) != text.npos;
+    add_hashes(part.text, text, worker, result);
+    return result;
+  }
+
+  // whole: what makes two documents the same; text: what makes them similar.
+  void add_hashes(std::string_view whole, std::string_view text, Worker& worker,
+                  ScannedPart& result) const {
+    result.record.hash = hash64(whole);
+    result.record.key = hash128(whole);
+    if (!bands_) return;
+    worker.minhash.add(text);
+    const auto bands = worker.minhash.finish();
+    result.bands.assign(bands.begin(), bands.end());
   }
 
   void add_source(const SourceFacts& facts) {
@@ -183,6 +216,9 @@ class Scanner {
   void add_whole(const DocumentPart& part, const ScannedPart& scanned) {
     begin_document(part);
     add_counts(scanned);
+    if (scanned.shape) ++totals_.shapes[static_cast<size_t>(*scanned.shape)];
+    totals_.texts += scanned.cleaned.kept() && !scanned.shape ? 1 : 0;
+    totals_.pairs_without_separator += scanned.lacks_separator ? 1 : 0;
     end_document(part, scanned.bytes_in, scanned.cleaned.reason,
                  scanned.cleaned.characters.invalid_sequences > 0, scanned.has_mark, scanned.record,
                  scanned.bands);
@@ -213,8 +249,11 @@ class Scanner {
     const bool invalid = long_.cleaned.characters.invalid_sequences > 0;
     const bool drops = options_.clean.invalid == InvalidText::kDrop &&
                        (invalid || part.replaced > 0);
-    end_document(part, long_.bytes_in, drops ? DropReason::kInvalidUtf8 : DropReason::kNone,
-                 invalid, long_.has_mark, long_.record, bands);
+    const DropReason reason = options_.read.records == Records::kCompletion ? DropReason::kNoRecord
+                              : drops ? DropReason::kInvalidUtf8
+                                      : DropReason::kNone;
+    totals_.texts += reason == DropReason::kNone ? 1 : 0;
+    end_document(part, long_.bytes_in, reason, invalid, long_.has_mark, long_.record, bands);
   }
 
   void write_records() {
@@ -266,6 +305,9 @@ Json to_json(const ScanTotals& t) {
           {"line_ends", t.cleaned.line_ends},
           {"control_characters", t.cleaned.control_characters},
           {"lines_removed", t.lines_removed},
+          {"shapes", t.shapes},
+          {"texts", t.texts},
+          {"pairs_without_separator", t.pairs_without_separator},
           {"encodings", t.encodings},
           {"sources", sources}};
 }

@@ -13,6 +13,29 @@ Json to_json(const ShardReport& shard) {
   return {{"file", shard.file}, {"tokens", shard.tokens}, {"hash128", shard.hash128}};
 }
 
+Json to_json(const SpansReport& spans) {
+  return {
+      {"file", spans.file}, {"trained_tokens", spans.trained_tokens}, {"hash128", spans.hash128}};
+}
+
+namespace {
+
+SpansPlace place_of(const Json& json) {
+  return {.documents = count_in(json, "documents"),
+          .spans = count_in(json, "spans"),
+          .tokens = count_in(json, "tokens"),
+          .trained_tokens = count_in(json, "trained_tokens")};
+}
+
+Json to_json(const SpansPlace& place) {
+  return {{"documents", place.documents},
+          {"spans", place.spans},
+          {"tokens", place.tokens},
+          {"trained_tokens", place.trained_tokens}};
+}
+
+}  // namespace
+
 SplitWriter::SplitWriter(std::filesystem::path folder, std::string split,
                          const ShardOptions& options, const Json& state)
     : folder_(std::move(folder)), split_(std::move(split)), options_(options) {
@@ -25,6 +48,9 @@ SplitWriter::SplitWriter(std::filesystem::path folder, std::string split,
   const int64_t open_tokens = count_in(state, "open_tokens");
   if (open_tokens > 0) open_shard(open_tokens);
   tokens_ += open_tokens;
+  if (const Json& spans = state.at("spans"); !spans.is_null()) {
+    spans_ = std::make_unique<TrainedSpansWriter>(folder_ / spans_name(split_), place_of(spans));
+  }
 }
 
 std::string SplitWriter::next_name() const {
@@ -47,6 +73,12 @@ void SplitWriter::write(std::span<const TokenId> tokens) {
   }
 }
 
+void SplitWriter::write(std::span<const TokenId> tokens, std::span<const TrainedSpan> spans) {
+  if (!spans_) spans_ = std::make_unique<TrainedSpansWriter>(folder_ / spans_name(split_));
+  spans_->write(static_cast<int64_t>(tokens.size()), spans);
+  write(tokens);
+}
+
 void SplitWriter::finish_shard() {
   const std::string name = next_name();
   shard_->commit();
@@ -56,9 +88,19 @@ void SplitWriter::finish_shard() {
 
 Json SplitWriter::state() {
   if (shard_) shard_->sync();
+  if (spans_) spans_->sync();
   Json shards = Json::array();
   for (const ShardReport& shard : finished_) shards.push_back(to_json(shard));
-  return {{"shards", shards}, {"open_tokens", shard_ ? shard_->count() : 0}};
+  return {{"shards", shards},
+          {"open_tokens", shard_ ? shard_->count() : 0},
+          {"spans", spans_ ? to_json(spans_->place()) : Json(nullptr)}};
+}
+
+std::optional<SpansReport> SplitWriter::finish_spans() {
+  if (!spans_) return std::nullopt;
+  const std::string name = spans_name(split_);
+  spans_->commit();
+  return SpansReport{name, spans_->place().trained_tokens, hash128_hex_of_file(folder_ / name)};
 }
 
 std::vector<ShardReport> SplitWriter::finish() {

@@ -12,8 +12,10 @@
 
 #include "base/error.h"
 #include "base/utf8.h"
+#include "corpus/read/conversation.h"
 #include "corpus/read/csv_rows.h"
 #include "corpus/read/record_reader.h"
+#include "corpus/read/shape_notes.h"
 
 namespace inkstone {
 namespace {
@@ -35,6 +37,28 @@ Message delimiter_name(char delimiter) {
   return delimiter == '\t' ? marked("tab") : fmt::format("'{}'", delimiter);
 }
 
+// The columns of a conversation, from 0.
+struct TurnColumns {
+  RecordShape shape;
+  size_t prompt, answer;
+  std::optional<size_t> input;  // Alpaca's
+};
+
+std::optional<size_t> find_column(const CsvRow& header, std::string_view name) {
+  const auto at = std::find(header.fields.begin(), header.fields.end(), name);
+  if (at == header.fields.end()) return std::nullopt;
+  return static_cast<size_t>(at - header.fields.begin());
+}
+
+std::optional<TurnColumns> find_turn_columns(const CsvRow& header) {
+  const auto prompt = find_column(header, "prompt"), completion = find_column(header, "completion");
+  if (prompt && completion) return TurnColumns{RecordShape::kPair, *prompt, *completion, {}};
+  const auto instruction = find_column(header, "instruction");
+  const auto output = find_column(header, "output");
+  if (!instruction || !output) return std::nullopt;
+  return TurnColumns{RecordShape::kAlpaca, *instruction, *output, find_column(header, "input")};
+}
+
 // How the beginning of a table looks when it is cut at a delimiter.
 struct Sniffed {
   char delimiter = ',';
@@ -47,7 +71,7 @@ struct Sniffed {
   auto rank() const { return std::make_tuple(is_table(), has_name, agreement, columns); }
 };
 
-Sniffed sniff(std::string_view head, char delimiter, const std::string& name) {
+Sniffed sniff(std::string_view head, char delimiter, const CsvOptions& options) {
   Sniffed found{.delimiter = delimiter};
   CsvRows rows(read_from(head), delimiter);
   size_t count = 0, agreeing = 0;
@@ -55,7 +79,8 @@ Sniffed sniff(std::string_view head, char delimiter, const std::string& name) {
     if (row.field_count == 0 || !row.why_not.empty()) continue;
     if (count++ == 0) {
       found.columns = row.field_count;
-      found.has_name = std::find(row.fields.begin(), row.fields.end(), name) != row.fields.end();
+      found.has_name = find_column(row, options.column).has_value() ||
+                       (options.records != Records::kText && find_turn_columns(row));
     }
     agreeing += row.field_count == found.columns ? 1 : 0;
   }
@@ -76,11 +101,13 @@ class CsvReader : public RecordReader {
       if (!next_row()) return false;
     } while (row_.field_count == 0 && row_.why_not.empty());
     if (!row_.why_not.empty()) return drop(record, row_, std::string(row_.why_not));
+    if (turns_) return take_conversation(row_, record);
     return wanted_ == 0 ? choose_column(record) : take(row_, record);
   }
 
   std::vector<Message> notes() const override {
     std::vector<Message> notes = notes_;
+    for (Message& note : shapes_.notes()) notes.push_back(std::move(note));
     if (long_rows_ > 0 && is_single_) {
       notes.push_back(
           message("{} rows have {} in their text and were kept whole, the first in "
@@ -102,7 +129,7 @@ class CsvReader : public RecordReader {
     take_named_delimiter();
     Sniffed best;
     for (const char delimiter : options_.delimiters) {
-      const Sniffed found = sniff(head_, delimiter, options_.column);
+      const Sniffed found = sniff(head_, delimiter, options_);
       if (best.columns == 0 || found.rank() > best.rank()) best = found;
     }
     is_single_ = options_.delimiters.size() == 1 ? best.columns <= 1 : !best.is_table();
@@ -145,6 +172,17 @@ class CsvReader : public RecordReader {
   bool choose_column(Record& record) {
     CsvRow& first = row_;
     first_fields_ = first.field_count;
+    if (options_.records != Records::kText && is_table_of_turns(first)) {
+      wanted_ = 1;
+      return next(record);
+    }
+    if (options_.records == Records::kCompletion) {
+      stopped_ = true;
+      return drop(record, first,
+                  message("the header row has {}, expected the columns prompt and completion, or "
+                          "instruction and output",
+                          names(first)));
+    }
     const auto found = std::find(first.fields.begin(), first.fields.end(), options_.column);
     const auto number = as_number(options_.column);
     if (options_.header && found != first.fields.end()) {
@@ -164,6 +202,40 @@ class CsvReader : public RecordReader {
                 "(--no-header: it is text)",
                 names(first), wanted_));
     return next(record);
+  }
+
+  // Whether its rows are conversations: then turns_ says of which columns.
+  bool is_table_of_turns(const CsvRow& header) {
+    if (!options_.header) return false;
+    turns_ = find_turn_columns(header);
+    if (!turns_ || options_.records == Records::kCompletion ||
+        !find_column(header, options_.column))
+      return turns_.has_value();
+    text_shape_ = turns_->shape;
+    turns_.reset();
+    return false;
+  }
+
+  bool take_conversation(CsvRow& row, Record& record) {
+    if (row.field_count > first_fields_ && long_rows_++ == 0) first_long_line_ = row.line;
+    const size_t last = std::max(turns_->prompt, turns_->answer);
+    if (row.fields.size() <= last) {
+      return drop(record, row,
+                  message("{} columns, and column {} is wanted", row.field_count, last + 1));
+    }
+    std::string &prompt = row.fields[turns_->prompt], &answer = row.fields[turns_->answer];
+    const bool has_input = turns_->input && *turns_->input < row.fields.size();
+    const Conversation conversation = turns_->shape == RecordShape::kPair
+                                          ? pair_of(std::move(prompt), std::move(answer))
+                                          : alpaca_of(std::move(prompt),
+                                                      has_input ? row.fields[*turns_->input] : "",
+                                                      std::move(answer));
+    if (const Message why_not = why_not_trained(conversation); !why_not.empty())
+      return drop(record, row, why_not);
+    shapes_.count(conversation.shape);
+    record.text = pack(conversation);
+    record.is_conversation = true;
+    return true;
   }
 
   bool first_is_text(CsvRow& first, Record& record) {
@@ -186,6 +258,7 @@ class CsvReader : public RecordReader {
   }
 
   bool take(CsvRow& row, Record& record) {
+    if (text_shape_) shapes_.count_as_text(*text_shape_);
     if (row.field_count > (is_single_ ? 1 : first_fields_)) {
       if (long_rows_++ == 0) first_long_line_ = row.line;
       if (is_single_) return record.text = std::move(row.raw), true;
@@ -239,6 +312,9 @@ class CsvReader : public RecordReader {
   bool is_single_ = false;  // one column: a row is text as a whole
   size_t wanted_ = 0;       // the column, from 1; 0 until the first row is read
   size_t first_fields_ = 0;
+  std::optional<TurnColumns> turns_;       // the rows are conversations
+  std::optional<RecordShape> text_shape_;  // they could be, and are text
+  ShapeNotes shapes_;
   CsvRow row_, second_;
   bool has_second_ = false;  // second_ has been read and not been given
   bool stopped_ = false;     // the table has no such column

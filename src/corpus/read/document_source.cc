@@ -278,6 +278,23 @@ class FileSource : public DocumentSource {
 
 }  // namespace
 
+Records parse_records(const std::string& name) {
+  for (const Records records : {Records::kAuto, Records::kText, Records::kCompletion}) {
+    if (name_of(records) == name) return records;
+  }
+  fail(ErrorCode::kUsage, "there are no records '{}'; they are one of auto, text, completion",
+       name);
+}
+
+std::string name_of(Records records) {
+  switch (records) {
+    case Records::kAuto: return "auto";
+    case Records::kText: return "text";
+    case Records::kCompletion: return "completion";
+  }
+  fail(ErrorCode::kInternal, "records without a name");
+}
+
 InputFormat parse_input_format(const std::string& name) {
   std::string known;
   for (const auto& [known_name, format] : kFormats) {

@@ -12,7 +12,11 @@
 #include "base/error.h"
 #include "base/lenient_json.h"
 #include "base/utf8.h"
+#include "corpus/read/conversation.h"
+#include "corpus/read/json_conversation.h"
+#include "corpus/read/json_members.h"
 #include "corpus/read/record_reader.h"
+#include "corpus/read/shape_notes.h"
 
 namespace inkstone {
 namespace {
@@ -304,17 +308,6 @@ bool may_have_surrogates(std::string_view json) {
 
 using Element = simdjson::dom::element;
 
-// Of several members with the same name the last one, as Python's json takes it.
-simdjson::simdjson_result<Element> last_member(Element element, std::string_view name) {
-  simdjson::dom::object object;
-  if (const auto error = element.get(object)) return error;
-  simdjson::simdjson_result<Element> found(simdjson::NO_SUCH_FIELD);
-  for (const auto member : object) {
-    if (member.key == name) found = simdjson::simdjson_result<Element>(Element(member.value));
-  }
-  return found;
-}
-
 // The member `field` of an object: by its whole name, else, at each dot, inside the member that
 // stands before it.
 simdjson::simdjson_result<Element> find_member(Element element, std::string_view field) {
@@ -329,18 +322,6 @@ simdjson::simdjson_result<Element> find_member(Element element, std::string_view
     if (found.error() == simdjson::SUCCESS) return found;
   }
   return whole;
-}
-
-const char* type_name(simdjson::dom::element_type type) {
-  using Type = simdjson::dom::element_type;
-  switch (type) {
-    case Type::ARRAY: return marked("an array");
-    case Type::OBJECT: return marked("an object");
-    case Type::STRING: return marked("a string");
-    case Type::BOOL: return marked("true or false");
-    case Type::NULL_VALUE: return marked("null");
-    default: return marked("a number");
-  }
 }
 
 // The names in "a,b": without white space around them; at least one.
@@ -374,8 +355,11 @@ Message append_lines(Element value, std::string& text) {
 
 class JsonReader : public RecordReader {
  public:
-  JsonReader(ReadBytes read, std::string field, JsonFraming framing)
-      : cutter_(std::move(read), framing), field_(std::move(field)), fields_(field_names(field_)) {}
+  JsonReader(ReadBytes read, std::string field, JsonFraming framing, RecordRules rules)
+      : cutter_(std::move(read), framing),
+        field_(std::move(field)),
+        fields_(field_names(field_)),
+        rules_(std::move(rules)) {}
 
   bool next(Record& record) override {
     RawRecord raw;
@@ -385,6 +369,8 @@ class JsonReader : public RecordReader {
     if (!raw.why_not.empty()) record.why_not = message("line {}: {}", raw.line, raw.why_not);
     return true;
   }
+
+  std::vector<Message> notes() const override { return shapes_.notes(); }
 
  private:
   // The reason when there is none.
@@ -406,12 +392,50 @@ class JsonReader : public RecordReader {
     return error ? read_deep(repaired, error, record) : text_of(root, record);
   }
 
-  Message text_of(Element root, Record& record) const {
+  Message text_of(Element root, Record& record) {
     record.text.clear();
+    if (rules_.records == Records::kCompletion && !root.is_object())
+      return message("the record is {}, no object", Message(type_name(root.type())));
     if (!root.is_object()) {
       const Message found = append_lines(root, record.text);
       return found.empty() ? "" : message("the record is {}, no object and no string", found);
     }
+    if (rules_.records != Records::kText) {
+      const bool forced = rules_.records == Records::kCompletion;
+      const auto shape = shape_of(root);
+      if (shape && (forced || !has_text(root))) return take_conversation(root, *shape, record);
+      if (forced) return no_conversation(root);
+      if (shape) shapes_.count_as_text(*shape);
+    }
+    return text_of_object(root, record);
+  }
+
+  bool has_text(Element root) const {
+    return find_member(root, field_).error() == simdjson::SUCCESS ||
+           std::any_of(fields_.begin(), fields_.end(), [&](const std::string& field) {
+             return find_member(root, field).error() == simdjson::SUCCESS;
+           });
+  }
+
+  Message take_conversation(Element root, RecordShape shape, Record& record) {
+    Conversation conversation;
+    Message why_not = read_conversation(root, shape, rules_.roles, conversation);
+    if (!why_not.empty()) return why_not;
+    shapes_.count(shape);
+    record.is_conversation = true;
+    record.text = pack(conversation);
+    return {};
+  }
+
+  Message no_conversation(Element root) const {
+    if (Message why_not = missing_member(root); !why_not.empty()) return why_not;
+    return message(
+        "there is {}, expected prompt and completion, or messages, or instruction and "
+        "output",
+        member_names(root));
+  }
+
+  Message text_of_object(Element root, Record& record) const {
     Element value;
     if (find_member(root, field_).get(value) == simdjson::SUCCESS)
       return append_field(field_, value, record);
@@ -431,13 +455,19 @@ class JsonReader : public RecordReader {
     return found.empty() ? "" : message("the field '{}' is {}, no string", field, found);
   }
 
-  Message missing_field(Element root) const {
+  // Of the first five members.
+  static std::string member_names(Element root) {
     std::string names;
     int count = 0;
     for (const auto member : simdjson::dom::object(root)) {
       if (++count > 5) break;
       names += fmt::format("{}'{}'", count > 1 ? ", " : "", utf8_beginning(member.key, 40));
     }
+    return names;
+  }
+
+  Message missing_field(Element root) const {
+    const std::string names = member_names(root);
     if (names.empty()) return message("no field '{}'; there is none", field_);
     return message("no field '{}'; there is {} (--json-field NAME, or NAME,NAME)", field_, names);
   }
@@ -462,13 +492,16 @@ class JsonReader : public RecordReader {
   JsonCutter cutter_;
   std::string field_;
   std::vector<std::string> fields_;
+  RecordRules rules_;
+  ShapeNotes shapes_;
   simdjson::dom::parser parser_;
 };
 
 }  // namespace
 
-std::unique_ptr<RecordReader> open_json(ReadBytes read, std::string field, JsonFraming framing) {
-  return std::make_unique<JsonReader>(std::move(read), std::move(field), framing);
+std::unique_ptr<RecordReader> open_json(ReadBytes read, std::string field, JsonFraming framing,
+                                        RecordRules rules) {
+  return std::make_unique<JsonReader>(std::move(read), std::move(field), framing, std::move(rules));
 }
 
 }  // namespace inkstone

@@ -25,6 +25,9 @@ constexpr std::pair<std::string_view, InputFormat> kEndings[] = {
 
 constexpr std::string_view kCompressions[] = {".gz", ".xz", ".zst", ".bz2"};
 
+// A conversation is worked on as a whole.
+constexpr size_t kLongestConversation_bytes = size_t{8} << 20;
+
 // Of a decoded text, what tells whether it is subtitles.
 constexpr size_t kDecodedHead_bytes = 4096;
 
@@ -149,6 +152,11 @@ class RecordDocuments : public MemberReader {
       if (!next_record()) return false;
     }
     const std::string_view rest = std::string_view(record_.text).substr(at_);
+    if (record_.is_conversation) {
+      piece = {.text = rest, .first = true, .last = true, .is_conversation = true};
+      at_ = record_.text.size();
+      return true;
+    }
     const size_t end = piece_size(rest);
     piece = {.text = rest.substr(0, end), .first = at_ == 0, .last = end == rest.size()};
     at_ += end;
@@ -171,7 +179,11 @@ class RecordDocuments : public MemberReader {
     record_.text.clear();
     if (!records_->next(record_)) return false;
     ++document_;
-    if (record_.why_not.empty() && is_blank(record_.text)) record_.why_not = marked("blank");
+    if (record_.why_not.empty() && !record_.is_conversation && is_blank(record_.text))
+      record_.why_not = marked("blank");
+    if (record_.is_conversation && record_.text.size() > kLongestConversation_bytes) {
+      record_.why_not = message("a record longer than {} MiB", kLongestConversation_bytes >> 20);
+    }
     if (!record_.why_not.empty()) {
       on_dropped_(document_, record_.why_not);
       record_.text.clear();
@@ -193,16 +205,18 @@ CsvOptions csv_options(InputFormat format, const ReadOptions& options) {
   const std::string told = format == InputFormat::kTsv ? "\t" : ",;\t|";
   return {.column = options.csv_column,
           .delimiters = options.csv_delimiter == 0 ? told : std::string(1, options.csv_delimiter),
-          .header = options.csv_header};
+          .header = options.csv_header,
+          .records = options.records};
 }
 
 std::unique_ptr<RecordReader> open_records(InputFormat format, const ReadOptions& options,
                                            ReadBytes read) {
+  const RecordRules rules{options.records, options.roles};
   switch (format) {
     case InputFormat::kJsonLines:
-      return open_json(std::move(read), options.json_field, JsonFraming::kLines);
+      return open_json(std::move(read), options.json_field, JsonFraming::kLines, rules);
     case InputFormat::kJson:
-      return open_json(std::move(read), options.json_field, JsonFraming::kAny);
+      return open_json(std::move(read), options.json_field, JsonFraming::kAny, rules);
     default: return open_csv(std::move(read), csv_options(format, options));
   }
 }

@@ -17,9 +17,16 @@ inline constexpr size_t kLongestRecord_bytes = size_t{256} << 20;
 inline constexpr size_t kLongestHtml_bytes = size_t{64} << 20;
 
 struct Record {
-  std::string text;      // UTF-8
-  Message why_not;       // why it gives no text ("line 3: ..."); empty when it does
-  int64_t replaced = 0;  // sequences that could not be decoded and became U+FFFD
+  std::string text;              // UTF-8
+  Message why_not;               // why it gives no text ("line 3: ..."); empty when it does
+  int64_t replaced = 0;          // sequences that could not be decoded and became U+FFFD
+  bool is_conversation = false;  // the text is a packed conversation (conversation.h)
+};
+
+// Which records are conversations, as ReadOptions says.
+struct RecordRules {
+  Records records = Records::kText;
+  std::vector<std::string> roles = {};
 };
 
 class RecordReader {
@@ -44,18 +51,22 @@ enum class JsonFraming {
 // there). `read` gives UTF-8;
 // what is invalid in it, and escaped surrogates without their partner, become U+FFFD. An array
 // larger than memory works.
-std::unique_ptr<RecordReader> open_json(ReadBytes read, std::string field, JsonFraming framing);
+// A record that is a conversation, by `rules`, gives that, packed.
+std::unique_ptr<RecordReader> open_json(ReadBytes read, std::string field, JsonFraming framing,
+                                        RecordRules rules = {});
 
 struct CsvOptions {
   std::string column;      // a name from the first row, or a number from 1
   std::string delimiters;  // of several, the beginning of the table tells which; at least one
   bool header = true;      // false: the first row is no header
+  Records records = Records::kText;  // conversations need a header
 };
 
 // One column of a table, cut into rows and fields as CsvRows does. The first row is a header and no
 // text; but in a table of one column it is text unless it is `column`, or one word above a text. A
 // row of such a table is text as a whole, delimiters and all, unless it is quoted. What was taken
-// for a header is told by notes().
+// for a header is told by notes(). Where the header has the columns of a known shape, and
+// options.records allows it, rows are conversations, packed.
 std::unique_ptr<RecordReader> open_csv(ReadBytes read, CsvOptions options);
 
 // One document: the text that html_text takes out of the page. `encoding` as in ReadOptions; a byte

@@ -1,0 +1,29 @@
+#include "corpus/prepare/clean_conversation.h"
+
+namespace inkstone {
+namespace {
+
+void add(const CharacterCounts& more, CharacterCounts& counts) {
+  counts.invalid_sequences += more.invalid_sequences;
+  counts.line_ends += more.line_ends;
+  counts.control_characters += more.control_characters;
+}
+
+}  // namespace
+
+CleanResult clean_conversation(const Cleaner& cleaner, std::string& packed,
+                               Cleaner::Scratch& scratch) {
+  Conversation conversation = unpack(packed);
+  CleanResult result;
+  if (cleaner.needs_whole_documents()) {
+    std::string text = text_of(conversation);
+    result.reason = cleaner.clean(text, scratch).reason;
+  }
+  for (Turn& turn : conversation.turns)
+    add(cleaner.clean_piece(turn.content, scratch).characters, result.characters);
+  if (result.kept() && !why_not_trained(conversation).empty()) result.reason = DropReason::kBlank;
+  packed = pack(conversation);
+  return result;
+}
+
+}  // namespace inkstone

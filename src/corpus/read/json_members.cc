@@ -1,0 +1,31 @@
+#include "corpus/read/json_members.h"
+
+#include "base/message.h"
+
+namespace inkstone {
+
+using Element = simdjson::dom::element;
+
+simdjson::simdjson_result<Element> last_member(Element element, std::string_view name) {
+  simdjson::dom::object object;
+  if (const auto error = element.get(object)) return error;
+  simdjson::simdjson_result<Element> found(simdjson::NO_SUCH_FIELD);
+  for (const auto member : object) {
+    if (member.key == name) found = simdjson::simdjson_result<Element>(Element(member.value));
+  }
+  return found;
+}
+
+const char* type_name(simdjson::dom::element_type type) {
+  using Type = simdjson::dom::element_type;
+  switch (type) {
+    case Type::ARRAY: return marked("an array");
+    case Type::OBJECT: return marked("an object");
+    case Type::STRING: return marked("a string");
+    case Type::BOOL: return marked("true or false");
+    case Type::NULL_VALUE: return marked("null");
+    default: return marked("a number");
+  }
+}
+
+}  // namespace inkstone
