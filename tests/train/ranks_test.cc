@@ -137,7 +137,7 @@ TEST_F(RanksTest, TwoRanksDoWhatOneDoesWithTwiceTheBatch) {
   TrainOptions two = options("two"), one = options("one"), none = options("none");
   for (TrainOptions* o : {&two, &one, &none})
     o->steps = 1, o->warmup = 0, o->lr = 0.5, o->min_lr = 0.5, o->epsilon = 1, o->weight_decay = 0,
-    o->mask_rate = 0.1, o->eval_every = 0;
+    o->mask_rate = {0.1, 0.1}, o->eval_every = 0;
   one.batch = 2 * two.batch;
   none.lr = none.min_lr = 1e-30;  // the weights as they begin
   train(none);
