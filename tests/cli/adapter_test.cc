@@ -31,14 +31,14 @@ class AdapterCommandTest : public Workspace {
   // A run, and an adapter for it.
   AdapterCommandTest() {
     make_data(verses(80), "bpe");
-    run_well(training("run"));
+    run_well(training("run", {"--steps", "200"}));
     const auto info = json_lines(run_well({"info", "run", "--json"}).out).at(0);
     const int64_t C = info["model"]["width"];
     std::filesystem::create_directory(*this / "lora");
     const std::string name = "base_model.model.transformer.h.0.mlp.c_fc.lora_";
     write("lora/adapter_model.safetensors",
           safetensors({{name + "A.weight", {4, C}}, {name + "B.weight", {4 * C, 4}}}));
-    write_config({});
+    write_config(Json::object());
   }
 
   void write_config(const Json& changes) const {
@@ -78,7 +78,7 @@ TEST_F(AdapterCommandTest, IsTakenWhereAModelIs) {
   EXPECT_EQ(greedy({"merged"}), text);
   EXPECT_EQ(score({"merged"}), with);
   run_well({"merge", "lora", "-o", "again"});
-  EXPECT_EQ(read("again/model.safetensors"), read("merged/model.safetensors"));
+  EXPECT_TRUE(read("again/model.safetensors") == read("merged/model.safetensors"));
   EXPECT_EQ(read("merged/tokenizer.json"), read("run/last/tokenizer.json"));
   run_well({"quantize", "run", "--adapter", "lora", "-o", "merged.gguf", "--type", "f32"});
   EXPECT_NEAR(score({"merged.gguf"}), with, 1e-4);
@@ -92,13 +92,15 @@ TEST_F(AdapterCommandTest, TrainingBeginsWithTheMergedModel) {
   const auto tuned = [&](Words from, const std::string& run) {
     Words words = {"finetune"};
     words.insert(words.end(), from.begin(), from.end());
-    words.insert(words.end(), {"text.txt", "-o", run, "--steps", "2", "--seed", "1"});
+    // The rate that is found by itself depends on what is known of the model.
+    words.insert(words.end(),
+                 {"text.txt", "-o", run, "--steps", "2", "--seed", "1", "--lr", "1e-4"});
     run_well(words);
     return read(run + "/last/model.safetensors");
   };
   const std::string expected = tuned({"merged"}, "tuned");
-  EXPECT_EQ(tuned({"lora"}, "tuned2"), expected);
-  EXPECT_EQ(tuned({"run", "--adapter", "lora"}, "tuned3"), expected);
+  EXPECT_TRUE(tuned({"lora"}, "tuned2") == expected);
+  EXPECT_TRUE(tuned({"run", "--adapter", "lora"}, "tuned3") == expected);
   expect_refused(2, {"train", "text.txt", "--adapter", "lora", "-o", "new"}, {"--init"});
 }
 
@@ -154,8 +156,8 @@ TEST_F(AdapterCommandTest, MemorisedTextIsFoundAndKeptFromBeingWritten) {
             std::string::npos);
 
   const auto longest = [&](Words more) {
-    Words generate = {"generate",      "run", "--prompt",     "1 little", "--max-tokens", "40",
-                      "--temperature", "0",   "--ignore-eos", "--json"};
+    Words generate = {"generate", "run",           "--prompt", "1 little",     "--max-tokens",
+                      "40",       "--temperature", "0",        "--ignore-eos", "--json"};
     generate.insert(generate.end(), more.begin(), more.end());
     return json_lines(run_well(generate).out).at(0)["text"].get<std::string>();
   };
