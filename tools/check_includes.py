@@ -22,7 +22,8 @@ BELOW = {
     "model": ["formats", "kernels", "tokenizer"],
     "train": ["model", "corpus"],
     "generate": ["model"],
-    "cli": ["train", "generate"],
+    "evaluate": ["generate"],
+    "cli": ["train", "evaluate"],
 }
 # The lowest layer that may see a public header. model_config.h and TokenId are plain data, which the files hold.
 PUBLIC = {

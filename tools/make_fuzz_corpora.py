@@ -278,6 +278,26 @@ def command_records():
     yield "broken", compact(record | {"given": {"TEXT": "/book.txt"}})
 
 
+def evaluations():
+    """The first byte picks the task of a row, in the order of src/evaluate/task.cc."""
+    choices = {"text": ["a", "b"], "label": ["A", "B"]}
+    rows = [{"page": " = T = \n \n a @-@ b ( c ) \" d ' e \n"}, {"text": "one two  three"}, {"text": "one"},
+            {"activity_label": "L", "ctx_a": "a [title] b", "ctx_b": "cD", "endings": ["x [y] z", "w"], "label": "1"},
+            {"goal": "g", "sol1": "a", "sol2": "b", "label": 1}, {"question": "q", "choices": choices, "answerKey": "B"},
+            {"question": "q", "choices": choices, "answerKey": "A"},
+            {"sentence": "a _ b", "option1": "x", "option2": "y", "answer": "2"},
+            {"question_stem": "s", "choices": choices, "answerKey": " A"},
+            {"text": "The cat. He ran", "pronoun": "He", "pronoun_loc": 9, "options": ["The man", "It"], "label": 0},
+            {"sentence_good": "a b", "sentence_bad": "b a", "UID": "u"}, {"ctx": "a", "endings": ["x", "y"], "label": 0}]
+    for i, row in enumerate(rows):
+        yield f"row{i}", bytes([i]) + compact(row)
+    logged = {"doc": rows[4], "arguments": {f"gen_args_{i}": {"arg_0": "q", "arg_1": " a"} for i in range(2)},
+              "resps": [[["-1.5", "True"]], [["-2", "False"]]]}
+    yield "logged", b"\4" + compact(logged)
+    yield "values", b"\4" + compact(logged | {"arguments": [["q", " a"], ["q", " b"]], "resps": [[[-1.5, True]], [[-2, False]]]})
+    yield "page", b"\0" + compact({"doc": rows[0], "arguments": [["text"]], "resps": [["-12.5"]]})
+
+
 def hf_configs():
     config = {"model_type": "gpt2", "n_layer": 2, "n_head": 2, "n_embd": 32, "n_positions": 64, "vocab_size": 400,
               "activation_function": "gelu_new", "eos_token_id": 0, "bos_token_id": 0}
@@ -460,7 +480,8 @@ TARGETS = {
     "tokenizer_json": tokenizers, "vocab_merges": vocab_merges, "shard": shards, "safetensors_header": safetensors,
     "gguf": ggufs, "adapter": adapters,
     "json": jsons, "hf_config": hf_configs, "special_roles": special_roles, "prompts": prompts,
-    "conversation": conversations, "jsonl": jsonl, "csv": csv, "archive": archives, "html": html, "charset": charsets,
+    "evaluate": evaluations, "conversation": conversations,
+    "jsonl": jsonl, "csv": csv, "archive": archives, "html": html, "charset": charsets,
     "package": packages, "subtitles": subtitles,
     "records": records, "trained_spans": trained_spans, "turn_template": turn_templates,
     "run_json": runs, "trainer_state": trainer_states, "metrics": metrics, "sweep_spec": sweep_specs,
