@@ -338,15 +338,19 @@ Point random_point(const SweepSpec& spec, uint64_t draw) {
   return point_of(std::move(settings));
 }
 
-// Where the axes have few values, points come up again; after so many draws there are no others.
+// Where the axes have few values, points come up again; after so many draws that gave nothing new
+// there are no others.
 std::vector<Point> random_points(const SweepSpec& spec) {
-  constexpr uint64_t kDrawsPerPoint = 100;
+  constexpr int kMostInVain = 1000;
   const auto wanted = static_cast<size_t>(spec.points);
   std::vector<Point> points;
   std::set<std::string> names;
-  for (uint64_t draw = 0; points.size() < wanted && draw < kDrawsPerPoint * wanted; ++draw) {
+  int in_vain = 0;
+  for (uint64_t draw = 0; points.size() < wanted && in_vain < kMostInVain; ++draw) {
     Point point = random_point(spec, draw);
-    if (names.insert(point.name).second) points.push_back(std::move(point));
+    const bool is_new = names.insert(point.name).second;
+    in_vain = is_new ? 0 : in_vain + 1;
+    if (is_new) points.push_back(std::move(point));
   }
   return points;
 }
@@ -475,12 +479,12 @@ std::vector<SweepRun> runs_of(const SweepSpec& spec) {
     for (const uint64_t seed : spec.seeds) {
       SweepRun run = {.name = points[i].name, .point = i, .words = {spec.command}};
       if (spec.seeds.size() > 1) run.name += fmt::format(",seed={}", seed);
-      add_words(spec.fixed, run.words);
-      add_words(points[i].settings, run.words);
+      Settings settings = spec.fixed;
+      append(settings, points[i].settings);
+      add_words(settings, run.words);
       run.words.push_back(fmt::format("--seed={}", seed));
       run.words.emplace_back("--");
-      add_positionals(spec.fixed, run.words);
-      add_positionals(points[i].settings, run.words);
+      add_positionals(settings, run.words);
       runs.push_back(std::move(run));
     }
   }
