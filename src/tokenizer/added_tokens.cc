@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "inkstone/turns.h"
 #include "tokenizer/tokenizer_impl.h"
 #include "tokenizer/tokenizer_json.h"
 
@@ -97,7 +98,9 @@ Tokenizer with_special_tokens(const Tokenizer& tokenizer, const std::vector<std:
   spec.roles.begin_id = impl.roles.begin;
   spec.roles.end_ids = impl.roles.end_marks;
   spec.files = std::move(files);
-  return Tokenizer::Impl::make(std::move(spec));
+  const Tokenizer made = Tokenizer::Impl::make(std::move(spec));
+  const TurnTemplate* turns = tokenizer.turn_template();
+  return turns != nullptr ? made.with_turn_template(*turns) : made;
 }
 
 }  // namespace inkstone

@@ -16,12 +16,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kVersion = 1;
-constexpr uint64_t kLargestFile_bytes = uint64_t{1} << 20;
+constexpr int64_t kTurnsVersion = 1;
+constexpr uint64_t kLargestTemplate_bytes = uint64_t{1} << 20;
 
 // A blank at the end of `before` would be taken by the first word of the content, and a model that
 // is asked with the blank alone has never seen it so: the lines end instead.
-const std::pair<const char*, TurnTemplate> kBuiltIn[] = {
+const std::pair<const char*, TurnTemplate> kBuiltInTurns[] = {
     {"turns",
      {.begin = "",
       .roles = {{"system", "System:\n", "\n\n"},
@@ -75,16 +75,16 @@ std::string jinja_string(std::string_view text) {
 }
 
 // "{{ 'text' }}"; nothing of an empty one.
-std::string shown(std::string_view text) {
+std::string jinja_text(std::string_view text) {
   return text.empty() ? "" : "{{ " + jinja_string(text) + " }}";
 }
 
 std::string jinja_of(const TurnTemplate::Role& role) {
   const bool trained = role.name == kAssistant;
-  return shown(role.before) +
+  return jinja_text(role.before) +
          (trained ? "{% generation %}{{ message['content'] + eos_token }}{% endgeneration %}"
                   : "{{ message['content'] }}") +
-         shown(role.after);
+         jinja_text(role.after);
 }
 
 }  // namespace
@@ -104,7 +104,7 @@ std::vector<std::string> TurnTemplate::role_names() const {
 TurnTemplate parse_turn_template(std::string_view text) {
   const Json json = parse_json_object(text);
   refuse_other_keys(json, {"version", "begin", "roles"});
-  required(get_integer(json, "version", kVersion, kVersion), "version");
+  required(get_integer(json, "version", kTurnsVersion, kTurnsVersion), "version");
   TurnTemplate turns;
   turns.begin = text_in(json, "begin");
   for (const auto& [name, role] : object_in(json, "roles").items()) {
@@ -125,18 +125,19 @@ std::string to_json_text(const TurnTemplate& turns) {
   Json roles = Json::object();
   for (const TurnTemplate::Role& role : turns.roles)
     roles[role.name] = {{"before", role.before}, {"after", role.after}};
-  const Json json = {{"version", kVersion}, {"begin", turns.begin}, {"roles", std::move(roles)}};
+  const Json json = {
+      {"version", kTurnsVersion}, {"begin", turns.begin}, {"roles", std::move(roles)}};
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 std::vector<std::string> turn_template_names() {
   std::vector<std::string> names;
-  for (const auto& [name, turns] : kBuiltIn) names.emplace_back(name);
+  for (const auto& [name, turns] : kBuiltInTurns) names.emplace_back(name);
   return names;
 }
 
 TurnTemplate load_turn_template(const std::string& name_or_file) {
-  for (const auto& [name, turns] : kBuiltIn) {
+  for (const auto& [name, turns] : kBuiltInTurns) {
     if (name_or_file == name) return turns;
   }
   if (!fs::exists(name_or_file)) {
@@ -144,13 +145,13 @@ TurnTemplate load_turn_template(const std::string& name_or_file) {
          "there is no template of turns '{}': it is neither a file nor one of {}", name_or_file,
          fmt::join(turn_template_names(), ", "));
   }
-  const std::string text = read_file(name_or_file, kLargestFile_bytes);
+  const std::string text = read_file(name_or_file, kLargestTemplate_bytes);
   return with_context(message("reading the template of turns '{}'", name_or_file),
                       [&] { return parse_turn_template(text); });
 }
 
 std::string jinja_of(const TurnTemplate& turns) {
-  std::string text = shown(turns.begin) + "{% for message in messages %}";
+  std::string text = jinja_text(turns.begin) + "{% for message in messages %}";
   const char* word = "if";
   for (const TurnTemplate::Role& role : turns.roles) {
     text += fmt::format("{{% {} message['role'] == {} %}}", word, jinja_string(role.name)) +
@@ -161,7 +162,8 @@ std::string jinja_of(const TurnTemplate& turns) {
       "{% else %}{{ raise_exception('the template has no role ' + message['role']) }}{% endif %}"
       "{% endfor %}";
   const std::string& before = turns.find(kAssistant)->before;
-  if (!before.empty()) text += "{% if add_generation_prompt %}" + shown(before) + "{% endif %}";
+  if (!before.empty())
+    text += "{% if add_generation_prompt %}" + jinja_text(before) + "{% endif %}";
   return text;
 }
 

@@ -60,6 +60,12 @@ TrainingBatches::Source TrainingBatches::make_source(const TokenStream& stream,
                                                      const Shape& shape, uint64_t seed,
                                                      bool is_alone) {
   if (spans == nullptr) return {&stream, window_order(stream, shape, options, seed), std::nullopt};
+  if (options.mask_rate.second > 0 || options.masked_fraction > 0 || options.fim_rate > 0) {
+    fail(ErrorCode::kUsage,
+         "'{}' has records with a completion, whose windows --mask-rate, --masked-fraction and "
+         "--fim-rate do not know: leave these out, or prepare the data with --records text",
+         stream.folder().string());
+  }
   return {&stream, std::nullopt,
           RecordWindows(stream, *spans,
                         {.context = shape.context,

@@ -61,11 +61,11 @@ class TrainingBatches {
 
     int64_t length() const { return records ? records->length() : order->length(); }
   };
+  void read_turned(int64_t index, const Source& source, int64_t begin, int64_t b,
+                   TokenBatch& batch) const;
   static Source make_source(const TokenStream& stream, const TrainedSpans* spans,
                             const TrainOptions& options, const Shape& shape, uint64_t seed,
                             bool is_alone);
-  void read_turned(int64_t index, const Source& source, int64_t begin, int64_t b,
-                   TokenBatch& batch) const;
 
   std::vector<Source> sources_;
   Mixture mixture_;

@@ -115,6 +115,10 @@ TextRates RecordWindows::rates(int64_t windows, const Tokenizer& tokenizer) cons
   return {bytes / tokens, characters / tokens};
 }
 
+PromptView prompt_view(const TrainOptions& options) {
+  return options.prefix_lm ? PromptView::kWhole : PromptView::kCausal;
+}
+
 double mean_loss(TrainingPass& pass, const RecordWindows& records, int64_t batch, int64_t windows) {
   const int64_t T = records.length();
   TokenBatch tokens;

@@ -8,6 +8,7 @@
 #include "corpus/load/batch_loader.h"
 #include "corpus/load/packed_records.h"
 #include "corpus/load/text_rates.h"
+#include "inkstone/trainer.h"
 #include "train/token_batch.h"
 
 namespace inkstone {
@@ -50,6 +51,9 @@ class RecordWindows {
   double prompt_weight_;
   PromptView view_;
 };
+
+// How the options let prompts be seen.
+PromptView prompt_view(const TrainOptions& options);
 
 // Mean loss in nats per trained token of windows [0, windows), `batch` at a time. A prompt's tokens
 // have no part in it. Waits for the device once, at the end.

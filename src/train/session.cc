@@ -126,7 +126,6 @@ Session::Session(TrainerState state, Model model, DataSets data, const TrainObse
       loss_(network_.backend(), size_bytes(DType::kF64)),
       log_(network_.backend()) {
   check_model_and_data();
-  check_objective();
   check_fingerprint();
   check_base();
   check_ranks();
@@ -267,19 +266,6 @@ void Session::check_model_and_data() {
          "'{}' has {} training tokens, expected more than the context of {} to be mixed with "
          "others: leave it out, or give a smaller --context",
          stream.folder().string(), stream.count(), wanted_context());
-  }
-}
-
-// Records say themselves what is predicted.
-void Session::check_objective() {
-  const TrainOptions& o = options();
-  if (o.mask_rate.second == 0 && o.masked_fraction == 0 && o.fim_rate == 0) return;
-  for (size_t k = 0; k < data_.count(); ++k) {
-    if (!data_.train_spans()[k]) continue;
-    fail(ErrorCode::kUsage,
-         "'{}' has records with a completion, of which that alone is predicted: --mask-rate, "
-         "--masked-fraction and --fim-rate are for text; leave them out",
-         data_.train()[k].folder().string());
   }
 }
 

@@ -80,7 +80,6 @@ class Session {
   int64_t wanted_context() const;
   void say(const Message& text) const;
   void check_model_and_data();
-  void check_objective();
   void check_fingerprint();
   void check_base();
   void check_ranks();

@@ -48,10 +48,6 @@ void make_arrays(TokenBatch& batch, int64_t T) {
 
 }  // namespace
 
-PromptView prompt_view(const TrainOptions& options) {
-  return options.prefix_lm ? PromptView::kWhole : PromptView::kCausal;
-}
-
 void set_extents(TokenBatch& batch, int64_t b, int64_t T, std::span<const Extent> extents,
                  PromptView view) {
   make_arrays(batch, T);

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "inkstone/tokenizer.h"
-#include "inkstone/trainer.h"
 #include "model/training_pass.h"
 
 namespace inkstone {
@@ -43,9 +42,6 @@ enum class PromptView {
   // target belongs to the prompt has none.
   kWhole,
 };
-
-// As the options have it for what is given.
-PromptView prompt_view(const TrainOptions& options);
 
 // Sets apart the texts of window b: none sees another, and positions begin at 0 in each. `extents`
 // cover the T positions without a gap, in their order, none of them empty.

@@ -11,7 +11,7 @@
 namespace inkstone {
 namespace {
 
-constexpr int64_t kMostContext = int64_t{1} << 24;
+constexpr int64_t kMostInputs = int64_t{1} << 24;
 
 // The first trained token that has one before it, from the document's first token; 0: there is
 // none.
@@ -63,7 +63,7 @@ class OpenWindows {
 PackedRecords::PackedRecords(const TrainedSpans& spans, int64_t context, uint64_t seed,
                              Length length)
     : seed_(seed) {
-  INK_CHECK(context >= 1 && context <= kMostContext, "no window fits");
+  INK_CHECK(context >= 1 && context <= kMostInputs, "no window fits");
   INK_CHECK(spans.documents() < std::numeric_limits<uint32_t>::max(), "too many records");
   add_records(spans, context);
   length_ = length == Length::kContext && counts_.inputs > 0 ? context
@@ -119,7 +119,7 @@ PackedText PackedRecords::record_in(uint32_t slot, int64_t epoch) const {
   const int64_t inputs = records_[slot].inputs;
   const Group& group = groups_[static_cast<size_t>(inputs)];
   const Random random(seed_, RandomStream::kRecordOrder,
-                      static_cast<uint64_t>(epoch * (kMostContext + 1) + inputs));
+                      static_cast<uint64_t>(epoch * (kMostInputs + 1) + inputs));
   return records_[group.first_slot + permute(random, slot - group.first_slot, group.count)];
 }
 

@@ -13,7 +13,7 @@
 #include "base/thread_pool.h"
 #include "base/utf8.h"
 #include "corpus/clean/cleaner.h"
-#include "corpus/prepare/clean_conversation.h"
+#include "corpus/prepare/clean_dialogue.h"
 #include "corpus/prepare/split.h"
 
 namespace inkstone {
@@ -48,7 +48,7 @@ struct Job {
   Fate fate = Fate::kTrain;
   bool ends_document = false;
   std::vector<TokenId> ids = {};
-  bool is_conversation = false;
+  bool is_dialogue = false;
   std::vector<TrainedSpan> spans = {};  // of a conversation
   bool shares_tokens = false;
 };
@@ -160,8 +160,8 @@ class CorpusEncoder {
       DocumentPart& part = batch.parts[at];
       if (!is_kept(fates_[at])) return;
       auto& scratch = scratch_[static_cast<size_t>(thread)];
-      if (part.is_conversation) {
-        clean_conversation(cleaner_, part.text, scratch);
+      if (part.is_dialogue) {
+        clean_dialogue(cleaner_, part.text, scratch);
         if (hash64(part.text) != record(numbers_[at]).hash) fail_changed(part.place.source);
       } else if (!part.first || !part.last) {
         cleaner_.clean_piece(part.text, scratch);
@@ -178,10 +178,9 @@ class CorpusEncoder {
     if (!whole) check_long(part, number);
     if (fate == Fate::kCut) return add_cut(part, number, jobs);
     SplitReport& split = fate == Fate::kTrain ? totals_.train : totals_.val;
-    split.bytes += part.is_conversation ? record(number).bytes
-                                        : static_cast<int64_t>(part.text.size());
+    split.bytes += part.is_dialogue ? record(number).bytes : static_cast<int64_t>(part.text.size());
     split.documents += part.last ? 1 : 0;
-    if (part.is_conversation) {
+    if (part.is_dialogue) {
       if (turn_encoders_.empty()) fail_changed(part.place.source);
       jobs.push_back({std::move(part.text), fate, true, {}, true});
     } else if (whole) {
@@ -252,8 +251,7 @@ class CorpusEncoder {
   void encode(std::vector<Job>& jobs) {
     pool_.parallel_each(static_cast<int64_t>(jobs.size()), [&](int64_t i, int thread) {
       Job& job = jobs[static_cast<size_t>(i)];
-      if (job.is_conversation)
-        return encode_turns(turn_encoders_[static_cast<size_t>(thread)], job);
+      if (job.is_dialogue) return encode_turns(turn_encoders_[static_cast<size_t>(thread)], job);
       StreamEncoder& encoder = encoders_[static_cast<size_t>(thread)];
       job.ids.reserve(job.text.size() / 3);
       encoder.encode(job.text, job.ids);
@@ -274,7 +272,7 @@ class CorpusEncoder {
   }
 
   void write(const Job& job) {
-    if (job.is_conversation) {
+    if (job.is_dialogue) {
       writers_[job.fate].write(job.ids, job.spans);
     } else {
       writers_[job.fate].write(job.ids);

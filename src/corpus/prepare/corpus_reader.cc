@@ -110,7 +110,7 @@ void CorpusReader::read_file(size_t index) {
 
 void CorpusReader::add_piece(const DocumentPiece& piece, DocumentSource& source) {
   if (piece.first) is_long_ = false;
-  if (piece.is_conversation) return add_conversation(piece.text, source);
+  if (piece.is_dialogue) return add_dialogue(piece.text, source);
   if (is_long_) return add_long(piece.text, false, piece.last, source);
   if (piece.first && piece.last && piece.text.size() <= kWhole_bytes) {
     return add_part(std::string(piece.text), true, true, source);
@@ -134,12 +134,12 @@ void CorpusReader::add_long(std::string_view text, bool first, bool last, Docume
   add_part(std::string(text), first, last, source);
 }
 
-void CorpusReader::add_conversation(std::string_view packed, DocumentSource& source) {
+void CorpusReader::add_dialogue(std::string_view packed, DocumentSource& source) {
   add_part({.text = std::string(packed),
             .place = source.place(),
             .file = file_,
             .replaced = source.replaced(),
-            .is_conversation = true},
+            .is_dialogue = true},
            source);
 }
 

@@ -31,7 +31,7 @@ struct DocumentPart {
   size_t file = 0;
   int64_t replaced = 0;  // sequences of the document, so far, that could not be decoded
   bool first = true, last = true;
-  bool is_conversation = false;  // whole, and packed (read/conversation.h)
+  bool is_dialogue = false;  // whole, and packed (read/dialogue.h)
 };
 
 struct DocumentBatch {
@@ -68,7 +68,7 @@ class CorpusReader {
   void read_file(size_t index);
   void add_piece(const DocumentPiece& piece, DocumentSource& source);
   void add_long(std::string_view text, bool first, bool last, DocumentSource& source);
-  void add_conversation(std::string_view packed, DocumentSource& source);
+  void add_dialogue(std::string_view packed, DocumentSource& source);
   void add_part(std::string text, bool first, bool last, DocumentSource& source);
   void add_part(DocumentPart part, DocumentSource& source);
   void hand_over();

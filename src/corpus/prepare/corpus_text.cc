@@ -4,7 +4,7 @@
 #include <system_error>
 #include <utility>
 
-#include "corpus/read/conversation.h"
+#include "corpus/read/dialogue.h"
 #include "corpus/read/document_reader.h"
 #include "corpus/read/list_inputs.h"
 
@@ -64,7 +64,7 @@ bool CorpusText::next_document() {
 
 void CorpusText::clean(DocumentPart& part) {
   const bool whole = part.first && part.last;
-  if (part.is_conversation) part.text = text_of(unpack(part.text));
+  if (part.is_dialogue) part.text = text_of(unpack(part.text));
   const CleanResult result = whole ? cleaner_.clean(part.text, scratch_)
                                    : cleaner_.clean_piece(part.text, scratch_);
   if (!result.kept()) {

@@ -68,7 +68,7 @@ void divide(DocumentRecords& records, double val_fraction, Plan& plan) {
     if (plan.fates.at(i) != Fate::kTrain) continue;
     const bool is_long = plan.kept == 1 ||
                          is_cut(records[i]->characters, plan.kept_characters, val_fraction);
-    if (is_long && records[i]->is_conversation == 0) {
+    if (is_long && records[i]->is_dialogue == 0) {
       plan.fates.set(i, Fate::kCut);
       ++plan.cut;
     } else {

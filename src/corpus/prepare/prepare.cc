@@ -236,12 +236,12 @@ std::vector<TokenCount> most_frequent(const std::vector<int64_t>& counts) {
 // Loss on a part of some documents and on the whole of others would be two kinds of data in one
 // folder.
 void refuse_mixture(const ScanTotals& totals) {
-  if (totals.conversations() == 0 || totals.texts == 0) return;
+  if (totals.dialogues() == 0 || totals.texts == 0) return;
   fail(ErrorCode::kUsage,
        "{} documents are text, and {} are records of which the completion alone is trained: "
        "prepare them apart and train on both (--data A --data B), or read all as text (--records "
        "text) or only the records (--records completion)",
-       totals.texts, totals.conversations());
+       totals.texts, totals.dialogues());
 }
 
 // The template of a corpus that has conversations, and its name.
@@ -259,11 +259,11 @@ std::string name_of(const TurnTemplate& turns) {
 
 std::optional<ChosenTurns> choose_turns(const PrepareOptions& options, const Tokenizer& tokenizer,
                                         const ScanTotals& totals) {
-  if (totals.conversations() == 0) return std::nullopt;
+  if (totals.dialogues() == 0) return std::nullopt;
   if (options.turns) return ChosenTurns{*options.turns, name_of(*options.turns)};
   if (const TurnTemplate* own = tokenizer.turn_template()) return ChosenTurns{*own, name_of(*own)};
   const bool separated = totals.shapes[static_cast<size_t>(RecordShape::kPair)] ==
-                             totals.conversations() &&
+                             totals.dialogues() &&
                          totals.pairs_without_separator == 0;
   const std::string name = separated ? "plain" : "turns";
   return ChosenTurns{load_turn_template(name), name};
@@ -288,7 +288,7 @@ void add_record_warnings(const PrepareReport& report, const ScanTotals& totals,
         message("in {} of {} records no white space stands between prompt and completion, and the "
                 "template 'plain' puts nothing there: the model cannot tell where a prompt ends "
                 "(--template turns)",
-                totals.pairs_without_separator, totals.conversations()));
+                totals.pairs_without_separator, totals.dialogues()));
   }
   if (records.shared_tokens > 0) {
     warnings.push_back(

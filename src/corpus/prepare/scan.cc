@@ -11,7 +11,7 @@
 #include "base/utf8.h"
 #include "corpus/clean/cleaner.h"
 #include "corpus/dedup/minhash.h"
-#include "corpus/prepare/clean_conversation.h"
+#include "corpus/prepare/clean_dialogue.h"
 #include "corpus/prepare/message_state.h"
 
 namespace inkstone {
@@ -124,7 +124,7 @@ class Scanner {
   }
 
   ScannedPart scan(DocumentPart& part, Worker& worker) const {
-    if (part.is_conversation) return scan_conversation(part, worker);
+    if (part.is_dialogue) return scan_dialogue(part, worker);
     ScannedPart result;
     const bool whole = part.first && part.last;
     result.bytes_in = static_cast<int64_t>(part.text.size());
@@ -145,21 +145,21 @@ class Scanner {
     return result;
   }
 
-  ScannedPart scan_conversation(DocumentPart& part, Worker& worker) const {
+  ScannedPart scan_dialogue(DocumentPart& part, Worker& worker) const {
     ScannedPart result;
     result.bytes_in = static_cast<int64_t>(text_of(unpack(part.text)).size());
-    result.cleaned = clean_conversation(cleaner_, part.text, worker.scratch);
+    result.cleaned = clean_dialogue(cleaner_, part.text, worker.scratch);
     const bool is_invalid = part.replaced + result.cleaned.characters.invalid_sequences > 0;
     if (is_invalid && options_.clean.invalid == InvalidText::kDrop)
       result.cleaned.reason = DropReason::kInvalidUtf8;
     if (!result.cleaned.kept()) return result;
-    const Conversation conversation = unpack(part.text);
-    const std::string text = text_of(conversation);
-    result.shape = conversation.shape;
-    result.lacks_separator = conversation.is_pair_without_separator();
+    const Dialogue dialogue = unpack(part.text);
+    const std::string text = text_of(dialogue);
+    result.shape = dialogue.shape;
+    result.lacks_separator = dialogue.is_pair_without_separator();
     result.record.bytes = static_cast<int64_t>(text.size());
     result.record.characters = count_code_points(text);
-    result.record.is_conversation = 1;
+    result.record.is_dialogue = 1;
     result.has_mark = text.find(kEndOfText) != text.npos;
     add_hashes(part.text, text, worker, result);
     return result;

@@ -17,7 +17,7 @@
 #include "corpus/prepare/checkpoints.h"
 #include "corpus/prepare/corpus_reader.h"
 #include "corpus/prepare/dropped_log.h"
-#include "corpus/read/conversation.h"
+#include "corpus/read/dialogue.h"
 #include "inkstone/prepare.h"
 
 namespace inkstone {
@@ -28,9 +28,9 @@ struct DocumentRecord {
   uint64_t hash = 0;  // hash64, which chooses its part
   Digest128 key;      // hash128, by which duplicates are found
   int64_t bytes = 0, characters = 0;
-  uint32_t is_dropped = 0;       // by cleaning
-  uint16_t has_bands = 0;        // of MinHash, in the other file
-  uint16_t is_conversation = 0;  // it is trained in part, and never cut
+  uint32_t is_dropped = 0;   // by cleaning
+  uint16_t has_bands = 0;    // of MinHash, in the other file
+  uint16_t is_dialogue = 0;  // it is trained in part, and never cut
 };
 static_assert(sizeof(DocumentRecord) == 48);
 
@@ -51,13 +51,11 @@ struct ScanTotals {
   // Documents that cleaning kept: conversations of each shape, and all else.
   std::array<int64_t, kRecordShapes> shapes{};
   int64_t texts = 0;
-  int64_t pairs_without_separator = 0;       // Conversation::is_pair_without_separator
+  int64_t pairs_without_separator = 0;       // Dialogue::is_pair_without_separator
   std::map<std::string, int64_t> encodings;  // files and members
   std::vector<SourceFacts> sources;          // the first kToldSources that a user should hear of
 
-  int64_t conversations() const {
-    return std::accumulate(shapes.begin(), shapes.end(), int64_t{0});
-  }
+  int64_t dialogues() const { return std::accumulate(shapes.begin(), shapes.end(), int64_t{0}); }
 };
 
 Json to_json(const SourceFacts& facts);

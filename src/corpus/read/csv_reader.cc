@@ -12,7 +12,7 @@
 
 #include "base/error.h"
 #include "base/utf8.h"
-#include "corpus/read/conversation.h"
+#include "corpus/read/dialogue.h"
 #include "corpus/read/csv_rows.h"
 #include "corpus/read/record_reader.h"
 #include "corpus/read/shape_notes.h"
@@ -101,7 +101,7 @@ class CsvReader : public RecordReader {
       if (!next_row()) return false;
     } while (row_.field_count == 0 && row_.why_not.empty());
     if (!row_.why_not.empty()) return drop(record, row_, std::string(row_.why_not));
-    if (turns_) return take_conversation(row_, record);
+    if (turns_) return take_dialogue(row_, record);
     return wanted_ == 0 ? choose_column(record) : take(row_, record);
   }
 
@@ -216,7 +216,7 @@ class CsvReader : public RecordReader {
     return false;
   }
 
-  bool take_conversation(CsvRow& row, Record& record) {
+  bool take_dialogue(CsvRow& row, Record& record) {
     if (row.field_count > first_fields_ && long_rows_++ == 0) first_long_line_ = row.line;
     const size_t last = std::max(turns_->prompt, turns_->answer);
     if (row.fields.size() <= last) {
@@ -225,16 +225,16 @@ class CsvReader : public RecordReader {
     }
     std::string &prompt = row.fields[turns_->prompt], &answer = row.fields[turns_->answer];
     const bool has_input = turns_->input && *turns_->input < row.fields.size();
-    const Conversation conversation = turns_->shape == RecordShape::kPair
-                                          ? pair_of(std::move(prompt), std::move(answer))
-                                          : alpaca_of(std::move(prompt),
-                                                      has_input ? row.fields[*turns_->input] : "",
-                                                      std::move(answer));
-    if (const Message why_not = why_not_trained(conversation); !why_not.empty())
+    const Dialogue dialogue = turns_->shape == RecordShape::kPair
+                                  ? pair_of(std::move(prompt), std::move(answer))
+                                  : alpaca_of(std::move(prompt),
+                                              has_input ? row.fields[*turns_->input] : "",
+                                              std::move(answer));
+    if (const Message why_not = why_not_trained(dialogue); !why_not.empty())
       return drop(record, row, why_not);
-    shapes_.count(conversation.shape);
-    record.text = pack(conversation);
-    record.is_conversation = true;
+    shapes_.count(dialogue.shape);
+    record.text = pack(dialogue);
+    record.is_dialogue = true;
     return true;
   }
 

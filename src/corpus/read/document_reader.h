@@ -18,8 +18,8 @@ struct DocumentPiece {
   bool first = false;     // the document begins here
   bool last = false;      // and ends here
   bool marked = false;    // at a separator, not at the end of the text
-  // Whole, and a packed conversation (conversation.h), not text.
-  bool is_conversation = false;
+  // Whole, and a packed conversation (dialogue.h), not text.
+  bool is_dialogue = false;
 };
 
 // What becomes of documents that are nothing but ASCII white space.

@@ -4,9 +4,9 @@
 
 namespace inkstone {
 
-using Element = simdjson::dom::element;
-
-simdjson::simdjson_result<Element> last_member(Element element, std::string_view name) {
+simdjson::simdjson_result<simdjson::dom::element> last_member(simdjson::dom::element element,
+                                                              std::string_view name) {
+  using Element = simdjson::dom::element;
   simdjson::dom::object object;
   if (const auto error = element.get(object)) return error;
   simdjson::simdjson_result<Element> found(simdjson::NO_SUCH_FIELD);

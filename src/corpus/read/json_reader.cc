@@ -12,8 +12,8 @@
 #include "base/error.h"
 #include "base/lenient_json.h"
 #include "base/utf8.h"
-#include "corpus/read/conversation.h"
-#include "corpus/read/json_conversation.h"
+#include "corpus/read/dialogue.h"
+#include "corpus/read/json_dialogue.h"
 #include "corpus/read/json_members.h"
 #include "corpus/read/record_reader.h"
 #include "corpus/read/shape_notes.h"
@@ -403,8 +403,8 @@ class JsonReader : public RecordReader {
     if (rules_.records != Records::kText) {
       const bool forced = rules_.records == Records::kCompletion;
       const auto shape = shape_of(root);
-      if (shape && (forced || !has_text(root))) return take_conversation(root, *shape, record);
-      if (forced) return no_conversation(root);
+      if (shape && (forced || !has_text(root))) return take_dialogue(root, *shape, record);
+      if (forced) return no_dialogue(root);
       if (shape) shapes_.count_as_text(*shape);
     }
     return text_of_object(root, record);
@@ -417,17 +417,17 @@ class JsonReader : public RecordReader {
            });
   }
 
-  Message take_conversation(Element root, RecordShape shape, Record& record) {
-    Conversation conversation;
-    Message why_not = read_conversation(root, shape, rules_.roles, conversation);
+  Message take_dialogue(Element root, RecordShape shape, Record& record) {
+    Dialogue dialogue;
+    Message why_not = read_dialogue(root, shape, rules_.roles, dialogue);
     if (!why_not.empty()) return why_not;
     shapes_.count(shape);
-    record.is_conversation = true;
-    record.text = pack(conversation);
+    record.is_dialogue = true;
+    record.text = pack(dialogue);
     return {};
   }
 
-  Message no_conversation(Element root) const {
+  Message no_dialogue(Element root) const {
     if (Message why_not = missing_member(root); !why_not.empty()) return why_not;
     return message(
         "there is {}, expected prompt and completion, or messages, or instruction and "

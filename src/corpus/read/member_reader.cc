@@ -26,7 +26,7 @@ constexpr std::pair<std::string_view, InputFormat> kEndings[] = {
 constexpr std::string_view kCompressions[] = {".gz", ".xz", ".zst", ".bz2"};
 
 // A conversation is worked on as a whole.
-constexpr size_t kLongestConversation_bytes = size_t{8} << 20;
+constexpr size_t kLongestDialogue_bytes = size_t{8} << 20;
 
 // Of a decoded text, what tells whether it is subtitles.
 constexpr size_t kDecodedHead_bytes = 4096;
@@ -152,8 +152,8 @@ class RecordDocuments : public MemberReader {
       if (!next_record()) return false;
     }
     const std::string_view rest = std::string_view(record_.text).substr(at_);
-    if (record_.is_conversation) {
-      piece = {.text = rest, .first = true, .last = true, .is_conversation = true};
+    if (record_.is_dialogue) {
+      piece = {.text = rest, .first = true, .last = true, .is_dialogue = true};
       at_ = record_.text.size();
       return true;
     }
@@ -179,10 +179,10 @@ class RecordDocuments : public MemberReader {
     record_.text.clear();
     if (!records_->next(record_)) return false;
     ++document_;
-    if (record_.why_not.empty() && !record_.is_conversation && is_blank(record_.text))
+    if (record_.why_not.empty() && !record_.is_dialogue && is_blank(record_.text))
       record_.why_not = marked("blank");
-    if (record_.is_conversation && record_.text.size() > kLongestConversation_bytes) {
-      record_.why_not = message("a record longer than {} MiB", kLongestConversation_bytes >> 20);
+    if (record_.is_dialogue && record_.text.size() > kLongestDialogue_bytes) {
+      record_.why_not = message("a record longer than {} MiB", kLongestDialogue_bytes >> 20);
     }
     if (!record_.why_not.empty()) {
       on_dropped_(document_, record_.why_not);

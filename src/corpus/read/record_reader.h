@@ -17,10 +17,10 @@ inline constexpr size_t kLongestRecord_bytes = size_t{256} << 20;
 inline constexpr size_t kLongestHtml_bytes = size_t{64} << 20;
 
 struct Record {
-  std::string text;              // UTF-8
-  Message why_not;               // why it gives no text ("line 3: ..."); empty when it does
-  int64_t replaced = 0;          // sequences that could not be decoded and became U+FFFD
-  bool is_conversation = false;  // the text is a packed conversation (conversation.h)
+  std::string text;          // UTF-8
+  Message why_not;           // why it gives no text ("line 3: ..."); empty when it does
+  int64_t replaced = 0;      // sequences that could not be decoded and became U+FFFD
+  bool is_dialogue = false;  // the text is a packed conversation (dialogue.h)
 };
 
 // Which records are conversations, as ReadOptions says.

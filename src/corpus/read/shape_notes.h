@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "corpus/read/conversation.h"
+#include "corpus/read/dialogue.h"
 
 namespace inkstone {
 

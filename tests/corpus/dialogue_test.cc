@@ -1,6 +1,6 @@
 // Records with a completion: which are recognised, what they become, and what is said of the
 // others.
-#include "corpus/read/conversation.h"
+#include "corpus/read/dialogue.h"
 
 #include <string>
 
@@ -37,15 +37,15 @@ std::string reason_of(const std::string& line, Records records = Records::kCompl
   return content.dropped.empty() ? "" : content.dropped.front();
 }
 
-TEST(Conversation, PacksAnyBytes) {
-  const Conversation all{RecordShape::kMessages,
-                         {{"user", std::string("\0\n\x1F", 3)}, {"", ""}, {"assistant", "é"}}};
-  const Conversation again = unpack(pack(all));
+TEST(Dialogue, PacksAnyBytes) {
+  const Dialogue all{RecordShape::kMessages,
+                     {{"user", std::string("\0\n\x1F", 3)}, {"", ""}, {"assistant", "é"}}};
+  const Dialogue again = unpack(pack(all));
   EXPECT_EQ(again.shape, all.shape);
   EXPECT_EQ(again.turns, all.turns);
 }
 
-TEST(Conversation, EveryShapeIsRecognised) {
+TEST(Dialogue, EveryShapeIsRecognised) {
   const auto lines = read_records(
       "a.jsonl",
       R"({"prompt": "p", "completion": "c", "id": 1})"
@@ -71,7 +71,7 @@ TEST(Conversation, EveryShapeIsRecognised) {
             Texts{"user: p | assistant: c"});
 }
 
-TEST(Conversation, ARecordWithATextIsTextUnlessToldOtherwise) {
+TEST(Dialogue, ARecordWithATextIsTextUnlessToldOtherwise) {
   const std::string line = R"({"text": "t", "instruction": "i", "output": "o"})";
   const auto taken = read_records("a.jsonl", line);
   EXPECT_EQ(taken.documents, Texts{"t"});
@@ -83,7 +83,7 @@ TEST(Conversation, ARecordWithATextIsTextUnlessToldOtherwise) {
   EXPECT_EQ(content_of("a.jsonl", R"({"prompt": "p", "completion": "c"})").dropped.size(), 1u);
 }
 
-TEST(Conversation, BadRecordsAreLeftOutWithTheirReason) {
+TEST(Dialogue, BadRecordsAreLeftOutWithTheirReason) {
   const std::pair<const char*, const char*> cases[] = {
       {R"({"prompt": "p"})", "'completion' is missing"},
       {R"({"completion": "p"})", "'prompt' is missing"},
@@ -118,7 +118,7 @@ TEST(Conversation, BadRecordsAreLeftOutWithTheirReason) {
   }
 }
 
-TEST(Conversation, MarksInvalidBytesAndSurrogatesAreAsInText) {
+TEST(Dialogue, MarksInvalidBytesAndSurrogatesAreAsInText) {
   const auto marked = read_records("a.jsonl",
                                    "\xEF\xBB\xBF{\"prompt\": \"p\", \"completion\": \"c\"}");
   EXPECT_EQ(shown(marked), Texts{"user: p | assistant: c"});
@@ -128,7 +128,7 @@ TEST(Conversation, MarksInvalidBytesAndSurrogatesAreAsInText) {
   EXPECT_EQ(invalid.replaced, std::vector<int64_t>{2});
 }
 
-TEST(Conversation, ARecordThatIsTooLongIsLeftOut) {
+TEST(Dialogue, ARecordThatIsTooLongIsLeftOut) {
   const std::string huge(9 << 20, 'x');
   const auto content = read_records("a.jsonl", R"({"prompt": "p", "completion": ")" + huge +
                                                    "\"}\n" +
@@ -137,7 +137,7 @@ TEST(Conversation, ARecordThatIsTooLongIsLeftOut) {
   EXPECT_EQ(content.dropped, Texts{"a.jsonl#1: a record longer than 8 MiB"});
 }
 
-TEST(Conversation, TablesHaveThemInColumns) {
+TEST(Dialogue, TablesHaveThemInColumns) {
   const auto pairs = read_records("a.csv",
                                   "id;completion;prompt\n1;\"c;\nd\";p\n2;;p\n3;c\n4;c;p;more\n");
   EXPECT_EQ(shown(pairs), (Texts{"user: p | assistant: c;\nd", "user: p | assistant: c"}));
@@ -150,7 +150,7 @@ TEST(Conversation, TablesHaveThemInColumns) {
             Texts{"user: i | assistant: o"});
 }
 
-TEST(Conversation, ATableWithATextIsTextUnlessToldOtherwise) {
+TEST(Dialogue, ATableWithATextIsTextUnlessToldOtherwise) {
   const std::string table = "text,prompt,completion\nt,p,c\n";
   const auto taken = read_records("a.csv", table);
   EXPECT_EQ(taken.documents, Texts{"t"});

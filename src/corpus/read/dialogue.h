@@ -23,7 +23,7 @@ inline constexpr int kRecordShapes = 3;
 // As people write it: "{prompt, completion}".
 std::string_view name_of(RecordShape shape);
 
-struct Conversation {
+struct Dialogue {
   RecordShape shape = RecordShape::kMessages;
   std::vector<Turn> turns;
 
@@ -32,19 +32,19 @@ struct Conversation {
 };
 
 // A pair, or Alpaca's: turns of user and assistant.
-Conversation pair_of(std::string prompt, std::string completion);
-Conversation alpaca_of(std::string instruction, std::string_view input, std::string output);
+Dialogue pair_of(std::string prompt, std::string completion);
+Dialogue alpaca_of(std::string instruction, std::string_view input, std::string output);
 
 // Why nothing of it can be trained; empty when something can: a turn of the assistant with a
 // content.
-Message why_not_trained(const Conversation& conversation);
+Message why_not_trained(const Dialogue& dialogue);
 
 // As the bytes of one document, and back; the roles and contents may be any bytes. unpack() takes
 // what pack() gave.
-std::string pack(const Conversation& conversation);
-Conversation unpack(std::string_view packed);
+std::string pack(const Dialogue& dialogue);
+Dialogue unpack(std::string_view packed);
 
 // The contents alone, with an empty line between two: for what looks at text.
-std::string text_of(const Conversation& conversation);
+std::string text_of(const Dialogue& dialogue);
 
 }  // namespace inkstone

@@ -1,4 +1,4 @@
-#include "corpus/read/conversation.h"
+#include "corpus/read/dialogue.h"
 
 #include <algorithm>
 #include <cstring>
@@ -40,29 +40,29 @@ std::string_view name_of(RecordShape shape) {
   return "";
 }
 
-bool Conversation::is_pair_without_separator() const {
+bool Dialogue::is_pair_without_separator() const {
   if (shape != RecordShape::kPair) return false;
   const std::string &prompt = turns.front().content, &completion = turns.back().content;
   return !prompt.empty() && !completion.empty() && !is_white_space(prompt.back()) &&
          !is_white_space(completion.front());
 }
 
-Conversation pair_of(std::string prompt, std::string completion) {
+Dialogue pair_of(std::string prompt, std::string completion) {
   return {
       RecordShape::kPair,
       {{std::string(kUser), std::move(prompt)}, {std::string(kAssistant), std::move(completion)}}};
 }
 
-Conversation alpaca_of(std::string instruction, std::string_view input, std::string output) {
+Dialogue alpaca_of(std::string instruction, std::string_view input, std::string output) {
   if (!input.empty()) instruction.append("\n\n").append(input);
   return {
       RecordShape::kAlpaca,
       {{std::string(kUser), std::move(instruction)}, {std::string(kAssistant), std::move(output)}}};
 }
 
-Message why_not_trained(const Conversation& conversation) {
+Message why_not_trained(const Dialogue& dialogue) {
   const auto is_answer = [](const Turn& turn) { return turn.role == kAssistant; };
-  const auto& turns = conversation.turns;
+  const auto& turns = dialogue.turns;
   if (std::none_of(turns.begin(), turns.end(), is_answer))
     return marked("there is no turn of the assistant, so nothing to train");
   const bool trained = std::any_of(turns.begin(), turns.end(), [&](const Turn& turn) {
@@ -71,31 +71,31 @@ Message why_not_trained(const Conversation& conversation) {
   return trained ? Message() : marked("the completion is empty, so there is nothing to train");
 }
 
-std::string pack(const Conversation& conversation) {
-  std::string out(1, static_cast<char>(conversation.shape));
-  for (const Turn& turn : conversation.turns) {
+std::string pack(const Dialogue& dialogue) {
+  std::string out(1, static_cast<char>(dialogue.shape));
+  for (const Turn& turn : dialogue.turns) {
     append(out, turn.role);
     append(out, turn.content);
   }
   return out;
 }
 
-Conversation unpack(std::string_view packed) {
+Dialogue unpack(std::string_view packed) {
   INK_CHECK(!packed.empty() && static_cast<uint8_t>(packed[0]) < kRecordShapes, "no conversation");
-  Conversation conversation{static_cast<RecordShape>(packed[0]), {}};
+  Dialogue dialogue{static_cast<RecordShape>(packed[0]), {}};
   packed.remove_prefix(1);
   while (!packed.empty()) {
     Turn turn;
     turn.role = take(packed);
     turn.content = take(packed);
-    conversation.turns.push_back(std::move(turn));
+    dialogue.turns.push_back(std::move(turn));
   }
-  return conversation;
+  return dialogue;
 }
 
-std::string text_of(const Conversation& conversation) {
+std::string text_of(const Dialogue& dialogue) {
   std::string text;
-  for (const Turn& turn : conversation.turns) {
+  for (const Turn& turn : dialogue.turns) {
     if (!text.empty() && !turn.content.empty()) text += "\n\n";
     text += turn.content;
   }

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "corpus/read/conversation.h"
+#include "corpus/read/dialogue.h"
 
 namespace inkstone {
 
@@ -21,7 +21,7 @@ Message missing_member(simdjson::dom::element object);
 
 // The conversation of an object of that shape, or why there is none: a member of another type, a
 // role that is not in `roles`, nothing to train.
-Message read_conversation(simdjson::dom::element object, RecordShape shape,
-                          const std::vector<std::string>& roles, Conversation& conversation);
+Message read_dialogue(simdjson::dom::element object, RecordShape shape,
+                      const std::vector<std::string>& roles, Dialogue& dialogue);
 
 }  // namespace inkstone

@@ -1,4 +1,4 @@
-#include "corpus/read/json_conversation.h"
+#include "corpus/read/json_dialogue.h"
 
 #include <fmt/ranges.h>
 
@@ -83,8 +83,7 @@ Message read_turn(Element element, const std::vector<std::string>& roles, Turn& 
   return read_content(element, turn.content);
 }
 
-Message read_messages(Element object, const std::vector<std::string>& roles,
-                      Conversation& conversation) {
+Message read_messages(Element object, const std::vector<std::string>& roles, Dialogue& dialogue) {
   Element value;
   simdjson::dom::array list;
   if (last_member(object, "messages").get(value) != simdjson::SUCCESS) return "";
@@ -93,29 +92,29 @@ Message read_messages(Element object, const std::vector<std::string>& roles,
   for (const Element element : list) {
     Turn turn;
     if (const Message why_not = read_turn(element, roles, turn); !why_not.empty())
-      return message("message {}: {}", conversation.turns.size() + 1, why_not);
-    conversation.turns.push_back(std::move(turn));
+      return message("message {}: {}", dialogue.turns.size() + 1, why_not);
+    dialogue.turns.push_back(std::move(turn));
   }
   return {};
 }
 
-Message read_pair(Element object, Conversation& conversation) {
+Message read_pair(Element object, Dialogue& dialogue) {
   std::string prompt, completion;
   if (Message why_not = read_string(object, "prompt", prompt); !why_not.empty()) return why_not;
   if (Message why_not = read_string(object, "completion", completion); !why_not.empty())
     return why_not;
-  conversation = pair_of(std::move(prompt), std::move(completion));
+  dialogue = pair_of(std::move(prompt), std::move(completion));
   return {};
 }
 
-Message read_alpaca(Element object, Conversation& conversation) {
+Message read_alpaca(Element object, Dialogue& dialogue) {
   std::string instruction, input, output;
   if (Message why_not = read_string(object, "instruction", instruction); !why_not.empty())
     return why_not;
   if (Message why_not = read_optional_string(object, "input", input); !why_not.empty())
     return why_not;
   if (Message why_not = read_string(object, "output", output); !why_not.empty()) return why_not;
-  conversation = alpaca_of(std::move(instruction), input, std::move(output));
+  dialogue = alpaca_of(std::move(instruction), input, std::move(output));
   return {};
 }
 
@@ -136,16 +135,16 @@ Message missing_member(Element object) {
   return {};
 }
 
-Message read_conversation(Element object, RecordShape shape, const std::vector<std::string>& roles,
-                          Conversation& conversation) {
-  conversation = {shape, {}};
+Message read_dialogue(Element object, RecordShape shape, const std::vector<std::string>& roles,
+                      Dialogue& dialogue) {
+  dialogue = {shape, {}};
   Message why_not;
   switch (shape) {
-    case RecordShape::kPair: why_not = read_pair(object, conversation); break;
-    case RecordShape::kMessages: why_not = read_messages(object, roles, conversation); break;
-    case RecordShape::kAlpaca: why_not = read_alpaca(object, conversation); break;
+    case RecordShape::kPair: why_not = read_pair(object, dialogue); break;
+    case RecordShape::kMessages: why_not = read_messages(object, roles, dialogue); break;
+    case RecordShape::kAlpaca: why_not = read_alpaca(object, dialogue); break;
   }
-  return why_not.empty() ? why_not_trained(conversation) : why_not;
+  return why_not.empty() ? why_not_trained(dialogue) : why_not;
 }
 
 }  // namespace inkstone
