@@ -33,7 +33,8 @@ std::vector<int> mask_of(const EncodedTurns& encoded) {
 TEST(Turns, IdsMasksAndPromptsEqualTransformers) {
   const Tokenizer tokenizer = golden_tokenizer();
   int conversations = 0;
-  for (const auto& [name, golden] : goldens().items()) {
+  const Json all = goldens();
+  for (const auto& [name, golden] : all.items()) {
     TurnEncoder encoder(tokenizer, parse_turn_template(golden["template"].dump()));
     for (const Json& one : golden["conversations"]) {
       const std::vector<Turn> turns = turns_of(one["turns"]);
@@ -50,7 +51,8 @@ TEST(Turns, IdsMasksAndPromptsEqualTransformers) {
 }
 
 TEST(Turns, TheJinjaIsTheOneThatTransformersWasGiven) {
-  for (const auto& [name, golden] : goldens().items()) {
+  const Json all = goldens();
+  for (const auto& [name, golden] : all.items()) {
     const TurnTemplate turns = parse_turn_template(golden["template"].dump());
     EXPECT_EQ(jinja_of(turns), golden["jinja"].get<std::string>()) << name;
     EXPECT_EQ(parse_turn_template(to_json_text(turns)), turns) << name;
