@@ -11,17 +11,17 @@
 namespace inkstone {
 namespace {
 
-constexpr std::string_view kMagic = "INKSPANS";
-constexpr uint32_t kVersion = 1;
-constexpr size_t kHeader_bytes = 40, kPair_bytes = 8;
+constexpr std::string_view kSpansMagic = "INKSPANS";
+constexpr uint32_t kSpansVersion = 1;
+constexpr size_t kSpansHeader_bytes = 40, kSpansPair_bytes = 8;
 
-struct Header {
+struct SpansHeader {
   uint64_t documents, spans, tokens;
 };
 
-std::string header_bytes(const SpansPlace& place) {
-  std::string bytes(kMagic);
-  append_little_endian(bytes, kVersion);
+std::string spans_header_bytes(const SpansPlace& place) {
+  std::string bytes(kSpansMagic);
+  append_little_endian(bytes, kSpansVersion);
   append_little_endian(bytes, uint32_t{0});
   append_little_endian(bytes, static_cast<uint64_t>(place.documents));
   append_little_endian(bytes, static_cast<uint64_t>(place.spans));
@@ -31,38 +31,39 @@ std::string header_bytes(const SpansPlace& place) {
 
 // Every document and every span takes 8 bytes: the counts are checked before anything is made of
 // them.
-Header parse_header(std::string_view file) {
-  if (file.size() < kHeader_bytes || !file.starts_with(kMagic)) {
+SpansHeader parse_spans_header(std::string_view file) {
+  if (file.size() < kSpansHeader_bytes || !file.starts_with(kSpansMagic)) {
     fail(ErrorCode::kInvalidData,
          "not a file of trained spans: it does not begin with the {} bytes of a header {}",
-         kHeader_bytes, kMagic);
+         kSpansHeader_bytes, kSpansMagic);
   }
   const auto version = load_little_endian<uint32_t>(file.data() + 8);
-  if (version != kVersion) {
-    fail(ErrorCode::kInvalidData, "trained spans of version {}, expected {}", version, kVersion);
+  if (version != kSpansVersion) {
+    fail(ErrorCode::kInvalidData, "trained spans of version {}, expected {}", version,
+         kSpansVersion);
   }
   const auto field = [&](size_t at) { return load_little_endian<uint64_t>(file.data() + at); };
-  const Header header{field(16), field(24), field(32)};
-  const uint64_t pairs = (file.size() - kHeader_bytes) / kPair_bytes;
-  if ((file.size() - kHeader_bytes) % kPair_bytes != 0 || header.documents > pairs ||
+  const SpansHeader header{field(16), field(24), field(32)};
+  const uint64_t pairs = (file.size() - kSpansHeader_bytes) / kSpansPair_bytes;
+  if ((file.size() - kSpansHeader_bytes) % kSpansPair_bytes != 0 || header.documents > pairs ||
       header.spans != pairs - header.documents) {
     fail(ErrorCode::kInvalidData,
          "{} bytes of trained spans, expected {} and 8 for each of {} documents and {} spans",
-         file.size(), kHeader_bytes, header.documents, header.spans);
+         file.size(), kSpansHeader_bytes, header.documents, header.spans);
   }
   return header;
 }
 
 // Reads the pairs of numbers behind the header.
-class Pairs {
+class SpanPairs {
  public:
-  explicit Pairs(std::string_view bytes) : rest_(bytes) {}
+  explicit SpanPairs(std::string_view bytes) : rest_(bytes) {}
 
   bool at_end() const { return rest_.empty(); }
   TrainedSpan next() {
     const TrainedSpan pair{load_little_endian<uint32_t>(rest_.data()),
                            load_little_endian<uint32_t>(rest_.data() + 4)};
-    rest_.remove_prefix(kPair_bytes);
+    rest_.remove_prefix(kSpansPair_bytes);
     return pair;
   }
 
@@ -73,12 +74,12 @@ class Pairs {
 }  // namespace
 
 TrainedSpans TrainedSpans::parse(std::string_view file_bytes) {
-  const Header header = parse_header(file_bytes);
+  const SpansHeader header = parse_spans_header(file_bytes);
   TrainedSpans all;
   all.begins_.reserve(header.documents + 1);
   all.first_span_.reserve(header.documents + 1);
   all.spans_.reserve(header.spans);
-  Pairs pairs(file_bytes.substr(kHeader_bytes));
+  SpanPairs pairs(file_bytes.substr(kSpansHeader_bytes));
   for (uint64_t i = 0; i < header.documents; ++i) {
     const auto [tokens, spans] = pairs.at_end() ? TrainedSpan{0, 1} : pairs.next();
     if (spans > header.spans - all.spans_.size()) {
@@ -114,12 +115,12 @@ int64_t TrainedSpans::trained_tokens() const {
 }
 
 TrainedSpansWriter::TrainedSpansWriter(const std::filesystem::path& path, const SpansPlace& from)
-    : file_(path,
-            from.documents == 0
-                ? 0
-                : kHeader_bytes + static_cast<uint64_t>(from.documents + from.spans) * kPair_bytes),
+    : file_(path, from.documents == 0
+                      ? 0
+                      : kSpansHeader_bytes +
+                            static_cast<uint64_t>(from.documents + from.spans) * kSpansPair_bytes),
       place_(from) {
-  if (from.documents == 0) file_.write(header_bytes(place_));
+  if (from.documents == 0) file_.write(spans_header_bytes(place_));
 }
 
 void TrainedSpansWriter::write(int64_t tokens, std::span<const TrainedSpan> spans) {
@@ -139,7 +140,7 @@ void TrainedSpansWriter::write(int64_t tokens, std::span<const TrainedSpan> span
 }
 
 void TrainedSpansWriter::commit() {
-  const std::string bytes = header_bytes(place_);
+  const std::string bytes = spans_header_bytes(place_);
   file_.write_at(0, bytes.data(), bytes.size());
   file_.commit();
 }

@@ -2,7 +2,7 @@
 // picks the format and what is taken. Laws: a conversation is whole, has something to train, and is
 // the same when it is packed again.
 #include "corpus/read/archive.h"
-#include "corpus/read/conversation.h"
+#include "corpus/read/dialogue.h"
 #include "corpus/read/document_source.h"
 #include "fuzz.h"
 
@@ -10,11 +10,11 @@ namespace inkstone {
 namespace {
 
 void check(const DocumentPiece& piece) {
-  if (!piece.is_conversation) return;
+  if (!piece.is_dialogue) return;
   fuzz::require(piece.first && piece.last, "a conversation comes whole");
-  const Conversation conversation = unpack(piece.text);
-  fuzz::require(why_not_trained(conversation).empty(), "a conversation has something to train");
-  fuzz::require(pack(conversation) == piece.text, "a conversation is kept");
+  const Dialogue dialogue = unpack(piece.text);
+  fuzz::require(why_not_trained(dialogue).empty(), "a conversation has something to train");
+  fuzz::require(pack(dialogue) == piece.text, "a conversation is kept");
 }
 
 }  // namespace
