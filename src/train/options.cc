@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "corpus/load/mixture.h"
+#include "model/parameters.h"
 #include "train/training_options.h"
 
 namespace inkstone {
@@ -83,6 +84,7 @@ void check_adapter(const TrainOptions& o) {
          "--optimizer muon beside --lora: Muon moves whole matrices, and of an adapter there are "
          "only the two factors of one, which AdamW trains; leave --optimizer out");
   }
+  ParameterTable(ModelConfig(), o.lora);  // throws when a target is none; layers are all alike
 }
 
 // What depends on several options at once.

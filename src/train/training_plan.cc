@@ -128,7 +128,9 @@ ResumeCheck verify_resume(const TrainOptions& options, const fs::path& folder, i
   train(parted, stopping_at(steps / 2));
   resume({.run = parted.run, .threads = options.runtime.threads()}, stopping_at(steps / 2));
   ResumeCheck check{.steps = steps, .differing = {}};
-  for (const char* name : {"model.safetensors", "optimizer.safetensors", "trainer_state.json"}) {
+  const char* const weights = options.lora.rank > 0 ? "adapter_model.safetensors"
+                                                    : "model.safetensors";
+  for (const char* name : {weights, "optimizer.safetensors", "trainer_state.json"}) {
     if (comparable(whole.run / "last" / name) != comparable(parted.run / "last" / name))
       check.differing.emplace_back(name);
   }

@@ -104,6 +104,34 @@ TEST_F(AdapterCommandTest, TrainingBeginsWithTheMergedModel) {
   expect_refused(2, {"train", "text.txt", "--adapter", "lora", "-o", "new"}, {"--init"});
 }
 
+// A run that trains one is a model, and an adapter, and goes on.
+TEST_F(AdapterCommandTest, IsTrainedByFinetune) {
+  const Words words = {"finetune", "run", "text.txt", "-o", "tuned", "--lora", "2", "--steps", "4"};
+  const Outcome trained = run_well(words);
+  EXPECT_NE(trained.err.find("trained: "), std::string::npos) << trained.err;
+  EXPECT_FALSE(std::filesystem::exists(*this / "tuned/last/model.safetensors"));
+  run_well({"train", "--resume", "tuned", "--steps", "6"});
+  const auto info = json_lines(run_well({"info", "tuned", "--json"}).out).at(0);
+  EXPECT_EQ(info["kind"], "run");
+  EXPECT_EQ(info["last"]["step"], 6);
+  EXPECT_EQ(greedy({"tuned"}), greedy({"run", "--adapter", "tuned"}));
+  EXPECT_EQ(score({"tuned"}), score({"run", "--adapter", "tuned"}));
+  EXPECT_NE(score({"tuned"}), score({"run"}));
+  run_well({"merge", "tuned", "-o", "merged"});
+  EXPECT_EQ(score({"merged"}), score({"tuned"}));
+  const auto refused = [&](const Words& more, const Words& says) {
+    Words all = {"finetune", "run", "text.txt", "-o", "bad", "--steps", "2"};
+    all.insert(all.end(), more.begin(), more.end());
+    expect_refused(2, all, says);
+  };
+  refused({"--lora", "2", "--lora-targets", "q_proj"}, {"q_proj", "attn.c_attn"});
+  refused({"--lora", "2", "--freeze", "wte"}, {"--freeze", "--lora-targets"});
+  refused({"--lora", "2", "--optimizer", "muon"}, {"--optimizer", "AdamW"});
+  refused({"--layer-lr-decay", "0"}, {"--layer-lr-decay"});
+  expect_refused(2, {"finetune", "run", "--data", "data", "-o", "bad", "--freeze", "h.9"},
+                 {"h.9", "h.N-M"});
+}
+
 TEST_F(AdapterCommandTest, InfoSaysWhatItIs) {
   const auto info = json_lines(run_well({"info", "lora", "--json"}).out).at(0);
   EXPECT_EQ(info["kind"], "adapter");

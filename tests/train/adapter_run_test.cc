@@ -4,6 +4,7 @@
 
 #include "corpus.h"
 #include "inkstone/model.h"
+#include "inkstone/training_plan.h"
 #include "model/adapter.h"
 #include "model/model_impl.h"
 #include "train/checkpoint.h"
@@ -100,6 +101,14 @@ TEST_F(AdapterRun, StoppedAndResumedIsTheSameToTheByte) {
       expect_same_end(part.run, whole.run);
     }
   }
+}
+
+TEST_F(AdapterRun, IsVerifiedToResumeExactly) {
+  TrainOptions o = options("run");
+  o.dropout = 0.1;
+  const ResumeCheck check = verify_resume(o, scratch / "verify", 6);
+  EXPECT_EQ(check.steps, 6);
+  EXPECT_TRUE(check.differing.empty());
 }
 
 TEST_F(AdapterRun, KeepsTheMomentsOfWhatIsTrainedAlone) {
