@@ -5,9 +5,10 @@ Trains a tiny model, lets PEFT make adapters of several kinds for it, and compar
 largest logit at most 1e-5, llama.cpp 1e-4):
   inkstone logits --adapter        with PEFT's, the adapter beside the weights;
   PEFT, of the copied adapter      (read and written by this program) with PEFT's;
+  inkstone finetune --lora         the trained adapter here and in PEFT;
   inkstone merge, in Transformers  with PEFT's, and with what PEFT merges itself;
-  inkstone convert, in llama.cpp   with `inkstone quantize --adapter` there: llama.cpp rounds GELU and the cache to
-                                   halves, which both do alike.
+  inkstone convert, in llama.cpp   with `inkstone quantize --adapter` there. llama.cpp rounds GELU and the cache to halves,
+                                   which may fall to either side: 2^-11 of a number.
 
   check_adapters.py INKSTONE COPY_ADAPTER
 
@@ -131,7 +132,14 @@ def check_case(check, name, binary, copy_adapter, base, folder):
         run(binary, "convert", adapter, folder / f"{name}.gguf", "--model", base)
         run(binary, "quantize", base, "--adapter", adapter, "-o", folder / "merged.gguf", "--type", "f32")
         check(f"{name}: in llama.cpp", llama_logits(folder / "base.gguf", folder / f"{name}.gguf"),
-              llama_logits(folder / "merged.gguf"), 1e-4)
+              llama_logits(folder / "merged.gguf"), 2**-10)
+
+
+def check_trained(check, binary, base, folder):
+    run(binary, "finetune", base, folder / "text.txt", "-o", folder / "tuned", "--lora", 4, "--steps", 20, "--lr", 1e-2)
+    run(binary, "logits", folder / "tuned", "--tokens", ",".join(map(str, TOKENS)), "-o", folder / "l.npy")
+    model = PeftModel.from_pretrained(GPT2LMHeadModel.from_pretrained(base), folder / "tuned" / "best")
+    check("trained here: in PEFT", numpy.load(folder / "l.npy"), logits_of(model))
 
 
 def main():
@@ -146,6 +154,7 @@ def main():
         run(binary, "quantize", base, "-o", folder / "base.gguf", "--type", "f32")
         for name in CASES:
             check_case(check, name, binary, copy_adapter, base, folder)
+        check_trained(check, binary, base, folder)
     sys.exit(1 if check.failed else 0)
 
 
