@@ -2,7 +2,7 @@
 """Checks adapters there and back: PEFT's that this program reads, this program's that PEFT and llama.cpp read.
 
 Trains a tiny model, lets PEFT make adapters of several kinds for it, and compares logits (largest difference over
-largest logit at most 1e-5, llama.cpp 1e-4):
+largest logit at most 1e-5, in llama.cpp 2^-10):
   inkstone logits --adapter        with PEFT's, the adapter beside the weights;
   PEFT, of the copied adapter      (read and written by this program) with PEFT's;
   inkstone finetune --lora         the trained adapter here and in PEFT;
