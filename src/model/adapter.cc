@@ -25,7 +25,7 @@ constexpr const char *kConfigFile = "adapter_config.json",
                      *kWeightsFile = "adapter_model.safetensors",
                      *kOldWeightsFile = "adapter_model.bin";
 constexpr std::string_view kPrefix = "base_model.model.", kOutputModule = "lm_head",
-                           kWeight = ".weight";
+                           kWeightEnd = ".weight";
 
 using Tensors = std::map<std::string, StoredTensor, std::less<>>;
 
@@ -203,7 +203,7 @@ std::vector<AdapterModule> read_modules(const StoredAdapter& stored,
   std::set<std::string> known;
   for (const ParameterRow& row : table.rows()) {
     if (row.shape.rank() != 2) continue;
-    const std::string name = row.name.substr(0, row.name.size() - kWeight.size());
+    const std::string name = row.name.substr(0, row.name.size() - kWeightEnd.size());
     const auto at = stored.modules.find(name);
     if (at == stored.modules.end()) continue;
     known.insert(name);
@@ -245,7 +245,7 @@ void check_targets(const AdapterConfigText& config, const ParameterTable& table,
   }
   for (const ParameterRow& row : table.rows()) {
     if (row.shape.rank() != 2) continue;
-    const std::string name = row.name.substr(0, row.name.size() - kWeight.size());
+    const std::string name = row.name.substr(0, row.name.size() - kWeightEnd.size());
     const bool is_whole = std::ranges::any_of(
         adapter.whole, [&](const AdapterTensor& t) { return t.name == row.name; });
     if (is_target(config.config, name) && !is_there(adapter.modules, name) && !is_whole)
@@ -323,7 +323,7 @@ std::vector<int> adapted_rows(const ParameterTable& table, const AdapterConfig& 
   std::set<std::string> used;
   for (int row = 0; row < table.count(); ++row) {
     if (table[row].shape.rank() != 2) continue;
-    const std::string name = table[row].name.substr(0, table[row].name.size() - kWeight.size());
+    const std::string name = table[row].name.substr(0, table[row].name.size() - kWeightEnd.size());
     if (is_target(config, name)) rows.push_back(row);
     for (const std::string& target : config.targets) {
       const AdapterConfig alone{.targets = {target}};
@@ -341,9 +341,9 @@ std::vector<int> adapted_rows(const ParameterTable& table, const AdapterConfig& 
 }
 
 AdapterModule adapter_module(const ParameterRow& row, const AdapterConfig& config) {
-  INK_CHECK(row.shape.rank() == 2 && row.name.ends_with(kWeight), "a matrix");
+  INK_CHECK(row.shape.rank() == 2 && row.name.ends_with(kWeightEnd), "a matrix");
   AdapterModule module;
-  module.name = row.name.substr(0, row.name.size() - kWeight.size());
+  module.name = row.name.substr(0, row.name.size() - kWeightEnd.size());
   const bool is_output = module.name == kOutputModule;  // [V, C] is [out, in] there
   module.in = row.shape[is_output ? 1 : 0];
   module.out = row.shape[is_output ? 0 : 1];
