@@ -152,6 +152,9 @@ class Generator {
   // What a prompt starts from: its tokens, or begin_of_text() for an empty one (a new document).
   // Throws kUsage when there is no such token, kInvalidData for a special token that is refused.
   std::vector<TokenId> prompt_tokens(std::string_view prompt, SpecialTokens special) const;
+  // The same with the options' suffix, where there is one. Throws also kUnsupported for a model
+  // that does not fill in, and kUsage where prompt and suffix leave no room to write.
+  std::vector<TokenId> prompt_tokens(std::string_view prompt, const GenerateOptions& options) const;
 
   const Model& model() const;
   const Tokenizer& tokenizer() const;

@@ -82,11 +82,11 @@ PromptsFile chosen_prompts(const Arguments& a) {
 }
 
 // Of a file of prompts: those that the model can begin from; the others join the bad lines.
-void keep_usable(PromptsFile& file, const Generator& generator, SpecialTokens special) {
+void keep_usable(PromptsFile& file, const Generator& generator, const GenerateOptions& options) {
   std::vector<PromptLine> usable;
   for (PromptLine& prompt : file.prompts) {
     try {
-      generator.prompt_tokens(prompt.text, special);
+      generator.prompt_tokens(prompt.text, options);
       usable.push_back(std::move(prompt));
     } catch (const Error& e) {
       file.bad.push_back({prompt.line, e.message()});
@@ -251,9 +251,9 @@ std::shared_ptr<const CopyIndex> copy_index(const Arguments& a, const Tokenizer&
                                             int64_t vocab_size) {
   if (a.no_copy == 0 && a.no_copy_text.empty()) return nullptr;
   if (a.no_copy == 0) fail(ErrorCode::kUsage, "--no-copy-text goes with --no-copy");
-  const TokenText text = a.no_copy_text.empty()
-                             ? TokenText(data_of_run(a.model, "--no-copy-text"), "train", vocab_size)
-                             : TokenText(a.no_copy_text, {}, tokenizer);
+  const TokenText text = a.no_copy_text.empty() ? TokenText(data_of_run(a.model, "--no-copy-text"),
+                                                            "train", vocab_size)
+                                                : TokenText(a.no_copy_text, {}, tokenizer);
   return std::make_shared<CopyIndex>(text.all(), a.no_copy, tokenizer.end_marks());
 }
 
@@ -295,10 +295,10 @@ int run(const Arguments& a) {
   GenerateOptions options = chosen_options(a);
   options.no_copy = copy_index(a, generator.tokenizer(), generator.model().config().vocab_size);
   if (!a.prompts_file.empty()) {
-    keep_usable(file, generator, options.special);
+    keep_usable(file, generator, options);
     tell_bad_lines(file, a.prompts_file);
   } else {
-    generator.prompt_tokens(file.prompts.front().text, options.special);  // refused before a word
+    generator.prompt_tokens(file.prompts.front().text, options);  // refused before a word
   }
   if (options.special == SpecialTokens::kAsText) tell_special_text(file, generator.tokenizer());
   if (options.whole_characters) tell_other_bytes(file);

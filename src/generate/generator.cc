@@ -168,6 +168,11 @@ std::vector<TokenId> Generator::prompt_tokens(std::string_view prompt,
   return impl_->prompt_tokens(prompt, special);
 }
 
+std::vector<TokenId> Generator::prompt_tokens(std::string_view prompt,
+                                              const GenerateOptions& options) const {
+  return impl_->tokens_before(prompt, options);
+}
+
 const Model& Generator::model() const { return impl_->model; }
 const Tokenizer& Generator::tokenizer() const { return impl_->tokenizer; }
 

@@ -29,9 +29,14 @@ class ObjectiveTest : public Workspace {
   }
 
   // The first step of a run of these words.
-  nlohmann::json first_step(const std::string& run, Words words) const {
-    words.insert(words.end(), {"--steps", "1", "--log-every", "1"});
-    run_well(training(run, words));
+  nlohmann::json first_step(const std::string& run, const std::string& batch,
+                            const std::string& accumulate, const Words& objective) const {
+    Words words = {"train", "--data",      "data", "-o",           run,        "--layers",
+                   "2",     "--heads",     "2",    "--width",      "32",       "--context",
+                   "16",    "--batch",     batch,  "--accumulate", accumulate, "--steps",
+                   "1",     "--log-every", "1",    "--threads",    "1"};
+    words.insert(words.end(), objective.begin(), objective.end());
+    run_well(words);
     return json_lines(read(run + "/metrics.jsonl")).front();
   }
 };
@@ -41,10 +46,8 @@ TEST_F(ObjectiveTest, ABatchIsItsMicroBatches) {
   int number = 0;
   for (const Words& objective : objectives()) {
     const std::string name = "run" + std::to_string(++number);
-    Words whole = objective, parts = objective;
-    whole.insert(whole.end(), {"--batch", "16"});
-    parts.insert(parts.end(), {"--batch", "1", "--accumulate", "16"});
-    const auto a = first_step(name, whole), b = first_step(name + "parts", parts);
+    const auto a = first_step(name, "16", "1", objective),
+               b = first_step(name + "parts", "1", "16", objective);
     for (const char* key : {"loss", "grad_norm"}) {
       EXPECT_NEAR(b[key].get<double>() / a[key].get<double>(), 1, 1e-6)
           << key << " of " << objective.front();
@@ -52,6 +55,7 @@ TEST_F(ObjectiveTest, ABatchIsItsMicroBatches) {
   }
 }
 
+// From the checkpoint in the middle of a finished run, as after a power failure.
 TEST_F(ObjectiveTest, ARunGoesOnToTheSameBytes) {
   int number = 0;
   for (const Words& objective : objectives()) {
@@ -59,11 +63,10 @@ TEST_F(ObjectiveTest, ARunGoesOnToTheSameBytes) {
     Words words = objective;
     words.insert(words.end(), {"--steps", "12", "--save-every", "6"});
     run_well(training(name, words));
-    words.back() = "6", words[words.size() - 3] = "6";
-    run_well(training(name + "cut", words));
-    run_well({"train", "--resume", name + "cut", "--steps", "12", "--threads", "2"});
-    EXPECT_TRUE(read(name + "/last/model.safetensors") == read(name + "cut/last/model.safetensors"))
-        << objective.front();
+    const std::string whole = read(name + "/last/model.safetensors");
+    std::filesystem::remove_all(*this / name / "checkpoints/step-0000012");
+    run_well({"train", "--resume", name, "--threads", "2"});
+    EXPECT_TRUE(read(name + "/last/model.safetensors") == whole) << objective.front();
   }
 }
 
