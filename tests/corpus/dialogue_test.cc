@@ -122,8 +122,9 @@ TEST(Dialogue, MarksInvalidBytesAndSurrogatesAreAsInText) {
   const auto marked = read_records("a.jsonl",
                                    "\xEF\xBB\xBF{\"prompt\": \"p\", \"completion\": \"c\"}");
   EXPECT_EQ(shown(marked), Texts{"user: p | assistant: c"});
-  const auto invalid = read_records("a.jsonl",
-                                    "{\"prompt\": \"p\", \"completion\": \"\xC3(\\ud800\"}\n");
+  const auto invalid = content_of("a.jsonl",
+                                  "{\"prompt\": \"p\", \"completion\": \"\xC3(\\ud800\"}\n",
+                                  {.encoding = "UTF-8", .records = Records::kAuto});
   EXPECT_EQ(shown(invalid), Texts{"user: p | assistant: \uFFFD(\uFFFD"});
   EXPECT_EQ(invalid.replaced, std::vector<int64_t>{2});
 }
