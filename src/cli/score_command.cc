@@ -40,7 +40,8 @@ SplitText split_at_blanks(const std::string& context, const std::string& complet
 }
 
 // An empty context is the beginning of a document.
-TextToScore tokens_of(const SplitText& text, const Tokenizer& tokenizer, SpecialTokens special) {
+TextToScore scored_tokens(const SplitText& text, const Tokenizer& tokenizer,
+                          SpecialTokens special) {
   TextToScore tokens = {.context = tokenizer.encode(text.context, special),
                         .completion = tokenizer.encode(text.completion, special)};
   if (tokens.context.empty()) tokens.context = {evaluate::first_token(tokenizer)};
@@ -63,7 +64,8 @@ int score_one(const ScoreArguments& a) {
     tell_special_text(tokenizer, a.context, marked("context"));
     tell_special_text(tokenizer, a.completion, marked("completion"));
   }
-  const TextToScore text = tokens_of(split_at_blanks(a.context, a.completion), tokenizer, special);
+  const TextToScore text = scored_tokens(split_at_blanks(a.context, a.completion), tokenizer,
+                                         special);
   const TextScore score = load_generator(a, tokenizer).score({&text, 1}).front();
   if (!a.json) {
     print(fmt::format("{:.6f}\n", score.log_prob()));
@@ -95,7 +97,7 @@ std::vector<PairToScore> read_pairs(const std::string& path, const Tokenizer& to
     with_context(row.place(), [&] {
       const std::string context = row.has("context") ? row.text("context") : "";
       SplitText text = split_at_blanks(context, row.text("completion"));
-      TextToScore tokens = tokens_of(text, tokenizer, special);
+      TextToScore tokens = scored_tokens(text, tokenizer, special);
       if (tokens.completion.empty()) {
         fail(ErrorCode::kInvalidData, "the completion is empty: there is nothing to score");
       }

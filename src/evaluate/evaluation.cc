@@ -28,16 +28,11 @@ TaskResult result_of(const Task& task, std::string name, std::span<const Documen
   return result;
 }
 
-// The documents of each part, in the order of the parts' first rows.
-std::vector<std::pair<std::string, std::vector<const Document*>>> parts_of(
+// The documents of each part, by their names, as lm-eval lists them.
+std::map<std::string, std::vector<const Document*>> parts_of(
     const std::vector<Document>& documents) {
-  std::vector<std::pair<std::string, std::vector<const Document*>>> parts;
-  std::map<std::string, size_t> places;
-  for (const Document& document : documents) {
-    const auto [place, is_new] = places.try_emplace(document.question.part, parts.size());
-    if (is_new) parts.push_back({document.question.part, {}});
-    parts[place->second].second.push_back(&document);
-  }
+  std::map<std::string, std::vector<const Document*>> parts;
+  for (const Document& document : documents) parts[document.question.part].push_back(&document);
   return parts;
 }
 

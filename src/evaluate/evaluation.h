@@ -40,7 +40,7 @@ struct Evaluation {
   EvaluationOptions options = {};
   int64_t rows = 0;                      // in the data
   std::vector<Document> documents = {};  // those that were evaluated
-  std::vector<TaskResult> results = {};  // one; of blimp one for each paradigm, by its first row
+  std::vector<TaskResult> results = {};  // one; of blimp one for each paradigm, by name
   // Of blimp: the mean of its paradigms, each as important as the others.
   std::optional<TaskResult> group = {};
 };

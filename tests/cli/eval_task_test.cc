@@ -62,11 +62,10 @@ TEST_F(EvalTaskTest, ParadigmsOfBlimpAreAGroup) {
 TEST_F(EvalTaskTest, ThreadsChangeNothing) {
   std::string first;
   for (const char* threads : {"1", "2", "3"}) {
-    const std::string out = run_well({"eval", model, "--task", "hellaswag", "--data",
+    const Outcome outcome = run_well({"eval", model, "--task", "hellaswag", "--data",
                                       fixture_file("rows_hellaswag.jsonl"), "--threads", threads,
-                                      "--log-samples", "samples.jsonl", "--json"})
-                                .out +
-                            read("samples.jsonl");
+                                      "--log-samples", "samples.jsonl", "--json"});
+    const std::string out = outcome.out + read("samples.jsonl");
     if (first.empty()) first = out;
     EXPECT_EQ(out, first) << threads;
   }
