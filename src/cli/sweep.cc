@@ -26,13 +26,27 @@ namespace fs = std::filesystem;
 constexpr const char* kState = "sweep.json";
 constexpr std::chrono::milliseconds kPause{50};
 
+// What a killed sweep left half written.
+bool is_unfinished_state(const std::string& name) {
+  return name.starts_with(std::string(kState) + ".") && name.ends_with(".tmp");
+}
+
+void remove_unfinished_state(const fs::path& folder) {
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    std::error_code ignored;
+    if (is_unfinished_state(entry.path().filename().string())) fs::remove(entry.path(), ignored);
+  }
+}
+
 // One that holds nothing but a sweep, or runs of this one, which --emit's commands may have begun.
 void require_own_folder(const fs::path& folder, const std::vector<SweepRun>& runs) {
   if (!fs::exists(folder) || fs::exists(folder / kState)) return;
   if (!fs::is_directory(folder)) fail(ErrorCode::kUsage, "'{}' is not a folder", folder.string());
   for (const auto& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
-    if (name == "logs" || std::ranges::count(runs, name, &SweepRun::name) > 0) continue;
+    if (name == "logs" || is_unfinished_state(name) ||
+        std::ranges::count(runs, name, &SweepRun::name) > 0)
+      continue;
     fail(ErrorCode::kUsage,
          "the folder '{}' is not empty, and holds no sweep but '{}': choose another -o",
          folder.string(), name);
@@ -203,6 +217,7 @@ bool Sweep::run_tasks(const std::vector<Task>& tasks, const Running& how) {
 bool Sweep::run(const Running& how) {
   make_folders(folder_ / "logs");
   const FolderLock lock(folder_);
+  remove_unfinished_state(folder_);
   write_state();
   for (auto tasks = next(); !tasks.empty(); tasks = next()) {
     if (spec_.method == SweepMethod::kHalving) {
