@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <optional>
 #include <set>
 #include <string_view>
@@ -191,11 +192,13 @@ void read_rungs(const Json& json, SweepSpec& spec) {
   }
 }
 
-// What is chosen at a rung is chosen by an evaluation there.
+// What is chosen at a rung is chosen by an evaluation there: the last step evaluates by itself.
 void require_evaluations(SweepSpec& spec) {
   const std::string given = spec.fixed_value("eval-every");
   if (given.empty()) {
-    spec.fixed.push_back({"eval-every", std::to_string(spec.rungs.front())});
+    int64_t every = 0;
+    for (size_t i = 0; i + 1 < spec.rungs.size(); ++i) every = std::gcd(every, spec.rungs[i]);
+    spec.fixed.push_back({"eval-every", std::to_string(every)});
     return;
   }
   const auto every = number_from<int64_t>(Json(given), "eval-every", 1, kMostSteps);

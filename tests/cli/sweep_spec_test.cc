@@ -115,6 +115,9 @@ TEST(SweepSpec, HalvingEvaluatesAtItsRungs) {
   EXPECT_EQ(spec.fixed_value("eval-every"), "100");
   EXPECT_EQ(spec_of("options: {steps: 9, eval-every: 2}\nmethod: halving\nrungs: [2, 6]\n").rungs,
             (std::vector<int64_t>{2, 6, 9}));
+  EXPECT_EQ(
+      spec_of("options: {steps: 90}\nmethod: halving\nrungs: [9, 30]\n").fixed_value("eval-every"),
+      "3");
 }
 
 TEST(SweepSpec, NamesAreNamesOfFilesAndDiffer) {
