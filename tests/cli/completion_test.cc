@@ -140,6 +140,7 @@ TEST_F(Completions, BadDataIsRefusedWithItsReason) {
   write("types.jsonl", R"({"messages": {"role": "user"}})"
                        "\n");
   write("long.jsonl", json({{"prompt", "a "}, {"completion", std::string(500, 'b')}}).dump());
+  std::filesystem::create_directory(folder() / "mixed");
   write("mixed/a.jsonl", records("pairs", 3));
   write("mixed/b.txt", "a text\n");
   write("bad.json", "{}");
