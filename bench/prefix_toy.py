@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""A task whose answer depends on the whole prompt: which of eight letters is the r-th in the alphabet?
+"""A task whose answer depends on the whole prompt: which of twelve symbols is the r-th in their order?
 
-Prompts are eight different letters in any order, a digit r and "="; the completion is one letter. To find it, how many of the
-letters are smaller has to be known of each, those behind it included. Writes train.jsonl and val.jsonl of {"prompt",
-"completion"}, plain.txt (the same as lines), prompts.txt and answers.txt (of val.jsonl).
+Prompts are twelve different ones of 64 symbols in any order and a mark for r; the completion is one symbol. To find it, how
+many of the symbols are smaller has to be known of each, those behind it included. Writes train.jsonl and val.jsonl of
+{"prompt", "completion"}, prompts.txt and answers.txt (of val.jsonl).
 
   prefix_toy.py FOLDER [examples]
   prefix_toy.py --score FOLDER COMPLETIONS.jsonl      the part of the answers that `inkstone generate --json` got right
@@ -15,10 +15,14 @@ import string
 import sys
 
 
+SYMBOLS = "0123456789" + string.ascii_uppercase + string.ascii_lowercase + "{}"  # in their order
+MARKS = "!#$%&()*,.:;"  # of the ranks
+
+
 def example(chance):
-    letters = chance.sample(string.ascii_lowercase, 8)
-    rank = chance.randrange(8)
-    return "".join(letters) + str(rank + 1) + "=", sorted(letters)[rank]
+    symbols = chance.sample(SYMBOLS, 12)
+    rank = chance.randrange(12)
+    return "".join(symbols) + MARKS[rank], sorted(symbols)[rank]
 
 
 def write(folder, count):
@@ -28,7 +32,6 @@ def write(folder, count):
     for name, examples in (("train", train), ("val", val)):
         lines = [json.dumps({"prompt": p, "completion": c}) + "\n" for p, c in examples]
         (folder / f"{name}.jsonl").write_text("".join(lines))
-    (folder / "plain.txt").write_text("".join(p + c + "\n<|endoftext|>\n" for p, c in train))
     (folder / "prompts.txt").write_text("".join(p + "\n" for p, _ in val))
     (folder / "answers.txt").write_text("".join(c + "\n" for _, c in val))
 
