@@ -131,10 +131,10 @@ void add_sweep_command(CLI::App& app, Selection& selection) {
       marked("  inkstone sweep sweep.yaml -o sweep --plan\n"
              "  inkstone sweep sweep.yaml -o sweep\n\n"
              "sweep.yaml:\n"
-             "  options: {data: data, steps: 900, model: gpt-micro}\n"
-             "  axes: {lr: [0.001, 0.002, 0.004], dropout: [0, 0.1]}\n"
-             "  method: halving\n"
-             "  rungs: 100"),
+             "  options: {data: data, steps: 900, model: gpt-micro}   # of every run\n"
+             "  axes: {lr: [0.001, 0.002, 0.004], dropout: [0, 0.1]}  # what is varied\n"
+             "  method: halving                                       # or grid, random\n"
+             "  rungs: 100                                            # steps to the first choice"),
       [a, &selection] { return run_sweep(*a, selection.threads); });
   c->add_option("SPEC", a->spec, "YAML file: what is run, and what is varied")->required();
   c->add_option("-o,--output", a->folder,
