@@ -257,7 +257,8 @@ class Trainer {
   // Writes a checkpoint of the steps done, and returns its folder.
   std::filesystem::path save();
 
-  const Model& model() const;
+  // The model as it is now; of an adapter that is trained, a copy of its model with it merged in.
+  Model model() const;
   const Tokenizer& tokenizer() const;
 
  private:

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -43,11 +44,13 @@ struct ResumeCheck {
   int64_t steps = 0;  // of both runs
   // Files of the last checkpoint that differ; empty: they are the same to the byte.
   std::vector<std::string> differing;
+  bool interrupted = false;  // nothing is known: it was asked to stop
 };
 
 // Trains `steps` steps (even, at least 2) twice: at once, and stopped in the middle and resumed;
 // and compares what both end in. In `scratch`, which must not exist and is removed again.
+// stop_requested is asked after every step.
 ResumeCheck verify_resume(const TrainOptions& options, const std::filesystem::path& scratch,
-                          int64_t steps = 10);
+                          int64_t steps = 10, const std::function<bool()>& stop_requested = {});
 
 }  // namespace inkstone

@@ -277,7 +277,28 @@ void refuse_with_resume(const CLI::App& command) {
   }
 }
 
+// An option that means nothing beside the others was meant otherwise.
+void refuse_without_effect(const TrainArguments& a, const CLI::App& command,
+                           const TrainOptions& options) {
+  if (a.minutes > 0) return;  // the recipe decides what has a meaning
+  TrainOptions copy = options;
+  for (const BoundOption& option : training_options().bind(copy)) {
+    const std::string name = fmt::format("--{}", option.info.name);
+    if (option.in_effect || command.get_option_no_throw(name) == nullptr ||
+        !is_given(command, name.c_str()))
+      continue;
+    fail(ErrorCode::kUsage,
+         "{} means nothing beside the other options: give the one that it belongs to, too (--help "
+         "says which), or leave it out",
+         name);
+  }
+}
+
 void check_arguments(const TrainArguments& a, const CLI::App& command) {
+  if (a.plan + a.verify_resume + a.find_lr > 1) {
+    fail(ErrorCode::kUsage,
+         "--plan, --verify-resume and --find-lr each stand in place of training: give one of them");
+  }
   if (a.fall_back) fail(ErrorCode::kUsage, "--fall-back goes with --resume");
   if (a.texts.empty() && a.data.empty()) {
     fail(ErrorCode::kUsage,
@@ -306,6 +327,7 @@ void check_arguments(const TrainArguments& a, const CLI::App& command) {
   if (a.minutes > 0 || a.finetune) o.warmup = 0;  // of steps that are not known yet
   o.weights.clear();                              // of folders that are not known yet
   validate(o);
+  refuse_without_effect(a, command, o);
   if (!a.model.empty()) validate(with_sizes(model_by_name(a.model), a));
 }
 

@@ -143,7 +143,7 @@ int run_command(const TrainArguments& a, const CLI::App& command) {
                                       : std::vector{prepare_text_run(text_run(a), record, display)};
     const TrainOptions options = train_options(a, command, data, observer);
     if (a.plan) return show_plan(options, a.json);
-    if (a.verify_resume) return show_resume_check(options, a.json);
+    if (a.verify_resume) return show_resume_check(options, a.json, observer.stop_requested);
     return display.finish(train(options, observer), a.run);
   } catch (const Interrupted&) {
     return display.interrupted(a.run);

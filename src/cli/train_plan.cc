@@ -79,10 +79,14 @@ int show_plan(const TrainOptions& options, bool json) {
   return plan.fits ? kExitDone : kExitFailed;
 }
 
-int show_resume_check(const TrainOptions& options, bool json) {
+int show_resume_check(const TrainOptions& options, bool json,
+                      const std::function<bool()>& stop_requested) {
   std::filesystem::path scratch = options.run;
+  if (!scratch.has_filename()) scratch = scratch.parent_path();  // it was given as "run/"
   scratch += ".verify-resume";
-  const ResumeCheck check = verify_resume(options, scratch);
+  constexpr int64_t kSteps = 10;
+  const ResumeCheck check = verify_resume(options, scratch, kSteps, stop_requested);
+  if (check.interrupted) return kExitInterrupted;
   const bool same = check.differing.empty();
   if (json) {
     const Json object = {{"same", same}, {"steps", check.steps}, {"differing", check.differing}};

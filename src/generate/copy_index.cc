@@ -71,9 +71,9 @@ void CopyIndex::keep_different() {
   std::ranges::sort(passages_, [](const Passage& a, const Passage& b) {
     return std::tie(a.hash, a.next, a.begin) < std::tie(b.hash, b.next, b.begin);
   });
-  const auto rest = std::ranges::unique(
-      passages_, [this](const Passage& a, const Passage& b) { return same(a, b); });
-  passages_.erase(rest.begin(), rest.end());
+  const auto rest = std::unique(passages_.begin(), passages_.end(),
+                                [this](const Passage& a, const Passage& b) { return same(a, b); });
+  passages_.erase(rest, passages_.end());
   passages_.shrink_to_fit();
 }
 
@@ -83,9 +83,10 @@ std::vector<TokenId> CopyIndex::next(std::span<const TokenId> written) const {
   const auto last = written.last(static_cast<size_t>(most_));
   uint64_t hash = 0;
   for (const TokenId token : last) hash = with_next(hash, token);
-  for (const Passage& p : std::ranges::equal_range(passages_, folded(hash), {}, &Passage::hash)) {
-    if (!std::ranges::equal(last, std::span(text_).subspan(p.begin, last.size()))) continue;
-    if (tokens.empty() || tokens.back() != p.next) tokens.push_back(p.next);
+  auto at = std::ranges::lower_bound(passages_, folded(hash), {}, &Passage::hash);
+  for (; at != passages_.end() && at->hash == folded(hash); ++at) {
+    if (!std::ranges::equal(last, std::span(text_).subspan(at->begin, last.size()))) continue;
+    if (tokens.empty() || tokens.back() != at->next) tokens.push_back(at->next);
   }
   return tokens;
 }

@@ -50,6 +50,11 @@ void merge_adapter(const fs::path& model, const fs::path& adapter, const fs::pat
   if (is_adapter(from)) refuse_own_folder(output, base_of_adapter(from));
   const OpenedModel merged = open_model(from, adapter, on_message);
   const auto tokenizer = tokenizer_of(from, adapter, on_message);
+  if (fs::exists(output) && !fs::is_empty(output)) {
+    fail(ErrorCode::kUsage,
+         "'{}' is there and not empty: give a folder that does not exist, or an empty one",
+         output.string());
+  }
   make_folders(output);
   if (tokenizer) tokenizer->save(output);
   save_tensors(ParameterTable(merged.config), *merged.source, output / "model.safetensors");

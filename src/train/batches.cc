@@ -96,7 +96,7 @@ void TrainingBatches::read(int64_t step, int64_t micro, TokenBatch& batch) const
       source.stream->read(begin, std::span(batch.inputs).subspan(b * T, T));
       source.stream->read(begin + 1, std::span(batch.targets).subspan(b * T, T));
     }
-    objective_.apply(index, b, T, batch);
+    objective_.apply(index, draw.index, b, T, batch);
   }
 }
 

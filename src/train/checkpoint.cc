@@ -160,7 +160,9 @@ bool has_checkpoint(const fs::path& run) {
 }
 
 CheckpointFolder::CheckpointFolder(fs::path run)
-    : run_(std::move(run)), folder_(run_ / "checkpoints") {
+    : run_(std::move(run)), folder_(run_ / "checkpoints") {}
+
+void CheckpointFolder::remove_unfinished() const {
   if (!fs::exists(folder_)) return;
   for (const auto& entry : fs::directory_iterator(folder_)) {
     if (entry.path().extension() != ".tmp") continue;

@@ -47,8 +47,11 @@ bool has_checkpoint(const std::filesystem::path& run);
 // or absent.
 class CheckpointFolder {
  public:
-  // Removes what a killed process left unfinished; makes nothing: the first save() does.
+  // Makes nothing: the first save() does.
   explicit CheckpointFolder(std::filesystem::path run);
+
+  // Removes what a killed process left. For who has the run's folder to himself.
+  void remove_unfinished() const;
 
   // Steps with a checkpoint, ascending.
   std::vector<int64_t> steps() const;

@@ -47,9 +47,10 @@ bool Objective::reads_both_ways(int64_t window) const {
   return before(window + 1) > before(window);
 }
 
-void Objective::apply(int64_t window, int64_t b, int64_t T, TokenBatch& batch) const {
+void Objective::apply(int64_t window, int64_t of_set, int64_t b, int64_t T,
+                      TokenBatch& batch) const {
   if (!sees_otherwise() && rate_high_ == 0) return;
-  const bool both_ways = reads_both_ways(window);
+  const bool both_ways = reads_both_ways(of_set);
   const int64_t first = b * T;
   std::vector<Extent> extents = texts(std::span(batch.inputs).subspan(first, T));
   if (both_ways) {

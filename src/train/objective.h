@@ -28,16 +28,16 @@ class Objective {
   // options: validated. The tokens that the options need must be there (INK_CHECK).
   Objective(const TrainOptions& options, ObjectiveTokens tokens);
 
-  // Training window number `window` of the run, which is window b of the batch, with its inputs and
-  // targets in place.
-  void apply(int64_t window, int64_t b, int64_t T, TokenBatch& batch) const;
+  // Training window number `window` of the run, number `of_set` of its data set, which is window b
+  // of the batch, with its inputs and targets in place.
+  void apply(int64_t window, int64_t of_set, int64_t b, int64_t T, TokenBatch& batch) const;
 
   // Validation window `window`, of which the first `length` positions are text. Nothing is masked,
   // and what is seen does not depend on the run's seed, so that losses of runs can be compared.
   void apply_to_validation(int64_t window, int64_t b, int64_t T, int64_t length,
                            TokenBatch& batch) const;
 
-  // Whether training window number `window` is read in both directions. Of any n windows in a row
+  // Whether training window number `window` of a data set is read in both directions. Of any n windows in a row
   // n * masked_fraction are, to within one.
   bool reads_both_ways(int64_t window) const;
 

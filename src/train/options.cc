@@ -87,6 +87,20 @@ void check_adapter(const TrainOptions& o) {
   ParameterTable(ModelConfig(), o.lora);  // throws when a target is none; layers are all alike
 }
 
+// Objectives that do not go together.
+void check_objectives(const TrainOptions& o) {
+  if (o.fim_rate > 0 && (o.mask_rate.second > 0 || o.masked_fraction > 0)) {
+    fail(ErrorCode::kUsage,
+         "--fim-rate beside --mask-rate or --masked-fraction: the marks of a text that is to be "
+         "filled in would be masked and predicted; leave one of them out");
+  }
+  if (o.prompt_loss_weight > 0 && o.prefix_lm) {
+    fail(ErrorCode::kUsage,
+         "--prompt-loss-weight beside --prefix-lm: a prompt that is seen whole has no loss; leave "
+         "one of them out");
+  }
+}
+
 // What depends on several options at once.
 void check_together(const TrainOptions& o) {
   validate_weights(o);
@@ -101,6 +115,7 @@ void check_together(const TrainOptions& o) {
     fail(ErrorCode::kUsage, "--patience {} needs evaluations: --eval-every is 0", o.patience);
   }
   if (o.lora.rank > 0) check_adapter(o);
+  check_objectives(o);
 }
 
 }  // namespace
@@ -222,6 +237,9 @@ TrainOptions train_options_from_json(const Json& json) {
   if (!json.contains("model")) fail_missing_key("model");
   o.model = model_from_json(json["model"]);
   o.runtime = Runtime({.device = device_from_json(json)});
+  for (const char* key : {"steps", "batch", "lr", "seed"}) {  // that every version wrote
+    if (!json.contains(key)) fail_missing_key(key);
+  }
   from_json(training_options().bind(o), json);
   return o;
 }

@@ -51,12 +51,12 @@ int64_t added_tokens(const DataSets& data) {
 }
 
 // The model's ids must be the text's; only those that an objective adds may be more.
-Model whole_model(const TrainOptions& options, const DataSets& data, const LoadOptions& load) {
+Model opened_model(const TrainOptions& options, const DataSets& data, const LoadOptions& load) {
   const bool grows = added_tokens(data) > 0 &&
                      load_config(find_model(options.init)).vocab_size >= data.text_ids();
-  return load_trainable(options.init, load,
-                        {.vocab_size = grows ? data.tokenizer().vocab_size() : 0,
-                         .prefix_lm = options.prefix_lm});
+  return load_trainable(
+      options.init, load,
+      {.vocab_size = grows ? data.tokenizer().vocab_size() : 0, .prefix_lm = options.prefix_lm});
 }
 
 // What an adapter has no place for: it changes matrices alone.
@@ -68,10 +68,11 @@ void check_for_adapter(const TrainOptions& options, const DataSets& data, const 
          "all of the model, or an adapter of a model that does");
   }
   if (added_tokens(data) > 0 && config.vocab_size < data.tokenizer().vocab_size()) {
-    fail(ErrorCode::kUsage,
-         "the objective needs {} new special tokens, which an adapter has no rows for: train all of "
-         "the model (without --lora), or begin with a model that has them",
-         added_tokens(data));
+    fail(
+        ErrorCode::kUsage,
+        "the objective needs {} new special tokens, which an adapter has no rows for: train all of "
+        "the model (without --lora), or begin with a model that has them",
+        added_tokens(data));
   }
 }
 
@@ -99,7 +100,7 @@ Model starting_model(TrainOptions& options, const DataSets& data, const TrainObs
   if (options.init.empty()) validate(options.model);
   Model model = options.init.empty()    ? Model::create(options.model, options.seed, load)
                 : options.lora.rank > 0 ? adapter_of_model(options, data, load)
-                                        : whole_model(options, data, load);
+                                        : opened_model(options, data, load);
   options.prefix_lm = model.config().prefix_lm;  // such a model stays one
   options.model = model.config();
   if (!options.init.empty()) options.init = fs::absolute(options.init);
@@ -126,6 +127,7 @@ Session::Session(TrainerState state, Model model, DataSets data, const TrainObse
       loss_(network_.backend(), size_bytes(DType::kF64)),
       log_(network_.backend()) {
   check_model_and_data();
+  check_objective();
   check_fingerprint();
   check_base();
   check_ranks();
@@ -147,9 +149,9 @@ void Session::open_validation_records() {
     val_records_.emplace_back();
     const auto& spans = data_.val_spans()[k];
     if (!spans) continue;
-    val_records_[k].emplace(data_.val()[k], *spans,
-                            RecordWindows::Shape{.context = batches_->window(),
-                                                 .view = prompt_view(options())});
+    val_records_[k].emplace(
+        data_.val()[k], *spans,
+        RecordWindows::Shape{.context = batches_->window(), .view = prompt_view(options())});
     val_windows_.resize(k + 1);
     val_windows_[k] = val_records_[k]->windows_for(most_eval_tokens());
   }
@@ -169,7 +171,7 @@ void Session::begin() {
   before_s_ = state_.elapsed_s;
   start_s_ = seconds_now();
   first_step_ = state_.step;
-  stopped_ = has_reached_stop();  // it stopped here before
+  stopped_ = ranks_.take_first(has_reached_stop());  // it stopped here before
 }
 
 bool Session::step() {
@@ -269,6 +271,17 @@ void Session::check_model_and_data() {
   }
 }
 
+void Session::check_objective() {
+  const auto has_spans = [](const auto& spans) { return spans.has_value(); };
+  if (options().prompt_loss_weight == 0 || std::ranges::any_of(data_.train_spans(), has_spans))
+    return;
+  fail(
+      ErrorCode::kUsage,
+      "--prompt-loss-weight is {}, and the data has no records with a completion: leave it out, or "
+      "prepare the data with --records completion",
+      options().prompt_loss_weight);
+}
+
 void Session::check_fingerprint() {
   const std::string found = data_.fingerprint();
   if (state_.data_fingerprint.empty()) state_.data_fingerprint = found;
@@ -288,13 +301,18 @@ void Session::check_fingerprint() {
 void Session::check_ranks() {
   if (ranks_.is_alone()) return;
   Json same = to_json(options());
-  for (const char* own : {"data", "init", "device"}) same.erase(own);
+  for (const char* own : {"data", "init", "init_adapter", "device"}) same.erase(own);
   same["data_fingerprint"] = state_.data_fingerprint;
+  same["base_fingerprint"] = state_.base_fingerprint;
+  const View weights = network_.flat_master();
+  std::string bytes(static_cast<size_t>(weights.bytes()), '\0');
+  network_.backend().copy_to_host(weights, bytes.data());
+  same["weights"] = hash64(bytes);
   same["step"] = state_.step;
   const auto hash = static_cast<double>(hash64(same.dump()) >> 12);  // 52 bits: a double holds them
   if (ranks_.take_first(hash) == hash) return;
   fail(ErrorCode::kMismatch,
-       "rank {} of {} does not train as rank 0 does: its options, data or step differ",
+       "rank {} of {} does not train as rank 0 does: its options, data, weights or step differ",
        ranks_.rank(), ranks_.size());
 }
 
@@ -465,8 +483,8 @@ bool Session::after_step() {
   }
   if (val_loss || is_last() || is_due(options().log_every)) report(val_loss);
   if (observer_.make_sample && is_due(options().sample_every)) sample();
-  const bool stop = ranks_.take_first(
-      has_reached_stop() || (observer_.stop_requested && observer_.stop_requested()));
+  const bool stop = ranks_.take_first(has_reached_stop() ||
+                                      (observer_.stop_requested && observer_.stop_requested()));
   if (is_last() || improved || stop || state_.stopped_early || is_due(options().save_every)) save();
   return stop && !is_last() && !state_.stopped_early;
 }
@@ -492,14 +510,13 @@ double Session::evaluate() {
   std::vector<std::optional<double>> losses(data_.count());
   for (size_t k = 0; k < data_.count(); ++k) {
     if (data_.val()[k].count() < 2) continue;
-    losses[k] =
-        val_records_[k]
-            ? mean_loss(*pass_, *val_records_[k], options().batch, val_windows_[k])
-            : mean_loss(*pass_, data_.val()[k],
-                        {.batch = options().batch,
-                         .window = batches_->window(),
-                         .most_tokens = most_eval_tokens()},
-                        batches_->objective());
+    losses[k] = val_records_[k]
+                    ? mean_loss(*pass_, *val_records_[k], options().batch, val_windows_[k])
+                    : mean_loss(*pass_, data_.val()[k],
+                                {.batch = options().batch,
+                                 .window = batches_->window(),
+                                 .most_tokens = most_eval_tokens()},
+                                batches_->objective());
     if (data_.count() > 1) last_val_losses_.emplace_back(data_.names()[k], *losses[k]);
   }
   return ranks_.take_first(*weighted_mean(losses, data_.shares()));
@@ -562,14 +579,14 @@ void Session::report(std::optional<double> val_loss) {
 
 // With an adapter: merged into a copy of its model, which is there for as long as a sample is
 // written.
-Model Session::model_for_samples() const {
+Model Session::whole_model() const {
   if (network_.base() == nullptr) return model_;
   return merged_model(network_, options().init,
                       {.runtime = options().runtime, .compute = options().compute});
 }
 
 void Session::sample() {
-  const std::string text = observer_.make_sample(model_for_samples(), data_.tokenizer(),
+  const std::string text = observer_.make_sample(whole_model(), data_.tokenizer(),
                                                  options().sample_prompt);
   if (metrics_) metrics_->write_sample(state_.step, text);
   if (observer_.on_sample) observer_.on_sample(state_.step, text);
@@ -587,7 +604,11 @@ void Session::save() {
 }
 
 const fs::path& Session::checkpoint() {
-  save();
+  if (fs::exists(checkpoints_.path(state_.step))) {
+    last_checkpoint_ = checkpoints_.path(state_.step);
+  } else {
+    save();
+  }
   return last_checkpoint_;
 }
 

@@ -61,7 +61,8 @@ class Session {
   // Writes a checkpoint of the steps done.
   const std::filesystem::path& checkpoint();
 
-  const Model& model() const { return model_; }
+  // With the adapter that is trained, if there is one.
+  Model whole_model() const;
   const DataSets& data() const { return data_; }
 
   // Does `steps` steps and returns the seconds that one takes, the median: to see what the model
@@ -80,6 +81,7 @@ class Session {
   int64_t wanted_context() const;
   void say(const Message& text) const;
   void check_model_and_data();
+  void check_objective();
   void check_fingerprint();
   void check_base();
   void check_ranks();
@@ -106,7 +108,6 @@ class Session {
   double evaluate();
   bool note_evaluation(double val_loss);
   void report(std::optional<double> val_loss);
-  Model model_for_samples() const;
   void sample();
   void save();
 

@@ -167,6 +167,7 @@ Trainer Trainer::begin(const TrainOptions& given, const TrainObserver& observer,
   impl->lock.emplace(given.run);
   require_new_run(given.run);  // another process may have begun there meanwhile
   remove_unfinished(given.run);
+  CheckpointFolder(given.run).remove_unfinished();
   if (observer.on_begin) observer.on_begin(given.run);
   const TrainerState& begun = impl->session->state();
   write_run_description({begun.options, begun.data_fingerprint});
@@ -184,7 +185,10 @@ Trainer Trainer::go_on(const ResumeOptions& given, const TrainObserver& observer
   auto impl = std::make_unique<Impl>();
   impl->observer = observer;
   // First: whoever is at work there has unfinished files.
-  if (ranks.is_first()) impl->lock.emplace(given.run);
+  if (ranks.is_first()) {
+    impl->lock.emplace(given.run);
+    CheckpointFolder(given.run).remove_unfinished();
+  }
   Begun begun = has_checkpoint(given.run) ? inkstone::go_on(given, impl->observer, ranks)
                                           : begin_anew(given, impl->observer);
   impl->session = std::make_unique<Session>(std::move(begun.state), std::move(begun.model),
@@ -202,7 +206,7 @@ TrainResult Trainer::run() { return impl_->session->run(); }
 TrainResult Trainer::result() const { return impl_->session->result(); }
 double Trainer::evaluate() { return impl_->session->validation_loss(); }
 fs::path Trainer::save() { return impl_->session->checkpoint(); }
-const Model& Trainer::model() const { return impl_->session->model(); }
+Model Trainer::model() const { return impl_->session->whole_model(); }
 const Tokenizer& Trainer::tokenizer() const { return impl_->session->data().tokenizer(); }
 
 TrainResult train(const TrainOptions& options, const TrainObserver& observer) {

@@ -66,12 +66,6 @@ std::string comparable(const fs::path& file) {
   return state.dump();
 }
 
-TrainObserver stopping_at(int64_t step) {
-  TrainObserver observer;
-  observer.stop_requested = [step, done = int64_t{0}]() mutable { return ++done >= step; };
-  return observer;
-}
-
 // Removed with what is in it.
 struct Scratch {
   explicit Scratch(fs::path path) : folder(std::move(path)) {
@@ -114,7 +108,8 @@ TrainingPlan plan_training(const TrainOptions& options, std::optional<int64_t> f
   return plan;
 }
 
-ResumeCheck verify_resume(const TrainOptions& options, const fs::path& folder, int64_t steps) {
+ResumeCheck verify_resume(const TrainOptions& options, const fs::path& folder, int64_t steps,
+                          const std::function<bool()>& stop_requested) {
   validate(options);
   if (steps < 2 || steps % 2 != 0)
     fail(ErrorCode::kUsage, "{} steps are to be compared, expected an even number", steps);
@@ -124,10 +119,18 @@ ResumeCheck verify_resume(const TrainOptions& options, const fs::path& folder, i
   parted.run = folder / "parted";
   whole.steps = parted.steps = std::max(options.steps, steps);
   whole.seconds = parted.seconds = 0;  // the clock may take steps away
+  const auto stopping_at = [&](int64_t step) {
+    TrainObserver observer;
+    observer.stop_at = step;
+    observer.stop_requested = stop_requested;
+    return observer;
+  };
+  ResumeCheck check{.steps = steps, .differing = {}};
   train(whole, stopping_at(steps));
   train(parted, stopping_at(steps / 2));
-  resume({.run = parted.run, .threads = options.runtime.threads()}, stopping_at(steps / 2));
-  ResumeCheck check{.steps = steps, .differing = {}};
+  resume({.run = parted.run, .threads = options.runtime.threads()}, stopping_at(steps));
+  check.interrupted = stop_requested && stop_requested();
+  if (check.interrupted) return check;
   const char* const weights = options.lora.rank > 0 ? "adapter_model.safetensors"
                                                     : "model.safetensors";
   for (const char* name : {weights, "optimizer.safetensors", "trainer_state.json"}) {

@@ -89,7 +89,8 @@ TEST_F(TrainingTest, StopsEarlyAndSaysSo) {
 
 TEST_F(TrainingTest, PlansWithoutTraining) {
   make_data();
-  const nlohmann::json plan = nlohmann::json::parse(run_well(training("new", {"--plan", "--json"})).out);
+  const nlohmann::json plan = nlohmann::json::parse(
+      run_well(training("new", {"--plan", "--json"})).out);
   EXPECT_TRUE(plan["fits"]);
   for (const char* part : {"weights", "gradients", "optimiser", "activations"})
     EXPECT_GT(plan["memory"][part], 0) << part;
@@ -213,6 +214,14 @@ TEST_F(TrainingTest, MuonHasDefaultsOfItsOwn) {
                 R"("schedule": "cosine")"});
   expect_refused(2, with({"train", "-o", "bad", "--steps", "2", "--muon-lr", "-1"}, shape),
                  {"--muon-lr", "-1", "above 0"});
+  expect_refused(2, with({"finetune", "own", "-o", "bad", "--lora-alpha", "32"}, {}),
+                 {"--lora-alpha", "means nothing"});
+  expect_refused(2, with({"train", "-o", "bad", "--fim-rate", "0.5", "--mask-rate", "0.1"}, shape),
+                 {"--fim-rate", "--mask-rate", "leave one"});
+  expect_refused(2, with({"train", "-o", "bad", "--prompt-loss-weight", "0.1"}, shape),
+                 {"--prompt-loss-weight", "no records"});
+  expect_refused(2, with({"train", "-o", "bad", "--plan", "--find-lr"}, shape),
+                 {"--plan", "--find-lr", "one of them"});
 }
 
 }  // namespace

@@ -93,6 +93,7 @@ TEST_F(CheckpointTest, LeftoversOfAKilledWriteAreRemoved) {
   fs::create_directories(run / "checkpoints/step-0000030.99-0.tmp");
   write_file(run / "checkpoints/step-0000030.99-0.tmp/model.safetensors", "half");
   EXPECT_EQ(CheckpointFolder(run).steps(), (std::vector<int64_t>{10, 20}));
+  CheckpointFolder(run).remove_unfinished();
   EXPECT_FALSE(fs::exists(run / "checkpoints/step-0000030.99-0.tmp"));
 }
 

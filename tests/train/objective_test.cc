@@ -44,7 +44,7 @@ Objective objective(const TrainOptions& options) {
 
 TokenBatch made(const TrainOptions& options, int64_t window) {
   TokenBatch batch = window_of(window);
-  objective(options).apply(window, 0, kT, batch);
+  objective(options).apply(window, window, 0, kT, batch);
   return batch;
 }
 

@@ -184,6 +184,7 @@ TEST_F(RanksTest, StepByStepIsTheSameRun) {
     EXPECT_EQ(trainer.steps_done(), 1);
     EXPECT_GT(trainer.evaluate(), 0);
     EXPECT_EQ(trainer.save().filename(), "step-0000001");
+    EXPECT_EQ(trainer.save().filename(), "step-0000001") << "it is there already";
     EXPECT_EQ(test::thrown_by([&] { resume({.run = stepped.run}); }).code(), ErrorCode::kUsage)
         << "the folder is locked";
   }

@@ -47,7 +47,12 @@ TEST(TrainingOptions, WhatAFileLacksHasItsDefault) {
   o.data = {"data"};
   const Json whole = to_json(o);
   Json bare;
-  for (const char* key : {"data", "init", "model", "device"}) bare[key] = whole[key];
+  // What every version wrote; without it a file is damaged.
+  for (const char* key : {"data", "init", "model", "device", "steps", "batch", "lr", "seed"}) {
+    EXPECT_EQ(test::thrown_by([&] { train_options_from_json(bare); }).code(),
+              ErrorCode::kInvalidData);
+    bare[key] = whole[key];
+  }
   EXPECT_EQ(to_json(train_options_from_json(bare)), whole);
   bare["batch"] = 3;
   bare["optimizer"] = "muon";
