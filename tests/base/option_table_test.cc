@@ -152,11 +152,12 @@ TEST(OptionTable, AnyOptionIsSetByAText) {
   EXPECT_EQ(o.colour, Colour::kBlue);
   set_text(*find_option(bound, "interval"), "0.5");
   EXPECT_EQ(o.interval, std::pair(0.5, 0.5));
-  for (const auto& [name, text] :
+  for (const auto& [option, value] :
        {std::pair("rate", "1"), std::pair("interval", "0.2:0.1"), std::pair("interval", "0.1:"),
         std::pair("interval", ":0.1"), std::pair("interval", "0.1:1"),
         std::pair("interval", "0.1:0.2:0.3"), std::pair("seed", "-1"), std::pair("parts", "x"),
         std::pair("colour", "green")}) {
+    const char *const name = option, *const text = value;
     const Error error = test::thrown_by([&] { set_text(*find_option(bound, name), text); });
     EXPECT_EQ(error.code(), ErrorCode::kUsage) << name << " " << text;
     EXPECT_TRUE(test::mentions(error, text));

@@ -24,7 +24,8 @@ class ObjectiveTest : public Workspace {
         {"--masked-fraction", "0.5"},
         {"--prefix-lm"},
         {"--fim-rate", "0.7"},
-        {"--prefix-lm", "--masked-fraction", "0.25", "--fim-rate", "0.5", "--separate-documents"}};
+        {"--prefix-lm", "--masked-fraction", "0.25", "--separate-documents"},
+        {"--prefix-lm", "--fim-rate", "0.5", "--separate-documents"}};
     return all;
   }
 
