@@ -21,7 +21,7 @@ class ChildProcess {
  public:
   // Throws kInputOutput.
   ChildProcess(const std::vector<std::string>& words, const std::filesystem::path& log);
-  // Waits for its end.
+  // Asks it to end (SIGTERM), and waits until it has.
   ~ChildProcess();
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;

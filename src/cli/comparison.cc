@@ -151,20 +151,20 @@ ComparedRun compared_run(const std::string& name) {
 }
 
 std::vector<std::string> differing_options(const std::vector<ComparedRun>& runs) {
-  const auto left_out = no_part_of_the_recipe();
-  std::vector<std::string> keys;
+  std::vector<std::string> keys;             // in the order in which they come up
+  std::map<std::string, size_t> like_first;  // in how many runs they are as in the first
   for (const ComparedRun& run : runs) {
+    const Json& first = runs.front().options;
     for (const auto& [key, value] : run.options.items()) {
-      const auto has_same = [&, &k = key, &v = value](const ComparedRun& other) {
-        return other.options.contains(k) && other.options[k] == v;
-      };
-      if (left_out.contains(key) || std::ranges::count(keys, key) > 0 ||
-          std::ranges::all_of(runs, has_same)) {
-        continue;
-      }
-      keys.push_back(key);
+      const auto [count, is_new] = like_first.try_emplace(key, 0);
+      if (is_new) keys.push_back(key);
+      if (first.contains(key) && first[key] == value) ++count->second;
     }
   }
+  const auto left_out = no_part_of_the_recipe();
+  std::erase_if(keys, [&](const std::string& key) {
+    return left_out.contains(key) || like_first[key] == runs.size();
+  });
   return keys;
 }
 

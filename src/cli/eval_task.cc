@@ -101,8 +101,7 @@ std::string evaluation_text(const Evaluation& e) {
   return text + errors_text(e);
 }
 
-void write_samples(const std::string& path, const Evaluation& e, const std::vector<Row>& rows) {
-  AtomicFile file(path);
+void write_samples(AtomicFile& file, const Evaluation& e, const std::vector<Row>& rows) {
   for (const Document& document : e.documents) {
     file.write(sample_json(*e.task, document, rows[document.row]).dump() + "\n");
   }
@@ -201,6 +200,9 @@ int eval_task(const EvalArguments& a) {
   const EvaluationOptions options = {.fewshot = a.fewshot, .limit = a.limit};
   const std::vector<Row> rows = read_rows(a.data), pool = example_rows(a, task, rows);
   std::vector<Document> documents = make_documents(task, rows, pool, options);
+  // A path that cannot be written to is refused now, not after hours.
+  std::optional<AtomicFile> samples;
+  if (!a.log_samples.empty()) samples.emplace(a.log_samples);
   Generator generator = load_generator(a);
   {
     StatusLine line;
@@ -209,8 +211,8 @@ int eval_task(const EvalArguments& a) {
   const Evaluation evaluation = summarise(task, std::move(documents),
                                           static_cast<int64_t>(rows.size()), options,
                                           make_runtime().pool());
-  if (!a.log_samples.empty()) write_samples(a.log_samples, evaluation, rows);
   print(a.json ? results_json(evaluation, a.model).dump(2) + "\n" : evaluation_text(evaluation));
+  if (samples) write_samples(*samples, evaluation, rows);
   return kExitDone;
 }
 

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <csignal>
 #include <deque>
+#include <fstream>
 #include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -63,27 +64,54 @@ void require_sound(const SweepRun& run, const fs::path& folder) {
   });
 }
 
-// The end of what a run said: its error, or else its last line.
-std::string last_words(const fs::path& log) {
-  constexpr size_t kTail = 4096;
-  std::string text = read_file(log);
-  text.erase(0, text.size() - std::min(text.size(), kTail));
+uint64_t size_of(const fs::path& log) { return fs::exists(log) ? fs::file_size(log) : 0; }
+
+// The end of what stands in the file behind `begin`, 4 KiB at most.
+std::string tail_of(const fs::path& log, uint64_t begin) {
+  constexpr uint64_t kMost = 4096;
+  const uint64_t end = size_of(log);
+  begin = std::max(begin, end - std::min(end, kMost));
+  if (begin >= end) return "";
+  std::string text(end - begin, '\0');
+  std::ifstream file(log, std::ios::binary);
+  file.seekg(static_cast<std::streamoff>(begin));
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(file.gcount()));
+  return text;
+}
+
+// The end of what a run said since: its error, or else its last line.
+std::string last_words(const fs::path& log, uint64_t begin) {
+  std::string text = tail_of(log, begin);
   const size_t error = text.rfind("inkstone: error: ");
   if (error != std::string::npos) return text.substr(error, text.find('\n', error) - error);
   while (text.ends_with('\n')) text.pop_back();
   return text.substr(text.rfind('\n') + 1);
 }
 
-std::string reason_of(int status, const fs::path& log) {
-  if (status > 128) return fmt::format("ended by signal {}", status - 128);
-  return fmt::format("exit status {}: {}", status, last_words(log));
+RunFailure failure_of(int status, const fs::path& log, uint64_t log_begin) {
+  using Kind = RunFailure::Kind;
+  if (status == kExitDone) return {.kind = Kind::kEarly};
+  if (status > 128) return {.kind = Kind::kSignal, .number = status - 128};
+  return {.kind = Kind::kExit, .number = status, .text = last_words(log, log_begin)};
 }
 
-// A killed sweep's child saves before it ends.
-void wait_until_free(const fs::path& run) {
+// By us, or by somebody else: the run goes on another time.
+bool is_interruption(int status) {
+  return status == kExitInterrupted || status == 128 + SIGINT || status == 128 + SIGTERM ||
+         status == 128 + SIGHUP;
+}
+
+bool says_threads(const SweepRun& run) {
+  return std::ranges::any_of(run.words,
+                             [](const auto& word) { return word.starts_with("--threads="); });
+}
+
+// A killed sweep's child saves before it ends. Returns early when the flag is raised.
+void wait_until_free(const fs::path& run, const InterruptFlag& interrupt) {
   constexpr double kLongest_s = 120;
   const double begin = seconds_now();
-  for (bool told = false; fs::exists(run);) {
+  for (bool told = false; fs::exists(run) && !interrupt.raised();) {
     try {
       const FolderLock lock(run);
       return;
@@ -104,6 +132,7 @@ double sorting_loss(const ComparedRun& run) {
 struct Job {
   Task task;
   std::unique_ptr<ChildProcess> child;
+  uint64_t log_begin = 0;  // how long the log was before
 };
 
 }  // namespace
@@ -113,6 +142,7 @@ Sweep::Sweep(SweepSpec spec, fs::path folder)
   require_own_folder(folder_, runs_);
   for (const SweepRun& run : runs_) require_sound(run, folder_of(run));
   read_state();
+  forget_failures_of_finished();
 }
 
 void Sweep::read_state() {
@@ -123,13 +153,21 @@ void Sweep::read_state() {
     if (!json.is_object() || !json.contains("failed") || !json["failed"].is_object())
       fail_missing_key("failed");
     for (const auto& [name, why] : json["failed"].items())
-      failures_[name] = required(get_string(json["failed"], name), name);
+      failures_[name] = run_failure_from_json(why);
   });
+}
+
+// Somebody has brought them to their end since.
+void Sweep::forget_failures_of_finished() {
+  for (const SweepRun& run : runs_) {
+    if (failures_.contains(run.name) && read_run_progress(folder_of(run)).finished)
+      failures_.erase(run.name);
+  }
 }
 
 void Sweep::write_state() const {
   Json failed = Json::object();
-  for (const auto& [name, why] : failures_) failed[name] = why;
+  for (const auto& [name, why] : failures_) failed[name] = to_json(why);
   write_json(folder_ / kState,
              {{"program", "inkstone"}, {"spec", to_json(spec_)}, {"failed", failed}});
 }
@@ -157,7 +195,7 @@ std::vector<std::string> Sweep::words_of_task(const Task& task) const {
 }
 
 // What became of a run, which must have come to where it was sent.
-void Sweep::note_end(const Task& task, int status) {
+void Sweep::note_end(const Task& task, int status, uint64_t log_begin) {
   const SweepRun& run = runs_[task.run];
   const RunProgress progress = read_run_progress(folder_of(run));
   const bool arrived = progress.finished || (task.stop_at > 0 && progress.step >= task.stop_at);
@@ -168,11 +206,10 @@ void Sweep::note_end(const Task& task, int status) {
               : message("{}: step {}", run.name, progress.step));
     return;
   }
-  failures_[run.name] = status == kExitDone
-                            ? "it ended before its time"
-                            : reason_of(status, folder_ / "logs" / (run.name + ".log"));
+  const RunFailure failure = failure_of(status, log_of(run), log_begin);
+  failures_[run.name] = failure;
   write_state();
-  note(message("{}: failed, and is left out: {}", run.name, failures_[run.name]));
+  note(message("{}: failed, and is left out: {}", run.name, message_of(failure)));
 }
 
 bool Sweep::run_tasks(const std::vector<Task>& tasks, const Running& how) {
@@ -181,26 +218,29 @@ bool Sweep::run_tasks(const std::vector<Task>& tasks, const Running& how) {
   std::vector<Job> jobs;
   bool stopped = false, told = false;
   const auto start = [&](const Task& task) {
-    wait_until_free(folder_of(runs_[task.run]));
+    const SweepRun& run = runs_[task.run];
     std::vector<std::string> words = words_of_task(task);
     words.insert(words.begin() + 1, "--lang=en");
-    if (how.threads > 0 && spec_.fixed_value("threads").empty())
+    if (how.threads > 0 && !says_threads(run))
       words.insert(words.begin() + 1, fmt::format("--threads={}", how.threads));
-    const fs::path log = folder_ / "logs" / (runs_[task.run].name + ".log");
-    jobs.push_back({task, std::make_unique<ChildProcess>(words, log)});
+    const uint64_t log_begin = size_of(log_of(run));
+    jobs.push_back({task, std::make_unique<ChildProcess>(words, log_of(run)), log_begin});
   };
   while (!jobs.empty() || (!waiting.empty() && !stopped)) {
     while (!stopped && !waiting.empty() && jobs.size() < static_cast<size_t>(how.jobs)) {
+      wait_until_free(folder_of(runs_[waiting.front().run]), interrupt);
+      stopped = interrupt.raised();
+      if (stopped) break;
       start(waiting.front());
       waiting.pop_front();
     }
     std::erase_if(jobs, [&](const Job& job) {
       const auto status = job.child->poll();
       if (!status) return false;
-      if (*status == kExitInterrupted) {
-        stopped = true;  // by us, or by somebody else: it goes on another time
+      if (is_interruption(*status)) {
+        stopped = true;
       } else {
-        note_end(job.task, *status);
+        note_end(job.task, *status, job.log_begin);
       }
       return true;
     });

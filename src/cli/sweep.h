@@ -3,6 +3,7 @@
 // of them failed, and why.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "cli/command.h"
 #include "cli/comparison.h"
+#include "cli/run_failure.h"
 #include "cli/sweep_plan.h"
 #include "cli/sweep_spec.h"
 
@@ -27,7 +29,8 @@ class Sweep {
 
   // Failed runs are to be tried once more.
   void forget_failures() { failures_.clear(); }
-  const std::map<std::string, std::string>& failures() const { return failures_; }
+  // By the run's name.
+  const std::map<std::string, RunFailure>& failures() const { return failures_; }
 
   std::vector<Task> next() const;
   // The words of a task's command line, without the program's name.
@@ -38,7 +41,7 @@ class Sweep {
     int threads = 0;  // of each; 0: as many as a run takes by itself
   };
   // Runs what is to be run, `jobs` children at a time, and tells of it. A run that fails is noted
-  // and left out. Returns false when it was interrupted: all children have saved and ended then,
+  // and left out. Returns false when it, or a child, was interrupted: all children have ended then,
   // and the next call goes on. Killed at any moment, the next one goes on too.
   bool run(const Running& how);
 
@@ -47,16 +50,20 @@ class Sweep {
 
  private:
   std::filesystem::path folder_of(const SweepRun& run) const { return folder_ / run.name; }
+  std::filesystem::path log_of(const SweepRun& run) const {
+    return folder_ / "logs" / (run.name + ".log");
+  }
   std::vector<RunState> states() const;
   void read_state();
+  void forget_failures_of_finished();
   void write_state() const;
-  void note_end(const Task& task, int status);
+  void note_end(const Task& task, int status, uint64_t log_begin);
   bool run_tasks(const std::vector<Task>& tasks, const Running& how);
 
   SweepSpec spec_;
   std::filesystem::path folder_;
   std::vector<SweepRun> runs_;
-  std::map<std::string, std::string> failures_;  // by the run's name: why, in English
+  std::map<std::string, RunFailure> failures_;
 };
 
 }  // namespace inkstone::cli

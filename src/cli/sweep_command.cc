@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/utf8.h"
 #include "cli/child_process.h"
 #include "cli/command.h"
 #include "cli/comparison.h"
@@ -17,6 +19,8 @@
 
 namespace inkstone::cli {
 namespace {
+
+constexpr size_t kUsualArray = 1000;  // tasks: Slurm's MaxArraySize is 1001 where nobody set it
 
 struct SweepArguments {
   std::string spec, folder, emit;
@@ -69,6 +73,26 @@ std::string command_line(const Sweep& sweep, const Task& task) {
   return line;
 }
 
+// GNU parallel takes a command per line.
+void require_one_line(const Sweep& sweep, const Task& task) {
+  for (const std::string& word : sweep.words_of_task(task)) {
+    if (std::ranges::none_of(word, [](unsigned char c) { return c < ' ' || c == 0x7F; })) continue;
+    fail(ErrorCode::kUsage,
+         "the run '{}' has the word '{}' with a line break or another control character, which "
+         "--emit parallel cannot hand on: change it, or take --emit slurm",
+         sweep.runs()[task.run].name, shown_text(word));
+  }
+}
+
+std::string parallel_lines(const Sweep& sweep, const std::vector<Task>& tasks) {
+  std::string text;
+  for (const Task& task : tasks) {
+    require_one_line(sweep, task);
+    text += command_line(sweep, task) + "\n";
+  }
+  return text;
+}
+
 std::string slurm_script(const Sweep& sweep, const std::vector<Task>& tasks) {
   std::string text = fmt::format(
       "#!/bin/bash\n#SBATCH --job-name=inkstone-sweep\n#SBATCH --array=0-{}\n"
@@ -86,9 +110,15 @@ int emit(const Sweep& sweep, const std::string& form) {
     return kExitDone;
   }
   if (form == "slurm") {
+    if (tasks.size() > kUsualArray) {
+      note(message(
+          "inkstone: note: the array has {} tasks: Slurm takes {} unless MaxArraySize is larger "
+          "(scontrol show config)",
+          tasks.size(), kUsualArray));
+    }
     print(slurm_script(sweep, tasks));
   } else {
-    for (const Task& task : tasks) print(command_line(sweep, task) + "\n");
+    print(parallel_lines(sweep, tasks));
   }
   return kExitDone;
 }
@@ -102,11 +132,15 @@ void show_results(const Sweep& sweep, const std::vector<ComparedRun>& results, b
   if (results.empty()) return;
   print(comparison_table(results));
   if (const std::string seeds = seeds_table(results); !seeds.empty()) print("\n" + seeds);
-  for (const auto& [name, why] : sweep.failures()) note(message("failed: {}: {}", name, why));
+  for (const auto& [name, why] : sweep.failures())
+    note(message("failed: {}: {}", name, message_of(why)));
 }
 
 int run_sweep(const SweepArguments& a, int threads) {
-  Sweep sweep(read_spec(a.spec), a.folder);
+  std::filesystem::path folder = a.folder;
+  // A job of Slurm may begin in another folder than this one.
+  if (a.emit == "slurm" && !a.plan) folder = std::filesystem::absolute(folder);
+  Sweep sweep(read_spec(a.spec), folder);
   if (a.retry) sweep.forget_failures();
   if (a.plan) return show_plan(sweep, a.json);
   if (!a.emit.empty()) return emit(sweep, a.emit);

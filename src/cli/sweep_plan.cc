@@ -30,13 +30,13 @@ size_t point_count(const std::vector<SweepRun>& runs) {
   return runs.empty() ? 0 : runs.back().point + 1;
 }
 
-// Runs of these points that have not come to the rung; the last rung is a run's end.
+// Runs of these points, which ascend, that have not come to the rung; the last rung is a run's end.
 std::vector<Task> tasks_to(int64_t rung, bool is_last, const std::vector<size_t>& points,
                            const std::vector<SweepRun>& runs, const std::vector<RunState>& states) {
   std::vector<Task> tasks;
   for (size_t i = 0; i < runs.size(); ++i) {
     const RunState& state = states[i];
-    if (std::ranges::count(points, runs[i].point) == 0) continue;
+    if (!std::ranges::binary_search(points, runs[i].point)) continue;
     if (state.failed || state.finished || (!is_last && state.step >= rung)) continue;
     tasks.push_back({.run = i, .stop_at = is_last ? 0 : rung});
   }
@@ -52,9 +52,10 @@ size_t promoted_of(size_t points, int64_t factor) {
 std::vector<size_t> best_of(const std::vector<size_t>& points, size_t most, int64_t rung,
                             const std::vector<SweepRun>& runs,
                             const std::vector<RunState>& states) {
+  const auto losses = losses_at(runs, states, rung);
   std::vector<std::pair<double, size_t>> ranked;
   for (const size_t point : points) {
-    if (const auto loss = loss_at(runs, states, point, rung)) ranked.emplace_back(*loss, point);
+    if (losses[point]) ranked.emplace_back(*losses[point], point);
   }
   std::ranges::sort(ranked);
   ranked.resize(std::min(ranked.size(), most));
@@ -66,19 +67,21 @@ std::vector<size_t> best_of(const std::vector<size_t>& points, size_t most, int6
 
 }  // namespace
 
-std::optional<double> loss_at(const std::vector<SweepRun>& runs,
-                              const std::vector<RunState>& states, size_t point, int64_t rung) {
+std::vector<std::optional<double>> losses_at(const std::vector<SweepRun>& runs,
+                                             const std::vector<RunState>& states, int64_t rung) {
   const bool per_character = all_say_characters(states);
-  double sum = 0;
-  int64_t count = 0;
+  std::vector<std::optional<double>> losses(point_count(runs), 0.0);
+  std::vector<int64_t> seeds(losses.size());
   for (size_t i = 0; i < runs.size(); ++i) {
-    if (runs[i].point != point) continue;
+    auto& sum = losses[runs[i].point];
+    ++seeds[runs[i].point];
     const auto lowest = lowest_up_to(states[i], rung, per_character);
-    if (states[i].failed || !lowest) return std::nullopt;
-    sum += *lowest;
-    ++count;
+    sum = sum && lowest && !states[i].failed ? std::optional(*sum + *lowest) : std::nullopt;
   }
-  return count > 0 ? std::optional(sum / static_cast<double>(count)) : std::nullopt;
+  for (size_t point = 0; point < losses.size(); ++point) {
+    if (losses[point]) *losses[point] /= static_cast<double>(seeds[point]);
+  }
+  return losses;
 }
 
 std::vector<Task> next_tasks(const SweepSpec& spec, const std::vector<SweepRun>& runs,

@@ -32,10 +32,10 @@ struct Task {
 std::vector<Task> next_tasks(const SweepSpec& spec, const std::vector<SweepRun>& runs,
                              const std::vector<RunState>& states);
 
-// A point's loss at a rung: the mean over its seeds of the lowest validation loss up to there, per
-// character where all runs say it, else per token. nullopt: a seed has failed, or has none.
-std::optional<double> loss_at(const std::vector<SweepRun>& runs,
-                              const std::vector<RunState>& states, size_t point, int64_t rung);
+// Each point's loss at a rung: the mean over its seeds of the lowest validation loss up to there,
+// per character where all runs say it, else per token. nullopt: a seed has failed, or has none.
+std::vector<std::optional<double>> losses_at(const std::vector<SweepRun>& runs,
+                                             const std::vector<RunState>& states, int64_t rung);
 
 // How many of `points` points are at each rung.
 std::vector<size_t> points_at_rungs(const SweepSpec& spec, size_t points);

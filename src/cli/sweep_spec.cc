@@ -18,7 +18,7 @@
 namespace inkstone::cli {
 namespace {
 
-constexpr size_t kMostPoints = 10'000, kMostSeeds = 1'000, kMostAxes = 32;
+constexpr size_t kMostPoints = 10'000, kMostRuns = 10'000, kMostSeeds = 1'000, kMostAxes = 32;
 constexpr int64_t kMostSteps = int64_t{1} << 40;
 
 constexpr std::pair<SweepMethod, const char*> kMethods[] = {{SweepMethod::kGrid, "grid"},
@@ -221,8 +221,9 @@ SweepMethod method_from(const Json& json) {
 }
 
 void require_each_once(const SweepSpec& spec) {
-  const std::set<std::string> own = {"seed", "output", "o", "resume", "stop-at",
-                                     "json", "help",   "h", "find-lr"};
+  const std::set<std::string> own = {"seed",    "output",  "o",    "resume",
+                                     "stop-at", "json",    "help", "h",
+                                     "lang",    "find-lr", "plan", "verify-resume"};
   std::set<std::string> seen;
   for (const Setting& setting : spec.fixed) seen.insert(setting.option);
   const auto take = [&](const std::string& option) {
@@ -478,6 +479,11 @@ std::vector<Point> points_of(const SweepSpec& spec) {
 std::vector<SweepRun> runs_of(const SweepSpec& spec) {
   std::vector<SweepRun> runs;
   const std::vector<Point> points = points_of(spec);
+  if (points.size() * spec.seeds.size() > kMostRuns) {
+    fail(ErrorCode::kInvalidData,
+         "{} points with {} seeds each are {} runs, expected at most {}: take fewer of either",
+         points.size(), spec.seeds.size(), points.size() * spec.seeds.size(), kMostRuns);
+  }
   for (size_t i = 0; i < points.size(); ++i) {
     for (const uint64_t seed : spec.seeds) {
       SweepRun run = {.name = points[i].name, .point = i, .words = {spec.command}};

@@ -73,7 +73,7 @@ struct SweepRun {
   std::vector<std::string> words;  // of the command line, without -o
 };
 
-// Point by point, in each seed by seed.
+// Point by point, in each seed by seed. Throws kInvalidData above 10,000.
 std::vector<SweepRun> runs_of(const SweepSpec& spec);
 
 }  // namespace inkstone::cli

@@ -92,6 +92,13 @@ TEST_F(EvalTaskTest, OwnSamplesAreTheSameAgain) {
   EXPECT_EQ(evaluated({"--requests", "samples.jsonl", "--limit", "2"})["samples"], 2);
 }
 
+TEST_F(EvalTaskTest, WhereSamplesCannotBeWrittenIsSaidBeforeTheModelIsRead) {
+  expect_refused(1,
+                 {"eval", "no_model", "--task", "arc_easy", "--data",
+                  fixture_file("rows_arc_easy.jsonl"), "--log-samples", "nowhere/samples.jsonl"},
+                 {"nowhere/samples.jsonl"});
+}
+
 TEST_F(EvalTaskTest, HellaswagByLlmc) {
   const json found = evaluated({"--task", "hellaswag", "--protocol", "llm.c", "--data",
                                 fixture_file("rows_hellaswag.jsonl")});

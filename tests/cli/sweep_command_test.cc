@@ -122,11 +122,77 @@ TEST_F(SweepCommandTest, AFailedPointIsNotedAndTheSweepGoesOn) {
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   const Json failed = Json::parse(read("out/sweep.json"))["failed"];
   ASSERT_EQ(failed.size(), 1u) << failed;
-  EXPECT_NE(failed["lr=100000000"].get<std::string>().find("diverged"), std::string::npos)
-      << failed;
+  const Json& why = failed["lr=100000000"];
+  EXPECT_EQ(why["exit_status"], 1) << failed;
+  EXPECT_NE(why["said"].get<std::string>().find("diverged"), std::string::npos) << failed;
   EXPECT_NE(outcome.out.find("out/lr=0.01"), std::string::npos);
   EXPECT_EQ(sweep().err.find("is left out"), std::string::npos) << "it is not tried again";
   EXPECT_NE(sweep({"--retry"}).err.find("is left out"), std::string::npos) << "unless asked to";
+}
+
+// By other means than Ctrl-C: no fault of the run's.
+TEST_F(SweepCommandTest, AChildThatSomebodyEndsIsNoFailure) {
+  make_data();
+  write_spec("axes: {lr: [0.001, 0.01]}\n", 100'000);
+  const Outcome outcome = run_shell(
+      "inkstone sweep sweep.yaml -o out & sweep=$!;"
+      "until [ -e out/lr=0.001/metrics.jsonl ]; do sleep 0.02; done;"
+      "child=$(cat /proc/$sweep/task/$sweep/children); kill -HUP $child; kill -TERM $child;"
+      "wait $sweep",
+      folder());
+  EXPECT_EQ(outcome.status, 130) << outcome.err;
+  EXPECT_EQ(Json::parse(read("out/sweep.json"))["failed"], Json::object());
+  EXPECT_FALSE(fs::exists(*this / "out/lr=0.01"));
+}
+
+TEST_F(SweepCommandTest, ItGoesOnWhenItsProgramIsReplaced) {
+  make_data();
+  write_spec("axes: {lr: [0.001, 0.01]}\n", 200);
+  const Outcome outcome = run_shell(
+      "cp \"$(command -v inkstone)\" copy; ./copy sweep sweep.yaml -o out & sweep=$!;"
+      "until [ -e out/lr=0.001/metrics.jsonl ]; do sleep 0.02; done; rm copy; wait $sweep",
+      folder());
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(Json::parse(read("out/sweep.json"))["failed"], Json::object());
+}
+
+TEST_F(SweepCommandTest, CtrlCEndsTheWaitingForARunThatIsHeld) {
+  make_data();
+  write_spec("axes: {lr: [0.01]}\n", 100'000);
+  const Outcome emitted = run_well({"sweep", "sweep.yaml", "-o", "out", "--emit", "parallel"});
+  write("held.sh", "exec " + emitted.out);
+  const Outcome outcome = run_shell(
+      "sh held.sh 2>/dev/null & run=$!; until [ -e out/lr=0.01/metrics.jsonl ]; do sleep 0.02; "
+      "done;"
+      "inkstone sweep sweep.yaml -o out 2>said & sweep=$!;"
+      "until grep -q 'waiting until' said; do sleep 0.02; done;"
+      "kill -TERM $sweep; wait $sweep; status=$?; kill -0 $run && kill -TERM $run; wait $run;"
+      "exit $status",
+      folder());
+  EXPECT_EQ(outcome.status, 130) << outcome.err;
+  EXPECT_FALSE(fs::exists(*this / "out/logs/lr=0.01.log")) << "no child was started";
+}
+
+TEST_F(SweepCommandTest, AFailureIsForgottenWhenTheRunIsFinishedMeanwhile) {
+  make_data();
+  write_spec("axes: {lr: [0.001, 0.01]}\n");
+  ASSERT_EQ(sweep().status, 0);
+  Json state = Json::parse(read("out/sweep.json"));
+  state["failed"] = {{"lr=0.001", "exit status 1: as an earlier version wrote it"}};
+  write("out/sweep.json", state.dump());
+  const Outcome again = sweep();
+  EXPECT_EQ(again.err.find("failed"), std::string::npos) << again.err;
+  EXPECT_EQ(Json::parse(read("out/sweep.json"))["failed"], Json::object());
+}
+
+TEST_F(SweepCommandTest, AnAxisOfThreadsIsLeftAlone) {
+  make_data();
+  write("sweep.yaml",
+        "options: {data: data, layers: 1, heads: 2, width: 16, context: 16, batch: 4, steps: 3}\n"
+        "axes: {threads: [1, 2]}\n");
+  const Outcome outcome = sweep({"--jobs", "2"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(Json::parse(read("out/sweep.json"))["failed"], Json::object());
 }
 
 TEST_F(SweepCommandTest, RefusesBeforeAnythingRuns) {
@@ -159,12 +225,27 @@ TEST_F(SweepCommandTest, WhatIsEmittedDoesTheSame) {
   ASSERT_EQ(run_shell("sh rung.sh 2>/dev/null", folder()).status, 0);
   const Outcome second = run_well({"sweep", "sweep.yaml", "-o", "by hand", "--emit", "slurm"});
   EXPECT_NE(second.out.find("--array=0-0"), std::string::npos) << second.out;
+  EXPECT_NE(second.out.find("--output=" + folder().string()), std::string::npos) << second.out;
   write("rung.sh", second.out);
   ASSERT_EQ(run_shell("SLURM_ARRAY_TASK_ID=0 bash rung.sh 2>/dev/null", folder()).status, 0);
   const Outcome none = run_well({"sweep", "sweep.yaml", "-o", "by hand", "--emit", "parallel"});
   EXPECT_EQ(none.out, "");
   for (const char* name : {"lr=0.0001", "lr=0.001", "lr=0.01"})
     EXPECT_EQ(outcome_of(std::string("by hand/") + name), outcome_of(std::string("out/") + name));
+}
+
+TEST_F(SweepCommandTest, WhatCannotBeEmittedIsSaid) {
+  make_data();
+  write_spec("axes: {sample-prompt: [a, \"b\\nc\"]}\n");
+  expect_refused(2, {"sweep", "sweep.yaml", "-o", "out", "--emit", "parallel"},
+                 {"sample-prompt=b_c", "line break", "--emit slurm"});
+  write_spec("axes: {lr: [0.01]}\nseeds: 1000\n");
+  const auto emitted = [&] {
+    return run_well({"sweep", "sweep.yaml", "-o", "o", "--emit", "slurm"});
+  };
+  EXPECT_EQ(emitted().err.find("the array has"), std::string::npos);
+  write_spec("axes: {lr: [0.01, 0.02]}\nseeds: 501\n");
+  EXPECT_NE(emitted().err.find("the array has 1002 tasks"), std::string::npos);
 }
 
 TEST_F(SweepCommandTest, StopAtStopsAndTheSameCommandGoesOn) {

@@ -76,9 +76,9 @@ TEST_F(SweepPlanTest, LaterEvaluationsDoNotCountAtARung) {
   states[0].evaluations.push_back(
       {.step = 20, .val_loss = 0, .val_nats_per_character = {}, .val_bits_per_byte = {}});
   EXPECT_EQ(next(), tasks({6, 7, 8}, 30));
-  EXPECT_EQ(loss_at(runs, states, 0, 10), 9.0);
-  EXPECT_EQ(loss_at(runs, states, 0, 20), 0.0);
-  EXPECT_EQ(loss_at(runs, states, 0, 5), std::nullopt);
+  EXPECT_EQ(losses_at(runs, states, 10)[0], 9.0);
+  EXPECT_EQ(losses_at(runs, states, 20)[0], 0.0);
+  EXPECT_EQ(losses_at(runs, states, 5)[0], std::nullopt);
 }
 
 TEST_F(SweepPlanTest, SeedsCountTogether) {

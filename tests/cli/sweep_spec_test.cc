@@ -161,6 +161,9 @@ TEST(SweepSpec, RefusesAndSaysWhy) {
       {"points: 3", "a grid has as many"},
       {"options: {seed: 3}", "give 'seeds'"},
       {"axes: {output: [a]}", "set by the sweep itself"},
+      {"options: {lang: zh}", "'lang' is set by the sweep itself"},
+      {"options: {plan: true}", "'plan' is set by the sweep itself"},
+      {"axes: {verify-resume: [true]}", "'verify-resume' is set by the sweep itself"},
       {"options: {lr: 1}\naxes: {lr: [1, 2]}", "'lr' is given twice"},
       {"seeds: 0", "'seeds' is '0'"},
       {"seeds: [1, 1]", "1 of them different"},
@@ -185,6 +188,10 @@ TEST(SweepSpec, RefusesAndSaysWhy) {
   }
   EXPECT_TRUE(
       test::mentions(test::thrown_by([&] { points_of(spec_of(many)); }), "more than 10000"));
+  const std::string eleven = "axes: {lr: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]}\nseeds: ";
+  EXPECT_EQ(runs_of(spec_of(eleven + "909\n")).size(), 9999u);
+  EXPECT_TRUE(test::mentions(test::thrown_by([&] { runs_of(spec_of(eleven + "910\n")); }),
+                             "11 points with 910 seeds each are 10010 runs"));
 }
 
 }  // namespace
