@@ -53,12 +53,22 @@ struct ChatArguments {
 
 // How turns are written: as --template says, else as the model's files do, unless the user puts
 // texts around what is typed.
-std::optional<TurnTemplate> turns_of(const ChatArguments& a, const Tokenizer& tokenizer) {
+std::optional<TurnTemplate> template_of(const ChatArguments& a, const Tokenizer& tokenizer) {
   if (a.turns == "none") return std::nullopt;
   if (!a.turns.empty()) return load_turn_template(a.turns);
   const bool has_texts = !a.user_prefix.empty() || !a.user_suffix.empty();
   if (has_texts || tokenizer.turn_template() == nullptr) return std::nullopt;
   return *tokenizer.turn_template();
+}
+
+std::optional<TurnTemplate> turns_of(const ChatArguments& a, const Tokenizer& tokenizer) {
+  auto turns = template_of(a, tokenizer);
+  if (turns && a.generate.options.special == SpecialTokens::kAllow) {
+    fail(ErrorCode::kUsage,
+         "--special allow: the template of the turns has the special tokens, and what is typed is "
+         "text; leave it out, or write turns as they stand (--template none)");
+  }
+  return turns;
 }
 
 // Of the table of options, those that /set takes and /settings shows.

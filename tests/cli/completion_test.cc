@@ -91,6 +91,9 @@ TEST_F(Completions, ChatWritesTurnsAsTheyWereLearnt) {
     at = end + 1;
   }
   EXPECT_GE(known, 7) << replies;
+  Words allowing = chat;
+  allowing.insert(allowing.end(), {"--special", "allow"});
+  expect_refused(2, allowing, {"--special allow", "--template none"});
   Words plain = chat;
   plain.insert(plain.end(), {"--template", "none"});
   EXPECT_NE(run_well(plain, typed).out, replies);
