@@ -240,7 +240,8 @@ TrainOptions train_options_from_json(const Json& json) {
   for (const char* key : {"steps", "batch", "lr", "seed"}) {  // that every version wrote
     if (!json.contains(key)) fail_missing_key(key);
   }
-  from_json(training_options().bind(o), json);
+  // Qualified: the library of JSON has functions of this name, too.
+  inkstone::from_json(training_options().bind(o), json);
   return o;
 }
 
