@@ -110,11 +110,11 @@ TEST(OptionTable, ComesBackFromJson) {
   EXPECT_EQ(json.dump(), R"({"ratio":0.1,"count":2,"at_most":1152921504606846976,)"
                          R"("drop_bytes":true,"words":["a","b"]})");
   Options back;
-  from_json(table().bind(back), json);
+  inkstone::from_json(table().bind(back), json);
   EXPECT_EQ(to_json(table().bind(back)), json);
   EXPECT_FALSE(back.bytes_kept);
   Options partly;
-  from_json(table().bind(partly), {{"count", 4}});
+  inkstone::from_json(table().bind(partly), {{"count", 4}});
   EXPECT_EQ(partly.inner.count, 4);
   EXPECT_EQ(partly.most, 7);
   EXPECT_TRUE(partly.bytes_kept);
@@ -181,7 +181,7 @@ TEST(OptionTable, EveryTypeComesBackFromJson) {
   EXPECT_EQ(json.dump(), R"({"rate":0.1,"interval":[0.1,0.2],"seed":18446744073709551615,)"
                          R"("text":"\"","parts":[0.1,2.0],"colour":"blue"})");
   Others back;
-  from_json(others().bind(back), json);
+  inkstone::from_json(others().bind(back), json);
   EXPECT_EQ(to_json(others().bind(back)), json);
   for (const Json& bad :
        {Json{{"rate", 1}}, Json{{"interval", {0.1}}}, Json{{"interval", {0.2, 0.1}}},
@@ -189,7 +189,7 @@ TEST(OptionTable, EveryTypeComesBackFromJson) {
         Json{{"text", 3}}, Json{{"parts", 1}}, Json{{"parts", {"a"}}}, Json{{"colour", "green"}},
         Json{{"colour", 0}}}) {
     Others options;
-    EXPECT_EQ(test::thrown_by([&] { from_json(others().bind(options), bad); }).code(),
+    EXPECT_EQ(test::thrown_by([&] { inkstone::from_json(others().bind(options), bad); }).code(),
               ErrorCode::kInvalidData)
         << bad;
   }
@@ -198,7 +198,7 @@ TEST(OptionTable, EveryTypeComesBackFromJson) {
 // The default changed from blue to red: files of before mean blue.
 TEST(OptionTable, AMissingKeyMeansTheDefaultOfItsTime) {
   Others o;
-  from_json(others().bind(o), Json::object());
+  inkstone::from_json(others().bind(o), Json::object());
   EXPECT_EQ(o.colour, Colour::kBlue);
   EXPECT_EQ(o.rate, 0.5);
 }
@@ -231,7 +231,7 @@ TEST(OptionTable, JsonIsChecked) {
   for (const Json& bad : {Json{{"ratio", 2}}, Json{{"ratio", "x"}}, Json{{"count", 1.5}},
                           Json{{"drop_bytes", 1}}, Json{{"words", "a"}}, Json{{"words", {1}}}}) {
     Options options;
-    EXPECT_EQ(test::thrown_by([&] { from_json(table().bind(options), bad); }).code(),
+    EXPECT_EQ(test::thrown_by([&] { inkstone::from_json(table().bind(options), bad); }).code(),
               ErrorCode::kInvalidData)
         << bad;
   }
