@@ -99,11 +99,11 @@ std::string comparison_text(const ModelComparison& c) {
 }
 
 // What the model was before, opened before anything is written: the output may be the same file.
-struct Evaluation {
+struct TextEvaluation {
   std::vector<TokenId> tokens;
   Model before;
 
-  Evaluation(const QuantizeArguments& a, const Tokenizer& tokenizer)
+  TextEvaluation(const QuantizeArguments& a, const Tokenizer& tokenizer)
       : tokens(tokens_of(a, tokenizer, a.eval)),
         before(Model::load(a.model, {.runtime = make_runtime(), .adapter = a.adapter})) {
     const int64_t window = std::min(a.window, before.config().context);
@@ -146,7 +146,7 @@ void print_summary(const QuantizeArguments& a, const Summary& summary) {
 
 int run_quantize(const QuantizeArguments& a) {
   const Tokenizer tokenizer = Tokenizer::load(find_tokenizer(a.model, a.adapter));
-  std::optional<Evaluation> evaluation;
+  std::optional<TextEvaluation> evaluation;
   if (!a.eval.empty()) evaluation.emplace(a, tokenizer);
   const auto tensors = write(a, tokenizer);
   const Summary summary(tensors);
