@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "train/options.h"
 #include "train/session.h"
+#include "train/starting_model.h"
 
 namespace inkstone {
 namespace {

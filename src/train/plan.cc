@@ -6,6 +6,7 @@
 #include "base/message.h"
 #include "train/options.h"
 #include "train/session.h"
+#include "train/starting_model.h"
 
 namespace inkstone {
 namespace {

@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/hash.h"
 #include "model/model_impl.h"
 #include "model/trained_adapter.h"
 #include "model/training_pass.h"
@@ -38,80 +36,7 @@ TrainingBatches::Shape batches_shape(const TrainOptions& options, const DataSets
           .spans = data.train_spans()};
 }
 
-LoadOptions load_options(const TrainOptions& options, const TrainObserver& observer) {
-  return {.runtime = options.runtime,
-          .compute = options.compute,
-          .adapter = options.init_adapter,
-          .on_message = observer.on_message};
-}
-
-// Special tokens that the objectives add to the text's vocabulary.
-int64_t added_tokens(const DataSets& data) {
-  return data.tokenizer().vocab_size() - data.text_ids();
-}
-
-// The model's ids must be the text's; only those that an objective adds may be more.
-Model opened_model(const TrainOptions& options, const DataSets& data, const LoadOptions& load) {
-  const bool grows = added_tokens(data) > 0 &&
-                     load_config(find_model(options.init)).vocab_size >= data.text_ids();
-  return load_trainable(
-      options.init, load,
-      {.vocab_size = grows ? data.tokenizer().vocab_size() : 0, .prefix_lm = options.prefix_lm});
-}
-
-// What an adapter has no place for: it changes matrices alone.
-void check_for_adapter(const TrainOptions& options, const DataSets& data, const Model& model) {
-  const ModelConfig& config = model.config();
-  if (options.prefix_lm && !config.prefix_lm) {
-    fail(ErrorCode::kUsage,
-         "--prefix-lm with --lora: an adapter cannot say that the model sees prompts whole; train "
-         "all of the model, or an adapter of a model that does");
-  }
-  if (added_tokens(data) > 0 && config.vocab_size < data.tokenizer().vocab_size()) {
-    fail(
-        ErrorCode::kUsage,
-        "the objective needs {} new special tokens, which an adapter has no rows for: train all of "
-        "the model (without --lora), or begin with a model that has them",
-        added_tokens(data));
-  }
-}
-
-// An adapter refers to its model, which is to be one by itself.
-Model adapter_of_model(TrainOptions& options, const DataSets& data, const LoadOptions& load) {
-  const fs::path base = find_model(options.init);
-  if (is_adapter(base) || !options.init_adapter.empty()) {
-    fail(ErrorCode::kUnsupported,
-         "'{}' is a model with an adapter: merge them first (inkstone merge), then train another "
-         "for the result",
-         options.init.string());
-  }
-  options.init = fs::canonical(base);  // a run's best may be another one tomorrow
-  Model model = load_for_adapter(options.init, options.lora, options.seed, load);
-  check_for_adapter(options, data, model);
-  return model;
-}
-
 }  // namespace
-
-Model starting_model(TrainOptions& options, const DataSets& data, const TrainObserver& observer) {
-  const LoadOptions load = load_options(options, observer);
-  options.model.vocab_size = data.tokenizer().vocab_size();
-  options.model.prefix_lm = options.prefix_lm;
-  if (options.init.empty()) validate(options.model);
-  Model model = options.init.empty()    ? Model::create(options.model, options.seed, load)
-                : options.lora.rank > 0 ? adapter_of_model(options, data, load)
-                                        : opened_model(options, data, load);
-  options.prefix_lm = model.config().prefix_lm;  // such a model stays one
-  options.model = model.config();
-  if (!options.init.empty()) options.init = fs::absolute(options.init);
-  if (!options.init_adapter.empty()) options.init_adapter = fs::absolute(options.init_adapter);
-  set_policy(model, options);
-  return model;
-}
-
-void set_policy(const Model& model, const TrainOptions& options) {
-  model.impl().network->set_policy(options.freeze, options.layer_lr_decay);
-}
 
 Session::Session(TrainerState state, Model model, DataSets data, const TrainObserver& observer,
                  std::shared_ptr<Communicator> communicator)
@@ -246,86 +171,6 @@ int64_t Session::tokens_per_step() const {
 
 void Session::say(const Message& text) const {
   if (observer_.on_message) observer_.on_message(text);
-}
-
-void Session::check_model_and_data() {
-  // A model may have more ids than its tokenizer: they are never a target, and never drawn.
-  if (data_.tokenizer().vocab_size() > network_.config().vocab_size) {
-    fail(ErrorCode::kMismatch,
-         "the data in '{}' was prepared with a vocabulary of {} tokens, the model has {}; prepare "
-         "the data with the model's own tokenizer",
-         options().data.front().string(), data_.tokenizer().vocab_size(),
-         network_.config().vocab_size);
-  }
-  if (wanted_context() > network_.config().context) {
-    fail(ErrorCode::kUsage, "--context is {}, more than the model's {}", wanted_context(),
-         network_.config().context);
-  }
-  inkstone::tokens_per_step(options(), wanted_context());  // throws when it is too much
-  for (const TokenStream& stream : data_.train()) {
-    if (data_.count() == 1 || stream.count() > wanted_context()) continue;
-    fail(ErrorCode::kUsage,
-         "'{}' has {} training tokens, expected more than the context of {} to be mixed with "
-         "others: leave it out, or give a smaller --context",
-         stream.folder().string(), stream.count(), wanted_context());
-  }
-}
-
-void Session::check_objective() {
-  const auto has_spans = [](const auto& spans) { return spans.has_value(); };
-  if (options().prompt_loss_weight == 0 || std::ranges::any_of(data_.train_spans(), has_spans))
-    return;
-  fail(
-      ErrorCode::kUsage,
-      "--prompt-loss-weight is {}, and the data has no records with a completion: leave it out, or "
-      "prepare the data with --records completion",
-      options().prompt_loss_weight);
-}
-
-void Session::check_fingerprint() {
-  const std::string found = data_.fingerprint();
-  if (state_.data_fingerprint.empty()) state_.data_fingerprint = found;
-  if (state_.data_fingerprint == found) return;
-  std::string folders;
-  for (const fs::path& folder : options().data)
-    folders += fmt::format("{}'{}'", folders.empty() ? "" : ", ", folder.string());
-  fail(
-      ErrorCode::kMismatch,
-      "the data in {} is not what this run began with, or has changed since ({}, expected {}); put "
-      "the old data back, say where it lies now (--resume {} --data DIR), or start a new run with "
-      "--init {}",
-      folders, found, state_.data_fingerprint, options().run.string(), options().run.string());
-}
-
-// All ranks do the same steps from the same weights.
-void Session::check_ranks() {
-  if (ranks_.is_alone()) return;
-  Json same = to_json(options());
-  for (const char* own : {"data", "init", "init_adapter", "device"}) same.erase(own);
-  same["data_fingerprint"] = state_.data_fingerprint;
-  same["base_fingerprint"] = state_.base_fingerprint;
-  const View weights = network_.flat_master();
-  std::string bytes(static_cast<size_t>(weights.bytes()), '\0');
-  network_.backend().copy_to_host(weights, bytes.data());
-  same["weights"] = hash64(bytes);
-  same["step"] = state_.step;
-  const auto hash = static_cast<double>(hash64(same.dump()) >> 12);  // 52 bits: a double holds them
-  if (ranks_.take_first(hash) == hash) return;
-  fail(ErrorCode::kMismatch,
-       "rank {} of {} does not train as rank 0 does: its options, data, weights or step differ",
-       ranks_.rank(), ranks_.size());
-}
-
-// An adapter is worth nothing on another model.
-void Session::check_base() {
-  if (network_.base() == nullptr) return;
-  const std::string found = base_fingerprint(network_);
-  if (state_.base_fingerprint.empty()) state_.base_fingerprint = found;
-  if (state_.base_fingerprint == found) return;
-  fail(ErrorCode::kMismatch,
-       "the model '{}' is not the one that this run trains an adapter for, or has changed since "
-       "({}, expected {}): put the old one back",
-       options().init.string(), found, state_.base_fingerprint);
 }
 
 void Session::announce() const {

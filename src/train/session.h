@@ -26,13 +26,6 @@ namespace inkstone {
 
 class TrainingPass;
 
-// The weights that the options begin with; with options.lora the model with an adapter that is
-// zero. Sets what they leave to the data or to the model that they name.
-Model starting_model(TrainOptions& options, const DataSets& data, const TrainObserver& observer);
-
-// Which parameters are trained, and how; what is made for a session by other ways needs it too.
-void set_policy(const Model& model, const TrainOptions& options);
-
 class Session {
  public:
   // The state's options are valid; the model holds the weights to start from. Throws kMismatch when

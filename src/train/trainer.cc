@@ -15,6 +15,7 @@
 #include "train/ranks.h"
 #include "train/run_folder.h"
 #include "train/session.h"
+#include "train/starting_model.h"
 
 namespace inkstone {
 namespace fs = std::filesystem;

@@ -13,6 +13,7 @@
 #include "train/memory_plan.h"
 #include "train/options.h"
 #include "train/session.h"
+#include "train/starting_model.h"
 
 namespace inkstone {
 namespace fs = std::filesystem;

@@ -6,6 +6,7 @@
 #include "kernels/late_backend.h"
 #include "model/model_impl.h"
 #include "train/session.h"
+#include "train/starting_model.h"
 
 namespace inkstone {
 namespace {
