@@ -104,6 +104,34 @@ TEST_F(Batches, OfAMixtureHaveTheWindowsOfEachStreamInItsOrder) {
   EXPECT_NEAR(static_cast<double>(indices[1].size()), 100, 2);
 }
 
+// An even mixture alternates, and so do windows that are read in both directions: each stream has
+// its part of them all the same.
+TEST_F(Batches, EveryStreamOfAMixtureHasItsPartOfTheMaskedWindows) {
+  const std::string text = test::rhyme(60);
+  const Tokenizer tokenizer = test::character_tokenizer(text);
+  std::vector<TokenStream> streams;
+  for (const char* name : {"a", "b"}) {
+    test::prepare_text(scratch / name, text, tokenizer);
+    streams.emplace_back(scratch / name, "train");
+  }
+  options.masked_fraction = 0.5;
+  const std::vector<double> weights = {1, 1};
+  const TrainingBatches batches(streams, weights, options,
+                                {.context = 16, .vocab_size = 300, .mask = 299});
+  const Mixture mixture(weights, options.seed);
+  std::vector<int> masked(2);
+  TokenBatch batch;
+  for (int64_t step = 0; step < 100; ++step) {
+    batches.read(step, 0, batch);
+    for (int64_t b = 0; b < 4; ++b) {
+      const bool sees_all = batch.last_keys[static_cast<size_t>(b * 16)] == 15;
+      masked[mixture.draw(step * 4 + b).source] += sees_all ? 1 : 0;
+    }
+  }
+  EXPECT_NEAR(masked[0], 100, 1);
+  EXPECT_NEAR(masked[1], 100, 1);
+}
+
 TEST_F(Batches, AlignedBeginWhereDocumentsBegin) {
   const std::string text = test::songs(40);
   const Tokenizer tokenizer = test::character_tokenizer(text);
