@@ -38,6 +38,17 @@ std::optional<Tokenizer> tokenizer_of(const fs::path& model, const fs::path& ada
   }
 }
 
+void write_model(const OpenedModel& model, const std::optional<Tokenizer>& tokenizer,
+                 const fs::path& folder) {
+  make_folders(folder);
+  if (tokenizer) tokenizer->save(folder);
+  save_tensors(ParameterTable(model.config), *model.source, folder / "model.safetensors");
+  HfConfigExtras extras{.files = model.files};
+  extras.torch_dtype = type_name(model);
+  if (model.files.config.empty() && tokenizer) extras.end_of_text = tokenizer->end_of_text();
+  write_hf_config(folder, model.config, extras);
+}
+
 }  // namespace
 
 void merge_adapter(const fs::path& model, const fs::path& adapter, const fs::path& output,
@@ -55,13 +66,16 @@ void merge_adapter(const fs::path& model, const fs::path& adapter, const fs::pat
          "'{}' is there and not empty: give a folder that does not exist, or an empty one",
          output.string());
   }
-  make_folders(output);
-  if (tokenizer) tokenizer->save(output);
-  save_tensors(ParameterTable(merged.config), *merged.source, output / "model.safetensors");
-  HfConfigExtras extras{.files = merged.files};
-  extras.torch_dtype = type_name(merged);
-  if (merged.files.config.empty() && tokenizer) extras.end_of_text = tokenizer->end_of_text();
-  write_hf_config(output, merged.config, extras);
+  const fs::path folder = output.has_filename() ? output : output.parent_path();
+  const fs::path temporary = temporary_beside(folder);  // whole, or absent
+  try {
+    write_model(merged, tokenizer, temporary);
+    fs::rename(temporary, folder);
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove_all(temporary, ignored);
+    throw;
+  }
 }
 
 }  // namespace inkstone
